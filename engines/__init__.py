@@ -1,0 +1,129 @@
+"""Data engines: pictures with questions whose answers are exact by construction.
+
+    sample = engines.sample("grid", split="train", index=17, level=3, size_px=224)
+    sample.image, sample.question, sample.answer.text()
+    engines.verify(completion, sample)
+
+Splits: `train`; `test_a` clean and `test_b` photographed, both of trained types; `test_c` for levels above the trained
+ones; `test_d` alternates held-out types in trained themes (even index) and trained types in a held-out theme (odd).
+"""
+
+import numpy as np
+
+from engines.answer import Answer
+from engines.base import SPLITS, Engine, QuestionType, Sample, Style, make_rng, pose
+from engines.chart import ENGINE as _CHART
+from engines.cube import ENGINE as _CUBE
+from engines.function import ENGINE as _FUNCTION
+from engines.geometry import ENGINE as _GEOMETRY
+from engines.grid import ENGINE as _GRID
+from engines.photo import photograph
+from engines.sudoku import ENGINE as _SUDOKU
+from engines.verify import verify as _verify_answer
+
+__all__ = ["ENGINES", "Answer", "Sample", "candidates", "sample", "verify"]
+
+ENGINES: dict[str, Engine] = {e.name: e for e in (_GRID, _CUBE, _CHART, _SUDOKU, _FUNCTION, _GEOMETRY)}
+
+
+def candidates(name: str, *, split: str, level: int, size_px: int) -> tuple[QuestionType, ...]:
+    """The question types of an engine that a split may ask and that are legible at this level and size."""
+    is_legible = [t for t in ENGINES[name].types if t.min_size_px[level] <= size_px]
+    return tuple(t for t in is_legible if split == "test_d" or not t.held_out)
+
+
+def sample(
+    name: str,
+    *,
+    split: str,
+    index: int,
+    level: int,
+    question_type: str | None = None,
+    size_px: int = 448,
+    photo: bool | None = None,
+) -> Sample:
+    """Make the sample of a name: equal arguments give equal bytes in every process.
+
+    Args:
+        name: category, a key of `ENGINES`.
+        split: one of `engines.base.SPLITS`; it decides scenes, types, theme and (by default) the photograph stage.
+        index: any whole number >= 0.
+        level: difficulty 0..9.
+        question_type: name of a type; by default one of `candidates`, chosen by the name of the sample.
+        size_px: side of the picture; the scene does not depend on it.
+        photo: whether the picture passes the photograph stage; by default in test_b only.
+
+    Raises:
+        ValueError: an argument is out of range, or no type (or not the given one) can be asked so.
+    """
+    _check(name, split, index, level)
+    engine = ENGINES[name]
+    kind = _question_type(engine, split, index, level, question_type, size_px)
+    posed = pose(engine, kind, split=split, index=index, level=level)
+    key = (engine.name, engine.version, kind.name, split, index, level)
+    image = np.array(engine.draw(posed.scene, size_px, _style(engine, kind, split, key)))
+    is_photo = split == "test_b" if photo is None else photo
+    if is_photo:
+        image = photograph(image, make_rng("photo", *key), level)
+    return Sample(
+        engine=engine.name,
+        version=engine.version,
+        question_type=kind.name,
+        split=split,
+        index=index,
+        level=level,
+        size_px=size_px,
+        photographed=is_photo,
+        image=image,
+        question=posed.question,
+        answer=posed.answer,
+        facts=posed.facts,
+        scene=posed.scene.to_json(),
+        guess_rate=posed.guess_rate,
+    )
+
+
+def verify(text: str, target: Sample | Answer) -> bool:
+    """Say whether a completion answers a sample (or is this answer) in the required form; see `engines.verify`."""
+    return _verify_answer(text, target.answer if isinstance(target, Sample) else target)
+
+
+def _check(name: str, split: str, index: int, level: int) -> None:
+    if name not in ENGINES:
+        raise ValueError(f"engine must be one of {', '.join(ENGINES)}, got {name!r}")
+    if split not in SPLITS:
+        raise ValueError(f"split must be one of {', '.join(SPLITS)}, got {split!r}")
+    if index < 0:
+        raise ValueError(f"index must be >= 0, got {index}")
+    if not 0 <= level <= 9:
+        raise ValueError(f"level must be within 0..9, got {level}")
+
+
+def _question_type(
+    engine: Engine, split: str, index: int, level: int, wanted: str | None, size_px: int
+) -> QuestionType:
+    """The wanted type if it may be asked, or one chosen by the sample's name."""
+    types = candidates(engine.name, split=split, level=level, size_px=size_px)
+    if wanted is not None:
+        found = next((t for t in types if t.name == wanted), None)
+        if found is None:
+            names = ", ".join(t.name for t in types) or "(none)"
+            where = f"{engine.name} in {split} at level {level} and {size_px} px"
+            raise ValueError(f"question_type must be one of {names} for {where}, got {wanted!r}")
+        return found
+    if split == "test_d":
+        types = tuple(t for t in types if t.held_out == (index % 2 == 0))
+    if not types:
+        smallest = min(t.min_size_px[level] for t in engine.types)
+        raise ValueError(f"size_px must be at least {smallest} for {engine.name} at level {level}, got {size_px}")
+    rng = make_rng("type", engine.name, engine.version, split, index, level)
+    return types[int(rng.integers(len(types)))]
+
+
+def _style(engine: Engine, kind: QuestionType, split: str, key: tuple) -> Style:
+    """The look of a sample: held-out themes for the trained types of test_d, the others everywhere else."""
+    rng = make_rng("style", *key)
+    trained = engine.themes - engine.held_out_themes
+    is_held_out = split == "test_d" and not kind.held_out
+    theme = int(rng.integers(trained, engine.themes)) if is_held_out else int(rng.integers(trained))
+    return Style(theme, int(rng.integers(2**31)))

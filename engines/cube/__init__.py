@@ -1,0 +1,5 @@
+"""Stacks of coloured cubes on a floor: counting, heights, colours."""
+
+from engines.cube.questions import ENGINE
+
+__all__ = ["ENGINE"]

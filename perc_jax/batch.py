@@ -1,0 +1,63 @@
+"""The containers that cross stages, and the key of dimension letters.
+
+**P** prompts, **G** group (completions per prompt), **S** prompt tokens, **C** completion tokens, **N** patch slots,
+**M** = N/4 merged tokens, **V** vocabulary, **D** width, **F** MLP width, **H** heads, **K** KV heads, **hd** head
+width, **L** layers, **X** = 1176 values per patch (3 channels x 2 frames x 14 x 14).
+
+Host and device share these and nothing else. Arrays are numpy on the host and jax on the device, with the same shapes.
+"""
+
+from typing import Any, NamedTuple
+
+from jaxtyping import Bool, Float, Int
+
+Array = Any  # numpy on the host, jax on the device: this module imports neither
+
+
+class PromptBatch(NamedTuple):
+    """P prompts with their images, padded to one bucket: everything the model reads.
+
+    Prompts are *left*-padded, so the last prompt token is always column S-1. Patches stand in window order: each
+    attention window fills its own run of (window_size / patch_size)^2 slots, real patches first, so that windowed
+    attention is dense over [windows, slots]. The four patches of a merge unit are adjacent: patch slots 4m..4m+3 make
+    merged token m. Worked example, one 8x12-patch image with 64-slot windows: window 0 fills slots 0..63, window 1 (8x4
+    patches) slots 64..95, slots 96..127 are padding; merged tokens 0..23 are real.
+    """
+
+    tokens: Int[Array, "P S"]
+    mask: Bool[Array, "P S"]  # True at real tokens
+    positions: Int[Array, "P 3 S"]  # M-RoPE: temporal, height, width
+    next_position: Int[Array, "P"]  # position of the first completion token, on all three axes
+    image_slots: Int[Array, "P S"]  # merged token that replaces this placeholder, -1 at text
+    patches: Float[Array, "P N X"]
+    patch_rowcol: Int[Array, "P N 2"]  # row and column of the patch in its image
+    patch_image: Int[Array, "P N"]  # number of the image in its prompt, -1 at padding
+
+
+class Completions(NamedTuple):
+    """What the sampler returns: G completions of each prompt, right-padded."""
+
+    tokens: Int[Array, "P G C"]
+    logprobs: Float[Array, "P G C"]  # float32, of the sampled token under the sampling distribution
+    mask: Bool[Array, "P G C"]  # True up to and including the end token
+    ended: Bool[Array, "P G"]  # False where the completion was cut at C tokens
+
+
+class TrainBatch(NamedTuple):
+    """What an update reads. For SFT, G is 1, advantages are 1 and logprobs are 0."""
+
+    prompts: PromptBatch
+    tokens: Int[Array, "P G C"]
+    mask: Bool[Array, "P G C"]  # tokens that carry loss
+    logprobs: Float[Array, "P G C"]  # the sampler's
+    advantages: Float[Array, "P G"]
+
+
+class TokenIds(NamedTuple):
+    """The token ids that have a meaning to the device programs."""
+
+    pad: int
+    ends: tuple[int, ...]  # each of them ends a completion
+    image: int  # the placeholder that image features replace
+    forbidden: tuple[int, ...]  # never sampled: placeholders and vision marks
+    vocab_size: int  # ids from here on exist in the model only (its vocabulary is padded) and are never sampled

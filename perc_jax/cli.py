@@ -1,0 +1,164 @@
+"""The command line of a run: a config file, and overrides of any of its fields by path.
+
+`parse(sys.argv[1:]) -> (Config, workdir)`. Every bad input ends the program through `fail`: one line on stderr, exit
+code 2. Importing this module loads no jax, so that `--help` and mistakes answer at once.
+"""
+
+import contextlib
+import dataclasses
+import difflib
+import importlib.util
+import io
+import re
+import sys
+import traceback
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import tyro
+
+from perc_jax.config import Config
+
+CONFIGS = Path(__file__).resolve().parent.parent / "configs"
+DEFAULT_CONFIG = CONFIGS / "debug_cpu.py"
+PROGRAM = "python -m perc_jax.train"
+BAD_INPUT = 2  # exit code
+
+# What a config file can get wrong by itself; anything else is a bug and keeps its traceback.
+CONFIG_ERRORS = (SyntaxError, ImportError, NameError, AttributeError, TypeError, ValueError)
+
+
+@dataclass(frozen=True)
+class _Command:
+    """Train a model: run the stages of a config. Started again on the same workdir, a run resumes."""
+
+    settings: Annotated[Config, tyro.conf.arg(name="")]
+    config: str = str(DEFAULT_CONFIG)  # Python file that defines get_config() -> Config
+    workdir: str = ""  # directory or gs:// path of the outputs; empty: runs/<name>
+
+
+def fail(message: str, code: int = BAD_INPUT) -> NoReturn:
+    """End the program with one line on stderr and a non-zero exit code."""
+    print(f"error: {' '.join(message.split())}", file=sys.stderr)
+    raise SystemExit(code)
+
+
+def parse(argv: Sequence[str]) -> tuple[Config, str]:
+    """The run that `[--config FILE] [--workdir DIR] [--field.sub value …]` asks for, and its working directory.
+
+    Raises `SystemExit`: 0 after `--help`, 2 after one line on stderr for a bad config file, override or value.
+    """
+    try:
+        path = _config_option(argv)
+        return _override(load_config(path), path, argv)
+    except ValueError as error:
+        fail(str(error))
+
+
+def load_config(path: str | Path) -> Config:
+    """The `Config` that a file's `get_config()` returns. `ValueError` names the file and what is wrong with it."""
+    path = Path(path)
+    if not path.is_file():
+        near = difflib.get_close_matches(path.stem, [other.stem for other in sorted(CONFIGS.glob("[!_]*.py"))], n=1)
+        hint = f"; did you mean {CONFIGS / near[0]}.py?" if near else ""
+        raise ValueError(f"config file {path} does not exist{hint}")
+    spec = importlib.util.spec_from_file_location(f"perc_jax_config_{path.stem}", path)
+    if spec is None or spec.loader is None:
+        raise ValueError(f"config file {path} is not a Python file")
+    module = importlib.util.module_from_spec(spec)
+    try:
+        spec.loader.exec_module(module)
+        get_config = getattr(module, "get_config", None)
+        config = get_config() if callable(get_config) else None
+    except CONFIG_ERRORS as error:
+        what = error.msg if isinstance(error, SyntaxError) else error
+        raise ValueError(f"config file {path}{_line(error, path)}: {type(error).__name__}: {what}") from error
+    if get_config is None:
+        raise ValueError(f"config file {path} must define get_config() -> Config")
+    if not isinstance(config, Config):
+        raise ValueError(f"config file {path}: get_config() must return a Config, got {type(config).__name__}")
+    return config
+
+
+def _config_option(argv: Sequence[str]) -> str:
+    """The value of `--config`, read before the other options because it holds their defaults."""
+    path = str(DEFAULT_CONFIG)
+    for place, word in enumerate(argv):
+        if word == "--config":
+            if place + 1 == len(argv) or argv[place + 1].startswith("--"):
+                raise ValueError("--config needs a file name")
+            path = argv[place + 1]
+        elif word.startswith("--config="):
+            path = word.removeprefix("--config=")
+    return path
+
+
+def _override(config: Config, path: str, argv: Sequence[str]) -> tuple[Config, str]:
+    """The config with the fields that the command line gives; `ValueError` says what cannot be."""
+    complaint = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(complaint):
+            command, unknown = tyro.cli(
+                _Command,
+                prog=PROGRAM,
+                default=_Command(settings=config, config=path),
+                config=(tyro.conf.FlagConversionOff,),
+                args=list(argv),
+                return_unknown_args=True,
+            )
+    except SystemExit as end:
+        if not end.code:  # --help
+            raise
+        raise ValueError(_first_paragraph(complaint.getvalue())) from end
+    if unknown:
+        raise ValueError(_unknown(unknown[0], config))
+    return command.settings, command.workdir or f"runs/{command.settings.name}"
+
+
+def _unknown(word: str, config: Config) -> str:
+    """What to say about an option that no field has, or about a word that belongs to no option."""
+    if not word.startswith("--"):
+        return f"unexpected value {word!r}"
+    name = word.partition("=")[0].replace("_", "-")
+    known = ["--config", "--workdir", *(f"--{path}".replace("_", "-") for path in _paths(config))]
+    # A forgotten section is as likely as a slip of the finger: compare whole paths, then the last word of each.
+    near = difflib.get_close_matches(name, known, n=1, cutoff=0.8)
+    if not near:
+        tails = {option.lstrip("-").rpartition(".")[2]: option for option in reversed(known)}
+        ends = difflib.get_close_matches(name.lstrip("-").rpartition(".")[2], list(tails), n=1)
+        near = [tails[end] for end in ends]
+    return f"unknown option {name}" + (f"; did you mean {near[0]}?" if near else "; --help lists all")
+
+
+def _paths(section: object, prefix: str = "") -> Iterator[str]:
+    """The dotted path of every field below a section; items of a tuple of sections go by their number."""
+    for field in dataclasses.fields(section):
+        path, value = prefix + field.name, getattr(section, field.name)
+        if dataclasses.is_dataclass(value):
+            yield from _paths(value, f"{path}.")
+        elif isinstance(value, tuple) and value and dataclasses.is_dataclass(value[0]):
+            for number, item in enumerate(value):
+                yield from _paths(item, f"{path}.{number}.")
+        else:
+            yield path
+
+
+def _first_paragraph(box: str) -> str:
+    """The message of tyro's multi-line box: its text up to the first rule, without the frame."""
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", box)  # colours, on a terminal
+    lines = [line.strip("│ ") for line in plain.splitlines() if line.startswith("│")]
+    rules = [place for place, line in enumerate(lines) if line and not line.strip("─")]
+    text = " ".join(lines[: rules[0]] if rules else lines) or plain
+    text = text.removeprefix("Error parsing ")
+    return re.sub(r"^(_Command|settings): |^settings\.", "", text)
+
+
+def _line(error: Exception, path: Path) -> str:
+    """` line N` of a config file at which an error arose, or nothing."""
+    if isinstance(error, SyntaxError):
+        return f" line {error.lineno}"
+    frames = traceback.extract_tb(error.__traceback__)
+    lines = [frame.lineno for frame in frames if Path(frame.filename).resolve() == path.resolve()]
+    return f" line {lines[-1]}" if lines else ""

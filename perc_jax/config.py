@@ -1,0 +1,301 @@
+"""What a run is: frozen dataclasses, checked when made; every field is read somewhere.
+
+A config file defines `get_config() -> Config`. The command line overrides any field by its path
+(`--rollout.max-tokens 24`, `--stages.1.optimizer.learning-rate 3e-5`). `ValueError` names field, rule and value.
+"""
+
+import dataclasses
+import typing
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+
+def check(condition: bool, field: str, rule: str, value: object) -> None:
+    """Raise `ValueError` in the project's one form unless the condition holds."""
+    if not condition:
+        raise ValueError(f"{field} {rule}, got {value!r}")
+
+
+@dataclass(frozen=True)
+class VisionConfig:
+    """The vision tower; names and meanings as `vision_config` of Hugging Face's config.json."""
+
+    depth: int
+    hidden_size: int
+    num_heads: int
+    intermediate_size: int
+    fullatt_block_indexes: tuple[int, ...]  # blocks that attend to the whole image; the others stay in windows
+    window_size: int = 112  # pixels
+    patch_size: int = 14  # pixels
+    temporal_patch_size: int = 2  # frames; a still image is doubled
+    spatial_merge_size: int = 2  # patches per side of a merged token
+
+    def __post_init__(self):
+        """Check what spans fields."""
+        merged_px = self.patch_size * self.spatial_merge_size
+        check(
+            self.window_size % merged_px == 0,
+            "vision.window_size",
+            f"must be a multiple of {merged_px}",
+            self.window_size,
+        )
+        head_dim = self.hidden_size // self.num_heads
+        check(head_dim % 4 == 0, "vision.hidden_size / vision.num_heads", "must be a multiple of 4", head_dim)
+
+    @property
+    def window_patches(self) -> int:
+        """Patch slots of one attention window (64 at the published sizes)."""
+        return (self.window_size // self.patch_size) ** 2
+
+    @property
+    def patch_values(self) -> int:
+        """Values of one patch: 3 channels x frames x pixels (1176 at the published sizes)."""
+        return 3 * self.temporal_patch_size * self.patch_size**2
+
+
+@dataclass(frozen=True)
+class TextConfig:
+    """The language model; names and meanings as Hugging Face's config.json."""
+
+    hidden_size: int
+    intermediate_size: int
+    num_hidden_layers: int
+    num_attention_heads: int
+    num_key_value_heads: int
+    head_dim: int
+    vocab_size: int
+    mrope_section: tuple[int, int, int]  # rotary frequencies given to time, height, width; they sum to head_dim / 2
+    rope_theta: float = 1_000_000.0
+    rms_norm_eps: float = 1e-6
+    tie_word_embeddings: bool = True
+
+    def __post_init__(self):
+        """Check what spans fields."""
+        check(
+            sum(self.mrope_section) * 2 == self.head_dim,
+            "text.mrope_section",
+            "must sum to head_dim / 2",
+            self.mrope_section,
+        )
+        ratio = self.num_attention_heads % self.num_key_value_heads
+        check(
+            ratio == 0,
+            "text.num_attention_heads",
+            "must be a multiple of num_key_value_heads",
+            self.num_attention_heads,
+        )
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """A Qwen2.5-VL of any size."""
+
+    vision: VisionConfig
+    text: TextConfig
+    dtype: Literal["float32", "bfloat16"] = "bfloat16"  # of activations; parameters are float32 in training
+
+
+@dataclass(frozen=True)
+class DataConfig:
+    """Pictures, prompts and the worker processes that make them."""
+
+    tokenizer: str  # a SentencePiece file of the package's assets, or a Hugging Face folder
+    image_px: int  # side of the square pictures the engines draw
+    max_prompt_tokens: int  # S: the prompt bucket
+    max_patches: int  # N: the patch bucket, a multiple of the window's patches
+    instruction: str  # follows each question; says how to answer
+    workers: int = 1  # Grain worker processes; 0 draws in the main process
+    prefetch: int = 4  # batches a worker may be ahead
+
+
+@dataclass(frozen=True)
+class MixtureConfig:
+    """What a stage draws: engines by weight, levels uniformly, a question type uniformly within the engine."""
+
+    engines: tuple[str, ...] = ("grid", "cube", "chart", "sudoku", "function", "geometry")
+    weights: tuple[float, ...] = (1.0, 1.0, 1.0, 1.0, 1.0, 1.0)
+    levels: tuple[int, ...] = (0, 1, 2)
+    photo_share: float = 0.0  # share of the pictures that pass the photograph stage
+
+    def __post_init__(self):
+        """Check what spans fields."""
+        check(
+            len(self.weights) == len(self.engines),
+            "mixture.weights",
+            f"must have {len(self.engines)} entries",
+            self.weights,
+        )
+        check(
+            all(w >= 0 for w in self.weights) and sum(self.weights) > 0,
+            "mixture.weights",
+            "must be >= 0, not all 0",
+            self.weights,
+        )
+        check(
+            bool(self.levels) and all(0 <= x <= 9 for x in self.levels),
+            "mixture.levels",
+            "must be within 0..9",
+            self.levels,
+        )
+        check(0 <= self.photo_share <= 1, "mixture.photo_share", "must be within 0..1", self.photo_share)
+
+
+@dataclass(frozen=True)
+class OptimizerConfig:
+    """AdamW with linear warm-up and cosine or constant rest."""
+
+    learning_rate: float
+    warmup_steps: int = 0
+    schedule: Literal["constant", "cosine"] = "constant"
+    b1: float = 0.9
+    b2: float = 0.999
+    eps: float = 1e-8
+    weight_decay: float = 0.0
+    max_grad_norm: float = 1.0
+    frozen: tuple[str, ...] = ()  # regular expressions; parameters whose path matches one do not change
+
+
+@dataclass(frozen=True)
+class RewardConfig:
+    """Accuracy (0 or 1) plus an optional, separately logged format term."""
+
+    format_weight: float = 0.0  # added for a well-formed answer, right or wrong
+    control: Literal["none", "random"] = "none"  # random: a coin per completion, the control arm of an experiment
+
+
+@dataclass(frozen=True)
+class StageConfig:
+    """One line of the recipe."""
+
+    name: str
+    kind: Literal["sft", "grpo"]
+    steps: int
+    prompts_per_step: int  # P, over all hosts
+    optimizer: OptimizerConfig
+    mixture: MixtureConfig = MixtureConfig()
+    micro_batches: int = 1  # gradient accumulation; changes memory, never the gradient
+    group_size: int = 1  # G; 1 for sft
+    reward: RewardConfig = RewardConfig()
+
+    def __post_init__(self):
+        """Check what spans fields."""
+        name = f"stages[{self.name}]"
+        check(self.steps >= 0, f"{name}.steps", "must be >= 0", self.steps)
+        check(
+            self.prompts_per_step % self.micro_batches == 0,
+            f"{name}.prompts_per_step",
+            "must be a multiple of micro_batches",
+            self.prompts_per_step,
+        )
+        if self.kind == "grpo":
+            check(self.group_size >= 2, f"{name}.group_size", "must be >= 2 for grpo", self.group_size)
+        else:
+            check(self.group_size == 1, f"{name}.group_size", "must be 1 for sft", self.group_size)
+
+
+@dataclass(frozen=True)
+class RolloutConfig:
+    """How completions are sampled."""
+
+    max_tokens: int  # C
+    temperature: float = 1.0  # of training rollouts; evaluation is greedy
+    max_mismatch: float = 0.05  # mean |p_sampler - p_trainer| above which the run stops
+
+
+@dataclass(frozen=True)
+class EvaluationConfig:
+    """Which fresh scenes are asked before and after each stage."""
+
+    suites: tuple[str, ...] = ("test_a", "test_b", "test_c", "test_d")
+    samples: tuple[int, ...] = (1000, 1000, 1000, 1000)  # per suite
+    hard_levels: tuple[int, ...] = (3, 4)  # of test_c: above every trained level
+    batch: int = 128  # prompts per device call
+    shown: int = 12  # samples per evaluation kept with picture and answer for the report
+
+
+@dataclass(frozen=True)
+class MeshConfig:
+    """Devices along each mesh axis; fsdp = -1 takes what is left."""
+
+    replica: int = 1
+    fsdp: int = -1
+    tensor: int = 1
+
+
+@dataclass(frozen=True)
+class CheckpointConfig:
+    """When the run's state is written."""
+
+    every: int = 50  # steps; each stage's end is written too
+    keep: int = 3
+
+
+@dataclass(frozen=True)
+class Config:
+    """A whole run."""
+
+    name: str
+    model: ModelConfig
+    data: DataConfig
+    rollout: RolloutConfig
+    stages: tuple[StageConfig, ...]
+    evaluation: EvaluationConfig = EvaluationConfig()
+    mesh: MeshConfig = MeshConfig()
+    checkpoint: CheckpointConfig = CheckpointConfig()
+    seed: int = 0
+    verifier_deadline_s: float = 2.0  # a completion whose verification takes longer earns 0 and is counted
+    verifier_processes: int = 1
+    samples_every: int = 25  # grpo steps between kept rollout samples
+    phase_deadline_s: float = 1800.0  # a phase that takes longer dumps all stacks and ends the run, resumable
+
+    def __post_init__(self):
+        """Check what spans sections."""
+        vision = self.model.vision
+        unit = vision.patch_size * vision.spatial_merge_size
+        check(self.data.image_px % unit == 0, "data.image_px", f"must be a multiple of {unit}", self.data.image_px)
+        check(
+            self.data.max_patches % vision.window_patches == 0,
+            "data.max_patches",
+            f"must be a multiple of {vision.window_patches}",
+            self.data.max_patches,
+        )
+        suites = self.evaluation
+        check(
+            len(suites.samples) == len(suites.suites),
+            "evaluation.samples",
+            f"must have {len(suites.suites)} entries",
+            suites.samples,
+        )
+        highest = max((max(stage.mixture.levels) for stage in self.stages), default=0)
+        check(
+            min(suites.hard_levels, default=10) > highest,
+            "evaluation.hard_levels",
+            f"must be above the trained level {highest}",
+            suites.hard_levels,
+        )
+        names = [stage.name for stage in self.stages]
+        check(len(set(names)) == len(names), "stages", "must have different names", names)
+
+
+def to_dict(config: object) -> dict:
+    """Turn a config section into JSON-ready plain data."""
+    return dataclasses.asdict(config)
+
+
+def from_dict(section: type, data: Mapping[str, Any]) -> Any:
+    """Build a config section from what `to_dict` gave, also after a round trip through JSON.
+
+    Raises `TypeError` for an unknown or missing field, `ValueError` for a value that breaks a rule.
+    """
+    types = typing.get_type_hints(section)
+
+    def value(kind: Any, raw: Any) -> Any:
+        if dataclasses.is_dataclass(kind):
+            return from_dict(kind, raw)
+        if typing.get_origin(kind) is tuple:
+            item = typing.get_args(kind)[0]
+            return tuple(value(item, entry) for entry in raw)
+        return raw
+
+    return section(**{name: value(types[name], raw) for name, raw in data.items()})

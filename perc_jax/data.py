@@ -1,0 +1,339 @@
+"""Samples by number, streamed by Grain from worker processes as batches.
+
+A stage's data position is one integer: prompts consumed, over all hosts. The sample at position i is a pure function of
+(run seed, stage name, i): that name is hashed into a Philox key which draws engine, level, photograph and a 62-bit
+engine index, so stages and seeds share no index, and nothing depends on hosts, workers or what was drawn before. One
+Grain element is one batch, so its order does not depend on the number of workers either.
+
+A prompt that does not fit its bucket, or whose gold answer does not fit a training completion, is replaced by the next
+draft of the same position, counted, and named in the batch. Pictures travel as bytes and become floats on arrival.
+"""
+
+import functools
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import grain
+import numpy as np
+from absl import flags
+from jaxtyping import Bool, Int
+
+import engines
+from engines.answer import Answer
+from engines.base import make_rng
+from perc_jax import workers
+from perc_jax.batch import PromptBatch
+from perc_jax.config import Config, StageConfig
+from perc_jax.prompt import CompletionTooLong, PackedPrompts, PromptTooLong, gold_completion, make_row, pack, unpack
+from perc_jax.tokenizer import Tokenizer, load
+
+MAX_DRAFTS = 50  # of one position, before the bucket is called too small
+INDEX_BITS = 62
+
+
+class SampleInfo(NamedTuple):
+    """What is kept of a sample beside its prompt; `image.unpatchify` gives the picture back."""
+
+    sample_id: str  # split/engine/type/level/index
+    engine: str
+    question_type: str
+    split: str
+    level: int
+    index: int
+    photographed: bool
+    question: str
+    answer: Answer
+    guess_rate: float
+
+
+class Batch(NamedTuple):
+    """This host's rows of one batch: P is the stage's prompts per step (or the suite's batch) over the hosts."""
+
+    prompts: PromptBatch
+    samples: tuple[SampleInfo, ...]
+    gold_tokens: Int[np.ndarray, "P C"] | None  # gold completions of a training stage; None in a suite
+    gold_mask: Bool[np.ndarray, "P C"] | None
+    real: Bool[np.ndarray, " P"]  # False where the last row of a suite is repeated to fill the batch
+    dropped: tuple[str, ...]  # why each replaced draft did not fit, with its id
+    position: int  # where the stream stands after this batch, over all hosts
+
+
+@dataclass(frozen=True)
+class _Draw:
+    """The samples of a stage or a suite, by position."""
+
+    config: Config
+    key: tuple[str | int, ...]
+    split: str
+    engines: tuple[str, ...]
+    weights: tuple[float, ...]
+    levels: tuple[tuple[int, ...], ...]  # of each engine
+    photo_share: float
+    has_gold: bool
+
+    def sample(self, position: int, draft: int) -> engines.Sample:
+        """Give the engine sample of a position's draft."""
+        rng = make_rng(*self.key, position, draft)
+        chosen = int(rng.choice(len(self.engines), p=np.array(self.weights) / sum(self.weights)))
+        level = self.levels[chosen][int(rng.integers(len(self.levels[chosen])))]
+        photo = bool(rng.random() < self.photo_share)
+        index = int(rng.integers(2**INDEX_BITS))
+        size_px = self.config.data.image_px
+        return engines.sample(
+            self.engines[chosen], split=self.split, index=index, level=level, size_px=size_px, photo=photo
+        )  # fmt: skip
+
+    def row(self, position: int) -> "_Row":
+        """Make the prompt of a position: the first of its drafts that fits.
+
+        Raises `ValueError` if none does.
+        """
+        tokenizer, dropped = _tokenizer(self.config.data.tokenizer), []
+        for draft in range(MAX_DRAFTS):
+            sample = self.sample(position, draft)
+            info = _describe(sample)
+            try:
+                prompt = make_row(
+                    info.sample_id,
+                    [sample.image],
+                    sample.question,
+                    tokenizer=tokenizer,
+                    data=self.config.data,
+                    vision=self.config.model.vision,
+                )
+                gold = (
+                    gold_completion(sample.answer, tokenizer, self.config.rollout.max_tokens) if self.has_gold else ()
+                )
+            except (PromptTooLong, CompletionTooLong) as error:
+                dropped.append(f"{info.sample_id}: {error}")
+                continue
+            return _Row(prompt, gold, info, tuple(dropped))
+        raise ValueError(
+            f"data buckets must fit one of {MAX_DRAFTS} drafts of {self.key} {position}, got {dropped[-1]}"
+        )
+
+
+class _Row(NamedTuple):
+    prompt: PackedPrompts
+    gold: tuple[np.ndarray, ...]  # tokens and mask, or nothing
+    info: SampleInfo
+    dropped: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class _Made:
+    """A batch on its way from a worker: one object to Grain, so that it travels whole through the worker's pipe.
+
+    As a tree of arrays it would lie in shared memory, of which a container has 64 MB and a killed run leaves some.
+    """
+
+    packed: PackedPrompts
+    gold: tuple[np.ndarray, ...]
+    real: np.ndarray
+    samples: tuple[SampleInfo, ...]
+    dropped: tuple[str, ...]
+    position: int
+
+
+@dataclass(frozen=True)
+class _Batches:
+    """Random access by number of batch: what Grain reads."""
+
+    draw: _Draw
+    start: int  # position of batch 0
+    stop: int  # positions from here on repeat the last one
+    batch: int  # over all hosts
+    rows: range  # this host's, of every batch
+
+    def __len__(self) -> int:
+        return max(0, -(-(self.stop - self.start) // self.batch))
+
+    def __getitem__(self, number: int) -> _Made:
+        begin = self.start + number * self.batch
+        wanted = np.array([begin + row for row in self.rows])
+        places = np.minimum(wanted, self.stop - 1)
+        made = {place: self.draw.row(place) for place in sorted(set(places.tolist()))}
+        rows = [made[place] for place in places.tolist()]
+        gold = tuple(np.stack(parts) for parts in zip(*(row.gold for row in rows), strict=True))
+        dropped = tuple(reason for row in made.values() for reason in row.dropped)
+        return _Made(
+            packed=pack([row.prompt for row in rows]),
+            gold=gold,
+            real=wanted < self.stop,
+            samples=tuple(row.info for row in rows),
+            dropped=dropped,
+            position=min(begin + self.batch, self.stop),
+        )
+
+
+class Stream:
+    """An iterator over batches, and a context manager that ends its workers.
+
+    Workers start, and the first batch is fetched, as soon as the stream is made: make it before the work it can hide
+    behind. One further batch is always being fetched while the caller uses the last one.
+    """
+
+    def __init__(self, batches: _Batches):
+        self.batches = batches
+        self._count = len(batches)
+        self._iterator = iter(_dataset(batches))
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="stream")
+        self._ahead = [self._thread.submit(self._fetch)] if self._count else []
+
+    def __len__(self) -> int:
+        """Batches that are left."""
+        return self._count
+
+    def __iter__(self) -> "Stream":
+        return self
+
+    def __next__(self) -> Batch:
+        if not self._ahead:
+            raise StopIteration
+        batch = self._ahead.pop().result()
+        self._count -= 1
+        if self._count:
+            self._ahead.append(self._thread.submit(self._fetch))
+        else:
+            self._thread.submit(self._iterator.close)  # workers take a second to end; the caller need not wait
+        return batch
+
+    def _fetch(self) -> Batch:
+        made = next(self._iterator)
+        gold_tokens, gold_mask = made.gold or (None, None)
+        return Batch(
+            prompts=unpack(made.packed, self.batches.draw.config.model.vision),
+            samples=made.samples,
+            gold_tokens=gold_tokens,
+            gold_mask=gold_mask,
+            real=made.real,
+            dropped=made.dropped,
+            position=made.position,
+        )
+
+    def close(self) -> None:
+        """End the workers; batches that are on the way are lost, positions are not."""
+        if self._count:
+            for future in self._ahead:
+                future.cancel()
+            self._thread.submit(self._iterator.close)
+        self._count, self._ahead = 0, []
+        self._thread.shutdown(wait=True)
+
+    def __enter__(self) -> "Stream":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def stream(
+    config: Config, stage: StageConfig, position: int = 0, *, process_index: int = 0, process_count: int = 1
+) -> Stream:
+    """Stream a stage's batches from a position (prompts consumed, over all hosts) to its last step.
+
+    Host h of H gets rows h*P/H to (h+1)*P/H of every batch. Raises `ValueError` if H does not divide P, or if an engine
+    of the mixture has no question that is legible at one of its levels.
+    """
+    mixture, size_px = stage.mixture, config.data.image_px
+    chosen = [(name, weight) for name, weight in zip(mixture.engines, mixture.weights, strict=True) if weight > 0]
+    for name, _ in chosen:
+        missing = [level for level in mixture.levels if not _is_asked(name, "train", level, size_px)]
+        if missing:
+            raise ValueError(f"mixture.levels of {name} must be legible at data.image_px = {size_px}, got {missing}")
+    draw = _Draw(
+        config=config,
+        key=("mixture", config.seed, stage.name),
+        split="train",
+        engines=tuple(name for name, _ in chosen),
+        weights=tuple(weight for _, weight in chosen),
+        levels=(mixture.levels,) * len(chosen),
+        photo_share=mixture.photo_share,
+        has_gold=True,
+    )
+    count = stage.prompts_per_step
+    rows = _host_rows(f"stages[{stage.name}].prompts_per_step", count, process_index, process_count)
+    steps = max(0, stage.steps * count - position) // count
+    return Stream(_Batches(draw, position, position + steps * count, count, rows))
+
+
+def suite(config: Config, name: str, count: int, *, process_index: int = 0, process_count: int = 1) -> Stream:
+    """Stream the first `count` samples of a test set, the same for every run seed, in batches of `evaluation.batch`.
+
+    test_a asks the engines and levels of all stages together, test_b the same on photographs, test_c asks
+    `evaluation.hard_levels`, test_d held-out types and looks. Levels at which an engine asks nothing legible are left
+    out. Raises `ValueError` if nothing is left, or if the hosts do not divide the batch.
+    """
+    trained = {
+        engine
+        for stage in config.stages
+        for engine, weight in zip(stage.mixture.engines, stage.mixture.weights, strict=True)
+        if weight > 0
+    }
+    union = sorted({level for stage in config.stages for level in stage.mixture.levels})
+    levels = config.evaluation.hard_levels if name == "test_c" else union
+    size_px = config.data.image_px
+    asked = {e: tuple(x for x in levels if _is_asked(e, name, x, size_px)) for e in engines.ENGINES if e in trained}
+    asked = {engine: legible for engine, legible in asked.items() if legible}
+    if not asked:
+        raise ValueError(f"{name} must have a legible question at {size_px} px, got none at levels {list(levels)}")
+    draw = _Draw(
+        config=config,
+        key=("suite", name),
+        split=name,
+        engines=tuple(asked),
+        weights=(1.0,) * len(asked),
+        levels=tuple(asked.values()),
+        photo_share=1.0 if name == "test_b" else 0.0,
+        has_gold=False,
+    )
+    batch = config.evaluation.batch
+    return Stream(_Batches(draw, 0, count, batch, _host_rows("evaluation.batch", batch, process_index, process_count)))
+
+
+def _is_asked(engine: str, split: str, level: int, size_px: int) -> bool:
+    """Whether an engine has a question for every index; test_d asks held-out and trained types in turn."""
+    types = engines.candidates(engine, split=split, level=level, size_px=size_px)
+    return {t.held_out for t in types} == {True, False} if split == "test_d" else bool(types)
+
+
+def _host_rows(field: str, count: int, process_index: int, process_count: int) -> range:
+    if count % process_count:
+        raise ValueError(f"{field} must be a multiple of the {process_count} processes, got {count}")
+    share = count // process_count
+    return range(process_index * share, (process_index + 1) * share)
+
+
+def _dataset(batches: _Batches) -> grain.IterDataset:
+    """Let Grain draw the batches, in worker processes if the config asks for them."""
+    dataset = grain.MapDataset.source(batches).to_iter_dataset(grain.ReadOptions(num_threads=0, prefetch_buffer_size=0))
+    data = batches.draw.config.data
+    if data.workers == 0:
+        return dataset
+    workers.prepare_spawn()
+    if not flags.FLAGS.is_parsed():  # Grain hands absl's flags to its workers, and our programs do not use absl
+        flags.FLAGS.mark_as_parsed()
+    options = grain.MultiprocessingOptions(num_workers=data.workers, per_worker_buffer_size=data.prefetch)
+    return dataset.mp_prefetch(options)
+
+
+@functools.cache
+def _tokenizer(name: str) -> Tokenizer:
+    return load(name)
+
+
+def _describe(sample: engines.Sample) -> SampleInfo:
+    name = f"{sample.split}/{sample.engine}/{sample.question_type}/{sample.level}/{sample.index}"
+    return SampleInfo(
+        sample_id=name,
+        engine=sample.engine,
+        question_type=sample.question_type,
+        split=sample.split,
+        level=sample.level,
+        index=sample.index,
+        photographed=sample.photographed,
+        question=sample.question,
+        answer=sample.answer,
+        guess_rate=sample.guess_rate,
+    )

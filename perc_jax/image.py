@@ -1,0 +1,159 @@
+"""Pictures as the vision tower reads them: patches in window order, with everything the device needs to index them.
+
+In: uint8 pictures [H,W,3], RGB. Out: `PixelPatches`, uint8 patch slots with rows, columns and the place of every merged
+token, and `normalise`, which turns slots into the float32 values [N,X] of Hugging Face's processor. The two are apart
+because bytes are eight times smaller than values: workers ship bytes. Nothing here knows prompts or text.
+
+Worked example, 112 x 168 px, 14-px patches, 112-px windows: a grid of 8 x 12 patches. Window 0 is columns 0..7 and
+fills slots 0..63; window 1 is columns 8..11, fills slots 64..95, and slots 96..127 stay empty. Merge units (2 x 2
+patches) are in reading order inside a window; the unit at row 0, column 4 of the 4 x 6 units is merged token 16.
+"""
+
+import functools
+import math
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Bool, Float, Int, UInt8
+from PIL import Image
+
+from perc_jax.config import VisionConfig
+
+# OpenAI CLIP's statistics, as preprocessor_config.json of Qwen2.5-VL names them.
+MEAN = (0.48145466, 0.4578275, 0.40821073)
+STD = (0.26862954, 0.26130258, 0.27577711)
+MIN_PIXELS, MAX_PIXELS = 3136, 12_845_056  # published with Qwen2.5-VL-Instruct
+MAX_ASPECT = 200
+
+
+class PixelPatches(NamedTuple):
+    """One picture in n patch slots, windows padded whole; u merge units, B = 3 * patch_size^2 bytes per patch."""
+
+    pixels: UInt8[np.ndarray, "n B"]  # channel, row, column; 0 at padding
+    rowcol: Int[np.ndarray, "n 2"]  # row and column of the patch in its picture; 0 at padding
+    real: Bool[np.ndarray, " n"]
+    merged: Int[np.ndarray, " u"]  # merged token of each merge unit, units in reading order
+    units: tuple[int, int]  # rows and columns of merge units
+
+
+def smart_resize(
+    height: int, width: int, factor: int = 28, min_pixels: int = MIN_PIXELS, max_pixels: int = MAX_PIXELS
+) -> tuple[int, int]:
+    """Size in px, both sides multiples of `factor`, nearest to the picture's own within the bounds on its area.
+
+    Raises `ValueError` for a picture whose sides differ by more than a factor of 200.
+    """
+    if max(height, width) > MAX_ASPECT * min(height, width):
+        raise ValueError(f"image aspect ratio must be at most {MAX_ASPECT}, got {height} x {width} px")
+    rows, columns = round(height / factor), round(width / factor)
+    if rows * columns * factor**2 > max_pixels:
+        shrink = math.sqrt(height * width / max_pixels)
+        rows, columns = (max(1, math.floor(side / shrink / factor)) for side in (height, width))
+    elif rows * columns * factor**2 < min_pixels:
+        grow = math.sqrt(min_pixels / (height * width))
+        rows, columns = (math.ceil(side * grow / factor) for side in (height, width))
+    return rows * factor, columns * factor
+
+
+def fit(
+    image: UInt8[np.ndarray, "H W 3"], vision: VisionConfig, min_pixels: int = MIN_PIXELS, max_pixels: int = MAX_PIXELS
+) -> UInt8[np.ndarray, "h w 3"]:
+    """Resize a picture (bicubic) to the size `smart_resize` gives; a picture of that size is returned as it is."""
+    factor = vision.patch_size * vision.spatial_merge_size
+    height, width = smart_resize(*image.shape[:2], factor, min_pixels, max_pixels)
+    if image.shape[:2] == (height, width):
+        return image
+    return np.asarray(Image.fromarray(image).resize((width, height), Image.Resampling.BICUBIC))
+
+
+class _Layout(NamedTuple):
+    """Where the patches of a grid go; depends on its size alone."""
+
+    slots: Int[np.ndarray, " patches"]  # slot of each patch, patches in unit order (see `patchify`)
+    rowcol: Int[np.ndarray, "patches 2"]
+    merged: Int[np.ndarray, " units"]
+    count: int  # slots, padding included
+
+
+@functools.lru_cache(maxsize=256)
+def _layout(rows: int, columns: int, merge: int, window: int) -> _Layout:
+    """Lay out rows x columns merge units of merge^2 patches, in windows of window x window units."""
+    row, column = (axis.ravel() for axis in np.indices((rows, columns), dtype=np.int32))
+    number = row // window * -(-columns // window) + column // window
+    order = np.argsort(number, kind="stable")  # windows in reading order, units in reading order inside them
+    starts = np.searchsorted(number[order], number)
+    place = np.empty(rows * columns, np.int32)
+    place[order] = np.arange(rows * columns, dtype=np.int32)
+    merged = (number * window**2 + place - starts).astype(np.int32)
+    inner = np.indices((merge, merge), dtype=np.int32).reshape(2, -1).T
+    rowcol = np.stack([row, column], 1)[:, None] * merge + inner
+    slots = merged[:, None] * merge**2 + np.arange(merge**2, dtype=np.int32)
+    return _Layout(slots.ravel(), rowcol.reshape(-1, 2), merged, (int(number.max()) + 1) * (window * merge) ** 2)
+
+
+def patchify(image: UInt8[np.ndarray, "h w 3"], vision: VisionConfig) -> PixelPatches:
+    """Cut a picture into patch slots in window order.
+
+    Raises `ValueError` unless both sides are multiples of the merged patch (28 px at the published sizes).
+    """
+    size, merge = vision.patch_size, vision.spatial_merge_size
+    unit = size * merge
+    height, width = image.shape[:2]
+    if height % unit or width % unit or not height or not width:
+        raise ValueError(f"image sides must be multiples of {unit} px, got {height} x {width} px")
+    rows, columns = height // unit, width // unit
+    layout = _layout(rows, columns, merge, vision.window_size // unit)
+    # unit row, unit column, patch row, patch column, channel, pixel row, pixel column
+    cut = image.reshape(rows, merge, size, columns, merge, size, 3).transpose(0, 3, 1, 4, 6, 2, 5)
+    pixels = np.zeros((layout.count, 3 * size**2), np.uint8)
+    pixels[layout.slots] = cut.reshape(-1, 3 * size**2)
+    rowcol = np.zeros((layout.count, 2), np.int32)
+    rowcol[layout.slots] = layout.rowcol
+    real = np.zeros(layout.count, bool)
+    real[layout.slots] = True
+    return PixelPatches(pixels, rowcol, real, layout.merged, (rows, columns))
+
+
+@functools.cache
+def _values() -> Float[np.ndarray, "3 256"]:
+    """The float32 value of each byte in each channel."""
+    scaled = np.arange(256) / 255.0
+    return ((scaled[None] - np.array(MEAN)[:, None]) / np.array(STD)[:, None]).astype(np.float32)
+
+
+def normalise(
+    pixels: UInt8[np.ndarray, "*lead B"], real: Bool[np.ndarray, "*lead"], frames: int
+) -> Float[np.ndarray, "*lead X"]:
+    """Turn patch bytes into float32 values, channel-major, the picture repeated as `frames` frames; 0 at padding."""
+    lead, area = pixels.shape[:-1], pixels.shape[-1] // 3
+    by_channel = pixels.reshape(-1, 3, area)
+    values = np.empty((len(by_channel), 3, frames, area), np.float32)
+    for channel, table in enumerate(_values()):
+        values[:, channel] = np.take(table, by_channel[:, channel])[:, None]
+    if not real.all():
+        values[~real.ravel()] = 0
+    return values.reshape(*lead, 3 * frames * area)
+
+
+def unpatchify(
+    patches: Float[np.ndarray, "N X"],
+    rowcol: Int[np.ndarray, "N 2"],
+    patch_image: Int[np.ndarray, " N"],
+    vision: VisionConfig,
+    number: int = 0,
+) -> UInt8[np.ndarray, "h w 3"]:
+    """Give back picture `number` of a prompt as the model saw it, from the prompt's row of a `PromptBatch`.
+
+    Raises `ValueError` if the prompt has no such picture.
+    """
+    chosen = np.asarray(patch_image) == number
+    if not chosen.any():
+        raise ValueError(f"image number must be in the prompt, got {number}")
+    size = vision.patch_size
+    values = np.asarray(patches)[chosen].reshape(-1, 3, vision.temporal_patch_size, size, size)[:, :, 0]
+    place = np.asarray(rowcol)[chosen]
+    rows, columns = place.max(0) + 1
+    scaled = values * np.array(STD, np.float32)[:, None, None] + np.array(MEAN, np.float32)[:, None, None]
+    picture = np.zeros((rows, columns, size, size, 3), np.uint8)
+    picture[place[:, 0], place[:, 1]] = np.clip(np.rint(scaled * 255), 0, 255).transpose(0, 2, 3, 1)
+    return picture.transpose(0, 2, 1, 3, 4).reshape(rows * size, columns * size, 3)

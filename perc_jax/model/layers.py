@@ -1,0 +1,102 @@
+"""The pieces both towers are made of: linear maps, RMS norms, gated MLPs, rotary embeddings, stacks of blocks.
+
+Parameters are float32 or bfloat16; every layer computes in the dtype of its input and casts its own weights to it.
+Kernels are [inputs, outputs]. Norms and rotary angles are float32 inside, whatever the input's dtype.
+"""
+
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+from jaxtyping import Float, Int
+
+from perc_jax.batch import Array
+
+INIT_STDDEV = 0.02  # initializer_range of the published configs
+VISION_EPS = 1e-6  # fixed in the vision tower; the language model reads its own from the config
+
+
+class Linear(nnx.Module):
+    """An affine map over the last axis: x @ kernel (+ bias)."""
+
+    def __init__(self, inputs: int, outputs: int, *, bias: bool, rngs: nnx.Rngs):
+        self.kernel = nnx.Param(nnx.initializers.normal(INIT_STDDEV)(rngs.params(), (inputs, outputs)))
+        self.bias = nnx.Param(jnp.zeros(outputs)) if bias else None
+
+    def __call__(self, x: Float[Array, "... I"]) -> Float[Array, "... O"]:
+        """Map the last axis, in the input's dtype."""
+        # A plain matrix product: contracting several axes at once for the kernel's gradient costs XLA:CPU a transposed
+        # copy, which doubles the backward pass.
+        y = x.reshape(-1, x.shape[-1]) @ self.kernel[...].astype(x.dtype)
+        y = y.reshape(*x.shape[:-1], y.shape[-1])
+        return y if self.bias is None else y + self.bias[...].astype(x.dtype)
+
+
+class RMSNorm(nnx.Module):
+    """Divide by the root mean square over the last axis (float32), round to the input's dtype, then scale."""
+
+    def __init__(self, width: int, eps: float):
+        self.scale = nnx.Param(jnp.ones(width))
+        self.eps = eps
+
+    def __call__(self, x: Float[Array, "... D"]) -> Float[Array, "... D"]:
+        """Normalise the last axis; the rounding before the scale is the published model's order."""
+        wide = x.astype(jnp.float32)
+        wide = wide * jax.lax.rsqrt(jnp.mean(jnp.square(wide), axis=-1, keepdims=True) + self.eps)
+        return wide.astype(x.dtype) * self.scale[...].astype(x.dtype)
+
+
+class GatedMLP(nnx.Module):
+    """down(silu(gate(x)) * up(x)). The vision tower's three maps have biases, the language model's none."""
+
+    def __init__(self, width: int, hidden: int, *, bias: bool, rngs: nnx.Rngs):
+        self.gate = Linear(width, hidden, bias=bias, rngs=rngs)
+        self.up = Linear(width, hidden, bias=bias, rngs=rngs)
+        self.down = Linear(hidden, width, bias=bias, rngs=rngs)
+
+    def __call__(self, x: Float[Array, "... D"]) -> Float[Array, "... D"]:
+        """Map each position on its own."""
+        return self.down(jax.nn.silu(self.gate(x)) * self.up(x))
+
+
+def stack(layers: int, make: Callable[[nnx.Rngs], nnx.Module], rngs: nnx.Rngs) -> nnx.Module:
+    """Make `layers` modules as one module whose every parameter has a leading [L] axis, for `jax.lax.scan`."""
+    return nnx.vmap(lambda key: make(nnx.Rngs(key)))(jax.random.split(rngs.params(), layers))
+
+
+def rotary_frequencies(width: int, theta: float) -> Float[Array, "half"]:
+    """Angular step per position of each of the width / 2 rotated pairs: theta^(-2i / width), float32."""
+    return 1.0 / theta ** (jnp.arange(0, width, 2, dtype=jnp.float32) / width)
+
+
+def mrope_tables(
+    positions: Int[Array, "P 3 T"], section: tuple[int, int, int], theta: float, dtype: jnp.dtype
+) -> tuple[Float[Array, "P T half"], Float[Array, "P T half"]]:
+    """Cosines and sines of the multimodal rotary embedding, whose pairs turn with time, height or width.
+
+    Angles are float32; the tables are rounded to `dtype` and applied in it, as in the published model.
+    Worked example: section (16, 24, 24) gives pairs 0..15 to time, 16..39 to height, 40..63 to width.
+    """
+    axis = jnp.repeat(jnp.arange(3), jnp.array(section), total_repeat_length=sum(section))
+    chosen = jnp.swapaxes(positions, 1, 2)[..., axis].astype(jnp.float32)
+    angles = chosen * rotary_frequencies(2 * sum(section), theta)
+    return jnp.cos(angles).astype(dtype), jnp.sin(angles).astype(dtype)
+
+
+def axial_tables(
+    rowcol: Int[Array, "P N 2"], head_dim: int, theta: float = 10_000.0
+) -> tuple[Float[Array, "P N half"], Float[Array, "P N half"]]:
+    """Float32 cosines and sines of the vision tower: half of the pairs turn with the row, half with the column."""
+    steps = rotary_frequencies(head_dim // 2, theta)
+    angles = (rowcol.astype(jnp.float32)[..., None] * steps).reshape(*rowcol.shape[:-1], head_dim // 2)
+    return jnp.cos(angles), jnp.sin(angles)
+
+
+def rotate(
+    x: Float[Array, "... heads hd"], cos: Float[Array, "... half"], sin: Float[Array, "... half"]
+) -> Float[Array, "... heads hd"]:
+    """Turn the pairs (i, i + half) of every head by the position's angles, in the dtype of x and tables combined."""
+    first, second = jnp.split(x, 2, axis=-1)
+    cos, sin = cos[..., None, :], sin[..., None, :]
+    return jnp.concatenate([first * cos - second * sin, second * cos + first * sin], axis=-1)

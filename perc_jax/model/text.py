@@ -1,0 +1,151 @@
+"""The language model: token vectors and positions in, normalised hidden states out; three ways through the same blocks.
+
+`rows` runs group rows (a plain sequence is the row without completions), `decode` runs one token per completion against
+read-only caches. Blocks are stacked and scanned; a block is told by `attend` which keys its queries see.
+"""
+
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+from jaxtyping import Bool, Float, Int
+
+from perc_jax.batch import Array
+from perc_jax.config import TextConfig
+from perc_jax.model.attention import decode_step, group_row
+from perc_jax.model.layers import INIT_STDDEV, GatedMLP, Linear, RMSNorm, mrope_tables, rotate, stack
+
+Tables = tuple[Float[Array, "..."], Float[Array, "..."]]  # cosines and sines
+Cache = tuple[Float[Array, "..."], Float[Array, "..."]]  # keys and values
+
+
+class Embedding(nnx.Module):
+    """A vector per token id."""
+
+    def __init__(self, tokens: int, width: int, rngs: nnx.Rngs):
+        self.embedding = nnx.Param(nnx.initializers.normal(INIT_STDDEV)(rngs.params(), (tokens, width)))
+
+
+class TextAttention(nnx.Module):
+    """Grouped-query projections and the rotary embedding; biases on q, k, v only."""
+
+    def __init__(self, config: TextConfig, rngs: nnx.Rngs):
+        width, head_dim = config.hidden_size, config.head_dim
+        self.query = Linear(width, config.num_attention_heads * head_dim, bias=True, rngs=rngs)
+        self.key = Linear(width, config.num_key_value_heads * head_dim, bias=True, rngs=rngs)
+        self.value = Linear(width, config.num_key_value_heads * head_dim, bias=True, rngs=rngs)
+        self.output = Linear(config.num_attention_heads * head_dim, width, bias=False, rngs=rngs)
+        self.kv_heads = config.num_key_value_heads
+        self.head_dim = head_dim
+
+    def project(
+        self, x: Float[Array, "A B D"], rotary: Tables
+    ) -> tuple[Float[Array, "A B K R hd"], Float[Array, "A B K hd"], Float[Array, "A B K hd"]]:
+        """Make rotated queries, rotated keys and values."""
+        heads = (*x.shape[:2], -1, self.head_dim)
+        q = rotate(self.query(x).reshape(heads), *rotary)
+        k = rotate(self.key(x).reshape(heads), *rotary)
+        return q.reshape(*x.shape[:2], self.kv_heads, -1, self.head_dim), k, self.value(x).reshape(heads)
+
+
+class TextBlock(nnx.Module):
+    """Pre-norm attention and MLP, each added to its input."""
+
+    def __init__(self, config: TextConfig, rngs: nnx.Rngs):
+        self.input_norm = RMSNorm(config.hidden_size, config.rms_norm_eps)
+        self.attention = TextAttention(config, rngs)
+        self.post_norm = RMSNorm(config.hidden_size, config.rms_norm_eps)
+        self.mlp = GatedMLP(config.hidden_size, config.intermediate_size, bias=False, rngs=rngs)
+
+    def __call__(
+        self, x: Float[Array, "A B D"], rotary: Tables, attend: Callable
+    ) -> tuple[Float[Array, "A B D"], Cache]:
+        """Apply the block; `attend(q, k, v)` says who sees whom. Also returns this layer's keys and values."""
+        q, k, v = self.attention.project(self.input_norm(x), rotary)
+        x = x + self.attention.output(attend(q, k, v).reshape(*x.shape[:2], -1))
+        return x + self.mlp(self.post_norm(x)), (k, v)
+
+
+class TextModel(nnx.Module):
+    """Embedding, the stacked blocks, the final norm and the head (the embedding itself where tied)."""
+
+    def __init__(self, config: TextConfig, rngs: nnx.Rngs):
+        self.embed = Embedding(config.vocab_size, config.hidden_size, rngs)
+        self.layers = stack(config.num_hidden_layers, lambda r: TextBlock(config, r), rngs)
+        self.norm = RMSNorm(config.hidden_size, config.rms_norm_eps)
+        tied = config.tie_word_embeddings
+        self.head = None if tied else Linear(config.hidden_size, config.vocab_size, bias=False, rngs=rngs)
+        self.config = config
+
+    def tables(self, positions: Int[Array, "P 3 T"], dtype: jnp.dtype) -> Tables:
+        """Rotary cosines and sines [P,T,hd/2] of M-RoPE positions."""
+        return mrope_tables(positions, self.config.mrope_section, self.config.rope_theta, dtype)
+
+    def rows(
+        self,
+        x: Float[Array, "P T D"],
+        positions: Int[Array, "P 3 T"],
+        prompt_mask: Bool[Array, "P S"],
+        group: int,
+        *,
+        remat: bool,
+    ) -> Float[Array, "P T D"]:
+        """Run group rows (T = S + group * C) and apply the final norm."""
+        rotary = self.tables(positions, x.dtype)
+
+        def body(x, block):
+            x, _ = block(x, rotary, lambda q, k, v: group_row(q, k, v, prompt_mask, group))
+            return x, None
+
+        x, _ = jax.lax.scan(jax.checkpoint(body) if remat else body, x, self.layers)
+        return self.norm(x)
+
+    def prefill(
+        self, x: Float[Array, "P S D"], positions: Int[Array, "P 3 S"], prompt_mask: Bool[Array, "P S"]
+    ) -> tuple[Float[Array, "P D"], tuple[Float[Array, "L P K S hd"], Float[Array, "L P K S hd"]]]:
+        """Run prompts; return the last column's normalised hidden state and every layer's keys and values."""
+        rotary = self.tables(positions, x.dtype)
+
+        def body(x, block):
+            x, (k, v) = block(x, rotary, lambda q, k, v: group_row(q, k, v, prompt_mask, 0))
+            return x, (jnp.swapaxes(k, 1, 2), jnp.swapaxes(v, 1, 2))
+
+        x, cache = jax.lax.scan(body, x, self.layers)
+        return self.norm(x[:, -1]), cache
+
+    def decode(
+        self,
+        x: Float[Array, "P G D"],
+        positions: Int[Array, "P"],
+        column: Int[Array, ""],
+        prompt_cache: tuple[Float[Array, "L P K S hd"], Float[Array, "L P K S hd"]],
+        prompt_mask: Bool[Array, "P S"],
+        cache: tuple[Float[Array, "L P G K C hd"], Float[Array, "L P G K C hd"]],
+    ) -> tuple[Float[Array, "P G D"], tuple[Float[Array, "L P G K C hd"], Float[Array, "L P G K C hd"]]]:
+        """Run one token per completion; return normalised hidden states and the cache with column `column` written.
+
+        The scan only reads the caches. All layers' new keys and values are written after it, by one update per array: a
+        cache that passes through a scan is copied whole at every step.
+        """
+        rotary = self.tables(jnp.broadcast_to(positions[:, None, None], (positions.shape[0], 3, 1)), x.dtype)
+
+        def body(x, layer):
+            block, prompt_layer, own_layer = layer
+            return block(x, rotary, lambda q, k, v: decode_step(q, k, v, prompt_layer, prompt_mask, own_layer, column))
+
+        x, new = jax.lax.scan(body, x, (self.layers, prompt_cache, cache))
+        start = (0, 0, 0, 0, column, 0)
+        cache = tuple(
+            jax.lax.dynamic_update_slice(old, fresh[..., None, :].astype(old.dtype), start)
+            for old, fresh in zip(cache, new, strict=True)
+        )
+        return self.norm(x), cache
+
+    def logits(self, hidden: Float[Array, "... D"]) -> Float[Array, "... V"]:
+        """Scores of every token, accumulated and returned in float32."""
+        if self.head is None:
+            kernel, rule = self.embed.embedding[...], "...d,vd->...v"
+        else:
+            kernel, rule = self.head.kernel[...], "...d,dv->...v"
+        return jnp.einsum(rule, hidden, kernel.astype(hidden.dtype), preferred_element_type=jnp.float32)

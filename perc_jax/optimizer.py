@@ -1,0 +1,59 @@
+"""The optimizer of a stage: AdamW, gradient clipping, a schedule, frozen parameters.
+
+Parameters are a nested dict of float32 arrays; a parameter's name is its path joined by '/'.
+"""
+
+import re
+from typing import Any
+
+import jax
+import optax
+
+from perc_jax.config import OptimizerConfig
+
+MAX_BAD_STEPS = 5  # consecutive non-finite gradients that are skipped before they are let through and stop the run
+
+
+def schedule(config: OptimizerConfig, steps: int) -> optax.Schedule:
+    """Learning rate per step: linear warm-up from 0, then constant or cosine to 0 at `steps`."""
+    if config.schedule == "cosine":
+        rest = optax.cosine_decay_schedule(config.learning_rate, max(1, steps - config.warmup_steps))
+    else:
+        rest = optax.constant_schedule(config.learning_rate)
+    if config.warmup_steps == 0:
+        return rest
+    warmup = optax.linear_schedule(
+        config.learning_rate / config.warmup_steps, config.learning_rate, config.warmup_steps
+    )
+    return optax.join_schedules([warmup, rest], [config.warmup_steps])
+
+
+def path_name(path: tuple[Any, ...]) -> str:
+    """A parameter's name: the keys of its path joined by '/'."""
+    return "/".join(str(getattr(key, "key", key)) for key in path)
+
+
+def make_optimizer(config: OptimizerConfig, steps: int, params: Any) -> optax.GradientTransformation:
+    """Build the optimizer of a stage of `steps` steps for parameters of this structure.
+
+    Weight decay applies to matrices only (stacked layers have one dimension more). Raises `ValueError` if a pattern of
+    `frozen` matches no parameter.
+    """
+    names = [path_name(path) for path, _ in jax.tree_util.tree_leaves_with_path(params)]
+    for pattern in config.frozen:
+        if not any(re.search(pattern, name) for name in names):
+            raise ValueError(f"optimizer.frozen must match a parameter, got {pattern!r}; parameters are {names}")
+
+    def label(path: tuple[Any, ...], _: Any) -> str:
+        return "frozen" if any(re.search(pattern, path_name(path)) for pattern in config.frozen) else "trained"
+
+    def is_matrix(tree: Any) -> Any:
+        return jax.tree_util.tree_map_with_path(lambda path, _: path_name(path).endswith("kernel"), tree)
+
+    adamw = optax.adamw(
+        schedule(config, steps), config.b1, config.b2, config.eps, weight_decay=config.weight_decay, mask=is_matrix
+    )
+    trained = optax.apply_if_finite(optax.chain(optax.clip_by_global_norm(config.max_grad_norm), adamw), MAX_BAD_STEPS)
+    return optax.multi_transform(
+        {"trained": trained, "frozen": optax.set_to_zero()}, jax.tree_util.tree_map_with_path(label, params)
+    )

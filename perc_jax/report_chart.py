@@ -1,0 +1,217 @@
+"""Line charts as inline SVG: raw values faint, smoothed values bold, stages shaded, eval points with intervals.
+
+Pure functions from numbers to text. Colours and type are set here once; sizes are in the units of the SVG's view box,
+which the page scales to its columns.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from html import escape
+from typing import NamedTuple
+
+# Okabe & Ito's palette, told apart with any colour vision; the order is that of the engines
+COLOURS = ("#0072b2", "#e08a00", "#009e73", "#c0588f", "#d55e00", "#3fa0dd", "#6b6f76")
+WIDTH, HEIGHT = 520, 230
+LEFT, RIGHT, TOP, BOTTOM = 50, 14, 14, 34
+MAX_POINTS = 400  # of a raw line; more are averaged in bins
+DODGE = 7.0  # between points of one step
+
+
+class Series(NamedTuple):
+    """One line or one row of points."""
+
+    name: str
+    colour: str
+    x: Sequence[float]
+    y: Sequence[float]
+    intervals: Sequence[tuple[float, float]] | None = None  # draw points with these intervals instead of a curve
+
+
+class Span(NamedTuple):
+    """A stage along the x axis."""
+
+    name: str
+    start: float
+    end: float
+
+
+class Scale(NamedTuple):
+    """A linear map from values to the drawing."""
+
+    low: float
+    high: float
+    start: float
+    end: float
+
+    def __call__(self, value: float) -> float:
+        """Place of a value."""
+        return self.start + (value - self.low) / (self.high - self.low) * (self.end - self.start)
+
+
+def line_chart(
+    series: Sequence[Series], spans: Sequence[Span], *, form: Callable[[float], str], floor: float | None = None
+) -> str:
+    """Draw a chart over the global step.
+
+    Args:
+        series: at least one, each with at least one finite point.
+        spans: stages, shaded alternately and named at their top where there is room.
+        form: how a y value is written on the axis.
+        floor: lowest y of the axis where the values allow it, for instance 0 for shares.
+    """
+    xs = [x for line in series for x in line.x]
+    inset = DODGE * (1 + len(series) / 2) if any(line.intervals for line in series) else 0.0
+    across = _x_scale(min(xs), max(xs), inset)
+    up = _y_scale(series, floor)
+    parts = [f'<svg class="chart" viewBox="0 0 {WIDTH} {HEIGHT}" role="img">']
+    parts += _spans(spans, across)
+    parts += _axes(across, up, form)
+    for number, line in enumerate(series):
+        if line.intervals is None:
+            parts += _curve(line, across, up, faint=len(series) > 2)
+        else:
+            aside = DODGE * (number - (len(series) - 1) / 2)  # so that points of one step stand side by side
+            parts += _points(line, across._replace(start=across.start + aside, end=across.end + aside), up, form)
+    return "".join([*parts, "</svg>"])
+
+
+def legend(series: Sequence[Series]) -> str:
+    """Name the lines; nothing where there is one only."""
+    if len(series) < 2:
+        return ""
+    keys = (f'<span><i style="background:{line.colour}"></i>{escape(line.name)}</span>' for line in series)
+    return f'<div class="legend">{"".join(keys)}</div>'
+
+
+def smooth(values: Sequence[float]) -> list[float]:
+    """Centred moving mean over about a fifteenth of the points; at the ends the window is cut off."""
+    half = len(values) // 30 + (len(values) > 8)
+    sums = [0.0]
+    for value in values:
+        sums.append(sums[-1] + value)
+    ends = [(max(0, i - half), min(len(values), i + half + 1)) for i in range(len(values))]
+    return [(sums[end] - sums[start]) / (end - start) for start, end in ends]
+
+
+def ticks(low: float, high: float, count: int) -> list[float]:
+    """About `count` round numbers within an interval: multiples of 1, 2, 2.5 or 5 times a power of ten."""
+    raw = (high - low) / max(count, 1)
+    power = 10.0 ** math.floor(math.log10(raw))
+    step = next(m * power for m in (1, 2, 2.5, 5, 10) if m * power >= raw * 0.999)
+    first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
+    return [round(i * step, 12) for i in range(first, last + 1)]
+
+
+def percent(value: float) -> str:
+    """Write a share as per cent."""
+    return f"{100 * value:.3g} %" if abs(value) < 0.01 else f"{100 * value:.0f} %"
+
+
+def short(value: float) -> str:
+    """Write a number in few characters: 0.25, 12, 3.4k, 2e-05."""
+    size = abs(value)
+    if size >= 1e6:
+        return f"{value / 1e6:.3g}M"
+    if size >= 1e4:
+        return f"{value / 1e3:.3g}k"
+    return f"{value:.0e}" if 0 < size < 1e-3 else f"{value:.4g}"
+
+
+def _x_scale(low: float, high: float, inset: float) -> Scale:
+    """Place the steps, `inset` from the frame; a single step stands in the middle."""
+    if low == high:
+        low, high = low - 1, high + 1
+    return Scale(low, high, LEFT + inset, WIDTH - RIGHT - inset)
+
+
+def _y_scale(series: Sequence[Series], floor: float | None) -> Scale:
+    """Hold all smoothed values and intervals, and the bulk of the raw ones: a lone spike may leave the frame."""
+    raw = sorted(y for line in series for y in line.y)
+    firm = [y for line in series for y in ([*sum(line.intervals, ())] if line.intervals else smooth(line.y))]
+    cut = len(raw) // 100
+    low, high = min(raw[cut], *firm, raw[cut]), max(raw[-1 - cut], *firm, raw[-1 - cut])
+    if floor is not None:
+        low = min(floor, low)
+    if high - low < 1e-12 * max(1.0, abs(high)):
+        low, high = (low, low + 1) if floor is not None and low == floor else (low - 0.5, high + 0.5)
+    pad = 0.05 * (high - low)
+    return Scale(low if floor is not None and low == floor else low - pad, high + pad, HEIGHT - BOTTOM, TOP)
+
+
+def _spans(spans: Sequence[Span], across: Scale) -> list[str]:
+    """Shade every other stage and name those that are wide enough; one stage that fills the chart needs neither."""
+    parts = []
+    height = HEIGHT - TOP - BOTTOM
+    for number, span in enumerate(spans):
+        start, end = max(span.start, across.low), min(span.end, across.high)
+        if end <= start or end - start > 0.98 * (across.high - across.low):
+            continue
+        x, width = across(start), across(end) - across(start)
+        if number % 2:
+            parts.append(f'<rect class="span" x="{x:.1f}" y="{TOP}" width="{width:.1f}" height="{height}"/>')
+        if width > 7 * len(span.name):
+            parts.append(f'<text class="span-name" x="{x + 8:.1f}" y="{TOP + 12}">{escape(span.name)}</text>')
+    return parts
+
+
+def _axes(across: Scale, up: Scale, form: Callable[[float], str]) -> list[str]:
+    """Draw grid lines with their values, and the steps below."""
+    parts = []
+    for value in ticks(up.low, up.high, 5):
+        y = up(value)
+        parts.append(f'<line class="grid" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>')
+        parts.append(
+            f'<text class="tick" x="{LEFT - 7}" y="{y + 4:.1f}" text-anchor="end">{escape(form(value))}</text>'
+        )
+    base = HEIGHT - BOTTOM
+    parts.append(f'<line class="axis" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{base}" y2="{base}"/>')
+    for value in ticks(across.low, across.high, 6):
+        if value == int(value):
+            parts.append(
+                f'<text class="tick" x="{across(value):.1f}" y="{base + 15}" text-anchor="middle">{short(value)}</text>'
+            )
+    middle = (LEFT + WIDTH - RIGHT) / 2
+    parts.append(f'<text class="axis-name" x="{middle}" y="{HEIGHT - 4}" text-anchor="middle">step</text>')
+    return parts
+
+
+def _curve(line: Series, across: Scale, up: Scale, *, faint: bool) -> list[str]:
+    """Draw the raw values faintly and the smoothed ones over them."""
+    x, y = _binned(line.x, line.y)
+    style = f'fill="none" stroke="{line.colour}"'
+    if len(x) == 1:
+        return [f'<circle cx="{across(x[0]):.1f}" cy="{up(y[0]):.1f}" r="3.5" fill="{line.colour}"/>']
+    return [
+        f'<polyline class="{"raw many" if faint else "raw"}" {style} points="{_path(x, y, across, up)}"/>',
+        f'<polyline class="smooth" {style} points="{_path(x, smooth(y), across, up)}"/>',
+    ]
+
+
+def _points(line: Series, across: Scale, up: Scale, form: Callable[[float], str]) -> list[str]:
+    """Draw points, their intervals as whiskers, and a thin line between them."""
+    path = _path(line.x, line.y, across, up)
+    parts = [f'<polyline class="link" fill="none" stroke="{line.colour}" points="{path}"/>']
+    for x, y, (low, high) in zip(line.x, line.y, line.intervals or (), strict=True):
+        note = escape(f"{line.name}, step {short(x)}: {form(y)} ({form(low)} to {form(high)})")
+        at, whisker = f"{across(x):.1f}", f'y1="{up(low):.1f}" y2="{up(high):.1f}"'
+        parts.append(f'<line class="whisker" stroke="{line.colour}" x1="{at}" x2="{at}" {whisker}/>')
+        dot = f'<circle cx="{at}" cy="{up(y):.1f}" r="3.6" fill="{line.colour}">'
+        parts.append(f"{dot}<title>{note}</title></circle>")
+    return parts
+
+
+def _path(x: Sequence[float], y: Sequence[float], across: Scale, up: Scale) -> str:
+    """Points of a polyline, kept within the frame."""
+    return " ".join(f"{across(a):.1f},{min(max(up(b), TOP), HEIGHT - BOTTOM):.1f}" for a, b in zip(x, y, strict=True))
+
+
+def _binned(x: Sequence[float], y: Sequence[float]) -> tuple[list[float], list[float]]:
+    """Average neighbours so that a long run stays a light page."""
+    size = -(-len(x) // MAX_POINTS)
+    starts = range(0, len(x), size)
+    return [_mean(x[i : i + size]) for i in starts], [_mean(y[i : i + size]) for i in starts]
+
+
+def _mean(values: Sequence[float]) -> float:
+    """The mean."""
+    return sum(values) / len(values)

@@ -1,0 +1,108 @@
+"""The mesh, where every parameter and batch lies on it, and the moves between host and mesh.
+
+Axes: `replica` and `fsdp` split the prompts of a batch, `fsdp` and `tensor` split parameters. Rules map a parameter's
+name to the axes of its last two dimensions; they stand here, beside the mesh and outside the model.
+"""
+
+import re
+from typing import Any
+
+import jax
+import numpy as np
+from jax.experimental import multihost_utils
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
+
+from perc_jax.config import MeshConfig
+from perc_jax.optimizer import path_name
+
+AXES = ("replica", "fsdp", "tensor")
+ROWS = PartitionSpec(("replica", "fsdp"))  # of every batch's first dimension: prompts
+
+# The first pattern found in a parameter's name gives the axes of its last two dimensions [inputs, outputs].
+RULES = (
+    (r"text/.*(q|k|v|gate|up)(_proj)?/kernel$", ("fsdp", "tensor")),
+    (r"text/.*(o|down)(_proj)?/kernel$", ("tensor", "fsdp")),
+    (r"embed", ("tensor", "fsdp")),
+    (r"lm_head", ("fsdp", "tensor")),
+    (r"vision/.*kernel$", ("fsdp", None)),  # the tower runs data-parallel
+)
+
+
+def make_mesh(config: MeshConfig) -> Mesh:
+    """Arrange all devices; raises `ValueError` if their number does not factor as asked."""
+    count = jax.device_count()
+    fixed = config.replica * config.tensor
+    fsdp = count // fixed if config.fsdp == -1 else config.fsdp
+    if fixed * fsdp != count or fsdp < 1:
+        raise ValueError(
+            f"mesh must use all {count} devices, got replica {config.replica} x fsdp {fsdp} x tensor {config.tensor}"
+        )
+    devices = np.array(jax.devices()).reshape(config.replica, fsdp, config.tensor)
+    return Mesh(devices, AXES, axis_types=(jax.sharding.AxisType.Auto,) * 3)
+
+
+def spec_of(name: str, shape: tuple[int, ...], mesh: Mesh) -> PartitionSpec:
+    """The partition of one parameter: its rule's axes wherever the dimension divides, replicated elsewhere."""
+    for pattern, axes in RULES:
+        if re.search(pattern, name) and len(shape) >= 2:
+            sizes = [mesh.shape[axis] if axis else 1 for axis in axes]
+            kept = [
+                axis if size > 1 and dim % size == 0 else None
+                for axis, size, dim in zip(axes, sizes, shape[-2:], strict=True)
+            ]
+            return PartitionSpec(*[None] * (len(shape) - 2), *kept)
+    return PartitionSpec()
+
+
+def state_shardings(state: Any, mesh: Mesh) -> Any:
+    """Shardings of any pytree whose leaves end in parameter paths: parameters, and the optimizer's moments alike."""
+    return jax.tree_util.tree_map_with_path(
+        lambda path, leaf: NamedSharding(mesh, spec_of(path_name(path), leaf.shape, mesh)), state
+    )
+
+
+def rollout_shardings(params: Any, mesh: Mesh) -> Any:
+    """Shardings for decoding: whole on every data-parallel device, split over `tensor` only.
+
+    With fully sharded weights each decoded token would gather them all again.
+    """
+
+    def without_fsdp(path: Any, leaf: Any) -> NamedSharding:
+        spec = spec_of(path_name(path), leaf.shape, mesh)
+        return NamedSharding(mesh, PartitionSpec(*[None if axis == "fsdp" else axis for axis in spec]))
+
+    return jax.tree_util.tree_map_with_path(without_fsdp, params)
+
+
+def rows_to_mesh(tree: Any, mesh: Mesh) -> Any:
+    """Put this host's rows of a batch (numpy) on the mesh as part of the global batch."""
+    sharding = NamedSharding(mesh, ROWS)
+    return jax.tree.map(lambda rows: jax.make_array_from_process_local_data(sharding, np.asarray(rows)), tree)
+
+
+def same_to_mesh(tree: Any, mesh: Mesh) -> Any:
+    """Put host arrays that are equal on all hosts on every device."""
+    whole = NamedSharding(mesh, PartitionSpec())
+
+    def place(value: Any) -> jax.Array:
+        return jax.make_array_from_callback(np.shape(value), whole, lambda index: np.asarray(value)[index])
+
+    return jax.tree.map(place, tree)
+
+
+def rows_to_host(tree: Any) -> Any:
+    """This host's rows of a global batch as numpy, in order; the inverse of `rows_to_mesh`."""
+
+    def local(array: jax.Array) -> np.ndarray:
+        shards = {shard.index[0].start or 0: shard.data for shard in array.addressable_shards}
+        return np.concatenate([np.asarray(shards[start]) for start in sorted(shards)])
+
+    return jax.tree.map(local, tree)
+
+
+def sum_over_hosts(values: dict[str, float]) -> dict[str, float]:
+    """Add up each entry over all hosts (float64 on one host, float32 across several)."""
+    if jax.process_count() == 1:
+        return values
+    gathered = multihost_utils.process_allgather(np.array(list(values.values()), np.float32))
+    return dict(zip(values, gathered.sum(axis=0).tolist(), strict=True))

@@ -1,0 +1,50 @@
+"""How every test runs: eight fake CPU devices, signatures' shapes checked, no network, the same examples each time."""
+
+import os
+import socket
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+from jaxtyping import install_import_hook
+
+if "jax" in sys.modules:
+    raise RuntimeError("tests/conftest.py must be imported before jax: the devices are counted at its import")
+
+os.environ["JAX_PLATFORMS"] = "cpu"
+os.environ["XLA_FLAGS"] = " ".join(
+    [os.environ.get("XLA_FLAGS", ""), "--xla_force_host_platform_device_count=8"]
+).strip()
+os.environ["HF_HUB_OFFLINE"] = "1"
+
+install_import_hook("perc_jax", "beartype.beartype")
+
+settings.register_profile("perc_jax", deadline=None, max_examples=30, derandomize=True, database=None)
+settings.load_profile("perc_jax")
+
+LOOPBACK = ("localhost", "127.", "::1")
+
+
+@pytest.fixture(autouse=True)
+def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A connection that leaves this machine is a failure; sockets within it (worker processes) are not."""
+    connect = socket.socket.connect
+
+    def guarded(self: socket.socket, address: object) -> None:
+        if isinstance(address, tuple) and not str(address[0]).startswith(LOOPBACK):
+            raise RuntimeError(f"tests may not use the network, tried {address}")
+        connect(self, address)
+
+    monkeypatch.setattr(socket.socket, "connect", guarded)
+
+
+@pytest.fixture(scope="session")
+def reference_data() -> Path:
+    """The folder of published tokenizers, weights' configs and benchmark files; the test is skipped without it."""
+    folder = os.environ.get("PERC_JAX_REFERENCE_DATA")
+    if not folder:
+        pytest.skip("PERC_JAX_REFERENCE_DATA is not set: no reference data to compare with")
+    if not Path(folder).is_dir():
+        pytest.fail(f"PERC_JAX_REFERENCE_DATA must be a folder, got {folder!r}")
+    return Path(folder)

@@ -1,0 +1,172 @@
+"""The command line: any field by its path, one clear line for any mistake, no jax before it is needed."""
+
+import dataclasses
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from perc_jax import cli
+
+GOOD = """
+from test_config import CONFIG
+
+def get_config():
+    return CONFIG
+"""
+
+
+@pytest.fixture(scope="module")
+def config_file(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return write(tmp_path_factory.mktemp("configs") / "tiny.py", GOOD)
+
+
+def write(path: Path, text: str) -> str:
+    path.write_text(text)
+    return str(path)
+
+
+def complaint(capsys: pytest.CaptureFixture[str], *argv: str) -> str:
+    """The one line that a bad command line earns."""
+    with pytest.raises(SystemExit) as end:
+        cli.parse(argv)
+    out, err = capsys.readouterr()
+    assert (end.value.code, out) == (2, "")
+    assert err.endswith("\n") and err.count("\n") == 1 and err.startswith("error: ")
+    return err.removeprefix("error: ").rstrip("\n")
+
+
+def test_without_overrides_the_config_is_as_in_the_file(config_file: str) -> None:
+    config, workdir = cli.parse(["--config", config_file])
+    assert config == cli.load_config(config_file)
+    assert workdir == "runs/tiny"
+
+
+@pytest.mark.parametrize(
+    ("argv", "path", "value"),
+    [
+        ("--stages.1.optimizer.learning-rate 3e-5", "stages.1.optimizer.learning_rate", 3e-5),
+        ("--stages.1.optimizer.learning_rate=3e-5", "stages.1.optimizer.learning_rate", 3e-5),
+        ("--stages.0.mixture.levels 0 1", "stages.0.mixture.levels", (0, 1)),
+        ("--stages.0.optimizer.frozen vision.* embed", "stages.0.optimizer.frozen", ("vision.*", "embed")),
+        ("--stages.0.optimizer.frozen", "stages.0.optimizer.frozen", ()),
+        ("--stages.1.optimizer.schedule cosine", "stages.1.optimizer.schedule", "cosine"),
+        ("--model.text.tie-word-embeddings False", "model.text.tie_word_embeddings", False),
+        ("--model.text.mrope-section 4 2 2", "model.text.mrope_section", (4, 2, 2)),
+        ("--mesh.fsdp -1", "mesh.fsdp", -1),
+        ("--seed=7", "seed", 7),
+    ],
+)
+def test_an_override_changes_its_field_and_no_other(config_file: str, argv: str, path: str, value: object) -> None:
+    changed = flat(cli.parse(["--config", config_file, *argv.split()])[0])
+    before = flat(cli.load_config(config_file))
+    assert changed.pop(path) == value
+    before.pop(path)
+    assert changed == before
+
+
+def flat(config: object) -> dict[str, object]:
+    """Every field of a config by its dotted path."""
+
+    def look_up(path: str) -> object:
+        here = config
+        for name in path.split("."):
+            here = here[int(name)] if name.isdigit() else getattr(here, name)
+        return here
+
+    return {path: look_up(path) for path in cli._paths(config)}
+
+
+@given(st.floats(min_value=1e-9, max_value=1.0), st.integers(-1000, 1000))
+def test_numbers_survive_the_command_line(config_file: str, rate: float, seed: int) -> None:
+    argv = ["--config", config_file, "--stages.0.optimizer.learning-rate", repr(rate), "--seed", str(seed)]
+    config, _ = cli.parse(argv)
+    assert (config.stages[0].optimizer.learning_rate, config.seed) == (rate, seed)
+
+
+@pytest.mark.parametrize(
+    ("argv", "workdir"),
+    [("--workdir out", "out"), ("--workdir=gs://b/run", "gs://b/run"), ("--name other", "runs/other")],
+)
+def test_workdir(config_file: str, argv: str, workdir: str) -> None:
+    assert cli.parse(["--config", config_file, *argv.split()])[1] == workdir
+
+
+@pytest.mark.parametrize(
+    ("argv", "words"),
+    [
+        ("--stages.1.optimizer.learning-rat 1", "did you mean --stages.1.optimizer.learning-rate?"),
+        ("--rollout.temprature=0.5", "did you mean --rollout.temperature?"),
+        ("--learning-rate 1", "did you mean --stages.0.optimizer.learning-rate?"),
+        ("--workdri out", "did you mean --workdir?"),
+        ("--zzz 1", "unknown option --zzz; --help lists all"),
+        ("extra", "unexpected value 'extra'"),
+        ("--seed x", "--seed: invalid literal for int()"),
+        ("--seed", "Missing value for argument '--seed'"),
+        ("--stages.0.kind rl", "invalid choice 'rl' for argument '--stages.0.kind'"),
+        ("--data.image-px 100", "data.image_px must be a multiple of 28, got 100"),
+        ("--stages.1.mixture.levels 0 12", "stages.1.mixture: mixture.levels must be within 0..9, got (0, 12)"),
+        ("--config", "--config needs a file name"),
+        ("--config nowhere.py", "config file nowhere.py does not exist"),
+    ],
+)
+def test_a_mistake_earns_one_line(config_file: str, capsys: pytest.CaptureFixture[str], argv: str, words: str) -> None:
+    assert words in complaint(capsys, "--config", config_file, *argv.split())
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("x = 1", "must define get_config() -> Config"),
+        ("def get_config():\n    return 3", "get_config() must return a Config, got int"),
+        ("def get_config(:", "line 1: SyntaxError"),
+        ("def get_config():\n    return nothing", "line 2: NameError: name 'nothing' is not defined"),
+        ("import nothing_of_this_name", "line 1: ModuleNotFoundError"),
+        (
+            "from perc_jax.config import RolloutConfig\ndef get_config():\n    return RolloutConfig(tokens=3)",
+            "line 3: TypeError",
+        ),
+    ],
+)
+def test_a_bad_config_file_earns_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str, words: str
+) -> None:
+    path = write(tmp_path / "bad.py", text)
+    line = complaint(capsys, "--config", path)
+    assert words in line and path in line
+
+
+def test_a_misspelt_shipped_config_is_suggested(capsys: pytest.CaptureFixture[str]) -> None:
+    assert f"did you mean {cli.DEFAULT_CONFIG}?" in complaint(capsys, "--config", "configs/debug_cup.py")
+
+
+def test_a_colour_terminal_changes_no_message() -> None:
+    box = "\x1b[31m╭─\x1b[0m Error ─╮\n\x1b[31m│\x1b[0m Error parsing --seed: no │\n│ number │\n│ ──── │\n│ more │"
+    assert cli._first_paragraph(box) == "--seed: no number"
+
+
+def test_help_lists_every_field_with_its_comment(config_file: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as end:
+        cli.parse(["--config", config_file, "--help"])
+    shown = capsys.readouterr().out
+    assert end.value.code == 0
+    for path in cli._paths(cli.load_config(config_file)):
+        assert f"--{path}".replace("_", "-") in shown
+    assert "gradient accumulation" in shown
+
+
+def test_paths_name_leaves_only() -> None:
+    from test_config import CONFIG
+
+    paths = list(cli._paths(CONFIG))
+    assert len(paths) == len(set(paths))
+    assert {"seed", "mesh.fsdp", "stages.1.mixture.photo_share"} <= set(paths)
+    assert not {field.name for field in dataclasses.fields(CONFIG)} & {"model", "stages"} & set(paths)
+
+
+def test_the_command_line_loads_no_jax() -> None:
+    code = "import sys, perc_jax.cli; sys.exit(bool({'jax', 'flax', 'transformers', 'matplotlib'} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

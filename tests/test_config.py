@@ -1,0 +1,110 @@
+"""The config: wrong values are refused with field, rule and value; shipped configs are right."""
+
+import dataclasses
+import json
+from dataclasses import replace
+
+import pytest
+
+from perc_jax import cli
+from perc_jax.config import (
+    Config,
+    DataConfig,
+    EvaluationConfig,
+    MixtureConfig,
+    ModelConfig,
+    OptimizerConfig,
+    RolloutConfig,
+    StageConfig,
+    TextConfig,
+    VisionConfig,
+    to_dict,
+)
+
+VISION = VisionConfig(
+    depth=2, hidden_size=32, num_heads=2, intermediate_size=64, fullatt_block_indexes=(1,), window_size=56
+)
+TEXT = TextConfig(
+    hidden_size=32,
+    intermediate_size=64,
+    num_hidden_layers=2,
+    num_attention_heads=4,
+    num_key_value_heads=2,
+    head_dim=16,
+    vocab_size=300,
+    mrope_section=(2, 3, 3),
+)
+SFT = StageConfig(name="warm", kind="sft", steps=2, prompts_per_step=4, optimizer=OptimizerConfig(learning_rate=1e-3))
+GRPO = replace(SFT, name="rl", kind="grpo", group_size=4)
+CONFIG = Config(
+    name="tiny",
+    model=ModelConfig(vision=VISION, text=TEXT),
+    data=DataConfig(tokenizer="t.model", image_px=112, max_prompt_tokens=64, max_patches=64, instruction="Answer."),
+    rollout=RolloutConfig(max_tokens=8),
+    stages=(SFT, GRPO),
+)
+
+
+def make(part: str, **changes: object) -> object:
+    """Rebuild one part of the tiny config with a few fields changed."""
+    parts = {"vision": VISION, "text": TEXT, "sft": SFT, "grpo": GRPO, "config": CONFIG, "data": CONFIG.data}
+    return replace(parts.get(part) or {"mixture": MixtureConfig()}[part], **changes)
+
+
+@pytest.mark.parametrize(
+    ("part", "changes", "message"),
+    [
+        ("vision", {"window_size": 60}, "vision.window_size must be a multiple of 28, got 60"),
+        ("vision", {"hidden_size": 36}, "must be a multiple of 4, got 18"),
+        ("text", {"mrope_section": (1, 1, 1)}, "text.mrope_section must sum to head_dim / 2, got (1, 1, 1)"),
+        ("text", {"num_attention_heads": 5}, "text.num_attention_heads must be a multiple of num_key_value_heads"),
+        ("mixture", {"weights": (1.0,)}, "mixture.weights must have 6 entries"),
+        ("mixture", {"weights": (0.0,) * 6}, "mixture.weights must be >= 0, not all 0"),
+        ("mixture", {"levels": ()}, "mixture.levels must be within 0..9"),
+        ("mixture", {"levels": (10,)}, "mixture.levels must be within 0..9, got (10,)"),
+        ("mixture", {"photo_share": 1.5}, "mixture.photo_share must be within 0..1, got 1.5"),
+        ("sft", {"steps": -1}, "stages[warm].steps must be >= 0, got -1"),
+        ("sft", {"micro_batches": 3}, "stages[warm].prompts_per_step must be a multiple of micro_batches, got 4"),
+        ("sft", {"group_size": 2}, "stages[warm].group_size must be 1 for sft, got 2"),
+        ("grpo", {"group_size": 1}, "stages[rl].group_size must be >= 2 for grpo, got 1"),
+        ("config", {"stages": (SFT, SFT)}, "stages must have different names, got ['warm', 'warm']"),
+        ("config", {"data": make("data", image_px=100)}, "data.image_px must be a multiple of 28, got 100"),
+        ("config", {"data": make("data", max_patches=70)}, "data.max_patches must be a multiple of 16, got 70"),
+        ("config", {"evaluation": EvaluationConfig(samples=(1,))}, "evaluation.samples must have 4 entries, got (1,)"),
+        (
+            "config",
+            {"evaluation": EvaluationConfig(hard_levels=(2,))},
+            "evaluation.hard_levels must be above the trained",
+        ),
+    ],
+)
+def test_a_wrong_value_is_refused_by_field_rule_and_value(part: str, changes: dict, message: str) -> None:
+    with pytest.raises(ValueError) as error:
+        make(part, **changes)
+    assert message in str(error.value)
+
+
+def test_a_config_cannot_change() -> None:
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        CONFIG.seed = 1
+
+
+def test_a_config_is_json_and_back() -> None:
+    data = json.loads(json.dumps(to_dict(CONFIG)))
+    assert data["stages"][1]["optimizer"]["learning_rate"] == 1e-3
+    assert set(data) == {field.name for field in dataclasses.fields(Config)}
+
+
+def test_derived_sizes_at_the_published_numbers() -> None:
+    vision = replace(VISION, window_size=112)
+    assert vision.window_patches == 64
+    assert vision.patch_values == 1176
+
+
+def test_debug_config_is_the_default() -> None:
+    assert cli.DEFAULT_CONFIG.is_file()
+
+
+@pytest.mark.parametrize("path", sorted(cli.CONFIGS.glob("[!_]*.py")), ids=lambda path: path.stem)
+def test_shipped_configs_load_and_are_named_after_their_file(path) -> None:
+    assert cli.load_config(path).name == path.stem

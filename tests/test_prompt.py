@@ -1,0 +1,151 @@
+import json
+import pickle
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from engines.answer import Answer
+from perc_jax import prompt as prompts
+from perc_jax.config import DataConfig, VisionConfig
+from perc_jax.image import patchify, unpatchify
+from perc_jax.tokenizer import load
+
+VISION = VisionConfig(
+    depth=1, hidden_size=64, num_heads=2, intermediate_size=8, fullatt_block_indexes=(), window_size=56
+)
+DATA = DataConfig(tokenizer="debug.model", image_px=112, max_prompt_tokens=128, max_patches=320, instruction="")
+TOKENIZER = load("debug.model")
+UNITS = st.lists(st.tuples(st.integers(1, 5), st.integers(1, 5)), min_size=1, max_size=3)
+
+
+def picture(units: tuple[int, int], seed: int = 0) -> np.ndarray:
+    size = (max(units[0], 2) * 28, max(units[1], 2) * 28, 3)  # from 56 px on, nothing is resized
+    return np.random.default_rng(seed).integers(0, 256, size, dtype=np.uint8)
+
+
+def make(pictures: list[np.ndarray], question: str = "How many?", data: DataConfig = DATA) -> prompts.PackedPrompts:
+    return prompts.make_row("p1", pictures, question, tokenizer=TOKENIZER, data=data, vision=VISION)
+
+
+def test_worked_example():
+    cut = [patchify(np.zeros((112, 168, 3), np.uint8), VISION)]
+    image = TOKENIZER.ids.image
+    tokens, positions, slots, after = prompts.expand([20, 21, 22, image, 23], cut, image, 2)
+    assert tokens.tolist() == [20, 21, 22, *[image] * 24, 23]
+    assert positions[:, :4].tolist() == [[0, 1, 2, 3]] * 3
+    assert positions[:, 9].tolist() == [3, 4, 3] and positions[:, 26].tolist() == [3, 6, 8]
+    assert positions[:, -1].tolist() == [9, 9, 9] and after == 10
+    assert slots[:3].tolist() == [-1] * 3 and sorted(slots[3:27]) == list(range(24))
+
+
+@pytest.fixture(scope="module")
+def rope_index():
+    torch = pytest.importorskip("torch")
+    modeling = pytest.importorskip("transformers.models.qwen2_5_vl.modeling_qwen2_5_vl")
+    kind = modeling.Qwen2_5_VLModel
+    config = SimpleNamespace(vision_config=SimpleNamespace(spatial_merge_size=2, tokens_per_second=2))
+    stub = SimpleNamespace(config=config)
+    stub.get_vision_position_ids = lambda *args, **kwargs: kind.get_vision_position_ids(stub, *args, **kwargs)
+
+    def call(tokens: np.ndarray, mask: np.ndarray, grids: list[list[int]]):
+        ids = torch.from_numpy(tokens.astype(np.int64))
+        is_image = (ids == TOKENIZER.ids.image).int()
+        positions, delta = kind.get_rope_index(
+            stub, ids, is_image, image_grid_thw=torch.tensor(grids), attention_mask=torch.from_numpy(mask).long()
+        )
+        return positions.numpy(), delta.numpy()
+
+    return call
+
+
+def test_positions_equal_the_published_ones(rope_index):
+    rng = np.random.default_rng(0)
+    for number in range(48):
+        units = [tuple(rng.integers(2, 6, 2).tolist()) for _ in range(1 + number % 3)]
+        row = make([picture(u) for u in units], "Which one? " * (1 + number % 4))
+        wanted, delta = rope_index(row.tokens, row.mask, [[1, 2 * rows, 2 * columns] for rows, columns in units])
+        assert (row.positions[0][:, row.mask[0]] == wanted[:, 0, row.mask[0]]).all()
+        assert row.next_position[0] == row.mask.sum() + delta.ravel()[0]
+
+
+@given(UNITS)
+def test_a_row_is_whole(units):
+    pictures = [picture(u, seed) for seed, u in enumerate(units)]
+    row = make(pictures, "How many?")
+    batch = prompts.unpack(prompts.pack([row, row]), VISION)
+    assert batch.mask[0, -1] and (np.diff(batch.mask[0].astype(int)) >= 0).all()  # left-padded
+    assert (batch.tokens[0] == batch.tokens[1]).all() and batch.patches.dtype == np.float32
+    is_image = batch.tokens[0] == TOKENIZER.ids.image
+    slots = batch.image_slots[0]
+    assert (slots[~is_image] == -1).all() and len(set(slots[is_image])) == is_image.sum()
+    assert (batch.patch_image[0].reshape(-1, 4)[slots[is_image]] >= 0).all()
+    assert sorted(set(batch.patch_image[0].tolist()) - {-1}) == list(range(len(units)))
+    for number, wanted in enumerate(pictures):
+        given_back = unpatchify(batch.patches[0], batch.patch_rowcol[0], batch.patch_image[0], VISION, number)
+        assert (given_back == wanted).all()
+
+
+@given(UNITS)
+def test_placeholders_point_at_their_own_patch(units):
+    """The k-th placeholder of a picture is its k-th merge unit in reading order, whatever the window order."""
+    row = make([picture(u) for u in units])
+    is_image = row.tokens[0] == TOKENIZER.ids.image
+    slots = row.image_slots[0][is_image]
+    corner = row.patch_rowcol[0].reshape(-1, 4, 2)[slots, 0] // 2
+    numbers = row.patch_image[0].reshape(-1, 4)[slots, 0]
+    wanted = [
+        (number, r, c)
+        for number, (rows, columns) in enumerate(units)
+        for r in range(max(rows, 2))
+        for c in range(max(columns, 2))
+    ]
+    assert [(n, *place) for n, place in zip(numbers.tolist(), corner.tolist(), strict=True)] == wanted
+    start = row.positions[0][0][is_image]
+    assert (row.positions[0][1:][:, is_image] - start == corner.T).all()
+
+
+def test_text_only_prompts_count_up():
+    row = make([])
+    length = int(row.mask.sum())
+    assert (row.positions[0][:, -length:] == np.arange(length)).all() and row.next_position[0] == length
+    assert (row.patch_image == -1).all() and (row.image_slots == -1).all()
+
+
+def test_chat_text_is_the_published_template(reference_data):
+    transformers = pytest.importorskip("transformers")
+    tokenizer = transformers.AutoTokenizer.from_pretrained(str(reference_data / "qwen2_5_vl_7b"))
+    template = json.loads((reference_data / "qwen2_5_vl_7b" / "chat_template.json").read_text())["chat_template"]
+    content = [{"type": "image"}, {"type": "image"}, {"type": "text", "text": "How many?\nAnswer."}]
+    wanted = tokenizer.apply_chat_template(
+        [{"role": "user", "content": content}], chat_template=template, tokenize=False, add_generation_prompt=True
+    )
+    assert prompts.chat_text("How many?", 2, "Answer.") == wanted
+
+
+def test_what_does_not_fit_is_refused_with_its_numbers():
+    short = DataConfig(tokenizer="", image_px=56, max_prompt_tokens=20, max_patches=16, instruction="")
+    with pytest.raises(prompts.PromptTooLong, match=r"prompt p1 must fit .* = 20 and .* = 16, got") as caught:
+        make([picture((2, 2)), picture((2, 2))], data=short)
+    assert caught.value.patches == 32 and caught.value.tokens > 20 and caught.value.prompt_id == "p1"
+    assert str(pickle.loads(pickle.dumps(caught.value))) == str(caught.value)
+    exact = DataConfig(
+        tokenizer="", image_px=56, max_prompt_tokens=int(make([]).mask.sum()), max_patches=0, instruction=""
+    )
+    assert make([], data=exact).mask.all()
+
+
+def test_a_text_with_another_number_of_marks_is_refused():
+    with pytest.raises(ValueError, match="one image mark per picture, got 2 for 1"):
+        make([picture((2, 2))], "What is <|image_pad|>?")
+
+
+def test_gold_completion_reads_back():
+    tokens, mask = prompts.gold_completion(Answer.pair(3, 12), TOKENIZER, 16)
+    assert tokens.shape == mask.shape == (16,)
+    assert tokens[mask][-1] == TOKENIZER.ids.ends[0] and (tokens[~mask] == TOKENIZER.ids.pad).all()
+    assert TOKENIZER.decode(tokens.tolist()) == r"<answer>\boxed{(3, 12)}</answer>"
+    with pytest.raises(prompts.CompletionTooLong, match=r"gold answer '\(3, 12\)' must fit rollout.max_tokens = 4"):
+        prompts.gold_completion(Answer.pair(3, 12), TOKENIZER, 4)

@@ -1,0 +1,47 @@
+# shellcheck shell=bash disable=SC2034  # the variables are read by the scripts that source this
+# What all scripts share. A script says in USAGE what it does and takes, in NEEDS what it cannot do without, and sources
+# this file, which reads the options into PROJECT ZONE NAME TYPE RUNTIME WORKER SPOT and the words after -- into COMMAND.
+
+PROJECT='' ZONE='' NAME='' TYPE='' RUNTIME='' WORKER=0 SPOT=no DRY_RUN=no COMMAND=()
+
+fail() {
+  echo "error: ${0##*/}: $*" >&2
+  exit 2
+}
+
+# run WORD…: run a command, or print it ready to be pasted into a shell.
+run() {
+  if [[ $DRY_RUN == yes ]]; then
+    printf '%q ' "$@"
+    echo
+  else
+    "$@"
+  fi
+}
+
+# on_workers WHICH SCRIPT: run a shell script on one worker (its number) or on all.
+on_workers() {
+  run gcloud compute tpus tpu-vm ssh "$NAME" --project="$PROJECT" --zone="$ZONE" --worker="$1" --command="$2"
+}
+
+while (($#)); do
+  if [[ $1 != --help && $USAGE != *"$1 "* ]]; then fail "unknown option $1; --help lists all"; fi
+  case $1 in
+    --help) echo "$USAGE" && exit 0 ;;
+    --dry-run) DRY_RUN=yes ;;
+    --spot) SPOT=yes ;;
+    --) shift && COMMAND=("$@") && break ;;
+    --project | --zone | --name | --type | --runtime | --worker)
+      [[ $# -ge 2 && $2 != -* && -n $2 ]] || fail "$1 needs a value"
+      option=${1#--}
+      printf -v "${option^^}" %s "$2"
+      shift
+      ;;
+    *) fail "unknown option $1; --help lists all" ;;
+  esac
+  shift
+done
+
+for option in $NEEDS; do
+  [[ -n ${!option} ]] || fail "--${option,,} must be given"
+done
