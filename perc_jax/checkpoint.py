@@ -13,11 +13,13 @@ asynchronous write would hide 0.12 s, once in many steps.
 All processes of a run construct, save and restore together; they must see the same folder.
 """
 
+import contextlib
 import errno
 import json
+import logging
 import sys
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import jax
@@ -80,7 +82,8 @@ class Checkpoints:
                 target.mkdir(parents=True, exist_ok=True)
                 (target / COMMIT).unlink(missing_ok=True)
                 self._sweep(step)
-            self._writer.save(target / STATE, args=ocp.args.PyTreeSave(leaves), force=True)
+            with _quiet_threads():
+                self._writer.save(target / STATE, args=ocp.args.PyTreeSave(leaves), force=True)
             files = _gather_digests(target)
             if jax.process_index() == 0:
                 shapes = {path: [str(leaf.dtype), list(leaf.shape)] for path, leaf in leaves.items()}
@@ -100,19 +103,19 @@ class Checkpoints:
             abstract_state: pytree of `jax.ShapeDtypeStruct` with `sharding` (or of arrays), or a function that
                 gives it for a stored position: stages differ in their optimizers. Leaves that the checkpoint has
                 beyond these are not read: evaluation asks for the parameters alone.
-            config: the run's config. Its `model` and `data.tokenizer` must equal the stored ones.
+            config: the run's config. Its `model`, `data.tokenizer` and `seed` must equal the stored ones.
 
         Returns:
             State on the shardings asked for, and position; None where there is no checkpoint.
 
         Raises:
-            ValueError: the stored model, tokenizer or leaves differ from the run's; all checkpoints are damaged.
+            ValueError: the stored model, tokenizer, seed or leaves differ from the run's; all are damaged.
         """
         steps = self.steps()
         for step in reversed(steps):
             try:
                 record = self._read_commit(step)
-                _check_same_model(record["config"], config, self._folder.parent)
+                _check_same_run(record["config"], config, self._folder.parent)
                 wanted = abstract_state(record["position"]) if callable(abstract_state) else abstract_state
                 _check_leaves(record["leaves"], _by_path(wanted), self._folder / str(step))
                 _check_files(self._folder / str(step), record["files"])
@@ -123,6 +126,16 @@ class Checkpoints:
         if steps:
             raise ValueError(f"{self._folder} must hold a sound checkpoint, but all {len(steps)} are damaged: {steps}")
         return None
+
+    def check(self, config: dict) -> None:
+        """Refuse another run's folder at once, before anything is compiled; `restore` checks again.
+
+        Raises:
+            ValueError: the stored model, tokenizer or seed differs from the run's.
+        """
+        for step in reversed(self.steps()):
+            with contextlib.suppress(Damaged):
+                return _check_same_run(self._read_commit(step)["config"], config, self._folder.parent)
 
     def config(self) -> dict:
         """Give the stored config of the newest checkpoint that can be read, for programs that build its model.
@@ -181,13 +194,15 @@ def first_difference(stored: Any, wanted: Any, path: str = "") -> tuple[str, Any
     return None if stored == wanted else (path, stored, wanted)
 
 
-def _check_same_model(stored: dict, wanted: dict, workdir: epath.Path) -> None:
-    """Refuse a workdir of another model or tokenizer."""
-    wanted = json.loads(json.dumps(wanted))  # tuples become lists, as in the file
-    found = first_difference(stored.get("model"), wanted.get("model"), "model")
-    found = found or first_difference(
-        stored.get("data", {}).get("tokenizer"), wanted.get("data", {}).get("tokenizer"), "data.tokenizer"
-    )
+def _check_same_run(stored: dict, wanted: dict, workdir: epath.Path) -> None:
+    """Refuse a workdir of another model, tokenizer or seed."""
+
+    def identity(config: dict) -> dict:
+        tokenizer = config.get("data", {}).get("tokenizer")
+        return {"model": config.get("model"), "data": {"tokenizer": tokenizer}, "seed": config.get("seed")}
+
+    # Through JSON, since there tuples are lists.
+    found = first_difference(identity(stored), identity(json.loads(json.dumps(wanted))))
     if found:
         path, theirs, ours = found
         raise ValueError(f"{path} must be {theirs!r} as in the checkpoints of {workdir}, got {ours!r}")
@@ -297,6 +312,18 @@ def _write_commit(folder: epath.Path, record: dict) -> None:
 def _canonical(record: dict) -> bytes:
     """Bytes that depend on a JSON value only, not on its spacing or order of keys."""
     return json.dumps(record, sort_keys=True).encode()
+
+
+@contextlib.contextmanager
+def _quiet_threads() -> Iterator[None]:
+    """Keep Orbax's threads from logging their stacks: what goes wrong in them also arrives as an exception."""
+    logger = logging.getLogger("absl")
+    before = logger.level
+    logger.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)
 
 
 def _save_error(error: OSError | ValueError, folder: epath.Path) -> OSError | ValueError:

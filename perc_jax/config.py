@@ -111,11 +111,12 @@ class DataConfig:
 
 @dataclass(frozen=True)
 class MixtureConfig:
-    """What a stage draws: engines by weight, levels uniformly, a question type uniformly within the engine."""
+    """What a stage draws: engines by weight, then a level and a question type, each uniformly."""
 
     engines: tuple[str, ...] = ("grid", "cube", "chart", "sudoku", "function", "geometry")
     weights: tuple[float, ...] = (1.0, 1.0, 1.0, 1.0, 1.0, 1.0)
     levels: tuple[int, ...] = (0, 1, 2)
+    types: tuple[str, ...] = ()  # as engine.type; an engine without an entry asks all of its trained types
     photo_share: float = 0.0  # share of the pictures that pass the photograph stage
 
     def __post_init__(self):
@@ -143,9 +144,10 @@ class MixtureConfig:
 
 @dataclass(frozen=True)
 class OptimizerConfig:
-    """AdamW with linear warm-up and cosine or constant rest."""
+    """AdamW or Muon with linear warm-up and cosine or constant rest."""
 
     learning_rate: float
+    method: Literal["adamw", "muon"] = "adamw"  # muon: matrices by Muon, everything else by AdamW, at the same rate
     warmup_steps: int = 0
     schedule: Literal["constant", "cosine"] = "constant"
     b1: float = 0.9
@@ -175,6 +177,7 @@ class StageConfig:
     optimizer: OptimizerConfig
     mixture: MixtureConfig = MixtureConfig()
     micro_batches: int = 1  # gradient accumulation; changes memory, never the gradient
+    remat: bool = True  # recompute each block in the backward pass instead of storing its activations
     group_size: int = 1  # G; 1 for sft
     reward: RewardConfig = RewardConfig()
 
@@ -182,6 +185,8 @@ class StageConfig:
         """Check what spans fields."""
         name = f"stages[{self.name}]"
         check(self.steps >= 0, f"{name}.steps", "must be >= 0", self.steps)
+        check(self.prompts_per_step >= 1, f"{name}.prompts_per_step", "must be >= 1", self.prompts_per_step)
+        check(self.micro_batches >= 1, f"{name}.micro_batches", "must be >= 1", self.micro_batches)
         check(
             self.prompts_per_step % self.micro_batches == 0,
             f"{name}.prompts_per_step",
@@ -213,6 +218,11 @@ class EvaluationConfig:
     batch: int = 128  # prompts per device call
     shown: int = 12  # samples per evaluation kept with picture and answer for the report
 
+    def __post_init__(self):
+        """Check what divides and loops."""
+        check(all(count >= 1 for count in self.samples), "evaluation.samples", "must be >= 1", self.samples)
+        check(self.batch >= 1, "evaluation.batch", "must be >= 1", self.batch)
+
 
 @dataclass(frozen=True)
 class MeshConfig:
@@ -229,6 +239,10 @@ class CheckpointConfig:
 
     every: int = 50  # steps; each stage's end is written too
     keep: int = 3
+
+    def __post_init__(self):
+        """Check what divides."""
+        check(self.every >= 1, "checkpoint.every", "must be >= 1", self.every)
 
 
 @dataclass(frozen=True)
@@ -251,6 +265,7 @@ class Config:
 
     def __post_init__(self):
         """Check what spans sections."""
+        check(self.samples_every >= 1, "samples_every", "must be >= 1", self.samples_every)
         vision = self.model.vision
         unit = vision.patch_size * vision.spatial_merge_size
         check(self.data.image_px % unit == 0, "data.image_px", f"must be a multiple of {unit}", self.data.image_px)
@@ -286,9 +301,12 @@ def to_dict(config: object) -> dict:
 def from_dict(section: type, data: Mapping[str, Any]) -> Any:
     """Build a config section from what `to_dict` gave, also after a round trip through JSON.
 
-    Raises `TypeError` for an unknown or missing field, `ValueError` for a value that breaks a rule.
+    Raises `ValueError` for an unknown or missing field and for a value that breaks a rule.
     """
     types = typing.get_type_hints(section)
+    needed = {field.name for field in dataclasses.fields(section) if field.default is dataclasses.MISSING}
+    for name in (data.keys() - types.keys()) | (needed - data.keys()):
+        raise ValueError(f"{section.__name__} must have the fields of this version, got {name!r} too many or too few")
 
     def value(kind: Any, raw: Any) -> Any:
         if dataclasses.is_dataclass(kind):

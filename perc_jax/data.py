@@ -9,7 +9,9 @@ A prompt that does not fit its bucket, or whose gold answer does not fit a train
 draft of the same position, counted, and named in the batch. Pictures travel as bytes and become floats on arrival.
 """
 
+import difflib
 import functools
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -69,6 +71,7 @@ class _Draw:
     engines: tuple[str, ...]
     weights: tuple[float, ...]
     levels: tuple[tuple[int, ...], ...]  # of each engine
+    types: tuple[tuple[str, ...], ...]  # of each engine; empty: all that the split may ask
     photo_share: float
     has_gold: bool
 
@@ -79,10 +82,17 @@ class _Draw:
         level = self.levels[chosen][int(rng.integers(len(self.levels[chosen])))]
         photo = bool(rng.random() < self.photo_share)
         index = int(rng.integers(2**INDEX_BITS))
-        size_px = self.config.data.image_px
+        asks_held_out = self.split == "test_d" and index % 2 == 0  # see `engines.sample`
+        types = () if asks_held_out else self.types[chosen]
         return engines.sample(
-            self.engines[chosen], split=self.split, index=index, level=level, size_px=size_px, photo=photo
-        )  # fmt: skip
+            self.engines[chosen],
+            split=self.split,
+            index=index,
+            level=level,
+            question_type=types[int(rng.integers(len(types)))] if types else None,
+            size_px=self.config.data.image_px,
+            photo=photo,
+        )
 
     def row(self, position: int) -> "_Row":
         """Make the prompt of a position: the first of its drafts that fits.
@@ -175,11 +185,12 @@ class Stream:
     """
 
     def __init__(self, batches: _Batches):
-        self.batches = batches
+        self.batches = batches  # random access to what is streamed
         self._count = len(batches)
-        self._iterator = iter(_dataset(batches))
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="stream")
-        self._ahead = [self._thread.submit(self._fetch)] if self._count else []
+        with workers.deaf_to_interrupts():
+            self._iterator = iter(_dataset(batches))
+            self._thread = ThreadPoolExecutor(1, thread_name_prefix="stream")
+            self._ahead = [self._thread.submit(self._fetch)] if self._count else []
 
     def __len__(self) -> int:
         """Batches that are left."""
@@ -249,6 +260,7 @@ def stream(
         engines=tuple(name for name, _ in chosen),
         weights=tuple(weight for _, weight in chosen),
         levels=(mixture.levels,) * len(chosen),
+        types=tuple(_types_of(name, mixture.types) for name, _ in chosen),
         photo_share=mixture.photo_share,
         has_gold=True,
     )
@@ -285,11 +297,26 @@ def suite(config: Config, name: str, count: int, *, process_index: int = 0, proc
         engines=tuple(asked),
         weights=(1.0,) * len(asked),
         levels=tuple(asked.values()),
+        types=tuple(_types_of(name, [t for stage in config.stages for t in stage.mixture.types]) for name in asked),
         photo_share=1.0 if name == "test_b" else 0.0,
         has_gold=False,
     )
     batch = config.evaluation.batch
     return Stream(_Batches(draw, 0, count, batch, _host_rows("evaluation.batch", batch, process_index, process_count)))
+
+
+def _types_of(engine: str, names: Iterable[str]) -> tuple[str, ...]:
+    """The question types that a list of engine.type names gives an engine, each once.
+
+    Raises `ValueError` for a name that is no trained type.
+    """
+    known = {f"{e.name}.{t.name}" for e in engines.ENGINES.values() for t in e.types if not t.held_out}
+    for name in names:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            hint = f"; did you mean {near[0]!r}?" if near else ""
+            raise ValueError(f"mixture.types must name trained types as engine.type, got {name!r}{hint}")
+    return tuple(dict.fromkeys(name.partition(".")[2] for name in names if name.startswith(f"{engine}.")))
 
 
 def _is_asked(engine: str, split: str, level: int, size_px: int) -> bool:

@@ -5,15 +5,16 @@ the newest checkpoint of a run. Within a run, `train` calls `Evaluator` before a
 """
 
 import argparse
+import contextlib
 import dataclasses
 import json
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
 import numpy as np
+from etils import epath
 from jax.experimental import multihost_utils
 
 import engines
@@ -21,6 +22,7 @@ from engines import base
 from perc_jax import cli, data, progress, samples, statistics, tokenizer
 from perc_jax.checkpoint import Checkpoints
 from perc_jax.config import Config, from_dict, to_dict
+from perc_jax.files import write_whole
 from perc_jax.programs import Programs
 from perc_jax.reward import Verdict, Verifier
 
@@ -57,21 +59,20 @@ class Evaluator:
         """Results by suite (JSON-ready, see `summary`) and the first answers of each, for people to look at."""
         results, shown = {}, []
         evaluation = self._config.evaluation
-        for suite, count in zip(evaluation.suites, evaluation.samples, strict=True):
-            items, looked_at = self._ask(params, suite, count)
-            results[suite] = summary(items)
-            shown += looked_at
+        counts = dict(zip(evaluation.suites, evaluation.samples, strict=True))
+        with contextlib.ExitStack() as opened:
+            # All at once: workers take seconds to start, and those whose suite must wait draw ahead.
+            streams = {suite: opened.enter_context(_stream(self._config, suite, n)) for suite, n in counts.items()}
+            for suite, stream in streams.items():
+                items, looked_at = self._ask(params, suite, counts[suite], stream)
+                results[suite] = summary(items)
+                shown += looked_at
         return results, shown
 
-    def _ask(self, params: Any, suite: str, count: int) -> tuple[list[Item], list[samples.Shown]]:
+    def _ask(self, params: Any, suite: str, count: int, stream: data.Stream) -> tuple[list[Item], list[samples.Shown]]:
         items: list[Item] = []
         shown: list[samples.Shown] = []
-        hosts = {"process_index": jax.process_index(), "process_count": jax.process_count()}
-        with (
-            data.suite(self._config, suite, count, **hosts) as stream,
-            self._screen.phase(f"evaluating {suite}"),
-            self._screen.bar(suite, count) as advance,
-        ):
+        with self._screen.phase(f"evaluating {suite}"), self._screen.bar(suite, count) as advance:
             for batch in stream:
                 completions = self._programs.greedy(params, batch.prompts)
                 texts = [
@@ -83,7 +84,7 @@ class Evaluator:
                     [_item(*pair) for pair in zip(batch.samples, verdicts, strict=True)], count - len(items)
                 )
                 items += new
-                for row in np.flatnonzero(batch.real)[: self._config.evaluation.shown - len(shown)]:
+                for row in np.flatnonzero(batch.real)[: self._config.evaluation.shown - len(shown)].tolist():
                     answers = samples.answers([texts[row]], [verdicts[row]], completions.ended[row])
                     seen = samples.picture(self._config, batch.prompts, row)
                     shown.append(samples.Shown(batch.samples[row], seen, answers, suite))
@@ -96,8 +97,7 @@ def proof_of_sight(config: Config, programs: Programs, params: Any) -> dict[str,
 
     Raises `RuntimeError` if one of them changes nothing: then the pictures do not reach the model.
     """
-    hosts = {"process_index": jax.process_index(), "process_count": jax.process_count()}
-    with data.suite(config, "test_a", config.evaluation.batch, **hosts) as stream:
+    with _stream(config, "test_a", config.evaluation.batch) as stream:
         prompts = next(stream).prompts
     first = [
         programs.greedy(params, seen).logprobs[:, 0, 0]
@@ -114,6 +114,11 @@ def proof_of_sight(config: Config, programs: Programs, params: Any) -> dict[str,
         if change == 0:
             raise RuntimeError(f"a {name} picture must change the model's log-probabilities, but it changes nothing")
     return changes
+
+
+def _stream(config: Config, suite: str, count: int) -> data.Stream:
+    """This host's part of a suite."""
+    return data.suite(config, suite, count, process_index=jax.process_index(), process_count=jax.process_count())
 
 
 def _item(info: data.SampleInfo, verdict: Verdict) -> Item:
@@ -172,20 +177,24 @@ def main(argv: Sequence[str] | None = None) -> None:
     arguments = parser.parse_args(argv)
     try:
         results = evaluate(arguments.model, tuple(arguments.suites.split(",")), arguments.samples)
+        for suite, result in results.items():
+            low, high = result["ci95"]
+            print(f"{suite}  {100 * result['accuracy']:.1f} %  [{100 * low:.1f}, {100 * high:.1f}]  n = {result['n']}")
+        if arguments.out:
+            write_whole(epath.Path(arguments.out).expanduser(), json.dumps(results))
+    except KeyboardInterrupt:
+        cli.fail("interrupted", code=130)
     except (ValueError, OSError) as error:
         cli.fail(str(error))
-    for suite, result in results.items():
-        low, high = result["ci95"]
-        print(f"{suite}  {100 * result['accuracy']:.1f} %  [{100 * low:.1f}, {100 * high:.1f}]  n = {result['n']}")
-    if arguments.out:
-        Path(arguments.out).write_text(json.dumps(results))
 
 
 def evaluate(model: str, suites: tuple[str, ...], count: int) -> dict[str, Any]:
     """Results of the newest checkpoint in a run's workdir on the first `count` questions of each suite.
 
-    Raises `ValueError` if there is no sound checkpoint or a suite does not exist.
+    Raises `ValueError` if there is no sound checkpoint, a suite does not exist or `count` is below 1.
     """
+    if count < 1:
+        raise ValueError(f"--samples must be >= 1, got {count}")
     unknown = [suite for suite in suites if suite not in base.SPLITS[1:]]
     if unknown:
         raise ValueError(f"--suites must be of {', '.join(base.SPLITS[1:])}, got {unknown[0]!r}")

@@ -12,16 +12,24 @@ import jax
 def connect() -> None:
     """Join the other processes, if there are any.
 
-    Raises `ValueError` if the environment names a coordinator but not the number of processes and this one's place.
+    Raises `ValueError` if the environment names a coordinator, but not rightly or not this process's place.
     """
-    if "JAX_COORDINATOR_ADDRESS" in os.environ:
-        missing = [name for name in ("JAX_NUM_PROCESSES", "JAX_PROCESS_ID") if not os.environ.get(name, "").isdigit()]
-        if missing:
-            raise ValueError(f"environment must set {missing[0]} to a number beside JAX_COORDINATOR_ADDRESS")
-        jax.distributed.initialize(
-            num_processes=int(os.environ["JAX_NUM_PROCESSES"]),
-            process_id=int(os.environ["JAX_PROCESS_ID"]),
-            local_device_ids=range(len(os.environ.get("JAX_LOCAL_DEVICE_IDS", "0").split(","))),
-        )
+    address = os.environ.get("JAX_COORDINATOR_ADDRESS")
+    if address is not None:
+        if not address.rpartition(":")[0] or not address.rpartition(":")[2].isdigit():
+            raise ValueError(f"JAX_COORDINATOR_ADDRESS must be host:port, got {address!r}")
+        count, place = _number("JAX_NUM_PROCESSES"), _number("JAX_PROCESS_ID")
+        if place >= count:
+            raise ValueError(f"JAX_PROCESS_ID must be below JAX_NUM_PROCESSES = {count}, got {place}")
+        # Detection is off: it would ask the network for what the environment has just said.
+        jax.distributed.initialize(address, count, place, cluster_detection_method="deactivate")
     elif "," in os.environ.get("TPU_WORKER_HOSTNAMES", ""):
         jax.distributed.initialize()
+
+
+def _number(name: str) -> int:
+    """A whole number from the environment."""
+    value = os.environ.get(name)
+    if value is None or not value.isdigit():
+        raise ValueError(f"{name} must be a whole number beside JAX_COORDINATOR_ADDRESS, got {value!r}")
+    return int(value)

@@ -10,13 +10,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from etils import epath
-from jaxtyping import UInt8
+from jaxtyping import Bool, Float, UInt8
 from PIL import Image
 
 from perc_jax import image
 from perc_jax.batch import PromptBatch
 from perc_jax.config import Config
 from perc_jax.data import SampleInfo
+from perc_jax.files import write_whole
 from perc_jax.reward import Verdict
 
 
@@ -39,9 +40,9 @@ def picture(config: Config, prompts: PromptBatch, row: int) -> UInt8[np.ndarray,
 def answers(
     texts: Sequence[str],
     verdicts: Sequence[Verdict],
-    ended: Sequence[bool],
-    rewards: Sequence[float] | None = None,
-    advantages: Sequence[float] | None = None,
+    ended: Bool[np.ndarray, " n"],
+    rewards: Float[np.ndarray, " n"] | None = None,
+    advantages: Float[np.ndarray, " n"] | None = None,
 ) -> list[dict[str, Any]]:
     """JSON-ready answers of one prompt; without rewards, the reward is the accuracy."""
     accuracy = [float(verdict.correct) for verdict in verdicts]
@@ -62,7 +63,7 @@ def answers(
 
 
 def write(workdir: str, name: str, shown: Sequence[Shown]) -> None:
-    """Write `samples/<name>.json` and one PNG per sample."""
+    """Write one PNG per sample and then `samples/<name>.json`, which names them: it is absent or complete."""
     folder = epath.Path(workdir).expanduser() / "samples"
     folder.mkdir(parents=True, exist_ok=True)
     records = []
@@ -84,4 +85,4 @@ def write(workdir: str, name: str, shown: Sequence[Shown]) -> None:
                 "answers": sample.answers,
             }
         )
-    (folder / f"{name}.json").write_text(json.dumps(records, indent=1))
+    write_whole(folder / f"{name}.json", json.dumps(records, indent=1))

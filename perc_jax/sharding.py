@@ -16,14 +16,15 @@ from perc_jax.config import MeshConfig
 from perc_jax.optimizer import path_name
 
 AXES = ("replica", "fsdp", "tensor")
+MAX_SUMS = 64  # numbers that the hosts add up in one exchange
 ROWS = PartitionSpec(("replica", "fsdp"))  # of every batch's first dimension: prompts
 
 # The first pattern found in a parameter's name gives the axes of its last two dimensions [inputs, outputs].
 RULES = (
-    (r"text/.*(q|k|v|gate|up)(_proj)?/kernel$", ("fsdp", "tensor")),
-    (r"text/.*(o|down)(_proj)?/kernel$", ("tensor", "fsdp")),
-    (r"embed", ("tensor", "fsdp")),
-    (r"lm_head", ("fsdp", "tensor")),
+    (r"text/.*(query|key|value|gate|up)/kernel$", ("fsdp", "tensor")),
+    (r"text/.*(output|down)/kernel$", ("tensor", "fsdp")),
+    (r"text/embed/embedding$", ("tensor", "fsdp")),
+    (r"text/head/kernel$", ("fsdp", "tensor")),
     (r"vision/.*kernel$", ("fsdp", None)),  # the tower runs data-parallel
 )
 
@@ -101,8 +102,10 @@ def rows_to_host(tree: Any) -> Any:
 
 
 def sum_over_hosts(values: dict[str, float]) -> dict[str, float]:
-    """Add up each entry over all hosts (float64 on one host, float32 across several)."""
+    """Add up each entry over all hosts (float64 on one host, float32 across several); at most `MAX_SUMS` of them."""
     if jax.process_count() == 1:
         return values
-    gathered = multihost_utils.process_allgather(np.array(list(values.values()), np.float32))
-    return dict(zip(values, gathered.sum(axis=0).tolist(), strict=True))
+    padded = np.zeros(MAX_SUMS, np.float32)  # one shape, whoever calls: compiled once, before step 0
+    padded[: len(values)] = list(values.values())
+    summed = multihost_utils.process_allgather(padded).sum(axis=0)[: len(values)]
+    return dict(zip(values, summed.tolist(), strict=True))

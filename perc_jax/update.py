@@ -42,13 +42,13 @@ class _Sums(NamedTuple):
 
 
 def make_loss(
-    config: ModelConfig, ids: TokenIds, *, kind: str, temperature: float
+    config: ModelConfig, ids: TokenIds, *, kind: str, temperature: float, remat: bool = False
 ) -> Callable[..., tuple[Array, _Sums]]:
     """Build `loss(params, batch, total) -> (loss, sums)`: the stage's loss of a (micro-)batch over `total` tokens."""
 
     def loss(params: Any, batch: TrainBatch, total: Float[Array, ""]) -> tuple[Float[Array, ""], _Sums]:
         model = bind(config, params)
-        prompt_hidden, hidden = model.forward(batch.prompts, batch.tokens)
+        prompt_hidden, hidden = model.forward(batch.prompts, batch.tokens, remat=remat)
         # Token c is predicted by what stands before it: the prompt's last token, then the completion's tokens 0..C-2.
         first = jnp.broadcast_to(prompt_hidden[:, -1:, None].swapaxes(1, 2), (*hidden.shape[:2], 1, hidden.shape[-1]))
         logits = model.logits(jnp.concatenate([first, hidden[:, :, :-1]], axis=2))
@@ -104,12 +104,13 @@ def make_update(
     (those of groups with signal), the mean and maximum difference |p_sampler - p_trainer|, and whether the gradient was
     finite (if not, the step changed nothing).
     """
-    gradient = make_gradient(make_loss(config, ids, kind=stage.kind, temperature=temperature), stage.micro_batches)
+    loss = make_loss(config, ids, kind=stage.kind, temperature=temperature, remat=stage.remat)
+    gradient = make_gradient(loss, stage.micro_batches)
 
     def update(state: TrainState, batch: TrainBatch) -> tuple[TrainState, Metrics]:
         grads, sums, total = gradient(state.params, batch)
         updates, opt_state = optimizer.update(grads, state.opt_state, state.params)
-        grad_norm = optax.global_norm(grads)
+        grad_norm = optax.tree.norm(grads)
         metrics = {
             "train/loss": sums.loss / total,
             "train/entropy": sums.entropy / sums.tokens,

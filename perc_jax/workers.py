@@ -5,12 +5,15 @@ A spawned process begins by importing its parent's main module, to find function
 anything heavy is imported, so what it puts into the environment is seen by all of it.
 """
 
+import contextlib
 import importlib.util
 import os
 import signal
 import sys
 import threading
 import time
+from collections.abc import Iterator
+from multiprocessing import resource_tracker
 
 PARENT_CHECK_S = 0.5
 ENVIRONMENT = {
@@ -23,6 +26,20 @@ ENVIRONMENT = {
 def prepare_spawn() -> None:
     """Let processes spawned from now on start from this module; functions of `__main__` do not exist in them."""
     sys.modules["__main__"].__spec__ = importlib.util.find_spec("perc_jax.workers")
+
+
+@contextlib.contextmanager
+def deaf_to_interrupts() -> Iterator[None]:
+    """Let processes and threads begun inside never hear Ctrl-C, which a terminal sends to all: the parent answers it.
+
+    A worker ignores it by itself, but only once it has come as far as `start`.
+    """
+    resource_tracker.ensure_running()  # else the first spawn launches it, which lets the signal through again
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def start() -> None:

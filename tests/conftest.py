@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import runs
 from hypothesis import settings
 from jaxtyping import install_import_hook
 
@@ -48,3 +49,11 @@ def reference_data() -> Path:
     if not Path(folder).is_dir():
         pytest.fail(f"PERC_JAX_REFERENCE_DATA must be a folder, got {folder!r}")
     return Path(folder)
+
+
+@pytest.fixture(scope="session")
+def reference_run(tmp_path_factory: pytest.TempPathFactory) -> runs.Reference:
+    """The smoke config, run once and undisturbed; what it compiled is kept for the runs that follow."""
+    folder = tmp_path_factory.mktemp("reference")
+    workdir, cache = folder / "run", folder / "cache"
+    return runs.Reference(workdir, runs.finished(workdir, cache=cache, JAX_LOG_COMPILES="1"), cache)

@@ -132,3 +132,8 @@ def relative(found, wanted) -> float:
     """Largest difference over the largest wanted value."""
     found, wanted = np.asarray(found, np.float64), np.asarray(wanted, np.float64)
     return float(np.abs(found - wanted).max() / np.abs(wanted).max())
+
+
+def compiled(function):
+    """Jit with the compiler's effort turned down: these programs run once, compiling them is the cost."""
+    return jax.jit(function, compiler_options={"xla_backend_optimization_level": "0"})

@@ -26,8 +26,8 @@ ROOMS = {
     "base": "__init__ config batch statistics",
     "host": "data prompt image tokenizer reward workers curriculum benchmarks",
     "device": "model rollout update grpo sft optimizer sharding hosts sampling programs",
-    "io": "checkpoint metrics progress",
-    "program": "cli train rewarded samples evaluate sample grade score plan export bench "
+    "io": "checkpoint metrics progress files",
+    "program": "cli train loop rewarded samples evaluate sample grade score plan export bench "
     "report report_chart report_page report_tables",
 }
 LAYER = {room: layer for layer, rooms in ROOMS.items() for room in rooms.split()}

@@ -8,6 +8,7 @@ import pytest
 
 from perc_jax import cli
 from perc_jax.config import (
+    CheckpointConfig,
     Config,
     DataConfig,
     EvaluationConfig,
@@ -18,6 +19,7 @@ from perc_jax.config import (
     StageConfig,
     TextConfig,
     VisionConfig,
+    from_dict,
     to_dict,
 )
 
@@ -48,7 +50,8 @@ CONFIG = Config(
 def make(part: str, **changes: object) -> object:
     """Rebuild one part of the tiny config with a few fields changed."""
     parts = {"vision": VISION, "text": TEXT, "sft": SFT, "grpo": GRPO, "config": CONFIG, "data": CONFIG.data}
-    return replace(parts.get(part) or {"mixture": MixtureConfig()}[part], **changes)
+    plain = {"mixture": MixtureConfig, "evaluation": EvaluationConfig, "checkpoint": CheckpointConfig}
+    return replace(parts[part] if part in parts else plain[part](), **changes)
 
 
 @pytest.mark.parametrize(
@@ -63,6 +66,12 @@ def make(part: str, **changes: object) -> object:
         ("mixture", {"levels": ()}, "mixture.levels must be within 0..9"),
         ("mixture", {"levels": (10,)}, "mixture.levels must be within 0..9, got (10,)"),
         ("mixture", {"photo_share": 1.5}, "mixture.photo_share must be within 0..1, got 1.5"),
+        ("config", {"samples_every": 0}, "samples_every must be >= 1, got 0"),
+        ("sft", {"prompts_per_step": 0}, "stages[warm].prompts_per_step must be >= 1, got 0"),
+        ("sft", {"micro_batches": 0}, "stages[warm].micro_batches must be >= 1, got 0"),
+        ("evaluation", {"samples": (0, 1, 1, 1)}, "evaluation.samples must be >= 1, got (0, 1, 1, 1)"),
+        ("evaluation", {"batch": 0}, "evaluation.batch must be >= 1, got 0"),
+        ("checkpoint", {"every": 0}, "checkpoint.every must be >= 1, got 0"),
         ("sft", {"steps": -1}, "stages[warm].steps must be >= 0, got -1"),
         ("sft", {"micro_batches": 3}, "stages[warm].prompts_per_step must be a multiple of micro_batches, got 4"),
         ("sft", {"group_size": 2}, "stages[warm].group_size must be 1 for sft, got 2"),
@@ -108,3 +117,18 @@ def test_debug_config_is_the_default() -> None:
 @pytest.mark.parametrize("path", sorted(cli.CONFIGS.glob("[!_]*.py")), ids=lambda path: path.stem)
 def test_shipped_configs_load_and_are_named_after_their_file(path) -> None:
     assert cli.load_config(path).name == path.stem
+
+
+@pytest.mark.parametrize("path", sorted(cli.CONFIGS.glob("[!_]*.py")), ids=lambda path: path.stem)
+def test_shipped_configs_survive_json(path) -> None:
+    config = cli.load_config(path)
+    assert from_dict(Config, to_dict(config)) == config
+    assert from_dict(Config, json.loads(json.dumps(to_dict(config)))) == config
+
+
+def test_a_config_with_a_field_too_many_or_too_few_is_refused() -> None:
+    data = to_dict(CONFIG)
+    with pytest.raises(ValueError, match="Config must have the fields of this version, got 'surprise'"):
+        from_dict(Config, data | {"surprise": 1})
+    with pytest.raises(ValueError, match="got 'rollout' too many or too few"):
+        from_dict(Config, {name: value for name, value in data.items() if name != "rollout"})

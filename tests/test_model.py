@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from model_cases import IMAGE_ID, Built, Case, build, random_params, relative, small_config
+from model_cases import IMAGE_ID, Built, Case, build, compiled, random_params, relative, small_config
 
 from perc_jax.model import bind
 from perc_jax.model.params import from_hf, to_hf
@@ -30,10 +30,9 @@ CASES = {
         256,
     ),
     # a KV head per query head; no image and no patch slot anywhere; one layer; another theta and eps
-    "text": Case(small_config(heads=2, kv_heads=2, layers=1, rope_theta=1e4, rms_norm_eps=1e-5), [[7], [3]], 8, 0),
-    # every vision block sees the whole image, or none does
-    "all_full": Case(small_config(depth=2, full=(0, 1)), [[2, (8, 8), 2]], 20, 64),
-    "none_full": Case(small_config(depth=3, full=()), [[2, (4, 8), 2], [1, (8, 4), 1]], 12, 32),
+    "text": Case(small_config(heads=2, kv_heads=2, layers=1, rope_theta=1e4, rms_norm_eps=0.1), [[7], [3]], 8, 0),
+    # no vision block sees the whole image
+    "windows": Case(small_config(layers=1, depth=3, full=()), [[2, (4, 8), 2], [1, (8, 4), 1]], 12, 32),
 }
 
 
@@ -91,72 +90,78 @@ def reference_logits(model, built: Built, completions: np.ndarray):
 
 
 class Run(NamedTuple):
-    """One case, ready to compare."""
+    """One case through both models."""
 
-    config: object
-    params: dict
     built: Built
-    completions: np.ndarray
-    model: object  # transformers'
+    features: np.ndarray  # [P,M,D]
+    prompt_logits: np.ndarray  # [P,S,V]
+    logits: np.ndarray  # [P,G,C,V]
+    gradients: dict  # by Hugging Face's names
+    wanted_features: np.ndarray | None  # [real merged tokens, D], prompts in order
+    wanted_logits: np.ndarray  # [P,G,S+C,V]
+    wanted_gradients: dict
+
+
+def run_ours(config, params, built: Built, completions, weights):
+    """Features, prompt logits, completion logits and gradients of `sum(weights * tanh(completion logits))`."""
+
+    def loss(params, batch):
+        model = bind(config, params)
+        features = model.encode_images(batch.patches, batch.patch_rowcol, batch.patch_image)
+        prompt, answer = (model.logits(x) for x in model.forward(batch, completions, features=features))
+        return jnp.sum(jnp.tanh(answer) * weights), (features, prompt, answer)
+
+    (_, outputs), gradients = compiled(jax.value_and_grad(loss, has_aux=True))(params, built.batch)
+    return *(np.asarray(x) for x in outputs), to_hf(config, gradients)
+
+
+def run_reference(config, params, built: Built, completions, weights):
+    """Do the same in torch."""
+    model, features = reference(config, params), None
+    if built.pixels:
+        grids = torch.tensor([(1, *grid) for grid in built.grids])
+        with torch.no_grad():
+            features = model.model.visual(torch.tensor(np.concatenate(built.pixels)), grids).pooler_output.numpy()
+    logits = reference_logits(model, built, completions)
+    (torch.tanh(logits[:, :, -completions.shape[2] :]) * torch.tensor(weights)).sum().backward()
+    gradients = {
+        name: np.zeros(p.shape, np.float32) if p.grad is None else p.grad.numpy()
+        for name, p in model.named_parameters()
+    }
+    return features, logits.detach().numpy(), to_hf(config, from_hf(config, gradients))
 
 
 @pytest.fixture(scope="module", params=list(CASES))
 def run(request) -> Run:
     case = CASES[request.param]
-    params = random_params(case.config, seed=1)
-    completions = np.random.default_rng(2).integers(5, 64, (len(case.prompts), GROUP, LENGTH)).astype(np.int32)
-    return Run(case.config, params, build(case, seed=3), completions, reference(case.config, params))
+    rng = np.random.default_rng(2)
+    completions = rng.integers(5, 64, (len(case.prompts), GROUP, LENGTH)).astype(np.int32)
+    weights = rng.normal(size=(*completions.shape, case.config.text.vocab_size)).astype(np.float32)
+    inputs = (case.config, random_params(case.config, seed=1), build(case, seed=3), completions, weights)
+    return Run(inputs[2], *run_ours(*inputs), *run_reference(*inputs))
 
 
 def test_image_features_match(run):
-    if not run.built.pixels:
-        pytest.skip("a case without images")
-    batch = run.built.batch
-    encode = jax.jit(lambda p, b: bind(run.config, p).encode_images(b.patches, b.patch_rowcol, b.patch_image))
-    features = encode(run.params, batch)
-    pixels = torch.tensor(np.concatenate(run.built.pixels))
-    with torch.no_grad():
-        wanted = run.model.model.visual(pixels, torch.tensor([(1, *grid) for grid in run.built.grids])).pooler_output
-    found = np.concatenate([np.asarray(features[p])[s[s >= 0]] for p, s in enumerate(batch.image_slots)])
-    assert relative(found, wanted) <= 1e-4
+    if run.wanted_features is None:
+        assert run.features.shape[1] == 0
+        return
+    slots = run.built.batch.image_slots
+    found = np.concatenate([run.features[p][row[row >= 0]] for p, row in enumerate(slots)])
+    assert relative(found, run.wanted_features) <= 1e-4
 
 
 def test_logits_match(run):
-    def logits(params, batch, completions):
-        model = bind(run.config, params)
-        prompt, answer = model.forward(batch, completions)
-        return model.logits(prompt), model.logits(answer)
-
-    batch = run.built.batch
-    prompt, answer = jax.jit(logits)(run.params, batch, run.completions)
-    with torch.no_grad():
-        wanted = reference_logits(run.model, run.built, run.completions).numpy()
-    assert relative(answer, wanted[:, :, -LENGTH:]) <= 1e-4
+    assert relative(run.logits, run.wanted_logits[:, :, -LENGTH:]) <= 1e-4
+    real = run.built.batch.mask
     for g in range(GROUP):
-        assert relative(prompt[batch.mask], wanted[:, g, :-LENGTH][batch.mask]) <= 1e-4
+        assert relative(run.prompt_logits[real], run.wanted_logits[:, g, :-LENGTH][real]) <= 1e-4
 
 
 def test_every_gradient_matches(run):
-    weights = np.random.default_rng(4).normal(size=(*run.completions.shape, 64)).astype(np.float32)
-
-    def loss(params):
-        model = bind(run.config, params)
-        _, answer = model.forward(run.built.batch, run.completions)
-        return jnp.sum(jnp.tanh(model.logits(answer)) * weights)
-
-    found = to_hf(run.config, jax.jit(jax.grad(loss))(run.params))
-    run.model.zero_grad(set_to_none=True)
-    logits = reference_logits(run.model, run.built, run.completions)[:, :, -LENGTH:]
-    (torch.tanh(logits) * torch.tensor(weights)).sum().backward()
-    grads = {
-        name: np.zeros(p.shape, np.float32) if p.grad is None else p.grad.numpy()
-        for name, p in run.model.named_parameters()
-    }
-    wanted = to_hf(run.config, from_hf(run.config, grads))
-    assert set(found) == set(wanted)
-    for name in wanted:
-        if run.built.pixels or not name.startswith("visual."):
-            assert np.abs(wanted[name]).max() > 0, name
-            assert relative(found[name], wanted[name]) <= 1e-3, name
+    assert set(run.gradients) == set(run.wanted_gradients)
+    for name, wanted in run.wanted_gradients.items():
+        if name.startswith("visual.") and not run.built.pixels:
+            assert not run.gradients[name].any(), name
         else:
-            assert not found[name].any(), name
+            assert np.abs(wanted).max() > 0, name
+            assert relative(run.gradients[name], wanted) <= 1e-3, name

@@ -1,7 +1,7 @@
 """Attention as sums over blocks of keys, one function per rule of who sees whom. No parameters.
 
 Every rule is computed *structurally*: a block of scores exists only where a query can see keys. Blocks that share a
-query share one softmax (`mix`), in float32. A query that sees no key (padding) gets a finite, meaningless average.
+query share one softmax (`mix`), in float32. A prompt's padding, which sees no key, gets a finite average.
 q has H = K * R heads: R query heads read each of the K key/value heads.
 """
 
@@ -40,8 +40,8 @@ def weighted(rule: str, weights: Float[Array, "..."], v: Float[Array, "..."]) ->
 def same_segment(
     q: Float[Array, "B T H hd"], k: Float[Array, "B T H hd"], v: Float[Array, "B T H hd"], segment: Int[Array, "B T"]
 ) -> Float[Array, "B T H hd"]:
-    """Attend both ways to the positions with the same segment number; -1 marks padding, which nobody sees."""
-    mask = (segment[:, None, :, None] == segment[:, None, None, :]) & (segment >= 0)[:, None, None, :]
+    """Attend both ways to the positions with the same segment number; padding (-1) keeps to itself."""
+    mask = segment[:, None, :, None] == segment[:, None, None, :]
     (weights,), total = mix(scores("bqhd,bkhd->bhqk", q, k, mask))
     # Normalised before the sum: the product with v then lands in [B, T, H, hd] without another transpose.
     return weighted("bhqk,bkhd->bqhd", weights / total, v).astype(q.dtype)

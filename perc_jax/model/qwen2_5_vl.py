@@ -116,7 +116,7 @@ class Qwen2_5_VL(nnx.Module):
 
 
 def init_params(config: ModelConfig, key: Array) -> Params:
-    """Make fresh float32 parameters: normal(0.02) matrices, zero biases, unit norms. Call it under `jax.jit`."""
+    """Make fresh float32 parameters: normal(inputs^-0.5) matrices, zero biases, unit norms. Call it under `jax.jit`."""
     return nnx.to_pure_dict(nnx.state(Qwen2_5_VL(config, nnx.Rngs(key)), nnx.Param))
 
 

@@ -14,7 +14,7 @@ from jaxtyping import Bool, Float, Int
 from perc_jax.batch import Array
 from perc_jax.config import TextConfig
 from perc_jax.model.attention import decode_step, group_row
-from perc_jax.model.layers import INIT_STDDEV, GatedMLP, Linear, RMSNorm, mrope_tables, rotate, stack
+from perc_jax.model.layers import GatedMLP, Linear, RMSNorm, mrope_tables, rotate, stack
 
 Tables = tuple[Float[Array, "..."], Float[Array, "..."]]  # cosines and sines
 Cache = tuple[Float[Array, "..."], Float[Array, "..."]]  # keys and values
@@ -24,7 +24,7 @@ class Embedding(nnx.Module):
     """A vector per token id."""
 
     def __init__(self, tokens: int, width: int, rngs: nnx.Rngs):
-        self.embedding = nnx.Param(nnx.initializers.normal(INIT_STDDEV)(rngs.params(), (tokens, width)))
+        self.embedding = nnx.Param(nnx.initializers.normal(width**-0.5)(rngs.params(), (tokens, width)))
 
 
 class TextAttention(nnx.Module):
@@ -145,7 +145,9 @@ class TextModel(nnx.Module):
     def logits(self, hidden: Float[Array, "... D"]) -> Float[Array, "... V"]:
         """Scores of every token, accumulated and returned in float32."""
         if self.head is None:
-            kernel, rule = self.embed.embedding[...], "...d,vd->...v"
+            kernel, rule = self.embed.embedding[...], "nd,vd->nv"
         else:
-            kernel, rule = self.head.kernel[...], "...d,dv->...v"
-        return jnp.einsum(rule, hidden, kernel.astype(hidden.dtype), preferred_element_type=jnp.float32)
+            kernel, rule = self.head.kernel[...], "nd,dv->nv"
+        flat = hidden.reshape(-1, hidden.shape[-1])  # as in Linear: a plain product has a cheap gradient
+        out = jnp.einsum(rule, flat, kernel.astype(hidden.dtype), preferred_element_type=jnp.float32)
+        return out.reshape(*hidden.shape[:-1], -1)

@@ -1,0 +1,318 @@
+"""The run: its stages in order, each step a straight line from pictures to a better model.
+
+    data -> prompts on the mesh -> rollout -> verification on the host -> advantages -> update -> metrics -> checkpoint
+
+`run(config, workdir)` begins, or goes on from the newest checkpoint and ends as if it had never stopped: everything it
+writes, apart from `time/…`, `rate/…` and `run.json`, is a function of the config alone.
+"""
+
+import contextlib
+import json
+import time
+from datetime import datetime
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+from etils import epath
+
+from perc_jax import data, rewarded, samples, sharding, tokenizer
+from perc_jax.batch import PromptBatch, TrainBatch
+from perc_jax.checkpoint import Checkpoints
+from perc_jax.config import Config, StageConfig, to_dict
+from perc_jax.evaluate import Evaluator, proof_of_sight
+from perc_jax.files import write_whole
+from perc_jax.metrics import CompileCounter, Metrics, Timer, peak_rss_bytes
+from perc_jax.programs import Programs, StagePrograms
+from perc_jax.progress import Progress
+from perc_jax.report import write_report
+from perc_jax.reward import Verifier
+from perc_jax.update import TrainState
+
+MAX_BAD_STEPS = 5  # consecutive steps with a non-finite gradient after which the run stops
+
+
+class Place(NamedTuple):
+    """Where a run stands."""
+
+    stage: int
+    step: int  # steps done in this stage
+
+
+class Pending(NamedTuple):
+    """A dispatched step whose device metrics have not been read yet; its seconds are among the host's."""
+
+    step: int
+    stage: str
+    device: dict[str, jax.Array]
+    host: dict[str, float]
+
+
+class Run:
+    """What a run holds open, and its loop."""
+
+    def __init__(self, config: Config, workdir: str, screen: Progress, timer: Timer, compiles: CompileCounter):
+        self.config, self.workdir, self.screen, self.timer, self.compiles = config, workdir, screen, timer, compiles
+        self.folder, self.began = epath.Path(workdir).expanduser(), time.monotonic()
+        self.started = datetime.now().astimezone().isoformat(timespec="seconds")
+        self.tokens = tokenizer.load(config.data.tokenizer)
+        if self.tokens.vocab_size > config.model.text.vocab_size:
+            raise ValueError(
+                f"model.text.vocab_size must be at least the tokenizer's {self.tokens.vocab_size}, "
+                f"got {config.model.text.vocab_size}"
+            )
+        self.checkpoints = Checkpoints(workdir, config.checkpoint.keep)
+        self.checkpoints.check(to_dict(config))
+        self.metrics = Metrics(workdir)
+        self.bad_steps, self.peak_bytes, self.facts = 0, 0, {}
+        with screen.phase("compiling"):
+            self.programs = Programs(config, self.tokens.ids)
+            self.stages = [self.programs.stage(stage) for stage in config.stages]
+            sharding.sum_over_hosts({"compiled now": 0.0})
+        for program in self.programs.table:
+            megabytes = [size / 2**20 for size in (program.argument_bytes, program.temporary_bytes)]
+            screen.say(
+                f"compiled {program.name:20} {program.compile_s:5.1f} s, "
+                f"{megabytes[0]:.0f} MB arguments, {megabytes[1]:.0f} MB temporary"
+            )
+
+    def train(self, verifier: Verifier) -> None:
+        """Run the stages that are left."""
+        evaluator = Evaluator(self.config, self.programs, self.tokens, verifier, self.screen)
+        state, place = self._restore()
+        if jax.process_index() == 0:
+            write_whole(self.folder / "config.json", json.dumps(to_dict(self.config), indent=1))
+        if state is None:
+            state, place = self._fresh(), Place(0, 0)
+            self._prove_sight(state)
+        if place == Place(0, 0):
+            self._evaluate(evaluator, state, "start", 0)
+        for index in range(place.stage, len(self.config.stages)):
+            first = place.step if index == place.stage else 0
+            if index > place.stage:
+                state = state._replace(opt_state=self.stages[index].init_opt_state(state.params))
+            state = self._run_stage(index, state, first, verifier)
+            self._evaluate(evaluator, state, self.config.stages[index].name, index + 1)
+        self.screen.say(f"peak memory of all processes {peak_rss_bytes() / 2**30:.2f} GB")
+
+    def _fresh(self) -> TrainState:
+        """The state before the first step."""
+        params = self.programs.init_params()
+        step, key = np.int32(0), np.array([0, self.config.seed], np.uint32)
+        step, key = sharding.same_to_mesh((step, key), self.programs.mesh)
+        return TrainState(params, self.stages[0].init_opt_state(params), step, key)
+
+    def _restore(self) -> tuple[TrainState | None, Place]:
+        """The newest sound checkpoint's state; what was written after it is removed, to be written again."""
+        with self.screen.phase("restoring"):
+            found = self.checkpoints.restore(
+                lambda position: self.stages[position["stage"]].state, to_dict(self.config)
+            )
+        step = int(found[0].step) if found else -1  # without a checkpoint everything begins anew
+        self.metrics.truncate_after(step)
+        for folder in ("eval", "samples"):
+            _remove_after(self.folder / folder, step)
+        if not found:
+            return None, Place(0, 0)
+        state, position = found
+        facts = self.folder / "run.json"
+        self.facts = json.loads(facts.read_text()) if facts.exists() else {}
+        self.screen.say(
+            f"resuming {self.workdir} after step {step} (stage {position['stage']}, its step {position['step']})"
+        )
+        return state, Place(position["stage"], position["step"])
+
+    def _prove_sight(self, state: TrainState) -> None:
+        """Stop unless the picture reaches the model."""
+        params = self.programs.publish(state.params)
+        with self.screen.phase("proving that the model sees"):
+            changes = proof_of_sight(self.config, self.programs, params)
+        self.screen.say(
+            "the model sees: " + ", ".join(f"{name} picture moves logprobs by {x:.2g}" for name, x in changes.items())
+        )
+
+    def _run_stage(self, index: int, state: TrainState, first: int, verifier: Verifier) -> TrainState:
+        """The steps of one stage from `first` on."""
+        stage, programs = self.config.stages[index], self.stages[index]
+        if first == stage.steps:
+            return state
+        before, pending = sum(earlier.steps for earlier in self.config.stages[:index]), None
+        compiled = self.compiles.count
+        rollout_params = self.programs.publish(state.params) if stage.kind == "grpo" else None
+        with self._stream(stage, first) as stream, self.screen.bar(stage.name, stage.steps, first) as advance:
+            self.timer.finish()
+            for done in range(first + 1, stage.steps + 1):
+                step = before + done
+                with self.screen.phase("data"):
+                    batch = next(stream)
+                    prompts = sharding.rows_to_mesh(batch.prompts, self.programs.mesh)
+                with self.screen.phase("update"):
+                    jax.block_until_ready(state.step)
+                if stage.kind == "grpo":
+                    state, device, host = self._grpo_step(
+                        programs, stage, state, rollout_params, prompts, batch, step, verifier
+                    )
+                    rollout_params = self.programs.publish(state.params)
+                else:
+                    state, device, host = self._sft_step(programs, state, prompts, batch)
+                pending = self._flush(pending)
+                recompiles = self.compiles.count - compiled
+                host |= {"data/dropped": len(batch.dropped), "train/recompiles": recompiles}
+                pending = Pending(step, stage.name, device, host | self.timer.finish())
+                if done % self.config.checkpoint.every == 0 or done == stage.steps:
+                    pending = self._flush(pending)
+                    with self.screen.phase("checkpoint"):
+                        self._save(state, Place(index, done), stage)
+                if recompiles:
+                    self._flush(pending)
+                    raise RuntimeError(
+                        f"step {step} compiled {self.compiles.names[compiled:]}: shapes must be closed before step 0"
+                    )
+                advance()
+        return state
+
+    def _stream(self, stage: StageConfig, first: int) -> data.Stream:
+        """The stage's batches from its step `first` on."""
+        position = first * stage.prompts_per_step
+        return data.stream(
+            self.config, stage, position, process_index=jax.process_index(), process_count=jax.process_count()
+        )
+
+    def _sft_step(
+        self, programs: StagePrograms, state: TrainState, prompts: PromptBatch, batch: data.Batch
+    ) -> tuple[TrainState, dict, dict]:
+        """One supervised step on gold answers."""
+        tokens, mask = batch.gold_tokens[:, None], batch.gold_mask[:, None]
+        zeros, ones = np.zeros(tokens.shape, np.float32), np.ones(tokens.shape[:2], np.float32)
+        with self.screen.phase("update"):
+            gold = sharding.rows_to_mesh((tokens, mask, zeros, ones), self.programs.mesh)
+            state, device = programs.update(state, TrainBatch(prompts, *gold))
+        return state, device, {}
+
+    def _grpo_step(
+        self,
+        programs: StagePrograms,
+        stage: StageConfig,
+        state: TrainState,
+        rollout_params: Any,
+        prompts: PromptBatch,
+        batch: data.Batch,
+        step: int,
+        verifier: Verifier,
+    ) -> tuple[TrainState, dict, dict]:
+        """Sample, verify, compare within groups, update."""
+        with self.screen.phase("rollout"):
+            names = sharding.rows_to_mesh(_row_names(batch), self.programs.mesh)
+            on_mesh = programs.sample(rollout_params, prompts, names, state)
+            completions = sharding.rows_to_host(on_mesh)
+        with self.screen.phase("verify"):
+            graded = rewarded.grade(
+                completions, batch.samples, self.tokens, verifier, stage.reward, (self.config.seed, step)
+            )
+            host = rewarded.summarise(graded, completions, batch.samples)
+            if step % self.config.samples_every == 0 and jax.process_index() == 0:
+                samples.write(
+                    self.workdir, f"{step:06d}_{stage.name}", rewarded.shown(graded, completions, batch, self.config)
+                )
+        with self.screen.phase("update"):
+            advantages = sharding.rows_to_mesh(graded.advantages, self.programs.mesh)
+            rows = TrainBatch(prompts, on_mesh.tokens, on_mesh.mask, on_mesh.logprobs, advantages)
+            state, device = programs.update(state, rows)
+        return state, device, host
+
+    def _flush(self, pending: Pending | None) -> None:
+        """Read a step's metrics from the device, write them, and stop a run that has gone wrong."""
+        if pending is None:
+            return
+        values = {name: float(value) for name, value in pending.device.items()} | pending.host
+        values["rate/tokens_per_s"] = values["train/tokens"] / values["time/step_s"]
+        self.metrics.write(pending.step, pending.stage, values)
+        names = ("train/loss", "rollout/accuracy", "train/entropy")
+        self.screen.note({name.split("/")[1]: values[name] for name in names if name in values})
+        self.bad_steps = 0 if values["train/is_finite"] else self.bad_steps + 1
+        if self.bad_steps >= MAX_BAD_STEPS:
+            raise RuntimeError(f"the gradient was not finite for {self.bad_steps} steps up to step {pending.step}")
+        mismatch = values.get("mismatch/prob_diff_mean", 0.0)
+        if mismatch > self.config.rollout.max_mismatch:
+            raise RuntimeError(
+                f"sampler and trainer differ by {mismatch:.3g} in mean probability at step {pending.step}"
+            )
+
+    def _save(self, state: TrainState, place: Place, stage: StageConfig) -> None:
+        """Write a checkpoint of everything that the rest of the run depends on."""
+        position = {"stage": place.stage, "step": place.step, "data": place.step * stage.prompts_per_step}
+        self.checkpoints.save(int(state.step), state, position, to_dict(self.config))
+        self._write_facts()
+
+    def _evaluate(self, evaluator: Evaluator, state: TrainState, name: str, order: int) -> None:
+        """Ask the suites unless a run before this one did, and keep the results and some answers."""
+        step = int(state.step)
+        file = self.folder / "eval" / f"{order}_{name}_{step:06d}.json"
+        if file.exists() or not self.config.evaluation.suites:
+            return
+        results, shown = evaluator.suites(self.programs.publish(state.params))
+        for suite, result in results.items():
+            low, high = result["ci95"]
+            self.screen.say(f"{name}: {suite} {100 * result['accuracy']:.1f} % [{100 * low:.1f}, {100 * high:.1f}]")
+        self._write_facts()
+        if jax.process_index() == 0:
+            samples.write(self.workdir, f"{step:06d}_eval_{name}", shown)
+            write_whole(file, json.dumps(results))
+            write_report(self.workdir)
+
+    def _write_facts(self) -> None:
+        """Write run.json: facts for the report, under the labels it shows; seconds add up over the starts of a run."""
+        self.peak_bytes = max(self.peak_bytes, peak_rss_bytes())  # now, while the worker processes live
+        before, compile_s, run_s = self.facts, self.compiles.seconds, time.monotonic() - self.began
+        facts = {
+            "device": jax.devices()[0].device_kind,
+            "devices": jax.device_count(),
+            "hosts": jax.process_count(),
+            "jax": jax.__version__,
+            "parameters": sum(leaf.size for leaf in jax.tree.leaves(self.programs.params)),
+            "started": before.get("started", self.started),
+            "starts": before.get("starts", 0) + 1,
+            "compile seconds": round(before.get("compile seconds", 0) + compile_s, 1),
+            "peak memory in GB": round(max(before.get("peak memory in GB", 0), self.peak_bytes / 2**30), 2),
+            "seconds in all": round(before.get("seconds in all", 0) + run_s),
+        }
+        if jax.process_index() == 0:
+            write_whole(self.folder / "run.json", json.dumps(facts))
+
+    def close(self) -> None:
+        """Close the files."""
+        self.checkpoints.close()
+        self.metrics.close()  # last: on a full disk it fails
+
+
+def _row_names(batch: data.Batch) -> np.ndarray:
+    """A number per prompt for its random key: its place in the stage's data."""
+    count = len(batch.samples)
+    first = batch.position - count * (jax.process_count() - jax.process_index())
+    return np.arange(first, first + count, dtype=np.uint32)
+
+
+def _remove_after(folder: epath.Path, step: int) -> None:
+    """Remove what later steps left in `eval/` or `samples/`: the step is the number in each file's name."""
+    if jax.process_index() == 0 and folder.exists():
+        for file in folder.iterdir():
+            numbers = [part for part in file.stem.split("_") if len(part) == 6 and part.isdigit()]
+            if numbers and int(numbers[0]) > step:
+                file.unlink()
+
+
+def run(config: Config, workdir: str) -> None:
+    """Run a config in a workdir, from its beginning or from where it stopped.
+
+    Raises `ValueError` or `OSError` with one clear line for what a user can mend, `RuntimeError` when the run itself
+    went wrong; what was written before stays whole.
+    """
+    timer, began = Timer(), time.monotonic()
+    with (
+        Progress(config.phase_deadline_s, quiet=jax.process_index() > 0, timer=timer) as screen,
+        CompileCounter() as compiles,
+        Verifier(config.verifier_deadline_s, config.verifier_processes) as verifier,
+        contextlib.closing(Run(config, workdir, screen, timer, compiles)) as this,
+    ):
+        this.train(verifier)
+        screen.say(f"done in {time.monotonic() - began:.0f} s; look at {workdir}/report.html")

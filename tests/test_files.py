@@ -1,0 +1,22 @@
+"""A file is absent or complete."""
+
+import pytest
+from etils import epath
+
+from perc_jax.files import write_whole
+
+
+def test_a_file_is_written_with_its_folder_and_replaced(tmp_path):
+    path = epath.Path(tmp_path) / "new" / "a.json"
+    for text in ("one", "é" * 5000, ""):
+        write_whole(path, text)
+        assert path.read_text() == text
+    assert [file.name for file in path.parent.iterdir()] == ["a.json"]
+
+
+def test_what_cannot_be_written_leaves_what_was_there(tmp_path):
+    path = epath.Path(tmp_path) / "a.json"
+    write_whole(path, "old")
+    with pytest.raises(UnicodeEncodeError):
+        write_whole(path, "new \udcff")
+    assert path.read_text() == "old" and [file.name for file in tmp_path.iterdir()] == ["a.json"]

@@ -1,0 +1,53 @@
+"""Layouts: every matrix is split, decoding never is over fsdp, host rows go and come back in order."""
+
+import jax
+import numpy as np
+import pytest
+from model_cases import small_config
+
+from perc_jax import sharding
+from perc_jax.config import MeshConfig
+from perc_jax.model import abstract_params
+from perc_jax.optimizer import path_name
+
+CONFIG = small_config(tied=False)
+
+
+def test_every_large_parameter_has_a_rule():
+    """On a mesh whose axes divide the widths, no matrix stays whole on every device."""
+    mesh = sharding.make_mesh(MeshConfig(1, 4, 2))
+    for path, leaf in jax.tree_util.tree_leaves_with_path(abstract_params(CONFIG)):
+        name = path_name(path)
+        if name.endswith(("kernel", "embedding")):
+            assert any(sharding.spec_of(name, leaf.shape, mesh)), name
+        else:
+            assert not any(sharding.spec_of(name, leaf.shape, mesh)), name
+
+
+def test_decoding_weights_are_never_split_over_fsdp():
+    mesh = sharding.make_mesh(MeshConfig(2, 2, 2))
+    layouts = jax.tree.leaves(sharding.rollout_shardings(abstract_params(CONFIG), mesh))
+    assert all("fsdp" not in layout.spec for layout in layouts)
+    assert any("tensor" in layout.spec for layout in layouts)
+
+
+def test_a_dimension_that_does_not_divide_is_replicated():
+    mesh = sharding.make_mesh(MeshConfig(1, 8, 1))
+    assert sharding.spec_of("text/layers/mlp/up/kernel", (2, 12, 16), mesh) == jax.sharding.PartitionSpec(
+        None, None, None
+    )
+
+
+@pytest.mark.parametrize("shape", [(1, 8, 1), (2, 4, 1), (2, 2, 2), (1, 1, 8)])
+def test_rows_come_back_as_they_went(shape):
+    mesh = sharding.make_mesh(MeshConfig(*shape))
+    rows = {"a": np.arange(48, dtype=np.float32).reshape(16, 3), "b": np.arange(16)}
+    back = sharding.rows_to_host(sharding.rows_to_mesh(rows, mesh))
+    assert all(np.array_equal(back[name], rows[name]) for name in rows)
+
+
+def test_a_mesh_that_does_not_use_all_devices_is_refused():
+    with pytest.raises(ValueError, match="mesh must use all 8 devices, got replica 3"):
+        sharding.make_mesh(MeshConfig(replica=3))
+    with pytest.raises(ValueError, match="mesh must use all 8 devices"):
+        sharding.make_mesh(MeshConfig(fsdp=2))

@@ -1,0 +1,211 @@
+"""The update: group row = separate sequences, micro-batches = whole batch, 8 devices = 1, no signal = no gradient."""
+
+import dataclasses
+
+import jax
+import numpy as np
+import optax
+import pytest
+from jax.sharding import Mesh
+from model_cases import Case, build, compiled, random_params, relative, small_config
+
+from perc_jax import sharding
+from perc_jax.batch import TokenIds, TrainBatch
+from perc_jax.config import MeshConfig, OptimizerConfig, StageConfig
+from perc_jax.optimizer import make_optimizer
+from perc_jax.update import TrainState, make_gradient, make_loss, make_update
+
+CONFIG = small_config()
+CASE = Case(CONFIG, [[3, (8, 6), 4], [2, (6, 4), 1, (4, 4), 3], [5], [7], [1, (4, 4)], [4, (4, 6)], [9], [2]], 22, 64)
+IDS = TokenIds(pad=0, ends=(1, 2), image=3, forbidden=(3, 4), vocab_size=60)
+PROMPTS, GROUP, LENGTH = len(CASE.prompts), 4, 5
+LOSS = make_loss(CONFIG, IDS, kind="grpo", temperature=1.0)
+GRADIENT = compiled(make_gradient(LOSS, micro_batches=1))
+
+
+def train_batch(seed: int = 0) -> TrainBatch:
+    """Random completions of 1 to C tokens with random advantages; group 5 has no signal."""
+    rng = np.random.default_rng(seed)
+    shape = (PROMPTS, GROUP, LENGTH)
+    mask = np.arange(LENGTH) < rng.integers(1, LENGTH + 1, shape[:2])[..., None]
+    advantages = rng.normal(size=shape[:2]).astype(np.float32)
+    advantages[5] = 0
+    logprobs = np.where(mask, -rng.random(shape), 0).astype(np.float32)
+    return TrainBatch(build(CASE, 3).batch, rng.integers(5, 60, shape).astype(np.int32), mask, logprobs, advantages)
+
+
+@pytest.fixture(scope="module")
+def params() -> dict:
+    return random_params(CONFIG, seed=1)
+
+
+def assert_gradients_close(found, wanted, limit):
+    others = jax.tree.leaves(found)
+    for (path, leaf), other in zip(jax.tree_util.tree_leaves_with_path(wanted), others, strict=True):
+        assert relative(other, leaf) <= limit, jax.tree_util.keystr(path)
+
+
+def test_a_group_row_equals_separate_sequences(params):
+    """The shared prompt's gradient is the sum over its completions': loss and every gradient within 1e-5."""
+    batch = train_batch()
+    shared, sums, total = GRADIENT(params, batch)
+
+    def apart(leaf):
+        return np.repeat(leaf, GROUP, axis=0)
+
+    def alone(leaf):
+        return leaf.reshape(PROMPTS * GROUP, 1, *leaf.shape[2:])
+
+    separate = TrainBatch(jax.tree.map(apart, batch.prompts), *(alone(leaf) for leaf in batch[1:]))
+    gradient, other_sums, other_total = GRADIENT(params, separate)
+    # Alone, a completion of a signal-free group is left out of the normaliser for its zero advantage, as in the group.
+    assert float(other_total) == float(total)
+    assert float(other_sums.loss) == pytest.approx(float(sums.loss), rel=1e-5)
+    assert float(other_sums.entropy) == pytest.approx(float(sums.entropy), rel=1e-5)
+    assert_gradients_close(gradient, shared, 1e-5)
+
+
+@pytest.mark.parametrize("micro_batches", [2, 4, 8])
+def test_micro_batches_equal_the_whole_batch(params, micro_batches):
+    batch = train_batch()
+    whole, sums, _ = GRADIENT(params, batch)
+    cut, cut_sums, _ = compiled(make_gradient(LOSS, micro_batches))(params, batch)
+    assert_gradients_close(cut, whole, 2e-5)
+    np.testing.assert_allclose(cut_sums, sums, rtol=1e-5)
+
+
+def test_the_gradient_of_a_group_without_signal_is_exactly_zero(params):
+    batch = train_batch()
+    gradient, sums, total = GRADIENT(params, batch._replace(advantages=np.zeros_like(batch.advantages)))
+    assert all(np.all(np.asarray(leaf) == 0) for leaf in jax.tree.leaves(gradient))
+    assert float(sums.loss) == 0
+    assert float(total) == 1
+
+
+def test_a_group_without_signal_changes_neither_gradient_nor_normaliser(params):
+    batch = train_batch()
+    longer = batch._replace(mask=np.where(np.arange(PROMPTS)[:, None, None] == 5, True, batch.mask))
+    assert int(longer.mask.sum()) > int(batch.mask.sum())
+    before, _, total = GRADIENT(params, batch)
+    after, _, longer_total = GRADIENT(params, longer)
+    assert float(total) == float(longer_total) == batch.mask[batch.advantages.any(axis=1)].sum()
+    assert_gradients_close(after, before, 1e-6)
+
+
+def test_what_stands_behind_the_mask_changes_nothing(params):
+    batch = train_batch()
+    other = batch._replace(
+        tokens=np.where(batch.mask, batch.tokens, 1), logprobs=np.where(batch.mask, batch.logprobs, -9)
+    )
+    before, sums, _ = GRADIENT(params, batch)
+    after, other_sums, _ = GRADIENT(params, other)
+    np.testing.assert_allclose(other_sums, sums, rtol=1e-6)
+    assert_gradients_close(after, before, 1e-6)
+
+
+def test_gradient_equals_finite_differences(params):
+    """Along a random direction, in the loss whose ratio is frozen at its value: sum of advantage x log-probability."""
+    batch = train_batch()
+    gradient, _, total = GRADIENT(params, batch)
+    rng = np.random.default_rng(5)
+    direction = jax.tree.map(lambda leaf: rng.normal(size=leaf.shape).astype(np.float32) * np.abs(leaf).mean(), params)
+
+    def objective(scale: float) -> float:
+        moved = jax.tree.map(lambda leaf, way: leaf + np.float32(scale) * way, params, direction)
+        nll = make_loss(CONFIG, IDS, kind="sft", temperature=1.0)
+        value = 0.0
+        for advantage in np.unique(batch.advantages):
+            chosen = batch.mask & (batch.advantages == advantage)[..., None]
+            _, sums = compiled_loss(nll)(moved, batch._replace(mask=chosen), np.float32(1))
+            value += float(advantage) * float(sums.loss)
+        return value / float(total)
+
+    step = 2e-3
+    slope = (objective(step) - objective(-step)) / (2 * step)
+    wanted = sum(float(np.vdot(g, d)) for g, d in zip(*map(jax.tree.leaves, (gradient, direction)), strict=True))
+    assert slope == pytest.approx(wanted, rel=2e-2)
+
+
+_COMPILED = {}
+
+
+def compiled_loss(loss):
+    return _COMPILED.setdefault("nll", compiled(loss))
+
+
+def run_update(mesh: Mesh, params: dict, batch: TrainBatch, stage: StageConfig):
+    """One update with everything laid out on a mesh: new parameters and metrics on the host."""
+    optimizer = make_optimizer(stage.optimizer, stage.steps, params)
+    params = jax.device_put(params, sharding.state_shardings(params, mesh))
+    opt_state = jax.jit(optimizer.init)(params)
+    state = TrainState(params, opt_state, *sharding.same_to_mesh((np.int32(0), np.zeros(2, np.uint32)), mesh))
+    update = compiled(make_update(CONFIG, stage, IDS, optimizer, 1.0))
+    state, metrics = update(state, sharding.rows_to_mesh(batch, mesh))
+    return jax.tree.map(np.asarray, state.params), {name: float(value) for name, value in metrics.items()}
+
+
+STAGE = StageConfig("grpo", "grpo", 10, PROMPTS, OptimizerConfig(1e-3), group_size=GROUP)
+ONE = MeshConfig(fsdp=1)
+
+
+def one_device() -> Mesh:
+    return Mesh(np.array(jax.devices()[:1]).reshape(1, 1, 1), sharding.AXES)
+
+
+@pytest.mark.parametrize("shape", [(1, 8, 1), (2, 4, 1), (1, 4, 2), (2, 2, 2)])
+def test_eight_devices_equal_one(params, shape):
+    # SGD-like: Adam's first step is the gradient's sign, which would turn rounding into whole steps.
+    stage = dataclasses.replace(STAGE, optimizer=OptimizerConfig(1e-3, eps=1.0))
+    wanted, metrics = run_update(one_device(), params, train_batch(), stage)
+    mesh = sharding.make_mesh(MeshConfig(*shape))
+    found, other = run_update(mesh, params, train_batch(), stage)
+    for name, value in metrics.items():
+        assert other[name] == pytest.approx(value, rel=1e-4, abs=1e-6), name
+    assert_gradients_close(found, wanted, 1e-5)
+
+
+def test_frozen_parameters_stay_and_the_others_move(params):
+    stage = dataclasses.replace(STAGE, optimizer=OptimizerConfig(1e-3, frozen=("^vision/",)))
+    after, _ = run_update(one_device(), params, train_batch(), stage)
+    for before, now in zip(*map(jax.tree.leaves, (params["vision"], after["vision"])), strict=True):
+        assert np.array_equal(before, now)
+    assert not np.array_equal(params["text"]["embed"]["embedding"], after["text"]["embed"]["embedding"])
+
+
+def test_a_gradient_that_is_not_finite_changes_nothing_and_is_reported(params):
+    batch = train_batch()
+    batch.advantages[0, 0] = np.inf
+    after, metrics = run_update(one_device(), params, batch, STAGE)
+    assert metrics["train/is_finite"] == 0
+    for before, now in zip(*map(jax.tree.leaves, (params, after)), strict=True):
+        assert np.array_equal(before, now)
+
+
+def test_sft_is_the_mean_negative_log_likelihood_of_the_gold_tokens(params):
+    batch = train_batch()
+    batch = batch._replace(advantages=np.ones_like(batch.advantages))
+    stage = dataclasses.replace(STAGE, kind="sft", group_size=1)
+    _, metrics = run_update(one_device(), params, batch, stage)
+    nll = compiled_loss(make_loss(CONFIG, IDS, kind="sft", temperature=1.0))
+    _, sums = nll(params, batch, np.float32(1))
+    assert metrics["train/loss"] == pytest.approx(float(sums.loss) / batch.mask.sum(), rel=1e-5)
+    assert metrics["train/tokens"] == batch.mask.sum()
+    assert "mismatch/prob_diff_mean" not in metrics
+
+
+def test_updates_raise_the_probability_of_what_was_rewarded(params):
+    batch = train_batch()
+    batch = batch._replace(
+        advantages=np.where(np.arange(GROUP) == 0, 1.0, -0.1).astype(np.float32) * np.ones((PROMPTS, 1), np.float32)
+    )
+    optimizer = optax.sgd(0.05)
+    _, before = compiled_loss(make_loss(CONFIG, IDS, kind="sft", temperature=1.0))(
+        params, batch._replace(mask=batch.mask & (np.arange(GROUP) == 0)[:, None]), np.float32(1)
+    )
+    gradient, _, _ = GRADIENT(params, batch)
+    updates, _ = optimizer.update(gradient, optimizer.init(params), params)
+    moved = jax.tree.map(np.asarray, optax.apply_updates(params, updates))
+    _, after = compiled_loss(make_loss(CONFIG, IDS, kind="sft", temperature=1.0))(
+        moved, batch._replace(mask=batch.mask & (np.arange(GROUP) == 0)[:, None]), np.float32(1)
+    )
+    assert float(after.loss) < float(before.loss)
