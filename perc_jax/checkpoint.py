@@ -54,7 +54,10 @@ class Checkpoints:
             raise ValueError(f"checkpoint.keep must be >= 1, got {keep}")
         self._folder = epath.Path(workdir).expanduser().absolute() / "checkpoints"
         self._keep = keep
-        self._writer = ocp.Checkpointer(ocp.PyTreeCheckpointHandler())
+        # Replicas would share the writing of a leaf by slicing it on the device: a compile for every new shape.
+        arrays = ocp.type_handlers.ArrayHandler(use_replica_parallel=False)
+        registry = ocp.type_handlers.create_type_handler_registry((jax.Array, arrays))
+        self._writer = ocp.Checkpointer(ocp.PyTreeCheckpointHandler(type_handler_registry=registry))
         _barrier("checkpoints ready")  # compiles the barrier now, before the run forbids compiling
 
     def steps(self) -> list[int]:

@@ -11,6 +11,7 @@ draft of the same position, counted, and named in the batch. Pictures travel as 
 
 import difflib
 import functools
+from collections import defaultdict
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -187,10 +188,9 @@ class Stream:
     def __init__(self, batches: _Batches):
         self.batches = batches  # random access to what is streamed
         self._count = len(batches)
-        with workers.deaf_to_interrupts():
-            self._iterator = iter(_dataset(batches))
-            self._thread = ThreadPoolExecutor(1, thread_name_prefix="stream")
-            self._ahead = [self._thread.submit(self._fetch)] if self._count else []
+        self._iterator = iter(_dataset(batches))
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="stream")
+        self._ahead = [self._thread.submit(self._fetch)] if self._count else []
 
     def __len__(self) -> int:
         """Batches that are left."""
@@ -273,16 +273,15 @@ def stream(
 def suite(config: Config, name: str, count: int, *, process_index: int = 0, process_count: int = 1) -> Stream:
     """Stream the first `count` samples of a test set, the same for every run seed, in batches of `evaluation.batch`.
 
-    test_a asks the engines and levels of all stages together, test_b the same on photographs, test_c asks
-    `evaluation.hard_levels`, test_d held-out types and looks. Levels at which an engine asks nothing legible are left
+    test_a asks what the stages together train (engines by weight, their levels and types), test_b the same on
+    photographs, test_c asks `evaluation.hard_levels`, test_d held-out types and looks. Levels at which an engine asks nothing legible are left
     out. Raises `ValueError` if nothing is left, or if the hosts do not divide the batch.
     """
-    trained = {
-        engine
-        for stage in config.stages
-        for engine, weight in zip(stage.mixture.engines, stage.mixture.weights, strict=True)
-        if weight > 0
-    }
+    weights: dict[str, float] = defaultdict(float)
+    for stage in config.stages:
+        for engine, weight in zip(stage.mixture.engines, stage.mixture.weights, strict=True):
+            weights[engine] += weight
+    trained = {engine for engine, weight in weights.items() if weight > 0}
     union = sorted({level for stage in config.stages for level in stage.mixture.levels})
     levels = config.evaluation.hard_levels if name == "test_c" else union
     size_px = config.data.image_px
@@ -295,7 +294,7 @@ def suite(config: Config, name: str, count: int, *, process_index: int = 0, proc
         key=("suite", name),
         split=name,
         engines=tuple(asked),
-        weights=(1.0,) * len(asked),
+        weights=tuple(weights[engine] for engine in asked),
         levels=tuple(asked.values()),
         types=tuple(_types_of(name, [t for stage in config.stages for t in stage.mixture.types]) for name in asked),
         photo_share=1.0 if name == "test_b" else 0.0,

@@ -19,7 +19,7 @@ from jax.experimental import multihost_utils
 
 import engines
 from engines import base
-from perc_jax import cli, data, progress, samples, statistics, tokenizer
+from perc_jax import cli, data, interrupts, progress, samples, statistics, tokenizer
 from perc_jax.checkpoint import Checkpoints
 from perc_jax.config import Config, from_dict, to_dict
 from perc_jax.files import write_whole
@@ -175,6 +175,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--samples", type=int, default=1000, help="questions per suite")
     parser.add_argument("--out", help="JSON file for the results")
     arguments = parser.parse_args(argv)
+    interrupts.leave_with("interrupted")
     try:
         results = evaluate(arguments.model, tuple(arguments.suites.split(",")), arguments.samples)
         for suite, result in results.items():
@@ -182,8 +183,6 @@ def main(argv: Sequence[str] | None = None) -> None:
             print(f"{suite}  {100 * result['accuracy']:.1f} %  [{100 * low:.1f}, {100 * high:.1f}]  n = {result['n']}")
         if arguments.out:
             write_whole(epath.Path(arguments.out).expanduser(), json.dumps(results))
-    except KeyboardInterrupt:
-        cli.fail("interrupted", code=130)
     except (ValueError, OSError) as error:
         cli.fail(str(error))
 

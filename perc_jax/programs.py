@@ -180,7 +180,7 @@ class StagePrograms:
                 f"{stage.name}: rollout", rows[0], group_size=stage.group_size, temperature=config.rollout.temperature
             )
 
-    def sample(self, params: Any, prompts: PromptBatch, rows: np.ndarray, state: TrainState) -> Completions:
+    def sample(self, params: Any, prompts: PromptBatch, rows: jax.Array, state: TrainState) -> Completions:
         """G completions per prompt: global device arrays in and out; `rows` (uint32) names the prompts."""
         return self._sample(params, prompts, rows, state.key, state.step)
 

@@ -73,9 +73,8 @@ class Verifier:
         self._pool = self._start()
 
     def _start(self) -> pebble.ProcessPool:
-        with workers.deaf_to_interrupts():
-            pool = pebble.ProcessPool(self._processes, context=multiprocessing.get_context("spawn"))
-            pool.schedule(_judge_all, (self._judge, []))  # the import of this module is paid while the caller goes on
+        pool = pebble.ProcessPool(self._processes, context=multiprocessing.get_context("spawn"))
+        pool.schedule(_judge_all, (self._judge, []))  # the import of this module is paid while the caller goes on
         return pool
 
     def verify(self, texts: Sequence[str], answers: Sequence[Answer]) -> list[Verdict]:

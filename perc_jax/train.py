@@ -11,19 +11,18 @@ what was written stays, and the same command resumes.
 import sys
 from collections.abc import Sequence
 
-from perc_jax import cli
+from perc_jax import cli, interrupts
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Parse the command line and run."""
     config, workdir = cli.parse(sys.argv[1:] if argv is None else argv)
+    interrupts.leave_with(f"interrupted; the same command resumes {workdir} from its newest checkpoint")
     try:
         from perc_jax import hosts, loop  # seconds, for which --help and mistakes need not wait
 
         hosts.connect()
         loop.run(config, workdir)
-    except KeyboardInterrupt:
-        cli.fail(f"interrupted; the same command resumes {workdir} from its newest checkpoint", code=130)
     except (ValueError, RuntimeError, OSError) as error:
         cli.fail(str(error), code=1)
 

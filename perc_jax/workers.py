@@ -5,15 +5,13 @@ A spawned process begins by importing its parent's main module, to find function
 anything heavy is imported, so what it puts into the environment is seen by all of it.
 """
 
-import contextlib
 import importlib.util
+import multiprocessing
 import os
 import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator
-from multiprocessing import resource_tracker
 
 PARENT_CHECK_S = 0.5
 ENVIRONMENT = {
@@ -28,30 +26,19 @@ def prepare_spawn() -> None:
     sys.modules["__main__"].__spec__ = importlib.util.find_spec("perc_jax.workers")
 
 
-@contextlib.contextmanager
-def deaf_to_interrupts() -> Iterator[None]:
-    """Let processes and threads begun inside never hear Ctrl-C, which a terminal sends to all: the parent answers it.
-
-    A worker ignores it by itself, but only once it has come as far as `start`.
-    """
-    resource_tracker.ensure_running()  # else the first spawn launches it, which lets the signal through again
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
 def start() -> None:
     """Set this worker process up: environment, Ctrl-C left to the parent, a watch on the parent's life."""
     os.environ.update(ENVIRONMENT)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_follow, args=(os.getppid(),), name="parent-watch", daemon=True).start()
+    threading.Thread(target=_follow, name="parent-watch", daemon=True).start()
 
 
-def _follow(parent: int) -> None:
-    """End this process when its parent is gone, also after SIGKILL, which no parent can announce."""
-    while os.getppid() == parent:
+def _follow() -> None:
+    """End this process when its parent is gone, also after SIGKILL, which no parent can announce.
+
+    The parent may be gone before this process has come so far as to ask for its number; the pipe that it held tells.
+    """
+    while (parent := multiprocessing.parent_process()) is None or parent.is_alive():
         time.sleep(PARENT_CHECK_S)
     os._exit(1)
 

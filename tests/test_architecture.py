@@ -26,7 +26,7 @@ ROOMS = {
     "base": "__init__ config batch statistics",
     "host": "data prompt image tokenizer reward workers curriculum benchmarks",
     "device": "model rollout update grpo sft optimizer sharding hosts sampling programs",
-    "io": "checkpoint metrics progress files",
+    "io": "checkpoint metrics progress files interrupts",
     "program": "cli train loop rewarded samples evaluate sample grade score plan export bench "
     "report report_chart report_page report_tables",
 }

@@ -180,7 +180,11 @@ jax.distributed.initialize(f"localhost:{sys.argv[2]}", 2, int(sys.argv[1]))
 from perc_jax.checkpoint import Checkpoints
 rows = NamedSharding(jax.make_mesh((2,), ("fsdp",)), PartitionSpec("fsdp"))
 values = np.arange(64000, dtype=np.float32).reshape(64, 1000)
-state = {"w": jax.make_array_from_callback(values.shape, rows, lambda index: values[index])}
+whole = NamedSharding(rows.mesh, PartitionSpec())
+state = {
+    "w": jax.make_array_from_callback(values.shape, rows, lambda index: values[index]),
+    "same": jax.make_array_from_callback(values.shape, whole, lambda index: values[index]),
+}
 compiles = []
 listen = lambda event, *_, **__: compiles.append(event) if "backend_compile" in event else None
 jax.monitoring.register_event_duration_secs_listener(listen)
@@ -285,5 +289,7 @@ def test_saving_compiles_nothing(tmp_path):
 
     jax.monitoring.register_event_duration_secs_listener(listen)
     checkpoints.save(30, states[20], {}, CONFIG)
+    whole = NamedSharding(jax.make_mesh((8,), ("fsdp",)), PartitionSpec())
+    checkpoints.save(40, {"w": jax.device_put(np.ones((512, 512), np.float32), whole)}, {}, CONFIG)
     assert compiles == []
     jax.monitoring.unregister_event_duration_listener(listen)

@@ -1,0 +1,35 @@
+"""Ctrl-C ends a program at once and in one line, wherever it is.
+
+What our programs write is whole at any moment, so nothing needs unwinding; and unwinding is unsafe: libraries swallow
+`KeyboardInterrupt` in callbacks, and crash if it meets them in the middle of an import or of their own end.
+"""
+
+import os
+import signal
+import sys
+import threading
+from multiprocessing import resource_tracker
+
+INTERRUPTED = 130  # exit code: 128 + SIGINT, as shells have it
+SHOW_CURSOR = "\x1b[?25h\n"  # a progress bar may have hidden it
+
+
+def leave_with(message: str) -> None:
+    """From now on, SIGINT ends this process with a line on stderr and exit code 130.
+
+    One thread waits for the signal, so that it is heard inside a compile too. It is blocked in all others, and in
+    processes begun from now on: a terminal sends it to all of them, and only one is to answer. They end with this one.
+    """
+    # The tracker frees the semaphores of a process that left at once; that it does is no news for the screen. Begun
+    # later, it would unblock the signal in the thread that begins it.
+    sys.warnoptions.append("ignore::UserWarning:multiprocessing.resource_tracker")
+    resource_tracker.ensure_running()
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    threading.Thread(target=_wait, args=(message,), name="interrupts", daemon=True).start()
+
+
+def _wait(message: str) -> None:
+    signal.sigwait({signal.SIGINT})
+    text = f"{SHOW_CURSOR if sys.stderr.isatty() else ''}error: {message}\n"
+    os.write(sys.stderr.fileno(), text.encode())
+    os._exit(INTERRUPTED)
