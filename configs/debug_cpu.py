@@ -67,7 +67,7 @@ def get_config() -> Config:
             StageConfig(
                 name="warmup",
                 kind="sft",
-                steps=110,
+                steps=80,
                 prompts_per_step=32,
                 mixture=mixture,
                 optimizer=OptimizerConfig(learning_rate=3e-3, method="muon", b2=0.98, warmup_steps=30),
@@ -75,13 +75,13 @@ def get_config() -> Config:
             StageConfig(
                 name="grpo",
                 kind="grpo",
-                steps=300,
+                steps=250,
                 prompts_per_step=32,
                 group_size=8,
                 mixture=mixture,
                 optimizer=OptimizerConfig(learning_rate=5e-4, b2=0.98, warmup_steps=5, schedule="cosine"),
             ),
         ),
-        evaluation=EvaluationConfig(samples=(1000, 500, 500, 500), hard_levels=(1, 2)),
+        evaluation=EvaluationConfig(samples=(1000, 400, 400, 400), hard_levels=(1, 2)),
         checkpoint=CheckpointConfig(every=50),
     )
