@@ -41,11 +41,8 @@ def get_config() -> Config:
         levels=(0,),
         types=(
             "grid.grid_size",
-            "grid.read_colour",
             "cube.extreme_colour",
-            "cube.count_colour",
             "chart.extreme_sector",
-            "chart.extreme_bar",
             "sudoku.count_empty",
             "function.axis_crossings",
             "geometry.longest",
@@ -67,7 +64,7 @@ def get_config() -> Config:
             StageConfig(
                 name="warmup",
                 kind="sft",
-                steps=80,
+                steps=60,
                 prompts_per_step=32,
                 mixture=mixture,
                 optimizer=OptimizerConfig(learning_rate=3e-3, method="muon", b2=0.98, warmup_steps=30),
@@ -75,7 +72,7 @@ def get_config() -> Config:
             StageConfig(
                 name="grpo",
                 kind="grpo",
-                steps=250,
+                steps=150,
                 prompts_per_step=32,
                 group_size=8,
                 mixture=mixture,

@@ -28,6 +28,8 @@ import orbax.checkpoint as ocp
 from etils import epath
 from jax.experimental import multihost_utils
 
+from perc_jax.files import write_whole
+
 PyTree = Any
 CHUNK_BYTES = 1 << 24  # read at a time when hashing
 COMMIT = "commit.json"
@@ -302,14 +304,9 @@ def _gather_digests(folder: epath.Path) -> dict[str, list[int]]:
 
 
 def _write_commit(folder: epath.Path, record: dict) -> None:
-    """Write `commit.json` in one indivisible act: rename on a local disk, a single object on gs://."""
+    """Write `commit.json` in one indivisible act."""
     record = json.loads(_canonical(record))
-    text = json.dumps(record | {"crc32": zlib.crc32(_canonical(record))})
-    if "://" in str(folder):
-        (folder / COMMIT).write_text(text)
-    else:
-        (folder / "commit.tmp").write_text(text)
-        (folder / "commit.tmp").replace(folder / COMMIT)
+    write_whole(folder / COMMIT, json.dumps(record | {"crc32": zlib.crc32(_canonical(record))}))
 
 
 def _canonical(record: dict) -> bytes:

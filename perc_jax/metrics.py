@@ -18,6 +18,8 @@ from typing import IO, Any
 import jax
 from etils import epath
 
+from perc_jax.files import write_whole
+
 COMPILE_EVENT = "/jax/core/compile/backend_compile_duration"  # fired once for each program handed to XLA
 
 
@@ -81,12 +83,7 @@ class Metrics:
         text = "".join(kept)
         if text == old:
             return
-        if self._remote:
-            self._path.write_text(text)
-        else:
-            part = self._path.parent / "metrics.jsonl.part"
-            part.write_text(text)
-            part.replace(self._path)
+        write_whole(self._path, text)
 
 
 def read_metrics(workdir: str) -> list[dict]:

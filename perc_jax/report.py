@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 from etils import epath
 
 from perc_jax import cli
+from perc_jax.files import write_whole
 from perc_jax.metrics import read_metrics
 from perc_jax.report_page import Evaluation, Run, Sheet, page
 
@@ -40,13 +41,8 @@ def write_report(workdir: str) -> str:
     folder = epath.Path(workdir).expanduser()
     if not folder.is_dir():
         raise ValueError(f"--workdir must be the folder of a run, got {workdir!r}")
-    text = page(read_run(folder))
     target = folder / "report.html"
-    if "://" in str(workdir):
-        target.write_text(text)
-    else:
-        (folder / "report.html.part").write_text(text)
-        (folder / "report.html.part").replace(target)
+    write_whole(target, page(read_run(folder)))
     return str(target)
 
 
