@@ -274,8 +274,8 @@ def suite(config: Config, name: str, count: int, *, process_index: int = 0, proc
     """Stream the first `count` samples of a test set, the same for every run seed, in batches of `evaluation.batch`.
 
     test_a asks what the stages together train (engines by weight, their levels and types), test_b the same on
-    photographs, test_c asks `evaluation.hard_levels`, test_d held-out types and looks. Levels at which an engine asks nothing legible are left
-    out. Raises `ValueError` if nothing is left, or if the hosts do not divide the batch.
+    photographs, test_c asks `evaluation.hard_levels`, test_d held-out types and looks. Levels at which an engine asks
+    nothing legible are left out. Raises `ValueError` if nothing is left, or if the hosts do not divide the batch.
     """
     weights: dict[str, float] = defaultdict(float)
     for stage in config.stages:
