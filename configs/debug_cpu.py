@@ -72,11 +72,11 @@ def get_config() -> Config:
             StageConfig(
                 name="grpo",
                 kind="grpo",
-                steps=150,
+                steps=200,
                 prompts_per_step=32,
                 group_size=8,
                 mixture=mixture,
-                optimizer=OptimizerConfig(learning_rate=5e-4, b2=0.98, warmup_steps=5, schedule="cosine"),
+                optimizer=OptimizerConfig(learning_rate=2e-4, b2=0.98, warmup_steps=5, schedule="cosine"),
             ),
         ),
         evaluation=EvaluationConfig(samples=(1000, 400, 400, 400), hard_levels=(1, 2)),
