@@ -74,7 +74,13 @@ def test_a_batch_is_what_the_engine_made(whole):
         assert batch.real.all() and len(batch.samples) == 4
         for row, info in enumerate(batch.samples):
             sample = engines.sample(
-                info.engine, split="train", index=info.index, level=info.level, size_px=112, photo=info.photographed
+                info.engine,
+                split="train",
+                index=info.index,
+                level=info.level,
+                question_type=info.question_type,
+                size_px=112,
+                photo=info.photographed,
             )
             prompts = batch.prompts
             seen = unpatchify(prompts.patches[row], prompts.patch_rowcol[row], prompts.patch_image[row], vision)
@@ -82,6 +88,26 @@ def test_a_batch_is_what_the_engine_made(whole):
             assert sample.question == info.question and sample.question in tokenizer.decode(prompts.tokens[row])
             gold = tokenizer.decode(batch.gold_tokens[row][batch.gold_mask[row]])
             assert engines.verify(gold, info.answer) and info.answer == sample.answer
+
+
+def test_a_mixture_draws_its_types_and_weights_only():
+    mixture = MixtureConfig(
+        engines=("grid", "chart"), weights=(3.0, 1.0), levels=(0,), types=("grid.locate", "grid.read_colour")
+    )
+    stage = dataclasses.replace(STAGE, steps=50, mixture=mixture)
+    with data.stream(config(0, stage), stage) as batches:
+        drawn = [info for batch in batches for info in batch.samples]
+    assert {info.question_type for info in drawn if info.engine == "grid"} == {"locate", "read_colour"}
+    assert len({info.question_type for info in drawn if info.engine == "chart"}) > 2
+    assert {info.level for info in drawn} == {0}
+    assert 0.65 < sum(info.engine == "grid" for info in drawn) / len(drawn) < 0.85
+
+
+def test_a_type_that_is_not_trained_is_refused_with_a_suggestion():
+    for name, hint in (("grid.locat", "did you mean 'grid.locate'"), ("chart.second_bar", "must name trained types")):
+        stage = dataclasses.replace(STAGE, mixture=MixtureConfig(levels=(0,), types=(name,)))
+        with pytest.raises(ValueError, match=hint):
+            data.stream(config(0, stage), stage)
 
 
 def test_stages_and_seeds_share_no_index():
