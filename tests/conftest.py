@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
-import runs
+import whole_runs
 from hypothesis import settings
 from jaxtyping import install_import_hook
 
@@ -52,8 +52,8 @@ def reference_data() -> Path:
 
 
 @pytest.fixture(scope="session")
-def reference_run(tmp_path_factory: pytest.TempPathFactory) -> runs.Reference:
+def reference_run(tmp_path_factory: pytest.TempPathFactory) -> whole_runs.Reference:
     """The smoke config, run once and undisturbed; what it compiled is kept for the runs that follow."""
     folder = tmp_path_factory.mktemp("reference")
     workdir, cache = folder / "run", folder / "cache"
-    return runs.Reference(workdir, runs.finished(workdir, cache=cache, JAX_LOG_COMPILES="1"), cache)
+    return whole_runs.Reference(workdir, whole_runs.finished(workdir, cache=cache, JAX_LOG_COMPILES="1"), cache)

@@ -6,7 +6,7 @@ from types import MappingProxyType
 
 import numpy as np
 import pytest
-import runs
+import whole_runs
 from test_rewarded import Here
 
 from configs.debug_cpu import get_config
@@ -131,7 +131,7 @@ def test_what_cannot_be_evaluated_is_refused_in_a_line(tmp_path, capsys, argumen
 def test_a_finished_run_evaluates_as_it_did_itself(reference_run, tmp_path):
     target = tmp_path / "accuracy.json"
     arguments = ("--model", str(reference_run.workdir), "--suites", "test_a,test_d", "--samples", "16")
-    with runs.Running(
+    with whole_runs.Running(
         "perc_jax.evaluate", *arguments, "--out", str(target), folder=tmp_path / "output", cache=reference_run.cache
     ) as command:
         ended = command.end()

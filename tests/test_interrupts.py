@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
-import runs
+import whole_runs
 
 BUSY = {
     "in Python": "while True: pass",
@@ -49,7 +49,7 @@ def test_ctrl_c_is_answered_at_once_by_one_process(tmp_path: Path, doing: str) -
     script = tmp_path / "program.py"
     script.write_text(PROGRAM)
     command = [sys.executable, str(script), BUSY[doing]]
-    environment = os.environ | {"PYTHONPATH": str(runs.ROOT)}
+    environment = os.environ | {"PYTHONPATH": str(whole_runs.ROOT)}
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True, env=environment
     ) as program:
@@ -59,6 +59,6 @@ def test_ctrl_c_is_answered_at_once_by_one_process(tmp_path: Path, doing: str) -
         _, err = program.communicate(timeout=20)
     assert (program.returncode, err) == (130, "error: stopped\n")
     deadline = time.monotonic() + 10
-    while runs.living(program.pid) and time.monotonic() < deadline:
+    while whole_runs.living(program.pid) and time.monotonic() < deadline:
         time.sleep(0.05)
-    assert runs.living(program.pid) == []
+    assert whole_runs.living(program.pid) == []

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import runs
+import whole_runs
 
 import engines
 from engines.verify import extract
@@ -38,7 +38,7 @@ def test_the_smoke_run_writes_all_that_is_promised(reference_run):
         *("config.json", "metrics.jsonl", "run.json", "report.html"),
         *("checkpoints", "eval", "samples"),
     }
-    assert runs.steps(workdir) == [BEFORE, LAST]
+    assert whole_runs.steps(workdir) == [BEFORE, LAST]
     assert json.loads((workdir / "config.json").read_text())["name"] == "smoke_cpu"
     facts = json.loads((workdir / "run.json").read_text())
     assert (facts["devices"], facts["hosts"], facts["starts"]) == (1, 1, 1)
@@ -72,8 +72,8 @@ def test_metrics_hold_every_promised_name(reference_run):
 
 def test_evaluations_hold_the_contract(reference_run):
     names = [f"0_start_{0:06d}.json", f"1_warmup_{WARMUP:06d}.json", f"2_grpo_{LAST:06d}.json"]
-    assert sorted(runs.evaluations(reference_run.workdir)) == names
-    for text in runs.evaluations(reference_run.workdir).values():
+    assert sorted(whole_runs.evaluations(reference_run.workdir)) == names
+    for text in whole_runs.evaluations(reference_run.workdir).values():
         suites = json.loads(text)
         assert {suite: result["n"] for suite, result in suites.items()} == {
             "test_a": 32, "test_b": 16, "test_c": 16, "test_d": 16,
@@ -98,13 +98,13 @@ def test_kept_samples_are_verified_as_the_metrics_say(reference_run):
 def test_nothing_compiles_after_the_warm_up(reference_run):
     """JAX names every program it compiles: each of them comes before the first evaluation."""
     before, sight, after = reference_run.ended.err.partition("the model sees")
-    assert sight and len(list(runs.compiled(before))) >= 8
-    assert list(runs.compiled(after)) == []
+    assert sight and len(list(whole_runs.compiled(before))) >= 8
+    assert list(whole_runs.compiled(after)) == []
 
 
 def test_the_command_line_answers_without_jax():
     code = "import sys, perc_jax.train; sys.exit(bool({'jax', 'flax', 'grain', 'orbax'} & set(sys.modules)))"
-    assert subprocess.run([sys.executable, "-c", code], check=False, cwd=runs.ROOT).returncode == 0
+    assert subprocess.run([sys.executable, "-c", code], check=False, cwd=whole_runs.ROOT).returncode == 0
 
 
 # --- stopped and started again -------------------------------------------------------------------------------------
@@ -112,7 +112,7 @@ def test_the_command_line_answers_without_jax():
 
 def committed(workdir: Path, step: int) -> bool:
     """Whether a checkpoint of that step or a later one is on the disk."""
-    return any(there >= step for there in runs.steps(workdir))
+    return any(there >= step for there in whole_runs.steps(workdir))
 
 
 def begun(workdir: Path, step: int) -> bool:
@@ -128,7 +128,7 @@ def kept(workdir: Path, name: str) -> bool:
 MOMENTS = {  # in their order, by what can be seen of them from outside
     "compiling": lambda workdir: workdir.exists(),
     "first evaluation": lambda workdir: (workdir / "config.json").exists(),
-    "warm-up": lambda workdir: runs.lines(workdir) >= 1,
+    "warm-up": lambda workdir: whole_runs.lines(workdir) >= 1,
     "writing a checkpoint": lambda workdir: begun(workdir, 4),
     "evaluation between stages": lambda workdir: committed(workdir, WARMUP),
     "rollout": lambda workdir: kept(workdir, "000006_eval_warmup") or committed(workdir, BEFORE),
@@ -138,7 +138,7 @@ MOMENTS = {  # in their order, by what can be seen of them from outside
 }
 
 
-def wait_for(run: runs.Running, workdir: Path, moment: str) -> None:
+def wait_for(run: whole_runs.Running, workdir: Path, moment: str) -> None:
     """Wait for a moment of this start of the run: what an earlier one left behind does not count."""
     if moment != "compiling":
         run.wait_for(lambda: run.has_said("the model sees") or run.has_said("resuming"))
@@ -147,7 +147,7 @@ def wait_for(run: runs.Running, workdir: Path, moment: str) -> None:
 
 def damage_newest(workdir: Path) -> int:
     """Flip one bit in the middle of the newest checkpoint's largest file; gives its step."""
-    step = runs.steps(workdir)[-1]
+    step = whole_runs.steps(workdir)[-1]
     files = (path for path in (workdir / "checkpoints" / str(step) / "state").rglob("*") if path.is_file())
     victim = max(files, key=lambda path: path.stat().st_size)
     content = bytearray(victim.read_bytes())
@@ -158,22 +158,22 @@ def damage_newest(workdir: Path) -> int:
 
 def test_interrupted_killed_and_damaged_it_ends_as_if_undisturbed(reference_run, tmp_path):
     workdir, cache = tmp_path / "run", reference_run.cache
-    with runs.train(workdir, cache=cache) as run:
+    with whole_runs.train(workdir, cache=cache) as run:
         wait_for(run, workdir, "first evaluation")
         ended = run.interrupt()
     assert ended.code == 130
-    assert runs.complaint(ended) == f"interrupted; the same command resumes {workdir} from its newest checkpoint"
-    with runs.train(workdir, cache=cache) as run:
+    assert whole_runs.complaint(ended) == f"interrupted; the same command resumes {workdir} from its newest checkpoint"
+    with whole_runs.train(workdir, cache=cache) as run:
         wait_for(run, workdir, "writing a checkpoint")
         assert run.kill().code == -9
-    with runs.train(workdir, cache=cache) as run:
+    with whole_runs.train(workdir, cache=cache) as run:
         wait_for(run, workdir, "update")
         assert run.kill().code == -9
     damaged = damage_newest(workdir)
-    ended = runs.finished(workdir, cache=cache)
+    ended = whole_runs.finished(workdir, cache=cache)
     [warning] = ended.unspoken()
     assert warning.startswith(f"warning: checkpoint {damaged} is damaged (state/") and "resuming" in ended.err
-    runs.assert_same(workdir, reference_run.workdir)
+    whole_runs.assert_same(workdir, reference_run.workdir)
     assert json.loads((workdir / "run.json").read_text())["starts"] > 1
 
 
@@ -189,12 +189,12 @@ def test_killed_at_five_random_moments_it_ends_as_if_undisturbed(reference_run, 
     for number in sorted(rng.choice(len(moments), 5, replace=False)):
         delay_s = rng.choice([0.0, rng.random()])
         print(f"killed {delay_s:.3f} s after: {moments[number]}")
-        with runs.train(workdir, cache=reference_run.cache) as run:
+        with whole_runs.train(workdir, cache=reference_run.cache) as run:
             wait_for(run, workdir, moments[number])
             run.let_run(delay_s)
             assert run.kill().code == -9
-    runs.finished(workdir)
-    runs.assert_same(workdir, reference_run.workdir)
+    whole_runs.finished(workdir)
+    whole_runs.assert_same(workdir, reference_run.workdir)
 
 
 @pytest.mark.slow
@@ -202,16 +202,16 @@ def test_ctrl_c_at_any_moment_is_one_line_and_costs_nothing(reference_run, tmp_p
     """Nine moments and the imports before them; the terminal's signal goes to all processes of the run."""
     workdir, cache = tmp_path / "run", reference_run.cache
     for moment in ("imports", *MOMENTS):
-        with runs.train(workdir, cache=cache) as run:
+        with whole_runs.train(workdir, cache=cache) as run:
             if moment == "imports":
                 run.let_run(1.0)
             else:
                 wait_for(run, workdir, moment)
             ended = run.interrupt()
         assert ended.code == 130, moment
-        assert runs.complaint(ended).startswith("interrupted; the same command resumes"), moment
-    runs.finished(workdir, cache=cache)
-    runs.assert_same(workdir, reference_run.workdir)
+        assert whole_runs.complaint(ended).startswith("interrupted; the same command resumes"), moment
+    whole_runs.finished(workdir, cache=cache)
+    whole_runs.assert_same(workdir, reference_run.workdir)
 
 
 @pytest.mark.slow
@@ -219,14 +219,14 @@ def test_killed_every_few_seconds_it_ends_as_if_undisturbed(reference_run, tmp_p
     """Blind: whatever the run is doing then."""
     rng, workdir, kills = np.random.default_rng(3), tmp_path / "run", 0
     while kills < 10:
-        with runs.train(workdir, cache=reference_run.cache) as run:
+        with whole_runs.train(workdir, cache=reference_run.cache) as run:
             run.let_run(reference_run.ended.seconds * rng.uniform(0.2, 0.7))
             if run.kill().code == 0:
                 break
         kills += 1
     assert kills >= 2
-    runs.finished(workdir, cache=reference_run.cache)
-    runs.assert_same(workdir, reference_run.workdir)
+    whole_runs.finished(workdir, cache=reference_run.cache)
+    whole_runs.assert_same(workdir, reference_run.workdir)
 
 
 # --- other machines ------------------------------------------------------------------------------------------------
@@ -234,20 +234,20 @@ def test_killed_every_few_seconds_it_ends_as_if_undisturbed(reference_run, tmp_p
 
 def assert_close(workdir: Path, other: Path) -> None:
     """Equal but for the order in which floats are added up: metrics to float32 precision, every answer exactly."""
-    found, wanted = runs.metrics(workdir), runs.metrics(other)
+    found, wanted = whole_runs.metrics(workdir), whole_runs.metrics(other)
     for mine, theirs in zip(found, wanted, strict=True):
         assert mine.pop("stage") == theirs.pop("stage")
         assert mine == pytest.approx(theirs, rel=1e-5, abs=1e-6)
-    mine, theirs = runs.evaluations(workdir), runs.evaluations(other)
+    mine, theirs = whole_runs.evaluations(workdir), whole_runs.evaluations(other)
     assert mine.keys() == theirs.keys()
     assert [json.loads(mine[name]) for name in mine] == [json.loads(theirs[name]) for name in mine]
-    assert runs.kept_samples(workdir) == runs.kept_samples(other)
+    assert whole_runs.kept_samples(workdir) == whole_runs.kept_samples(other)
 
 
 @pytest.mark.slow
 def test_eight_devices_train_as_one(reference_run, tmp_path):
     workdir = tmp_path / "run"
-    runs.finished(workdir, XLA_FLAGS="--xla_force_host_platform_device_count=8")
+    whole_runs.finished(workdir, XLA_FLAGS="--xla_force_host_platform_device_count=8")
     assert json.loads((workdir / "run.json").read_text())["devices"] == 8
     assert_close(workdir, reference_run.workdir)
 
@@ -255,10 +255,12 @@ def test_eight_devices_train_as_one(reference_run, tmp_path):
 @pytest.mark.slow
 def test_two_processes_train_as_one(reference_run, tmp_path):
     workdir = tmp_path / "run"
-    place = {"JAX_COORDINATOR_ADDRESS": f"localhost:{runs.free_port()}", "JAX_NUM_PROCESSES": "2"}
+    place = {"JAX_COORDINATOR_ADDRESS": f"localhost:{whole_runs.free_port()}", "JAX_NUM_PROCESSES": "2"}
     with contextlib.ExitStack() as both:
         ranks = [
-            both.enter_context(runs.train(workdir, output=tmp_path / f"rank_{rank}", **place, JAX_PROCESS_ID=str(rank)))
+            both.enter_context(
+                whole_runs.train(workdir, output=tmp_path / f"rank_{rank}", **place, JAX_PROCESS_ID=str(rank))
+            )
             for rank in (0, 1)
         ]
         ended = [rank.end() for rank in ranks]
@@ -282,9 +284,9 @@ def test_two_processes_train_as_one(reference_run, tmp_path):
     ],
 )
 def test_a_mistake_on_the_command_line_earns_one_line(tmp_path, arguments, message):
-    with runs.train(tmp_path / "run", *arguments) as run:
+    with whole_runs.train(tmp_path / "run", *arguments) as run:
         ended = run.end()
-    assert ended.code == 2 and message in runs.complaint(ended)
+    assert ended.code == 2 and message in whole_runs.complaint(ended)
     assert not (tmp_path / "run").exists()
 
 
@@ -297,9 +299,9 @@ def test_a_mistake_on_the_command_line_earns_one_line(tmp_path, arguments, messa
 )
 def test_the_workdir_of_another_run_is_refused_and_left_alone(reference_run, override, message):
     before = {path: path.stat().st_mtime_ns for path in reference_run.workdir.rglob("*")}
-    with runs.train(reference_run.workdir, *override, cache=reference_run.cache) as run:
+    with whole_runs.train(reference_run.workdir, *override, cache=reference_run.cache) as run:
         ended = run.end()
-    assert ended.code == 1 and message in runs.complaint(ended)
+    assert ended.code == 1 and message in whole_runs.complaint(ended)
     assert {path: path.stat().st_mtime_ns for path in reference_run.workdir.rglob("*")} == before
 
 
@@ -321,18 +323,18 @@ def test_a_full_disk_ends_the_run_in_one_line_and_costs_nothing_written(referenc
     size = sum(path.stat().st_size for path in (reference_run.workdir / "checkpoints" / str(LAST)).rglob("*"))
     disk = tmp_path / "disk"
     with small_disk(disk, int(1.5 * size) + (8 << 20)):
-        workdir = runs.copy_at(reference_run, disk / "run", BEFORE)
-        with runs.train(workdir, output=tmp_path / "output", cache=reference_run.cache) as run:
+        workdir = whole_runs.copy_at(reference_run, disk / "run", BEFORE)
+        with whole_runs.train(workdir, output=tmp_path / "output", cache=reference_run.cache) as run:
             ended = run.end()
-        line = runs.complaint(ended)
+        line = whole_runs.complaint(ended)
         assert ended.code == 1 and "no space left for this checkpoint, earlier ones are intact" in line
-        assert runs.metrics(workdir) == runs.metrics(reference_run.workdir)
+        assert whole_runs.metrics(workdir) == whole_runs.metrics(reference_run.workdir)
         assert {path.name for path in (workdir / "checkpoints").iterdir()} == {str(BEFORE)}
-        mine, theirs = runs.leaves(workdir, BEFORE), runs.leaves(reference_run.workdir, BEFORE)
+        mine, theirs = whole_runs.leaves(workdir, BEFORE), whole_runs.leaves(reference_run.workdir, BEFORE)
         assert all(mine[name].tobytes() == theirs[name].tobytes() for name in theirs)
         subprocess.run(["mount", "-o", f"remount,size={10 * size}", str(disk)], check=True)
-        runs.finished(workdir, output=tmp_path / "again", cache=reference_run.cache)
-        runs.assert_same(workdir, reference_run.workdir)
+        whole_runs.finished(workdir, output=tmp_path / "again", cache=reference_run.cache)
+        whole_runs.assert_same(workdir, reference_run.workdir)
 
 
 # --- the control arm -----------------------------------------------------------------------------------------------
@@ -340,9 +342,9 @@ def test_a_full_disk_ends_the_run_in_one_line_and_costs_nothing_written(referenc
 
 def test_the_control_arm_rewards_coins_and_measures_the_truth(reference_run, tmp_path):
     """From the same checkpoint the next rollout is the same, and so is its accuracy; only the rewards differ."""
-    workdir = runs.copy_at(reference_run, tmp_path / "run", BEFORE)
-    runs.finished(workdir, control="none", cache=reference_run.cache)
-    control, honest = (runs.metrics(folder)[BEFORE] for folder in (reference_run.workdir, workdir))
+    workdir = whole_runs.copy_at(reference_run, tmp_path / "run", BEFORE)
+    whole_runs.finished(workdir, control="none", cache=reference_run.cache)
+    control, honest = (whole_runs.metrics(folder)[BEFORE] for folder in (reference_run.workdir, workdir))
     true = [name for name in honest if name.startswith("rollout/") and name != "rollout/reward"]
     assert {name: control[name] for name in true} == {name: honest[name] for name in true}
     assert honest["rollout/reward"] == honest["rollout/accuracy"]
