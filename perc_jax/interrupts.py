@@ -4,11 +4,13 @@ What our programs write is whole at any moment, so nothing needs unwinding; and 
 `KeyboardInterrupt` in callbacks, and crash if it meets them in the middle of an import or of their own end.
 """
 
+import contextlib
 import os
 import signal
 import sys
 import threading
 from multiprocessing import resource_tracker
+from pathlib import Path
 
 INTERRUPTED = 130  # exit code: 128 + SIGINT, as shells have it
 SHOW_CURSOR = "\x1b[?25h\n"  # a progress bar may have hidden it
@@ -32,4 +34,17 @@ def _wait(message: str) -> None:
     signal.sigwait({signal.SIGINT})
     text = f"{SHOW_CURSOR if sys.stderr.isatty() else ''}error: {message}\n"
     os.write(sys.stderr.fileno(), text.encode())
+    _end_children()
     os._exit(INTERRUPTED)
+
+
+def _end_children() -> None:
+    """Kill the worker processes: one that is just starting would complain of its parent's death. Elsewhere they notice.
+
+    The tracker stays, to free what they leave behind.
+    """
+    for listing in Path("/proc/self/task").glob("*/children"):
+        for child in listing.read_text().split():
+            with contextlib.suppress(OSError):  # it may have ended by itself
+                if b"resource_tracker" not in Path(f"/proc/{child}/cmdline").read_bytes():
+                    os.kill(int(child), signal.SIGKILL)
