@@ -59,6 +59,7 @@ class Checkpoints:
         # Replicas would share the writing of a leaf by slicing it on the device: a compile for every new shape.
         arrays = ocp.type_handlers.ArrayHandler(use_replica_parallel=False)
         registry = ocp.type_handlers.create_type_handler_registry((jax.Array, arrays))
+        _silence_late_writes()
         self._writer = ocp.Checkpointer(ocp.PyTreeCheckpointHandler(type_handler_registry=registry))
         _barrier("checkpoints ready")  # compiles the barrier now, before the run forbids compiling
 
@@ -338,3 +339,14 @@ def _save_error(error: OSError | ValueError, folder: epath.Path) -> OSError | Va
 def _barrier(name: str) -> None:
     """Wait for all processes."""
     multihost_utils.sync_global_devices(f"perc_jax checkpoint: {name}")
+
+
+def _silence_late_writes() -> None:
+    """Writes under way when a save fails report to a closed event loop: hundreds of tracebacks that are no news."""
+    report = sys.excepthook
+
+    def hook(kind: type[BaseException], error: BaseException, trace: Any) -> None:
+        if str(error) != "Event loop is closed":
+            report(kind, error, trace)
+
+    sys.excepthook = hook
