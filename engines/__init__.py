@@ -8,6 +8,8 @@ Splits: `train`; `test_a` clean and `test_b` photographed, both of trained types
 ones; `test_d` alternates held-out types in trained themes (even index) and trained types in a held-out theme (odd).
 """
 
+import json
+
 import numpy as np
 
 from engines.answer import Answer
@@ -17,6 +19,7 @@ from engines.cube import ENGINE as _CUBE
 from engines.function import ENGINE as _FUNCTION
 from engines.geometry import ENGINE as _GEOMETRY
 from engines.grid import ENGINE as _GRID
+from engines.marks import Drawing
 from engines.photo import photograph
 from engines.sudoku import ENGINE as _SUDOKU
 from engines.verify import verify as _verify_answer
@@ -61,10 +64,15 @@ def sample(
     kind = _question_type(engine, split, index, level, question_type, size_px)
     posed = pose(engine, kind, split=split, index=index, level=level)
     key = (engine.name, engine.version, kind.name, split, index, level)
-    image = np.array(engine.draw(posed.scene, size_px, _style(engine, kind, split, key)))
+    drawing = engine.draw(posed.scene, size_px, _style(engine, kind, split, key))
+    if not isinstance(drawing, Drawing):
+        drawing = Drawing(drawing)
+    image, marks = np.array(drawing.image), drawing.marks
     is_photo = split == "test_b" if photo is None else photo
     if is_photo:
         image = photograph(image, make_rng("photo", *key), level)
+    facts = posed.facts if engine.facts is None else engine.facts(posed.scene, make_rng("facts", *key))
+    scene = posed.scene.to_json()
     return Sample(
         engine=engine.name,
         version=engine.version,
@@ -77,8 +85,11 @@ def sample(
         image=image,
         question=posed.question,
         answer=posed.answer,
-        facts=posed.facts,
-        scene=posed.scene.to_json(),
+        facts=tuple(fact for fact in facts if fact.question != posed.question),
+        scene=scene,
+        scene_text=posed.scene.describe() if hasattr(posed.scene, "describe") else json.dumps(scene),
+        query=dict(posed.query),
+        marks=marks,
         guess_rate=posed.guess_rate,
     )
 

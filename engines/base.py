@@ -7,14 +7,15 @@ the key, and every *scene* belongs to exactly one split by the hash of its conte
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
-from PIL import Image
 
 from engines.answer import Answer
+from engines.marks import Drawing, Mark
 
 SPLITS = ("train", "test_a", "test_b", "test_c", "test_d")
 SPLIT_SHARES = (6, 1, 1, 1, 1)  # tenths of the scene space
@@ -26,6 +27,12 @@ class Scene(Protocol):
 
     def to_json(self) -> dict[str, Any]:
         """The whole scene as JSON-ready data; equal scenes give equal data."""
+
+    def describe(self) -> str:
+        """The scene in plain words, complete: whoever reads it can answer every question about the picture."""
+
+    def complexity(self) -> float:
+        """How much there is to tell apart: the number of things that an onlooker must take in. Grows with the level."""
 
 
 class Fact(NamedTuple):
@@ -43,6 +50,7 @@ class Posed(NamedTuple):
     answer: Answer
     facts: tuple[Fact, ...] = ()
     guess_rate: float = 0.0  # accuracy of the best blind guess
+    query: Mapping[str, Any] = MappingProxyType({})  # the question as JSON-ready data, for oracles and statistics
 
 
 class Style(NamedTuple):
@@ -69,7 +77,8 @@ class Engine:
     name: str
     version: int  # raise it when any sample changes
     types: tuple[QuestionType, ...]
-    draw: Callable[[Scene, int, Style], Image.Image]  # scene, size in px, style -> RGB picture of that size
+    draw: Callable[[Scene, int, Style], Drawing]  # scene, size in px, style -> RGB picture of that size, with marks
+    facts: Callable[[Scene, np.random.Generator], tuple[Fact, ...]] | None = None  # further questions, each answerable
     themes: int = 4  # number of looks; the last `held_out_themes` are drawn in test_d only
     held_out_themes: int = 1
 
@@ -91,6 +100,9 @@ class Sample:
     answer: Answer
     facts: tuple[Fact, ...]
     scene: dict[str, Any] = field(repr=False)
+    scene_text: str = field(repr=False)
+    query: dict[str, Any] = field(repr=False)
+    marks: tuple[Mark, ...] = field(repr=False)  # where things stand in `image`
     guess_rate: float
 
 

@@ -13,8 +13,9 @@ from pathlib import Path
 import matplotlib
 from PIL import Image, ImageDraw, ImageFont
 
+from engines.marks import Box, Drawing, Margin, Mark, Point
+
 Colour = tuple[int, int, int]
-Point = tuple[float, float]
 
 SUPERSAMPLE = 3
 FONTS = {
@@ -36,6 +37,7 @@ class Canvas:
 
     def __init__(self, size_px: int, background: Colour):
         self.size_px = size_px
+        self._marks: list[Mark] = []
         self._image = Image.new("RGB", (size_px * SUPERSAMPLE,) * 2, background)
         self._draw = ImageDraw.Draw(self._image)
 
@@ -115,9 +117,19 @@ class Canvas:
     ) -> None:
         """Write text with Pillow's two-letter anchor ("mm" is the middle); `height_px` is the font size."""
         size = max(1, round(height_px * SUPERSAMPLE))
-        self._draw.text(
-            (at[0] * SUPERSAMPLE, at[1] * SUPERSAMPLE), text, fill=colour, font=_font(font, size), anchor=anchor
-        )
+        place, face = (at[0] * SUPERSAMPLE, at[1] * SUPERSAMPLE), _font(font, size)
+        self._draw.text(place, text, fill=colour, font=face, anchor=anchor)
+        box = self._draw.textbbox(place, text, font=face, anchor=anchor)
+        x_height_px = -face.getbbox("x", anchor="ls")[1] / SUPERSAMPLE
+        self._marks.append(Mark(text, tuple(side / SUPERSAMPLE for side in box), "text", x_height_px))
+
+    def part(self, name: str, box: Box | Point) -> None:
+        """Record where a part of the scene stands: a box, or one position."""
+        self._marks.append(Mark(name, box if len(box) == 4 else (*box, *box)))
+
+    def drawing(self, margins: Sequence[Margin] = ()) -> Drawing:
+        """The finished RGB picture of size_px x size_px, with its texts and parts."""
+        return Drawing(self._image.reduce(SUPERSAMPLE), tuple(self._marks), tuple(margins))
 
     def image(self) -> Image.Image:
         """The finished RGB picture of size_px x size_px."""

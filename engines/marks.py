@@ -1,0 +1,162 @@
+"""Where things stand in a picture, and what must stay apart for its answer to be readable there.
+
+A `Drawing` is a picture with `Mark`s (every text, every part that a question may mean) and margins: relations between
+pixel positions on which the answer rests. Coordinates are final pixels, x to the right, y downwards. When a picture is
+photographed its positions move, and `faults` is asked again about the moved ones.
+"""
+
+import math
+from collections.abc import Callable, Iterator
+from typing import Literal, NamedTuple
+
+import numpy as np
+from PIL import Image
+
+Point = tuple[float, float]
+Box = tuple[float, float, float, float]  # left, top, right, bottom
+View = Callable[[np.ndarray], np.ndarray]  # float [n, 2] positions -> where a photograph puts them
+
+X_HEIGHT_PX = 8.0  # of text in a picture of 448 px; smaller pictures scale it, but not below the least
+LEAST_X_HEIGHT_PX = 4.5
+CONTRAST = 60  # least difference of luminance (0..255) between a text and what it stands on
+TOUCH_PX = 1.0  # texts whose boxes share no more than this do not overlap
+
+
+class Mark(NamedTuple):
+    """A text as it is written, or a part of the scene by the name that questions or the scene's JSON give it."""
+
+    name: str
+    box: Box
+    kind: Literal["text", "part"] = "part"
+    x_height_px: float = 0.0  # of a text: height of its small letters
+
+
+class Apart(NamedTuple):
+    """Two positions that must be at least `floor_px` apart: a gap, or two heights over one place."""
+
+    first: Point
+    second: Point
+    floor_px: float
+
+    def points(self) -> list[Point]:
+        """The positions it speaks of."""
+        return [self.first, self.second]
+
+    def fault(self, moved: np.ndarray) -> str | None:
+        """What is wrong with the moved positions, if anything."""
+        found = math.dist(*moved)
+        return None if found >= self.floor_px else f"positions {found:.1f} px apart, need {self.floor_px:.1f}"
+
+
+class Longer(NamedTuple):
+    """A segment that must be at least `ratio` times as long as another."""
+
+    long: tuple[Point, Point]
+    short: tuple[Point, Point]
+    ratio: float
+
+    def points(self) -> list[Point]:
+        """The positions it speaks of."""
+        return [*self.long, *self.short]
+
+    def fault(self, moved: np.ndarray) -> str | None:
+        """What is wrong with the moved positions, if anything."""
+        found = math.dist(moved[0], moved[1]) / max(math.dist(moved[2], moved[3]), 1e-9)
+        return None if found >= self.ratio else f"length ratio {found:.2f}, need {self.ratio:.2f}"
+
+
+class Turn(NamedTuple):
+    """An angle at the middle of three positions that must stay within bounds, in degrees 0..180."""
+
+    arms: tuple[Point, Point, Point]  # end, vertex, end
+    low_deg: float
+    high_deg: float
+
+    def points(self) -> list[Point]:
+        """The positions it speaks of."""
+        return list(self.arms)
+
+    def fault(self, moved: np.ndarray) -> str | None:
+        """What is wrong with the moved positions, if anything."""
+        one, two = moved[0] - moved[1], moved[2] - moved[1]
+        found = abs(math.degrees(math.atan2(one[0] * two[1] - one[1] * two[0], float(one @ two))))
+        is_inside = self.low_deg <= found <= self.high_deg
+        return None if is_inside else f"angle {found:.1f} degrees, need {self.low_deg:.1f}..{self.high_deg:.1f}"
+
+
+Margin = Apart | Longer | Turn
+
+
+class Drawing(NamedTuple):
+    """A square RGB picture and what stands where in it."""
+
+    image: Image.Image
+    marks: tuple[Mark, ...] = ()
+    margins: tuple[Margin, ...] = ()
+
+
+def x_height_floor_px(size_px: int) -> float:
+    """Least height of small letters in a picture of this size."""
+    return max(LEAST_X_HEIGHT_PX, X_HEIGHT_PX * size_px / 448)
+
+
+def moved_marks(marks: tuple[Mark, ...], view: View) -> tuple[Mark, ...]:
+    """The marks where a photograph puts them: boxes around the moved corners, text heights by the change of area."""
+    if not marks:
+        return marks
+    boxes = np.array([mark.box for mark in marks], float)
+    corners = view(boxes[:, [0, 1, 2, 1, 2, 3, 0, 3]].reshape(-1, 2)).reshape(-1, 4, 2)
+    low, high = corners.min(1), corners.max(1)
+    before = np.maximum(boxes[:, 3] - boxes[:, 1], 1e-9)
+    sides = np.linalg.norm(corners - np.roll(corners, -1, axis=1), axis=2)
+    shrink = (sides[:, 1] + sides[:, 3]) / 2 / before
+    return tuple(
+        mark._replace(box=(*map(float, a), *map(float, b)), x_height_px=mark.x_height_px * float(s))
+        for mark, a, b, s in zip(marks, low, high, shrink, strict=True)
+    )
+
+
+def faults(drawing: Drawing, view: View | None = None) -> Iterator[str]:
+    """Everything that makes a picture, or a photograph of it seen through `view`, unfit to be answered.
+
+    Checked: marks inside the frame, texts large enough and clear of each other, margins kept. The picture's pixels are
+    not read; see `contrast_faults`.
+    """
+    size_px = drawing.image.size[0]
+    marks = drawing.marks if view is None else moved_marks(drawing.marks, view)
+    for mark in marks:
+        left, top, right, bottom = mark.box
+        if min(left, top) < 0 or max(right, bottom) > size_px:
+            yield f"{mark.kind} {mark.name!r} leaves the frame: {tuple(round(x, 1) for x in mark.box)}"
+    texts = [mark for mark in marks if mark.kind == "text"]
+    yield from _text_faults(texts, x_height_floor_px(size_px) * (1.0 if view is None else 0.8))
+    for margin in drawing.margins:
+        points = np.array(margin.points(), float)
+        fault = margin.fault(points if view is None else view(points))
+        if fault:
+            yield fault
+
+
+def _text_faults(texts: list[Mark], floor_px: float) -> Iterator[str]:
+    """Texts that are too small or run into each other."""
+    for mark in texts:
+        if mark.x_height_px < floor_px - 1e-6:
+            yield f"text {mark.name!r} has small letters of {mark.x_height_px:.1f} px, need {floor_px:.1f}"
+    if len(texts) < 2:
+        return
+    boxes = np.array([mark.box for mark in texts])
+    shared = np.minimum(boxes[:, None, 2:], boxes[None, :, 2:]) - np.maximum(boxes[:, None, :2], boxes[None, :, :2])
+    for i, j in np.argwhere(np.triu((shared > TOUCH_PX).all(-1), 1)):
+        yield f"texts {texts[i].name!r} and {texts[j].name!r} overlap"
+
+
+def contrast_faults(image: np.ndarray, marks: tuple[Mark, ...]) -> Iterator[str]:
+    """Texts that do not stand out from what they are written on, in the finished picture (uint8 [H, W, 3])."""
+    luminance = image.astype(np.float32) @ np.array([0.299, 0.587, 0.114], np.float32)
+    for mark in marks:
+        left, top, right, bottom = (round(x) for x in mark.box)
+        inside = luminance[max(top, 0) : bottom + 1, max(left, 0) : right + 1]
+        if mark.kind == "text" and mark.name.strip() and inside.size:
+            found = float(np.percentile(inside, 98) - np.percentile(inside, 2))
+            if found < CONTRAST:
+                yield f"text {mark.name!r} has a contrast of {found:.0f} grey levels, need {CONTRAST}"
