@@ -1,0 +1,235 @@
+"""Drawing a question program: its answer first, then a scene and a program that have it.
+
+The number of operations follows from the level. Programs that are undefined or idle in the scene are thrown away, and
+so are those with another answer than the one drawn, which keeps answers balanced.
+"""
+
+import contextlib
+import functools
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from engines.answer import Answer
+from engines.base import Posed, Scene
+from engines.compose.program import Node, Table, Thing, Undefined, operations
+from engines.compose.wording import Attribute, Kind, is_sayable, question
+
+OPERATIONS = (1, 1, 2, 2, 3, 3, 4, 4, 5, 5)  # per level, of the program besides its question
+MOST = (3, 3, 4, 4, 5, 5, 5, 6, 6, 6)  # largest number that a count asks for, per level
+TRIES_PER_SCENE = 80
+SAMPLED = 20  # sets of several values each, out of the many that a scene has
+MOST_VALUES = 2  # in a set with a relation; more read badly
+LONGEST_NAME = 3  # operations of a description without a relation
+SCENES = 60
+TARGETS = 6  # answers tried for one name before the category is called too narrow
+COMPARED = ("first", "second", "equal")
+
+
+class _Drafter:
+    """Draws random programs over one scene's things, out of short descriptions that are known to mean one thing."""
+
+    def __init__(self, kind: Kind, table: Table, rng: np.random.Generator):
+        self._table, self._rng = table, rng
+        self._dice = iter(())
+        self._said = [attribute.name for attribute in kind.attributes if attribute.role != "silent"]
+        self._relations = _forms(kind, "same", "more", "less")
+        self._ordered = sorted({name for _, name in self._relations})
+        self._extremes = _forms(kind, "most", "least")
+        self._singles = [("is", name, value, ("all",)) for name in self._said for value in table.values(name)]
+        self._names = functools.cache(lambda budget: list(self._every_name(budget)))
+
+    def _roll(self, sides: int) -> int:
+        """A number below `sides`; drawn in blocks, as single draws from numpy cost more than all else here."""
+        roll = next(self._dice, None)
+        if roll is None:
+            self._dice = iter(self._rng.random(256).tolist())
+            roll = next(self._dice)
+        return int(roll * sides)
+
+    def _pick(self, options: Sequence[Any]) -> Any:
+        if not options:
+            raise Undefined("nothing to choose from")
+        return options[self._roll(len(options))]
+
+    def _values(self, witness: int, count: int) -> Node:
+        """All things, or those that share `count` values with the witness."""
+        names, thing = list(self._said), self._table.things[witness]
+        if count > len(names):
+            raise Undefined("more clauses than attributes")
+        node: Node = ("all",)
+        for _ in range(count):
+            name = names.pop(self._roll(len(names)))
+            node = ("is", name, thing[name], node)
+        return node
+
+    def _some(self, witness: int, budget: int) -> Node:
+        """A set of `budget` operations that has the witness: values alone, or a relation as its outermost clause."""
+        lengths = [n for n in range(1, LONGEST_NAME + 1) if 0 <= budget - 1 - n <= MOST_VALUES and self._names(n)]
+        if not self._relations or not lengths or (budget <= 2 and self._roll(2)):
+            return self._values(witness, budget)
+        length = self._pick(lengths)
+        place, key = self._pick(self._names(length))
+        own, other = self._table.things[witness], self._table.things[place]
+        true = {name: _order(own[name], other[name]) for name in self._ordered}
+        holding = [(form, name) for form, name in self._relations if place != witness and true[name] == form]
+        return (*self._pick(holding), key, self._values(witness, budget - 1 - length))
+
+    def _the(self, witness: int, budget: int) -> Node:
+        """The witness, described with `budget` operations if that happens to mean it alone."""
+        own = [node for place, node in self._names(budget) if place == witness] if budget <= LONGEST_NAME else []
+        return self._pick(own) if own and self._roll(2) else ("the", self._some(witness, budget))
+
+    def _every_name(self, budget: int) -> Iterator[tuple[int, Node]]:
+        """Things with descriptions by values and an extreme, none of them idle: all short ones, some long ones."""
+        table = self._table
+        plain = self._singles if budget == 1 else self._sampled(budget)
+        inner = [("all",)] if budget == 1 else self._singles if budget == 2 else self._sampled(budget - 1)
+        for node in [*(("the", node) for node in plain), *((*e, node) for e in self._extremes for node in inner)]:
+            with contextlib.suppress(Undefined):
+                place = table.place(node)
+                if is_sayable(node) and not table.keeps(node):
+                    yield place, node
+
+    def _sampled(self, count: int) -> list[Node]:
+        """Some of the many sets of `count` values."""
+        if count > len(self._said):
+            return []
+        return [self._values(self._roll(len(self._table.things)), count) for _ in range(SAMPLED)]
+
+    def draft(self, target: "_Target", budget: int, wanted: str | int) -> Node:
+        """A question of `budget` operations. Raises `Undefined`, or gives one that may still be idle or unsayable."""
+        head, name = target.head, target.name
+        anything = range(len(self._table.things))
+        if head == "count":
+            return ("count", self._some(self._pick(anything), budget))
+        if head == "read":
+            return (
+                "read",
+                name,
+                self._the(self._pick([i for i in anything if self._table.has(i, name, wanted)]), budget),
+            )
+        share = 1 + self._roll(budget - 2)
+        make = self._the if head in ("gap", "sum") else self._some
+        parts = (make(self._pick(anything), share), make(self._pick(anything), budget - 1 - share))
+        return (head, name, *parts) if head in ("gap", "sum") else (head, *parts)
+
+
+def _order(own: str | int, other: str | int) -> str:
+    """The relation in which one value stands to another; words are the same or unordered."""
+    if own == other:
+        return "same"
+    return "" if isinstance(own, str) else "more" if own > other else "less"
+
+
+def _forms(kind: Kind, *forms: str) -> list[tuple[str, str]]:
+    """Every (form, attribute) that can be said."""
+    return [(form, a.name) for a in kind.attributes for form in forms if getattr(a, form)]
+
+
+class _Target(NamedTuple):
+    """What a question is to be, and the answer that it is to have."""
+
+    head: str
+    name: str  # attribute, of a question that reads one
+    share: float  # place of the answer within the range of possible ones, in [0, 1)
+
+
+def make_pose(
+    kind: Kind, random_scene: Callable[[np.random.Generator, int], Scene], things: Callable[[Any], Sequence[Thing]]
+) -> Callable[[np.random.Generator, int], Posed]:
+    """Build the `pose` of a compositional question type over a category's random scenes.
+
+    Raises `RuntimeError` from `pose` if no scene has a question with one of the answers drawn.
+    """
+
+    def pose(rng: np.random.Generator, level: int) -> Posed:
+        for _ in range(TARGETS):
+            target = _target(kind, rng, level)
+            for _ in range(SCENES):
+                scene = random_scene(rng, level)
+                table = Table(things(scene))
+                options = _options(kind, table, target, level) if table.things else ()
+                if not options:
+                    continue
+                wanted = options[int(target.share * len(options))]
+                node = _search(_Drafter(kind, table, rng), table, target, OPERATIONS[level], wanted)
+                if node is not None:
+                    return _posed(kind, scene, node, wanted, options, rng)
+        raise RuntimeError(f"no question about {kind.plural} at level {level} in {TARGETS * SCENES} scenes")
+
+    return pose
+
+
+def _target(kind: Kind, rng: np.random.Generator, level: int) -> _Target:
+    heads = [("count", ""), *(("read", a.name) for a in kind.attributes if a.read)]
+    if OPERATIONS[level] >= 3:
+        heads += [("difference", ""), ("total", ""), ("compare", "")]
+        heads += [(head, a.name) for a in kind.attributes for head in ("gap", "sum") if getattr(a, head)]
+    return _Target(*heads[int(rng.integers(len(heads)))], float(rng.random()))
+
+
+def _options(kind: Kind, table: Table, target: _Target, level: int) -> Sequence[str | int]:
+    """The answers that are equally likely to be asked for."""
+    head = target.head
+    if head == "read":
+        attribute = kind.attribute(target.name)
+        return attribute.vocabulary or table.values(target.name)
+    if head == "compare":
+        return COMPARED
+    if head == "count":
+        return range(1, MOST[level] + 1)
+    if head == "difference":
+        return range(1, MOST[level] // 2 + 2)
+    if head == "total":
+        return range(2, MOST[level] + 2)
+    values = table.values(target.name)
+    reach = values[-1] - values[0]
+    return range(1, max(2, reach)) if head == "gap" else range(2 * values[0] + 1, 2 * values[-1])
+
+
+def _search(drafter: _Drafter, table: Table, target: _Target, budget: int, wanted: str | int) -> Node | None:
+    """A sayable program of exactly `budget` operations with the wanted answer, if some tries find one."""
+    if isinstance(wanted, str) and target.head == "read" and wanted not in table.where[target.name]:
+        return None
+    for _ in range(TRIES_PER_SCENE):
+        try:
+            node = drafter.draft(target, budget, wanted)
+            is_wanted = table.answer(node) == wanted
+        except Undefined:
+            continue
+        if not is_wanted or operations(node) != budget or not is_sayable(node) or _gives_away(node):
+            continue
+        if not table.is_idle(node):
+            return node
+    return None
+
+
+def _gives_away(node: Node) -> bool:
+    """Say whether the question names its answer or asks twice about the same."""
+    if node[0] == "read":
+        clause = node[2][-1]
+        while clause[0] != "all":
+            if clause[0] in ("is", "same") and clause[1] == node[1]:
+                return True
+            clause = clause[-1]
+        return False
+    return node[0] != "count" and node[-1] == node[-2]
+
+
+def _posed(
+    kind: Kind, scene: Scene, node: Node, wanted: str | int, options: Sequence[str | int], rng: np.random.Generator
+) -> Posed:
+    attribute: Attribute | None = kind.attribute(node[1]) if node[0] == "read" else None
+    if isinstance(wanted, str):
+        answer = Answer.word(wanted, COMPARED if attribute is None else attribute.vocabulary)
+    else:
+        answer = Answer.integer(wanted)
+    query = {"ask": "compose", "program": _plain(node)}
+    return Posed(scene, question(kind, node, rng), answer, guess_rate=1 / len(options), query=query)
+
+
+def _plain(node: Node) -> list:
+    """The program as JSON-ready data."""
+    return [_plain(part) if isinstance(part, tuple) else part for part in node]
