@@ -19,12 +19,20 @@ from engines.compose.wording import Attribute, Kind, is_sayable, question
 OPERATIONS = (1, 1, 2, 2, 3, 3, 4, 4, 5, 5)  # per level, of the program besides its question
 MOST = (3, 3, 4, 4, 5, 5, 5, 6, 6, 6)  # largest number that a count asks for, per level
 TRIES_PER_SCENE = 80
-SAMPLED = 20  # sets of several values each, out of the many that a scene has
+SAMPLED = 10  # sets of several values each, out of the many that a scene has
 MOST_VALUES = 2  # in a set with a relation; more read badly
 LONGEST_NAME = 3  # operations of a description without a relation
 SCENES = 60
 TARGETS = 6  # answers tried for one name before the category is called too narrow
 COMPARED = ("first", "second", "equal")
+
+
+class _Target(NamedTuple):
+    """What a question is to be, and the answer that it is to have."""
+
+    head: str
+    name: str  # attribute, of a question that reads one
+    share: float  # place of the answer within the range of possible ones, in [0, 1)
 
 
 class _Drafter:
@@ -82,10 +90,10 @@ class _Drafter:
         return self._pick(own) if own and self._roll(2) else ("the", self._some(witness, budget))
 
     def _every_name(self, budget: int) -> Iterator[tuple[int, Node]]:
-        """Things with descriptions by values and an extreme, none of them idle: all short ones, some long ones."""
+        """Things with descriptions by values and an extreme, none of them idle: the shortest, some longer ones."""
         table = self._table
         plain = self._singles if budget == 1 else self._sampled(budget)
-        inner = [("all",)] if budget == 1 else self._singles if budget == 2 else self._sampled(budget - 1)
+        inner = [("all",)] if budget == 1 else self._sampled(budget - 1)
         for node in [*(("the", node) for node in plain), *((*e, node) for e in self._extremes for node in inner)]:
             with contextlib.suppress(Undefined):
                 place = table.place(node)
@@ -98,22 +106,31 @@ class _Drafter:
             return []
         return [self._values(self._roll(len(self._table.things)), count) for _ in range(SAMPLED)]
 
-    def draft(self, target: "_Target", budget: int, wanted: str | int) -> Node:
+    def draft(self, target: _Target, budget: int, wanted: str | int) -> Node:
         """A question of `budget` operations. Raises `Undefined`, or gives one that may still be idle or unsayable."""
         head, name = target.head, target.name
         anything = range(len(self._table.things))
         if head == "count":
             return ("count", self._some(self._pick(anything), budget))
         if head == "read":
-            return (
-                "read",
-                name,
-                self._the(self._pick([i for i in anything if self._table.has(i, name, wanted)]), budget),
-            )
+            having = [place for place in anything if self._table.things[place][name] == wanted]
+            return ("read", name, self._the(self._pick(having), budget))
+        if head in ("gap", "sum"):
+            return self._pair(head, name, budget - 1, wanted)
         share = 1 + self._roll(budget - 2)
-        make = self._the if head in ("gap", "sum") else self._some
-        parts = (make(self._pick(anything), share), make(self._pick(anything), budget - 1 - share))
-        return (head, name, *parts) if head in ("gap", "sum") else (head, *parts)
+        one, two = self._pick(anything), self._pick(anything)
+        return (head, self._some(one, share), self._some(two, budget - 1 - share))
+
+    def _pair(self, head: str, name: str, budget: int, wanted: str | int) -> Node:
+        """A question about two things of known descriptions whose values have the wanted difference or sum."""
+        lengths = [n for n in range(1, budget) if max(n, budget - n) <= LONGEST_NAME]
+        lengths = [n for n in lengths if self._names(n) and self._names(budget - n)]
+        length = self._pick(lengths)
+        one, first = self._pick(self._names(length))
+        value, sign = self._table.things[one][name], -1 if head == "gap" else 1
+        seconds = self._names(budget - length)
+        fitting = [node for two, node in seconds if value + sign * self._table.things[two][name] == wanted]
+        return (head, name, first, self._pick(fitting))
 
 
 def _order(own: str | int, other: str | int) -> str:
@@ -126,14 +143,6 @@ def _order(own: str | int, other: str | int) -> str:
 def _forms(kind: Kind, *forms: str) -> list[tuple[str, str]]:
     """Every (form, attribute) that can be said."""
     return [(form, a.name) for a in kind.attributes for form in forms if getattr(a, form)]
-
-
-class _Target(NamedTuple):
-    """What a question is to be, and the answer that it is to have."""
-
-    head: str
-    name: str  # attribute, of a question that reads one
-    share: float  # place of the answer within the range of possible ones, in [0, 1)
 
 
 def make_pose(

@@ -37,10 +37,6 @@ class Table:
         """The values that an attribute takes, in ascending order."""
         return sorted(self.where[attribute])
 
-    def has(self, place: int, attribute: str, value: str | int) -> bool:
-        """Say whether a thing has a value."""
-        return self.things[place][attribute] == value
-
     def members(self, node: Node) -> int:
         """Evaluate a set. Raises `Undefined` if a thing in it is undefined."""
         if node[0] == "all":

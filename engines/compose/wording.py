@@ -74,6 +74,11 @@ HEADS = {
 
 def question(kind: Kind, node: Node, rng: np.random.Generator) -> str:
     """Say a question program in one of its phrasings."""
+    text = _said(kind, node, rng)
+    return text[0].upper() + text[1:]
+
+
+def _said(kind: Kind, node: Node, rng: np.random.Generator) -> str:
     head = node[0]
     if head in HEADS:
         return _pick(rng, HEADS[head]).format(*(some(kind, part) for part in node[1:]))

@@ -9,9 +9,8 @@ from typing import NamedTuple
 import numpy as np
 
 from engines.answer import Answer
-from engines.base import Engine, Fact, Posed, QuestionType
-from engines.grid.draw import draw
-from engines.grid.scene import SHAPES, GridScene, Mark
+from engines.base import Fact, Posed
+from engines.grid.scene import PLURALS, SHAPES, GridScene, Mark
 from engines.style import COLOURS
 
 
@@ -92,14 +91,6 @@ class Draft:
         return [mark for mark in self.kinds() if not (colour in (None, mark.colour) and shape in (None, mark.shape))]
 
 
-def _size_facts(scene: GridScene) -> tuple[Fact, ...]:
-    return (
-        Fact("How many rows does the grid have?", Answer.integer(scene.rows)),
-        Fact("How many columns does the grid have?", Answer.integer(scene.columns)),
-        Fact("How many shapes are there?", Answer.integer(sum(1 for _ in scene.marks()))),
-    )
-
-
 READ_COLOUR = (
     "What colour is the shape in row {row}, column {column}?",
     "Which colour is in row {row}, column {column}?",
@@ -122,7 +113,13 @@ def pose_read_colour(rng: np.random.Generator, level: int) -> Posed:
     scene = draft.finish(draft.kinds())
     question = _pick(rng, READ_COLOUR).format(row=row, column=column)
     answer = Answer.word(mark.colour, draft.colours)
-    return Posed(scene, question, answer, _size_facts(scene), 1 / len(draft.colours))
+    return Posed(
+        scene,
+        question,
+        answer,
+        guess_rate=1 / len(draft.colours),
+        query={"ask": "read_colour", "row": row, "column": column},
+    )
 
 
 def pose_read_shape(rng: np.random.Generator, level: int) -> Posed:
@@ -133,7 +130,13 @@ def pose_read_shape(rng: np.random.Generator, level: int) -> Posed:
     scene = draft.finish(draft.kinds())
     question = _pick(rng, READ_SHAPE).format(row=row, column=column)
     answer = Answer.word(mark.shape, draft.shapes)
-    return Posed(scene, question, answer, _size_facts(scene), 1 / len(draft.shapes))
+    return Posed(
+        scene,
+        question,
+        answer,
+        guess_rate=1 / len(draft.shapes),
+        query={"ask": "read_shape", "row": row, "column": column},
+    )
 
 
 COUNT_COLOUR = (
@@ -158,7 +161,13 @@ def pose_count_colour(rng: np.random.Generator, level: int) -> Posed:
         draft.put(Mark(colour, _pick(rng, draft.shapes)))
     scene = draft.finish(draft.others(colour, None))
     question = _pick(rng, COUNT_COLOUR).format(colour=colour)
-    return Posed(scene, question, Answer.integer(count), _size_facts(scene), 1 / (KNOBS[level].most + 1))
+    return Posed(
+        scene,
+        question,
+        Answer.integer(count),
+        guess_rate=1 / (KNOBS[level].most + 1),
+        query={"ask": "count_colour", "colour": colour},
+    )
 
 
 def pose_count_both(rng: np.random.Generator, level: int) -> Posed:
@@ -171,9 +180,15 @@ def pose_count_both(rng: np.random.Generator, level: int) -> Posed:
     draft.put(Mark(target.colour, _pick(rng, [s for s in draft.shapes if s != target.shape])))
     draft.put(Mark(_pick(rng, [c for c in draft.colours if c != target.colour]), target.shape))
     scene = draft.finish(draft.others(*target))
-    shapes = target.shape + ("es" if target.shape.endswith("s") else "s")
+    shapes = PLURALS[SHAPES.index(target.shape)]
     question = _pick(rng, COUNT_BOTH).format(colour=target.colour, shape=target.shape, shapes=shapes)
-    return Posed(scene, question, Answer.integer(count), _size_facts(scene), 1 / (most + 1))
+    return Posed(
+        scene,
+        question,
+        Answer.integer(count),
+        guess_rate=1 / (most + 1),
+        query={"ask": "count_both", "colour": target.colour, "shape": target.shape},
+    )
 
 
 LOCATE = (
@@ -196,7 +211,13 @@ def pose_locate(rng: np.random.Generator, level: int) -> Posed:
     what = (f"{target.colour} shape", target.shape, f"{target.colour} {target.shape}")[by]
     scene = draft.finish(allowed)
     question = _pick(rng, LOCATE).format(what=what)
-    return Posed(scene, question, Answer.pair(row, column), _size_facts(scene), 1 / (draft.rows * draft.columns))
+    return Posed(
+        scene,
+        question,
+        Answer.pair(row, column),
+        guess_rate=1 / (draft.rows * draft.columns),
+        query={"ask": "locate", "colour": target.colour if by != 1 else "", "shape": target.shape if by else ""},
+    )
 
 
 GRID_SIZE = (
@@ -219,7 +240,13 @@ def pose_grid_size(rng: np.random.Generator, level: int) -> Posed:
     scene = draft.finish(draft.kinds())
     question = _pick(rng, GRID_SIZE).format(lines="rows" if is_rows else "columns")
     answer = Answer.integer(scene.rows if is_rows else scene.columns)
-    return Posed(scene, question, answer, guess_rate=1 / (high - low + 1))
+    return Posed(
+        scene,
+        question,
+        answer,
+        guess_rate=1 / (high - low + 1),
+        query={"ask": "grid_size", "lines": "rows" if is_rows else "columns"},
+    )
 
 
 NEIGHBOUR = (
@@ -246,7 +273,13 @@ def pose_neighbour(rng: np.random.Generator, level: int) -> Posed:
     scene = draft.finish(draft.others(*target))
     question = _pick(rng, NEIGHBOUR).format(side=side, what=f"{target.colour} {target.shape}")
     answer = Answer.word(mark.colour, draft.colours)
-    return Posed(scene, question, answer, _size_facts(scene), 1 / len(draft.colours))
+    return Posed(
+        scene,
+        question,
+        answer,
+        guess_rate=1 / len(draft.colours),
+        query={"ask": "neighbour", "colour": target.colour, "shape": target.shape, "side": side},
+    )
 
 
 MOST_COMMON = (
@@ -269,21 +302,29 @@ def pose_most_common(rng: np.random.Generator, level: int) -> Posed:
         draft.put(Mark(others[place % len(others)], _pick(rng, draft.shapes)))
     scene = GridScene(draft.rows, draft.columns, tuple(draft.cells), draft.has_headers)
     question = _pick(rng, MOST_COMMON)
-    return Posed(scene, question, Answer.word(winner, draft.colours), _size_facts(scene), 1 / len(draft.colours))
+    return Posed(
+        scene,
+        question,
+        Answer.word(winner, draft.colours),
+        guess_rate=1 / len(draft.colours),
+        query={"ask": "most_common"},
+    )
 
 
-ENGINE = Engine(
-    name="grid",
-    version=1,
-    types=(
-        QuestionType("read_colour", pose_read_colour, MIN_SIZE_PX),
-        QuestionType("read_shape", pose_read_shape, MIN_SIZE_PX),
-        QuestionType("count_colour", pose_count_colour, MIN_SIZE_PX),
-        QuestionType("count_both", pose_count_both, MIN_SIZE_PX),
-        QuestionType("locate", pose_locate, MIN_SIZE_PX),
-        QuestionType("grid_size", pose_grid_size, MIN_SIZE_PX),
-        QuestionType("neighbour", pose_neighbour, MIN_SIZE_PX, held_out=True),
-        QuestionType("most_common", pose_most_common, MIN_SIZE_PX, held_out=True),
-    ),
-    draw=draw,
-)
+def facts(scene: GridScene, rng: np.random.Generator) -> tuple[Fact, ...]:
+    """Further questions: the size, what a few cells hold, how often a colour occurs."""
+    marks = list(scene.marks())
+    found = [
+        Fact("How many rows does the grid have?", Answer.integer(scene.rows)),
+        Fact("How many columns does the grid have?", Answer.integer(scene.columns)),
+        Fact("How many shapes are there?", Answer.integer(len(marks))),
+    ]
+    if marks:
+        row, column, mark = _pick(rng, marks)
+        found.append(Fact(READ_COLOUR[0].format(row=row, column=column), Answer.word(mark.colour, COLOURS)))
+        row, column, mark = _pick(rng, marks)
+        found.append(Fact(READ_SHAPE[0].format(row=row, column=column), Answer.word(mark.shape, SHAPES)))
+        colour = _pick(rng, COLOURS)
+        count = sum(mark.colour == colour for _, _, mark in marks)
+        found.append(Fact(COUNT_COLOUR[0].format(colour=colour), Answer.integer(count)))
+    return tuple(found)
