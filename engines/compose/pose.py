@@ -18,12 +18,13 @@ from engines.compose.wording import Attribute, Kind, is_sayable, question
 
 OPERATIONS = (1, 1, 2, 2, 3, 3, 4, 4, 5, 5)  # per level, of the program besides its question
 MOST = (3, 3, 4, 4, 5, 5, 5, 6, 6, 6)  # largest number that a count asks for, per level
-TRIES_PER_SCENE = 80
+TRIES_PER_SCENE = 60
+TRIES_OF_PAIRS = 3  # per scene, of questions about two things: their descriptions are few and known
 SAMPLED = 10  # sets of several values each, out of the many that a scene has
 MOST_VALUES = 2  # in a set with a relation; more read badly
 LONGEST_NAME = 3  # operations of a description without a relation
-SCENES = 60
-TARGETS = 6  # answers tried for one name before the category is called too narrow
+SCENES = 6  # tried for one question and answer, before another is drawn
+TARGETS = 60  # tried for one name before the category is called too narrow
 COMPARED = ("first", "second", "equal")
 
 
@@ -202,7 +203,7 @@ def _search(drafter: _Drafter, table: Table, target: _Target, budget: int, wante
     """A sayable program of exactly `budget` operations with the wanted answer, if some tries find one."""
     if isinstance(wanted, str) and target.head == "read" and wanted not in table.where[target.name]:
         return None
-    for _ in range(TRIES_PER_SCENE):
+    for _ in range(TRIES_OF_PAIRS if target.head in ("gap", "sum") else TRIES_PER_SCENE):
         try:
             node = drafter.draft(target, budget, wanted)
             is_wanted = table.answer(node) == wanted
