@@ -1,4 +1,4 @@
-"""The command line of a run: a config file, and overrides of any of its fields by path.
+"""The command line of a run: a config file, a published model, and overrides of any field by path.
 
 `parse(sys.argv[1:]) -> (Config, workdir)`. Every bad input ends the program through `fail`: one line on stderr, exit
 code 2. Importing this module loads no jax, so that `--help` and mistakes answer at once.
@@ -19,6 +19,7 @@ from typing import Annotated, NoReturn
 
 import tyro
 
+from perc_jax import pretrained
 from perc_jax.config import Config
 
 CONFIGS = Path(__file__).resolve().parent.parent / "configs"
@@ -37,6 +38,7 @@ class _Command:
     settings: Annotated[Config, tyro.conf.arg(name="")]
     config: str = str(DEFAULT_CONFIG)  # Python file that defines get_config() -> Config
     workdir: str = ""  # directory or gs:// path of the outputs; empty: runs/<name>
+    model: str = ""  # Hugging Face folder or hub id; its sizes, tokenizer and weights replace the config's
 
 
 def fail(message: str, code: int = BAD_INPUT) -> NoReturn:
@@ -46,14 +48,15 @@ def fail(message: str, code: int = BAD_INPUT) -> NoReturn:
 
 
 def parse(argv: Sequence[str]) -> tuple[Config, str]:
-    """The run that `[--config FILE] [--workdir DIR] [--field.sub value …]` asks for, and its working directory.
+    """The run that `[--config FILE] [--model M] [--workdir DIR] [--field.sub value …]` asks for, and its workdir.
 
-    Raises `SystemExit`: 0 after `--help`, 2 after one line on stderr for a bad config file, override or value.
+    Raises `SystemExit`: 0 after `--help`, 2 after one line on stderr for a bad config file, model, override or value.
     """
     try:
-        path = _config_option(argv)
-        return _override(load_config(path), path, argv)
-    except ValueError as error:
+        path, model = _option(argv, "--config") or str(DEFAULT_CONFIG), _option(argv, "--model")
+        config = load_config(path)
+        return _override(with_model(config, model) if model else config, path, argv)
+    except (ValueError, OSError) as error:
         fail(str(error))
 
 
@@ -82,17 +85,32 @@ def load_config(path: str | Path) -> Config:
     return config
 
 
-def _config_option(argv: Sequence[str]) -> str:
-    """The value of `--config`, read before the other options because it holds their defaults."""
-    path = str(DEFAULT_CONFIG)
+def with_model(config: Config, name: str) -> Config:
+    """The config with the sizes, the tokenizer and the weights of a Hugging Face folder or hub id.
+
+    What no config.json says (`model.dtype`, `model.attention`) stays. Raises `FileNotFoundError` or `ValueError` for a
+    folder that is none or holds another kind of model.
+    """
+    found = pretrained.model_config(pretrained.folder_of(name, weights=False))
+    return dataclasses.replace(
+        config,
+        model=dataclasses.replace(config.model, vision=found.vision, text=found.text),
+        data=dataclasses.replace(config.data, tokenizer=name),
+        pretrained=name,
+    )
+
+
+def _option(argv: Sequence[str], name: str) -> str:
+    """The value of an option that is read before the others because it holds their defaults; empty if not given."""
+    value = ""
     for place, word in enumerate(argv):
-        if word == "--config":
+        if word == name:
             if place + 1 == len(argv) or argv[place + 1].startswith("--"):
-                raise ValueError("--config needs a file name")
-            path = argv[place + 1]
-        elif word.startswith("--config="):
-            path = word.removeprefix("--config=")
-    return path
+                raise ValueError(f"{name} needs a value")
+            value = argv[place + 1]
+        elif word.startswith(f"{name}="):
+            value = word.removeprefix(f"{name}=")
+    return value
 
 
 def _override(config: Config, path: str, argv: Sequence[str]) -> tuple[Config, str]:
@@ -122,7 +140,7 @@ def _unknown(word: str, config: Config) -> str:
     if not word.startswith("--"):
         return f"unexpected value {word!r}"
     name = word.partition("=")[0].replace("_", "-")
-    known = ["--config", "--workdir", *(f"--{path}".replace("_", "-") for path in _paths(config))]
+    known = ["--config", "--workdir", "--model", *(f"--{path}".replace("_", "-") for path in _paths(config))]
     # A forgotten section is as likely as a slip of the finger: compare whole paths, then the last word of each.
     near = difflib.get_close_matches(name, known, n=1, cutoff=0.8)
     if not near:

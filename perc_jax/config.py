@@ -94,6 +94,8 @@ class ModelConfig:
     vision: VisionConfig
     text: TextConfig
     dtype: Literal["float32", "bfloat16"] = "bfloat16"  # of activations; parameters are float32 in training
+    # How scores are computed: all at once (short rows), in blocks (long rows on GPU and CPU), by the kernel for TPUs.
+    attention: Literal["dense", "blockwise", "splash"] = "dense"
 
 
 @dataclass(frozen=True)
@@ -204,8 +206,14 @@ class RolloutConfig:
     """How completions are sampled."""
 
     max_tokens: int  # C
+    segment_tokens: int = 128  # columns decoded between two looks of the host at which rows are done
     temperature: float = 1.0  # of training rollouts; evaluation is greedy
     max_mismatch: float = 0.05  # mean |p_sampler - p_trainer| above which the run stops
+
+    def __post_init__(self):
+        """Check what loops."""
+        check(self.max_tokens >= 1, "rollout.max_tokens", "must be >= 1", self.max_tokens)
+        check(self.segment_tokens >= 1, "rollout.segment_tokens", "must be >= 1", self.segment_tokens)
 
 
 @dataclass(frozen=True)
@@ -257,6 +265,7 @@ class Config:
     evaluation: EvaluationConfig = EvaluationConfig()
     mesh: MeshConfig = MeshConfig()
     checkpoint: CheckpointConfig = CheckpointConfig()
+    pretrained: str = ""  # Hugging Face folder or hub id whose weights start the run; empty: random ones
     seed: int = 0
     verifier_deadline_s: float = 2.0  # a completion whose verification takes longer earns 0 and is counted
     verifier_processes: int = 1

@@ -1,216 +1,104 @@
-"""Greedy accuracy on fresh scenes, with intervals: per suite, and within it per engine, question type and level.
+"""Greedy accuracy of a model on fresh scenes, with intervals: per suite, engine, question type and level.
 
 `python -m perc_jax.evaluate --model runs/debug_cpu --suites test_a,test_c --samples 4000 --out accuracy.json` evaluates
-the newest checkpoint of a run. Within a run, `train` calls `Evaluator` before and after each stage.
+the newest checkpoint of a run. `--model` may also be a Hugging Face folder or hub id; then `--config` names the file
+that says what is asked and how (data, evaluation, mesh), and the model in it is replaced.
 """
 
 import argparse
-import contextlib
 import dataclasses
 import json
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
-import jax
-import numpy as np
-from etils import epath
-from jax.experimental import multihost_utils
-
-import engines
-from engines import base
-from perc_jax import cli, data, interrupts, progress, samples, statistics, tokenizer
-from perc_jax.checkpoint import Checkpoints
+from perc_jax import cli, interrupts, pretrained
 from perc_jax.config import Config, from_dict, to_dict
-from perc_jax.files import write_whole
-from perc_jax.programs import Programs
-from perc_jax.reward import Verdict, Verifier
-
-
-class Item(NamedTuple):
-    """One question of a suite and how it was answered."""
-
-    engine: str
-    question_type: str
-    level: int
-    correct: bool
-
-
-class Evaluator:
-    """Asks suites of a model that is on the device. Holds nothing of the model itself."""
-
-    def __init__(
-        self,
-        config: Config,
-        programs: Programs,
-        tokens: tokenizer.Tokenizer,
-        verifier: Verifier,
-        screen: progress.Progress,
-    ):
-        self._config, self._programs, self._tokens, self._verifier, self._screen = (
-            config,
-            programs,
-            tokens,
-            verifier,
-            screen,
-        )
-
-    def suites(self, params: Any) -> tuple[dict[str, Any], list[samples.Shown]]:
-        """Results by suite (JSON-ready, see `summary`) and the first answers of each, for people to look at."""
-        results, shown = {}, []
-        evaluation = self._config.evaluation
-        counts = dict(zip(evaluation.suites, evaluation.samples, strict=True))
-        with contextlib.ExitStack() as opened:
-            # All at once: workers take seconds to start, and those whose suite must wait draw ahead.
-            streams = {suite: opened.enter_context(_stream(self._config, suite, n)) for suite, n in counts.items()}
-            for suite, stream in streams.items():
-                items, looked_at = self._ask(params, suite, counts[suite], stream)
-                results[suite] = summary(items)
-                shown += looked_at
-        return results, shown
-
-    def _ask(self, params: Any, suite: str, count: int, stream: data.Stream) -> tuple[list[Item], list[samples.Shown]]:
-        items: list[Item] = []
-        shown: list[samples.Shown] = []
-        with self._screen.phase(f"evaluating {suite}"), self._screen.bar(suite, count) as advance:
-            for batch in stream:
-                completions = self._programs.greedy(params, batch.prompts)
-                texts = [
-                    self._tokens.decode(row[0, keep[0]].tolist())
-                    for row, keep in zip(completions.tokens, completions.mask, strict=True)
-                ]
-                verdicts = self._verifier.verify(texts, [info.answer for info in batch.samples])
-                new = _of_all_hosts(
-                    [_item(*pair) for pair in zip(batch.samples, verdicts, strict=True)], count - len(items)
-                )
-                items += new
-                for row in np.flatnonzero(batch.real)[: self._config.evaluation.shown - len(shown)].tolist():
-                    answers = samples.answers([texts[row]], [verdicts[row]], completions.ended[row])
-                    seen = samples.picture(self._config, batch.prompts, row)
-                    shown.append(samples.Shown(batch.samples[row], seen, answers, suite))
-                advance(len(new))
-        return items, shown
-
-
-def proof_of_sight(config: Config, programs: Programs, params: Any) -> dict[str, float]:
-    """Largest change of the first answer token's log-probability under a blank and under another prompt's picture.
-
-    Raises `RuntimeError` if one of them changes nothing: then the pictures do not reach the model.
-    """
-    with _stream(config, "test_a", config.evaluation.batch) as stream:
-        prompts = next(stream).prompts
-    first = [
-        programs.greedy(params, seen).logprobs[:, 0, 0]
-        for seen in (
-            prompts,
-            prompts._replace(patches=np.zeros_like(prompts.patches)),
-            prompts._replace(patches=np.roll(prompts.patches, 1, axis=0)),
-        )
-    ]
-    changes = {
-        name: float(np.abs(first[0] - other).max()) for name, other in zip(("blank", "swapped"), first[1:], strict=True)
-    }
-    for name, change in changes.items():
-        if change == 0:
-            raise RuntimeError(f"a {name} picture must change the model's log-probabilities, but it changes nothing")
-    return changes
-
-
-def _stream(config: Config, suite: str, count: int) -> data.Stream:
-    """This host's part of a suite."""
-    return data.suite(config, suite, count, process_index=jax.process_index(), process_count=jax.process_count())
-
-
-def _item(info: data.SampleInfo, verdict: Verdict) -> Item:
-    return Item(info.engine, info.question_type, info.level, verdict.correct)
-
-
-def _cells() -> list[tuple[str, str]]:
-    """Every (engine, question type), in a fixed order: how hosts name them to each other."""
-    return [(name, kind.name) for name, engine in engines.ENGINES.items() for kind in engine.types]
-
-
-def _of_all_hosts(asked: Sequence[Item], left: int) -> list[Item]:
-    """This batch's items of all hosts, in the order of the hosts; at most `left` of them."""
-    if jax.process_count() == 1:
-        return list(asked[:left])
-    cells = _cells()
-    rows = np.full((len(asked), 3), 0, np.int32)
-    for row, item in zip(rows, asked, strict=True):
-        row[:] = cells.index((item.engine, item.question_type)), item.level, item.correct
-    gathered = multihost_utils.process_allgather(rows).reshape(-1, 3)[:left]
-    return [Item(*cells[cell], int(level), bool(correct)) for cell, level, correct in gathered]
-
-
-def summary(items: Sequence[Item]) -> dict[str, Any]:
-    """Count, accuracy in [0, 1], its Wilson 95 % interval, accuracy by engine, type and level, each item's 0 or 1."""
-
-    def accuracy(chosen: Iterable[Item]) -> dict[str, Any]:
-        correct = [item.correct for item in chosen]
-        return {"n": len(correct), "accuracy": sum(correct) / len(correct)}
-
-    def by(key: Any) -> dict[str, Any]:
-        groups = defaultdict(list)
-        for item in items:
-            groups[key(item)].append(item)
-        return {name: accuracy(groups[name]) for name in sorted(groups)}
-
-    correct = [int(item.correct) for item in items]
-    return accuracy(items) | {
-        "ci95": list(statistics.wilson_interval(sum(correct), len(correct))),
-        "by": {
-            "engine": by(lambda item: item.engine),
-            "type": by(lambda item: f"{item.engine}.{item.question_type}"),
-            "level": by(lambda item: str(item.level)),
-        },
-        "correct": correct,
-    }
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Evaluate the newest checkpoint of a run."""
+    """Evaluate a run's newest checkpoint, or a published model."""
     parser = argparse.ArgumentParser(prog="python -m perc_jax.evaluate", description=__doc__.splitlines()[0])
-    parser.add_argument("--model", required=True, help="workdir of a run")
-    parser.add_argument("--suites", default="test_a,test_b,test_c,test_d", help="comma-separated")
-    parser.add_argument("--samples", type=int, default=1000, help="questions per suite")
+    parser.add_argument("--model", required=True, help="workdir of a run, or a Hugging Face folder or hub id")
+    parser.add_argument("--config", default="", help="config file; for a Hugging Face model only")
+    parser.add_argument(
+        "--suites", default="test_a,test_b,test_c,test_d", help="comma-separated (default: %(default)s)"
+    )
+    parser.add_argument("--samples", type=int, default=1000, help="questions per suite (default: %(default)s)")
     parser.add_argument("--out", help="JSON file for the results")
     arguments = parser.parse_args(argv)
     interrupts.leave_with("interrupted")
     try:
-        results = evaluate(arguments.model, tuple(arguments.suites.split(",")), arguments.samples)
+        suites = tuple(arguments.suites.split(","))
+        _check(arguments.model, arguments.config, suites, arguments.samples)
+        results = evaluate(arguments.model, suites, arguments.samples, arguments.config)
         for suite, result in results.items():
             low, high = result["ci95"]
             print(f"{suite}  {100 * result['accuracy']:.1f} %  [{100 * low:.1f}, {100 * high:.1f}]  n = {result['n']}")
         if arguments.out:
+            from etils import epath
+
+            from perc_jax.files import write_whole
+
             write_whole(epath.Path(arguments.out).expanduser(), json.dumps(results))
     except (ValueError, OSError) as error:
         cli.fail(str(error))
 
 
-def evaluate(model: str, suites: tuple[str, ...], count: int) -> dict[str, Any]:
-    """Results of the newest checkpoint in a run's workdir on the first `count` questions of each suite.
+def _check(model: str, config_file: str, suites: tuple[str, ...], count: int) -> None:
+    """Raise `ValueError` for arguments that cannot be, before anything slow is imported."""
+    from engines.base import SPLITS
 
-    Raises `ValueError` if there is no sound checkpoint, a suite does not exist or `count` is below 1.
-    """
     if count < 1:
         raise ValueError(f"--samples must be >= 1, got {count}")
-    unknown = [suite for suite in suites if suite not in base.SPLITS[1:]]
+    unknown = [suite for suite in suites if suite not in SPLITS[1:]]
     if unknown:
-        raise ValueError(f"--suites must be of {', '.join(base.SPLITS[1:])}, got {unknown[0]!r}")
-    checkpoints = Checkpoints(model, keep=1)
-    config = from_dict(Config, checkpoints.config())
+        raise ValueError(f"--suites must be of {', '.join(SPLITS[1:])}, got {unknown[0]!r}")
+    published = pretrained.is_pretrained(model)
+    if published and not config_file:
+        what = "a Hugging Face model" if Path(model).expanduser().is_dir() else "no folder here, so taken for a hub id"
+        raise ValueError(f"--config must be given with a Hugging Face model, got none; --model {model} is {what}")
+    if config_file and not published:
+        raise ValueError(f"--config must be left out for a run's workdir, which has its own, got {config_file}")
+
+
+def evaluate(model: str, suites: tuple[str, ...], count: int, config_file: str = "") -> dict[str, Any]:
+    """Results on the first `count` questions of each suite, of a run's newest checkpoint or of a Hugging Face model.
+
+    Raises `ValueError` if there is no sound checkpoint, or model and config do not fit each other; `FileNotFoundError`
+    for a model that is not there.
+    """
+    # Seconds, for which --help and mistakes need not wait.
+    from perc_jax import progress, tokenizer, weights
+    from perc_jax.checkpoint import Checkpoints
+    from perc_jax.programs import Programs
+    from perc_jax.reward import Verifier
+    from perc_jax.suites import Evaluator
+
+    checkpoints = None if config_file else Checkpoints(model, keep=1)
+    if checkpoints is None:
+        config = cli.with_model(cli.load_config(config_file), model)
+        weights.check(pretrained.folder_of(model), config.model)
+    else:
+        config = from_dict(Config, checkpoints.config())
     config = dataclasses.replace(
         config,
         evaluation=dataclasses.replace(config.evaluation, suites=suites, samples=(count,) * len(suites), shown=0),
     )
     tokens = tokenizer.load(config.data.tokenizer)
+    tokenizer.check_fits(tokens, config.model.text.vocab_size)
     programs = Programs(config, tokens.ids)
-    state, _ = checkpoints.restore({"params": programs.params}, to_dict(config))
     with (
         Verifier(config.verifier_deadline_s, config.verifier_processes) as verifier,
         progress.Progress(config.phase_deadline_s) as screen,
     ):
-        results, _ = Evaluator(config, programs, tokens, verifier, screen).suites(programs.publish(state["params"]))
+        if checkpoints is None:
+            folder, target = pretrained.folder_of(model), programs.blueprints.rollout_params
+            params = weights.load_params(folder, config.model, target, bar=screen.bar)
+        else:
+            state, _ = checkpoints.restore({"params": programs.params}, to_dict(config))
+            params = programs.publish(state["params"])
+        results, _ = Evaluator(config, programs, tokens, verifier, screen).suites(params)
     return results
 
 

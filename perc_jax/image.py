@@ -1,8 +1,9 @@
 """Pictures as the vision tower reads them: patches in window order, with everything the device needs to index them.
 
-In: uint8 pictures [H,W,3], RGB. Out: `PixelPatches`, uint8 patch slots with rows, columns and the place of every merged
-token, and `normalise`, which turns slots into the float32 values [N,X] of Hugging Face's processor. The two are apart
-because bytes are eight times smaller than values: workers ship bytes. Nothing here knows prompts or text.
+In: uint8 pictures [H,W,3], RGB, or picture files (`open_picture`). Out: `PixelPatches`, uint8 patch slots with rows,
+columns and the place of every merged token, and `normalise`, which turns slots into the float32 values [N,X] of Hugging
+Face's processor, bit for bit. The two are apart because bytes are eight times smaller than values: workers ship bytes.
+Nothing here knows prompts or text.
 
 Worked example, 112 x 168 px, 14-px patches, 112-px windows: a grid of 8 x 12 patches. Window 0 is columns 0..7 and
 fills slots 0..63; window 1 is columns 8..11, fills slots 64..95, and slots 96..127 stay empty. Merge units (2 x 2
@@ -11,11 +12,13 @@ patches) are in reading order inside a window; the unit at row 0, column 4 of th
 
 import functools
 import math
+import warnings
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float, Int, UInt8
-from PIL import Image
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from perc_jax.config import VisionConfig
 
@@ -34,6 +37,31 @@ class PixelPatches(NamedTuple):
     real: Bool[np.ndarray, " n"]
     merged: Int[np.ndarray, " u"]  # merged token of each merge unit, units in reading order
     units: tuple[int, int]  # rows and columns of merge units
+
+
+def open_picture(path: str | Path) -> UInt8[np.ndarray, "H W 3"]:
+    """Read a picture file of any mode as RGB: turned upright by its EXIF tag, transparent parts on white.
+
+    This is what Hugging Face's processor makes of the upright picture. (Given a path, its `load_image` drops the
+    transparency instead, and shows the colours that a drawing program left below it; the model was not trained so.)
+    Of an animation the first frame is taken. Raises `ValueError` for a file that is no picture, `OSError` for one that
+    cannot be read.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter(
+                "ignore", Image.DecompressionBombWarning
+            )  # above 89 million pixels; an error at twice
+            with Image.open(path) as file:
+                upright = ImageOps.exif_transpose(file)
+    except UnidentifiedImageError as error:
+        raise ValueError(f"image file {path} must be a picture; videos are not supported") from error
+    except (Image.DecompressionBombError, SyntaxError, ValueError) as error:  # Pillow's parsers raise all of these
+        raise ValueError(f"image file {path} must be a sound picture: {error}") from error
+    if "A" in upright.getbands() or upright.info.get("transparency") is not None:
+        pasted = upright.convert("RGBA")
+        upright = Image.alpha_composite(Image.new("RGBA", pasted.size, "white"), pasted)
+    return np.array(upright.convert("RGB"))
 
 
 def smart_resize(
@@ -116,9 +144,9 @@ def patchify(image: UInt8[np.ndarray, "h w 3"], vision: VisionConfig) -> PixelPa
 
 @functools.cache
 def _values() -> Float[np.ndarray, "3 256"]:
-    """The float32 value of each byte in each channel."""
-    scaled = np.arange(256) / 255.0
-    return ((scaled[None] - np.array(MEAN)[:, None]) / np.array(STD)[:, None]).astype(np.float32)
+    """The float32 value of each byte in each channel, with Hugging Face's order of roundings."""
+    scaled = (np.arange(256) * (1 / 255)).astype(np.float32)
+    return (scaled[None] - np.array(MEAN, np.float32)[:, None]) / np.array(STD, np.float32)[:, None]
 
 
 def normalise(

@@ -1,8 +1,9 @@
 r"""A question about pictures as the model reads it: chat text, tokens, M-RoPE positions, patches, in one bucket.
 
-In: pictures uint8 [H,W,3] (any sizes) and a question. Out: one row, left-padded to S tokens and right-padded to N patch
-slots, as `PackedPrompts` with P = 1. Rows are stacked by `pack` and turned into the device's `PromptBatch` by `unpack`;
-between the two, patches are bytes, so that workers ship an eighth of what the device reads. Nothing is ever truncated.
+In: pictures uint8 [H,W,3] (any sizes) and a question. Out: a `Prompt` of its own length, and from it one row,
+left-padded to S tokens and right-padded to N patch slots, as `PackedPrompts` with P = 1. Rows are stacked by `pack`
+and turned into the device's `PromptBatch` by `unpack`; between the two, patches are bytes, so that workers ship an
+eighth of what the device reads. Nothing is ever truncated.
 
 Worked example, 3 text tokens, a picture of 4 x 6 merge units, 1 text token: positions (time, height, width) of the text
 are 0, 1, 2 on all axes, of the picture 3, 3 + row, 3 + column, of the last text token 3 + max(4, 6) = 9.
@@ -18,7 +19,17 @@ from engines.answer import Answer
 from perc_jax import image as images
 from perc_jax.batch import PromptBatch
 from perc_jax.config import DataConfig, VisionConfig
-from perc_jax.tokenizer import IM_END, IM_START, IMAGE_PAD, SYSTEM, VISION_END, VISION_START, Tokenizer
+from perc_jax.tokenizer import (
+    IM_END,
+    IM_START,
+    IMAGE_PAD,
+    SYSTEM,
+    VIDEO_PAD,
+    VISION_END,
+    VISION_START,
+    Message,
+    Tokenizer,
+)
 
 
 class PromptTooLong(ValueError):
@@ -40,6 +51,21 @@ class CompletionTooLong(ValueError):
     """A gold answer that does not fit rollout.max_tokens."""
 
 
+class Prompt(NamedTuple):
+    """One prompt before it is put into a bucket: s tokens, and its pictures in patch slots."""
+
+    tokens: Int[np.ndarray, " s"]
+    positions: Int[np.ndarray, "3 s"]
+    image_slots: Int[np.ndarray, " s"]  # -1 at text
+    next_position: int
+    pictures: tuple[images.PixelPatches, ...]
+
+    @property
+    def patches(self) -> int:
+        """Patch slots that its pictures take, windows whole."""
+        return sum(len(picture.real) for picture in self.pictures)
+
+
 class PackedPrompts(NamedTuple):
     """`PromptBatch` with patches as bytes, B = 3 * patch_size^2 per slot."""
 
@@ -53,16 +79,39 @@ class PackedPrompts(NamedTuple):
     patch_image: Int[np.ndarray, "P N"]
 
 
-def chat_text(question: str, image_count: int = 1, instruction: str = "") -> str:
-    """Write the published chat template around a question: system line, pictures, question, the assistant's turn.
+def chat_text(tokenizer: Tokenizer, question: str, image_count: int = 1, system: str = "") -> str:
+    """Write a chat around a question: system line, pictures, question, the assistant's turn.
 
-    The instruction follows the question after a line end.
+    The template is the tokenizer's own where it has one, else the published one; `system` replaces its system line.
+    Raises `ValueError` if the question holds a picture's or a video's mark, or the template does not show each picture
+    once.
     """
+    for mark in (IMAGE_PAD, VIDEO_PAD):
+        if mark in question or mark in system:
+            kind = "videos are not supported" if mark == VIDEO_PAD else "pictures are given apart from it"
+            raise ValueError(f"the question must not contain {mark}: {kind}")
+    own = tokenizer.render(_messages(question, image_count, system))
+    if own is None:
+        return published_chat(question, image_count, system)
+    if own.count(IMAGE_PAD) != image_count:
+        raise ValueError(
+            f"the tokenizer's chat template must show each picture as one {IMAGE_PAD}, "
+            f"got {own.count(IMAGE_PAD)} for {image_count}"
+        )
+    return own
+
+
+def _messages(question: str, image_count: int, system: str) -> list[Message]:
+    """The chat as Hugging Face's templates read it: pictures first, as the model was trained."""
+    content = [{"type": "image"}] * image_count + [{"type": "text", "text": question}]
+    return [*([{"role": "system", "content": system}] if system else []), {"role": "user", "content": content}]
+
+
+def published_chat(question: str, image_count: int, system: str = "") -> str:
+    """The chat as the template published with Qwen2.5-VL-Instruct writes it."""
     pictures = f"{VISION_START}{IMAGE_PAD}{VISION_END}" * image_count
-    text = f"{question}\n{instruction}" if instruction else question
-    return (
-        f"{IM_START}system\n{SYSTEM}{IM_END}\n{IM_START}user\n{pictures}{text}{IM_END}\n{IM_START}assistant\n"
-    )  # fmt: skip
+    turns = (("system", system or SYSTEM), ("user", f"{pictures}{question}"))
+    return "".join(f"{IM_START}{role}\n{text}{IM_END}\n" for role, text in turns) + f"{IM_START}assistant\n"
 
 
 def expand(
@@ -96,6 +145,47 @@ def expand(
     return np.concatenate(ids), np.concatenate(positions, 1), np.concatenate(slots), int(at)
 
 
+def make_prompt(
+    pictures: Sequence[UInt8[np.ndarray, "_h _w 3"]],
+    question: str,
+    *,
+    tokenizer: Tokenizer,
+    vision: VisionConfig,
+    system: str = "",
+    min_pixels: int = images.MIN_PIXELS,
+    max_pixels: int = images.MAX_PIXELS,
+) -> Prompt:
+    """Make one prompt, pictures resized to whole merged patches and to an area within the bounds where they are not."""
+    fitted = [images.fit(picture, vision, min_pixels, max_pixels) for picture in pictures]
+    cut = tuple(images.patchify(picture, vision) for picture in fitted)
+    text = tokenizer.encode(chat_text(tokenizer, question, len(cut), system))
+    return Prompt(*expand(text, cut, tokenizer.ids.image, vision.spatial_merge_size), cut)
+
+
+def lay_out(
+    prompt: Prompt, *, max_tokens: int, max_patches: int, pad: int, vision: VisionConfig, prompt_id: str = ""
+) -> PackedPrompts:
+    """Put a prompt into a bucket as one row (P = 1).
+
+    Raises `PromptTooLong` if it exceeds the bucket.
+    """
+    if len(prompt.tokens) > max_tokens or prompt.patches > max_patches:
+        raise PromptTooLong(prompt_id, len(prompt.tokens), max_tokens, prompt.patches, max_patches)
+    cut = prompt.pictures
+    numbers = [np.where(picture.real, number, -1).astype(np.int32) for number, picture in enumerate(cut)]
+    width = 3 * vision.patch_size**2
+    return PackedPrompts(
+        tokens=_left_padded(prompt.tokens, max_tokens, pad),
+        mask=_left_padded(np.ones(len(prompt.tokens), bool), max_tokens, False),
+        positions=_left_padded(prompt.positions, max_tokens, 0),
+        next_position=np.array([prompt.next_position], np.int32),
+        image_slots=_left_padded(prompt.image_slots, max_tokens, -1),
+        pixels=_right_padded([picture.pixels for picture in cut], np.zeros((max_patches, width), np.uint8)),
+        patch_rowcol=_right_padded([picture.rowcol for picture in cut], np.zeros((max_patches, 2), np.int32)),
+        patch_image=_right_padded(numbers, np.full(max_patches, -1, np.int32)),
+    )
+
+
 def make_row(
     prompt_id: str,
     pictures: Sequence[UInt8[np.ndarray, "_h _w 3"]],
@@ -105,28 +195,19 @@ def make_row(
     data: DataConfig,
     vision: VisionConfig,
 ) -> PackedPrompts:
-    """Make one prompt's row (P = 1), pictures resized to whole merged patches where they are not.
+    """Make one prompt's row (P = 1) in the bucket of `data`, whose instruction follows the question after a line end.
 
-    Raises `PromptTooLong` if it exceeds the bucket of `data`.
+    Raises `PromptTooLong` if it exceeds the bucket.
     """
-    cut = [images.patchify(images.fit(picture, vision), vision) for picture in pictures]
-    text = tokenizer.encode(chat_text(question, len(cut), data.instruction))
-    tokens, positions, slots, after = expand(text, cut, tokenizer.ids.image, vision.spatial_merge_size)
-    bucket, patches = data.max_prompt_tokens, data.max_patches
-    used = sum(len(picture.real) for picture in cut)
-    if len(tokens) > bucket or used > patches:
-        raise PromptTooLong(prompt_id, len(tokens), bucket, used, patches)
-    numbers = [np.where(picture.real, number, -1).astype(np.int32) for number, picture in enumerate(cut)]
-    width = 3 * vision.patch_size**2
-    return PackedPrompts(
-        tokens=_left_padded(tokens, bucket, tokenizer.ids.pad),
-        mask=_left_padded(np.ones(len(tokens), bool), bucket, False),
-        positions=_left_padded(positions, bucket, 0),
-        next_position=np.array([after], np.int32),
-        image_slots=_left_padded(slots, bucket, -1),
-        pixels=_right_padded([picture.pixels for picture in cut], np.zeros((patches, width), np.uint8)),
-        patch_rowcol=_right_padded([picture.rowcol for picture in cut], np.zeros((patches, 2), np.int32)),
-        patch_image=_right_padded(numbers, np.full(patches, -1, np.int32)),
+    text = f"{question}\n{data.instruction}" if data.instruction else question
+    prompt = make_prompt(pictures, text, tokenizer=tokenizer, vision=vision)
+    return lay_out(
+        prompt,
+        max_tokens=data.max_prompt_tokens,
+        max_patches=data.max_patches,
+        pad=tokenizer.ids.pad,
+        vision=vision,
+        prompt_id=prompt_id,
     )
 
 

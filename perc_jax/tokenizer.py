@@ -2,7 +2,7 @@ r"""Text to token ids and back, for a tiny SentencePiece model and for a Hugging
 
 `load("debug.model")` reads a SentencePiece file of the package's assets (or a path), `load(folder)` a Hugging Face
 folder or hub id; transformers is imported only for the latter. Both know the same chat marks. Text round-trips exactly:
-`decode(encode(text)) == text` for any text without chat marks.
+`decode(encode(text)) == text` for any text without chat marks. `TextStream` gives the text of tokens as they come.
 
 `python -m perc_jax.tokenizer --out perc_jax/assets/debug.model` trains the shipped debug tokenizer on the engines' own
 questions and gold answers; the same engines give the same file.
@@ -13,12 +13,13 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from importlib import resources
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import sentencepiece
 from jaxtyping import Int
 
+from perc_jax import pretrained
 from perc_jax.batch import TokenIds
 
 IM_START, IM_END, END_OF_TEXT = "<|im_start|>", "<|im_end|>", "<|endoftext|>"
@@ -30,10 +31,14 @@ ANSWER_MARKS = ("<answer>", "</answer>", r"\boxed{")  # text like any other, but
 SYSTEM = "You are a helpful assistant."  # of the published chat template
 
 UNKNOWN = "<unk>"
+UNFINISHED = "\ufffd"  # what bytes decode to that are no whole character (yet)
 META_SPACE = "\u2581"  # SentencePiece writes a space as this; the sign itself must go in as bytes
 DEBUG_PIECES = 1024  # enough for every frequent word of the engines to be one piece
 _CAPITALS = re.compile("(?<=[A-Z])(?=[A-Z])")  # names of segments are spelled: the pieces of AB are those of A and B
 PHRASINGS = 24  # questions drawn per question type and level for training
+
+
+Message = dict[str, Any]  # {"role": …, "content": …}, as chat templates read it
 
 
 @runtime_checkable
@@ -48,6 +53,9 @@ class Tokenizer(Protocol):
 
     def decode(self, ids: Iterable[int] | Int[np.ndarray, " n"]) -> str:
         """The text of token ids, chat marks and unknown ids dropped; bytes that are no UTF-8 become U+FFFD."""
+
+    def render(self, messages: list[Message]) -> str | None:
+        """The chat up to the assistant's turn, by the tokenizer's own template; None if it has none."""
 
 
 class PieceTokenizer:
@@ -89,19 +97,24 @@ class PieceTokenizer:
         """See `Tokenizer`."""
         return b"".join(self._bytes[i] for i in ids if 0 <= i < self.vocab_size).decode("utf-8", errors="replace")
 
+    def render(self, messages: list[Message]) -> None:
+        """See `Tokenizer`; SentencePiece files hold no template."""
+
 
 class HuggingFaceTokenizer:
-    """A tokenizer that transformers loads."""
+    """A tokenizer that transformers loads from a folder, with the folder's chat template."""
 
-    def __init__(self, name: str):
+    def __init__(self, folder: Path):
         from transformers import AutoTokenizer  # seconds to import, and the debug run needs none of it
 
-        self._tokenizer = AutoTokenizer.from_pretrained(name)
+        self._folder, self._template = folder, pretrained.chat_template(folder)
+        self._tokenizer = AutoTokenizer.from_pretrained(str(folder))
         self.vocab_size = len(self._tokenizer)
         marks = {mark: self._tokenizer.convert_tokens_to_ids(mark) for mark in CHAT_MARKS}
         missing = [mark for mark, number in marks.items() if number is None or number == self._tokenizer.unk_token_id]
         if missing:
-            raise ValueError(f"tokenizer {name} must hold every chat mark, got none for {', '.join(missing)}")
+            raise ValueError(f"tokenizer {folder} must hold every chat mark, got none for {', '.join(missing)}")
+        pretrained.check_marks(folder, marks)
         self.ids = _token_ids(marks, self.vocab_size)
 
     def encode(self, text: str) -> list[int]:
@@ -113,19 +126,69 @@ class HuggingFaceTokenizer:
         known = [int(i) for i in ids if 0 <= i < self.vocab_size]
         return self._tokenizer.decode(known, skip_special_tokens=True, clean_up_tokenization_spaces=False)
 
+    def render(self, messages: list[Message]) -> str | None:
+        """See `Tokenizer`. Raises `ValueError` for a template that cannot be rendered."""
+        if self._template is None:
+            return None
+        from jinja2 import TemplateError
+
+        try:
+            return self._tokenizer.apply_chat_template(
+                messages, chat_template=self._template, tokenize=False, add_generation_prompt=True
+            )
+        except TemplateError as error:
+            raise ValueError(f"chat template of {self._folder} must render a question: {error}") from error
+
+
+class TextStream:
+    """The text of a completion while its tokens come, one by one.
+
+    A character may be split over several tokens: what `push` returns ends with a whole one, the rest waits. All parts
+    put together are exactly `decode` of all tokens. (One kind of tokenizer differs, and where bytes are no characters
+    only: Hugging Face's with byte fallback makes U+FFFD of every byte in a run that holds a bad one.)
+    """
+
+    def __init__(self, tokenizer: Tokenizer):
+        self._tokenizer, self._waiting = tokenizer, []
+
+    def push(self, token: int) -> str:
+        """The text that became certain with this token."""
+        self._waiting.append(token)
+        text = self._tokenizer.decode(self._waiting)
+        return "" if text.endswith(UNFINISHED) else self.finish()
+
+    def finish(self) -> str:
+        """The text that is still waiting, bytes without an end as U+FFFD."""
+        text, self._waiting = self._tokenizer.decode(self._waiting), []
+        return text
+
 
 def load(name: str) -> Tokenizer:
     """Load the tokenizer that `DataConfig.tokenizer` names.
 
-    Raises `FileNotFoundError` for a `.model` file that is neither a path nor an asset of the package.
+    Raises `FileNotFoundError` for a `.model` file that is neither a path nor an asset of the package, and for a folder
+    or hub id that is not there; `ValueError` for files that do not fit each other.
     """
     if not name.endswith(".model"):
-        return HuggingFaceTokenizer(name)
+        return HuggingFaceTokenizer(pretrained.folder_of(name, weights=False))
+    return PieceTokenizer(piece_file(name))
+
+
+def piece_file(name: str) -> Path:
+    """Path of a SentencePiece file: one of that name, or the package's asset. `FileNotFoundError` if there is none."""
     asset = Path(str(resources.files("perc_jax") / "assets" / name))
     path = next((p for p in (Path(name), asset) if p.is_file()), None)
     if path is None:
         raise FileNotFoundError(f"data.tokenizer must be a file or an asset of perc_jax, got {name!r}")
-    return PieceTokenizer(path)
+    return path
+
+
+def check_fits(tokenizer: Tokenizer, vocab_size: int) -> None:
+    """Raise `ValueError` unless a model with that many token ids has every id of the tokenizer."""
+    if tokenizer.vocab_size > vocab_size:
+        raise ValueError(
+            f"model.text.vocab_size must be at least the tokenizer's {tokenizer.vocab_size}, got {vocab_size}"
+        )
 
 
 def _token_ids(marks: dict[str, int], vocab_size: int, extra: Sequence[int] = ()) -> TokenIds:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from published_folders import SMALL, edit, write_small_files
 
 from perc_jax import cli
 
@@ -109,7 +110,8 @@ def test_workdir(config_file: str, argv: str, workdir: str) -> None:
         ("--stages.0.kind rl", "invalid choice 'rl' for argument '--stages.0.kind'"),
         ("--data.image-px 100", "data.image_px must be a multiple of 28, got 100"),
         ("--stages.1.mixture.levels 0 12", "stages.1.mixture: mixture.levels must be within 0..9, got (0, 12)"),
-        ("--config", "--config needs a file name"),
+        ("--config", "--config needs a value"),
+        ("--model", "--model needs a value"),
         ("--config nowhere.py", "config file nowhere.py does not exist"),
     ],
 )
@@ -156,6 +158,37 @@ def test_help_lists_every_field_with_its_comment(config_file: str, capsys: pytes
     for path in cli._paths(cli.load_config(config_file)):
         assert f"--{path}".replace("_", "-") in shown
     assert "gradient accumulation" in shown
+
+
+def test_a_published_model_replaces_sizes_tokenizer_and_weights(config_file: str, tmp_path: Path) -> None:
+    folder = str(write_small_files(tmp_path / "model"))
+    given = cli.load_config(config_file)
+    config, _ = cli.parse(["--model", folder, "--config", config_file])
+    assert (config.model.vision, config.model.text) == (SMALL.vision, SMALL.text)
+    assert config.model.dtype == given.model.dtype == "bfloat16"  # what no config.json says stays
+    assert (config.data.tokenizer, config.pretrained) == (folder, folder)
+    rest = dataclasses.replace(
+        config, model=given.model, data=dataclasses.replace(config.data, tokenizer="t.model"), pretrained=""
+    )
+    assert rest == given
+
+
+def test_overrides_go_before_the_published_model(config_file: str, tmp_path: Path) -> None:
+    folder = str(write_small_files(tmp_path / "model"))
+    options = ["--model.text.num-hidden-layers", "1", "--data.tokenizer", "debug.model", "--model.dtype", "float32"]
+    config, _ = cli.parse(["--config", config_file, *options, f"--model={folder}", "--pretrained", ""])
+    assert config.model.text == dataclasses.replace(SMALL.text, num_hidden_layers=1)
+    assert (config.model.dtype, config.data.tokenizer, config.pretrained) == ("float32", "debug.model", "")
+
+
+def test_a_model_that_is_none_earns_one_line(
+    config_file: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert "got 'nowhere'" in complaint(capsys, "--config", config_file, "--model", "nowhere")
+    assert "must hold a config.json" in complaint(capsys, "--config", config_file, "--model", str(tmp_path))
+    edit(write_small_files(tmp_path) / "config.json", rms_norm_eps=None)
+    line = complaint(capsys, "--config", config_file, "--model", str(tmp_path))
+    assert line == f"{tmp_path / 'config.json'}: rms_norm_eps must be given, got None"
 
 
 def test_paths_name_leaves_only() -> None:

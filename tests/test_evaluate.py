@@ -1,114 +1,27 @@
-"""Evaluation: sums worked by hand, a suite asked in full and once, the proof of sight, the command."""
+"""The program `evaluate`: a run's checkpoint as the run itself, a published model by a config, mistakes in a line."""
 
 import dataclasses
 import json
-from types import MappingProxyType
 
+import jax
 import numpy as np
 import pytest
 import whole_runs
-from test_rewarded import Here
+from published_folders import SMALL, edit, write_small_files
 
-from configs.debug_cpu import get_config
-from perc_jax import data, evaluate
-from perc_jax.batch import Completions
-from perc_jax.evaluate import Evaluator, Item, proof_of_sight, summary
-from perc_jax.programs import Programs
-from perc_jax.progress import Progress
-from perc_jax.tokenizer import load
+from perc_jax import evaluate, suites, weights
+from perc_jax.model import init_params
 
-TOKENS = load("debug.model")
-COUNT, BATCH, LENGTH = 10, 4, 16  # the last batch has two rows to spare
+CONFIG = """
+import dataclasses
+from configs.smoke_cpu import get_config as smoke
 
-
-@pytest.fixture(scope="module")
-def config():
-    debug = get_config()
-    suites = dataclasses.replace(
-        debug.evaluation, suites=("test_a", "test_c"), samples=(COUNT, COUNT), batch=BATCH, shown=3
-    )
-    return dataclasses.replace(debug, data=dataclasses.replace(debug.data, workers=0), evaluation=suites)
-
-
-class Oracle(Programs):
-    """Stands in for the device: answers the prompts it knows, in text."""
-
-    def __init__(self, answers: MappingProxyType[bytes, str]):
-        self.answers, self.asked = answers, 0
-
-    def greedy(self, params, prompts):
-        self.asked += len(prompts.tokens)
-        shape = (len(prompts.tokens), 1, LENGTH)
-        tokens, mask = np.zeros(shape, np.int32), np.zeros(shape, bool)
-        for row, picture in enumerate(prompts.patches):
-            answer = TOKENS.encode(self.answers.get(picture.tobytes(), "no idea"))
-            ids = [*answer[: LENGTH - 1], TOKENS.ids.ends[0]]
-            tokens[row, 0, : len(ids)], mask[row, 0, : len(ids)] = ids, True
-        return Completions(tokens, np.zeros(shape, np.float32), mask, np.ones(shape[:2], bool))
-
-
-def known(config, suite: str) -> dict[bytes, str]:
-    """The right answer to every question of a suite, by its picture."""
-    answers = {}
-    with data.suite(config, suite, COUNT) as stream:
-        for batch in stream:
-            for picture, info in zip(batch.prompts.patches, batch.samples, strict=True):
-                answers[picture.tobytes()] = rf"<answer>\boxed{{{info.answer.text()}}}</answer>"
-    return answers
-
-
-def test_a_summary_is_as_by_hand():
-    items = [Item("grid", "count", 0, True), Item("grid", "count", 2, False), Item("cube", "net", 0, True)]
-    found = summary(items)
-    assert found.pop("ci95") == pytest.approx([0.20766, 0.93850], abs=1e-5)  # Wilson, 2 of 3
-    right, wrong = {"n": 1, "accuracy": 1.0}, {"n": 1, "accuracy": 0.0}
-    half, all_right = {"n": 2, "accuracy": 0.5}, {"n": 2, "accuracy": 1.0}
-    assert found == {
-        "n": 3,
-        "accuracy": 2 / 3,
-        "by": {
-            "engine": {"cube": right, "grid": half},
-            "type": {"cube.net": right, "grid.count": half},
-            "level": {"0": all_right, "2": wrong},
-        },
-        "correct": [1, 0, 1],
-    }
-
-
-def test_a_suite_is_asked_in_full_and_every_question_counts_once(config):
-    oracle = Oracle(MappingProxyType(known(config, "test_a")))
-    with Progress(60.0, quiet=True) as screen:
-        results, shown = Evaluator(config, oracle, TOKENS, Here(), screen).suites({})
-    assert list(results) == ["test_a", "test_c"] and oracle.asked == 2 * 3 * BATCH
-    assert results["test_a"]["accuracy"] == 1 and results["test_a"]["correct"] == [1] * COUNT
-    assert results["test_c"]["accuracy"] == 0 and results["test_c"]["n"] == COUNT
-    for result in results.values():
-        assert all(sum(cell["n"] for cell in cells.values()) == COUNT for cells in result["by"].values())
-    assert [page.suite for page in shown] == ["test_a"] * 3 + ["test_c"] * 3
-    assert [page.answers[0]["accuracy"] for page in shown] == [1] * 3 + [0] * 3
-    assert json.loads(json.dumps(results)) == results
-
-
-class Eye(Programs):
-    """Stands in for the device: its log-probabilities are a function of the pictures."""
-
-    def __init__(self, look):
-        self.look = look
-
-    def greedy(self, params, prompts):
-        logprobs = np.zeros((len(prompts.tokens), 1, LENGTH), np.float32)
-        logprobs[:, 0, 0] = self.look(prompts.patches)
-        empty = np.zeros(logprobs.shape, bool)
-        return Completions(empty.astype(np.int32), logprobs, empty, empty[:, :, 0])
-
-
-def test_a_model_that_sees_is_told_from_one_that_does_not(config):
-    changes = proof_of_sight(config, Eye(lambda patches: patches.mean(axis=(1, 2))), {})
-    assert set(changes) == {"blank", "swapped"} and min(changes.values()) > 0
-    with pytest.raises(RuntimeError, match="a blank picture must change"):
-        proof_of_sight(config, Eye(lambda patches: 0), {})
-    with pytest.raises(RuntimeError, match="a swapped picture must change"):
-        proof_of_sight(config, Eye(lambda patches: patches.any()), {})
+def get_config():
+    config = smoke()
+    data = dataclasses.replace(config.data, workers=0, max_prompt_tokens=512, max_patches=128)
+    rollout = dataclasses.replace(config.rollout, max_tokens=4)
+    return dataclasses.replace(config, data=data, rollout=rollout)
+"""
 
 
 @pytest.mark.parametrize(
@@ -117,6 +30,8 @@ def test_a_model_that_sees_is_told_from_one_that_does_not(config):
         (("--suites", "test_a,test_x"), "--suites must be of test_a, test_b, test_c, test_d, got 'test_x'"),
         (("--samples", "0"), "--samples must be >= 1, got 0"),
         ((), "must hold a checkpoint, found none"),
+        (("--config", "configs/smoke_cpu.py"), "--config must be left out for a run's workdir"),
+        (("--model", "some/model"), "--config must be given with a Hugging Face model, got none; --model some/model"),
     ],
 )
 def test_what_cannot_be_evaluated_is_refused_in_a_line(tmp_path, capsys, arguments, message):
@@ -141,3 +56,44 @@ def test_a_finished_run_evaluates_as_it_did_itself(reference_run, tmp_path):
     assert found["test_d"] == own["test_d"]
     assert found["test_a"]["correct"] == own["test_a"]["correct"][:16]
     assert [line.split()[0] for line in ended.out.splitlines()] == ["test_a", "test_d"]
+
+
+@pytest.fixture(scope="module")
+def published(tmp_path_factory):
+    """A folder with random weights, those weights, and a config file that asks little."""
+    pytest.importorskip("transformers")
+    folder = write_small_files(tmp_path_factory.mktemp("published"))
+    params = jax.jit(lambda key: init_params(SMALL, key))(jax.random.key(3))
+    weights.save_params(folder, SMALL, params, "float32")
+    config = tmp_path_factory.mktemp("config") / "ask.py"
+    config.write_text(CONFIG)
+    return folder, params, config
+
+
+def test_a_published_model_is_asked_what_the_config_says(published, tmp_path, monkeypatch):
+    folder, params, config = published
+    asked = suites.Evaluator.suites
+    seen = {}
+
+    def spy(self, given):
+        seen.update(config=self._config, params=given)
+        return asked(self, given)
+
+    monkeypatch.setattr(suites.Evaluator, "suites", spy)
+    arguments = ("--model", str(folder), "--config", str(config), "--suites", "test_a,test_c", "--samples", "5")
+    evaluate.main([*arguments, "--out", str(tmp_path / "out.json")])
+    results = json.loads((tmp_path / "out.json").read_text())
+    assert {name: result["n"] for name, result in results.items()} == {"test_a": 5, "test_c": 5}
+    assert seen["config"].model == dataclasses.replace(SMALL, attention=seen["config"].model.attention)
+    assert seen["config"].data.tokenizer == str(folder) and seen["config"].evaluation.hard_levels == (1, 2)
+    jax.tree.map(lambda mine, theirs: np.testing.assert_array_equal(theirs, mine), params, seen["params"])
+
+
+def test_weights_that_do_not_fit_are_refused_before_anything_is_compiled(published, tmp_path, capsys):
+    folder, _, config = published
+    for file in folder.iterdir():
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    edit(tmp_path / "config.json", num_hidden_layers=4)
+    with pytest.raises(SystemExit):
+        evaluate.main(["--model", str(tmp_path), "--config", str(config)])
+    assert "does not fit the model config: missing" in capsys.readouterr().err.replace(str(tmp_path), "")

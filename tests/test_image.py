@@ -1,7 +1,13 @@
+"""Pictures: files of every mode, values and window order as Hugging Face's, layouts that hold for any size."""
+
+import itertools
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image, ImageOps
 
 from perc_jax import image as images
 from perc_jax.config import VisionConfig
@@ -22,23 +28,184 @@ def values_of(cut: images.PixelPatches) -> np.ndarray:
     return images.normalise(cut.pixels, cut.real, 2)
 
 
+MAX_PIXELS = 150_000  # of the comparisons: small, so that many sizes can be tried
+
+
 @pytest.fixture(scope="module")
 def published():
+    """What transformers makes of a picture: values in its patch order, and the grid."""
     module = pytest.importorskip("transformers.models.qwen2_vl.image_processing_pil_qwen2_vl")
-    return module.Qwen2VLImageProcessorPil(size={"shortest_edge": 3136, "longest_edge": 400_000})
+    return module.Qwen2VLImageProcessorPil(size={"shortest_edge": 3136, "longest_edge": MAX_PIXELS})
 
 
-def test_values_equal_the_published_processor(published):
+def assert_equal(found: np.ndarray, upright: Image.Image, published, max_pixels: int = MAX_PIXELS) -> None:
+    """Our values of an opened picture are transformers' of the same picture, bit for bit."""
+    wanted = published(upright, return_tensors="np")
+    cut = images.patchify(images.fit(found, PUBLISHED, max_pixels=max_pixels), PUBLISHED)
+    rows, columns = cut.units
+    assert wanted["image_grid_thw"].tolist() == [[1, 2 * rows, 2 * columns]]
+    slots = (cut.merged[:, None] * 4 + np.arange(4)).ravel()
+    np.testing.assert_array_equal(values_of(cut)[slots], wanted["pixel_values"])
+
+
+def noise(mode: str, width: int, height: int, seed: int) -> Image.Image:
+    """A random picture of a mode; smooth enough that a palette and a JPEG keep something of it."""
+    rng = np.random.default_rng(seed)
+    small = rng.integers(0, 256, (max(height // 4, 1), max(width // 4, 1), 4), dtype=np.uint8)
+    base = Image.fromarray(small, "RGBA").resize((width, height), Image.Resampling.BILINEAR)
+    if mode.startswith("I;16"):
+        return Image.fromarray(rng.integers(0, 2**16, (height, width), dtype=np.uint16))
+    if mode in ("I", "F"):
+        return Image.fromarray((rng.random((height, width)) * 300 - 20).astype({"I": np.int32, "F": np.float32}[mode]))
+    if mode == "LA":
+        return base.convert("LA")
+    return base if mode == "RGBA" else base.convert("RGB").convert(mode)
+
+
+FILES = [  # mode, format, further arguments of `save`
+    ("1", "PNG", {}),
+    ("L", "PNG", {}),
+    ("L", "PNG", {"transparency": 128}),
+    ("LA", "PNG", {}),
+    ("P", "PNG", {}),
+    ("P", "PNG", {"transparency": 3}),
+    ("P", "PNG", {"transparency": bytes(range(256))}),
+    ("P", "GIF", {"transparency": 5}),
+    ("RGB", "PNG", {}),
+    ("RGB", "PNG", {"transparency": (1, 2, 3)}),
+    ("RGBA", "PNG", {}),
+    ("RGBA", "WEBP", {"lossless": True}),
+    ("I;16", "PNG", {}),
+    ("I;16", "TIFF", {}),
+    ("I", "TIFF", {}),
+    ("F", "TIFF", {}),
+    ("CMYK", "TIFF", {}),
+    ("CMYK", "JPEG", {}),
+    ("YCbCr", "JPEG", {}),
+    ("LAB", "TIFF", {}),
+    ("L", "JPEG", {}),
+    ("RGB", "BMP", {}),
+]
+ORIENTATIONS = range(1, 9)
+EXIF_ORIENTATION = 0x0112
+
+
+@pytest.mark.parametrize(("mode", "form", "further"), FILES, ids=lambda x: str(x)[:24])
+def test_files_of_every_mode_and_turn_read_as_published(tmp_path, published, mode, form, further):
+    sides = np.random.default_rng(len(mode) + len(form)).integers(8, 260, (len(ORIENTATIONS), 2)).tolist()
+    for (width, height), turn in zip(sides, ORIENTATIONS, strict=True):
+        exif = Image.Exif()
+        exif[EXIF_ORIENTATION] = turn
+        tag = {"exif": exif} if form in ("PNG", "JPEG", "WEBP", "TIFF") else {}
+        noise(mode, width, height, turn).save(tmp_path / "picture", form, **further, **tag)
+        found = images.open_picture(tmp_path / "picture")
+        with Image.open(tmp_path / "picture") as picture:
+            upright = ImageOps.exif_transpose(picture)
+        if form != "TIFF":  # of which Pillow turns some modes and not others
+            assert found.shape == ((width, height, 3) if tag and turn > 4 else (height, width, 3))
+        assert_equal(found, upright, published)
+
+
+def test_any_size_reads_as_published(published):
     rng = np.random.default_rng(1)
-    sizes = [(112, 168), (28, 28), (20, 300), (900, 700), (56, 1000), *rng.integers(20, 500, (40, 2)).tolist()]
-    for number, (height, width) in enumerate(sizes):
-        image = picture(height, width, number)
-        wanted = published(image, return_tensors="np")
-        cut = images.patchify(images.fit(image, PUBLISHED, max_pixels=400_000), PUBLISHED)
-        rows, columns = cut.units
-        assert wanted["image_grid_thw"].tolist() == [[1, 2 * rows, 2 * columns]]
-        slots = (cut.merged[:, None] * 4 + np.arange(4)).ravel()
-        np.testing.assert_allclose(values_of(cut)[slots], wanted["pixel_values"], atol=2e-6, rtol=0)
+    odd = [
+        (1, 1),
+        (1, 200),
+        (200, 1),
+        (3, 3),
+        (3, 600),
+        (27, 29),
+        (14, 14),
+        (28, 28),
+        (1400, 7),
+        (112, 168),
+        (900, 700),
+    ]
+    for number, (height, width) in enumerate([*odd, *rng.integers(1, 300, (200, 2)).tolist()]):
+        if max(height, width) <= 200 * min(height, width):
+            found = picture(height, width, number)
+            assert_equal(found, Image.fromarray(found), published)
+
+
+@pytest.mark.parametrize("size", [pytest.param((9000, 9500), marks=pytest.mark.slow), (2500, 4000)])
+def test_a_huge_picture_reads_as_published(tmp_path, published, size):
+    noise("L", *size, 0).save(tmp_path / "huge.png", compress_level=1)
+    found = images.open_picture(tmp_path / "huge.png")
+    assert_equal(found, Image.fromarray(found[:, :, 0]), published)
+
+
+def test_transparent_parts_are_white(tmp_path):
+    Image.new("RGBA", (30, 30), (200, 0, 0, 0)).save(tmp_path / "clear.png")
+    assert (images.open_picture(tmp_path / "clear.png") == 255).all()
+
+
+def test_a_turned_picture_is_put_upright(tmp_path):
+    exif = Image.Exif()
+    exif[EXIF_ORIENTATION] = 6  # the camera was held a quarter turn to the right
+    bars = Image.fromarray(np.repeat(np.uint8([[0], [255]]), 20, 1).repeat(8, 0))
+    bars.save(tmp_path / "turned.png", exif=exif)
+    upright = images.open_picture(tmp_path / "turned.png")
+    assert upright.shape == (20, 16, 3)
+    assert (upright[:, :8] == 255).all() and (upright[:, 8:] == 0).all()
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"\x00\x00\x00\x20ftypisom" + bytes(64), "must be a picture; videos are not supported"),
+        (b"RIFF\x00\x00\x00\x00AVI LIST", "must be a picture; videos are not supported"),
+        (b"", "must be a picture"),
+        (b"\x89PNG\r\n\x1a\n" + bytes(40), "must be a"),
+    ],
+)
+def test_what_is_no_picture_is_refused_by_name(tmp_path, content, words):
+    (tmp_path / "clip.mp4").write_bytes(content)
+    with pytest.raises(ValueError, match=r"clip.mp4 must be a") as error:
+        images.open_picture(tmp_path / "clip.mp4")
+    assert words in str(error.value)
+
+
+def test_a_picture_cut_short_or_absent_is_refused(tmp_path):
+    noise("RGB", 200, 200, 0).save(tmp_path / "whole.png")
+    (tmp_path / "cut.png").write_bytes((tmp_path / "whole.png").read_bytes()[:2000])
+    with pytest.raises((OSError, ValueError), match=r"truncated|sound picture"):
+        images.open_picture(tmp_path / "cut.png")
+    with pytest.raises(FileNotFoundError, match=r"absent.png"):
+        images.open_picture(Path(tmp_path / "absent.png"))
+
+
+def test_a_picture_too_large_for_any_machine_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
+    noise("L", 14, 14, 0).save(tmp_path / "large.png")
+    assert images.open_picture(tmp_path / "large.png").shape == (14, 14, 3)  # without a warning
+    noise("L", 15, 15, 0).save(tmp_path / "large.png")
+    with pytest.raises(ValueError, match=r"large.png must be a sound picture"):
+        images.open_picture(tmp_path / "large.png")
+
+
+@pytest.mark.parametrize("vision", [PUBLISHED, SMALL_WINDOWS], ids=["published", "small"])
+def test_window_order_and_rows_equal_the_published_ones(vision):
+    torch = pytest.importorskip("torch")
+    library = pytest.importorskip("transformers.vision_utils")
+    for rows, columns in itertools.product((1, 2, 3, 4, 5, 8, 9, 12), repeat=2):
+        grid = torch.tensor([[1, 2 * rows, 2 * columns]])
+        order, starts = library.get_vision_window_index(grid, 2, vision.window_size, 14)
+        cut = images.patchify(picture(28 * rows, 28 * columns), vision)
+        assert np.argsort(cut.merged).tolist() == order.tolist()
+        lengths = cut.real.reshape(-1, vision.window_patches).sum(1)
+        assert [0, *np.cumsum(lengths)] == starts.tolist()
+        wanted = library.get_vision_position_ids(grid, 2).numpy()
+        assert (cut.rowcol.reshape(-1, 4, 2)[cut.merged].reshape(-1, 2) == wanted).all()
+
+
+def test_smart_resize_equals_the_published_one(published):
+    import transformers.models.qwen2_vl.image_processing_pil_qwen2_vl as theirs
+
+    rng = np.random.default_rng(2)
+    for height, width in np.exp(rng.uniform(0, np.log(20_000), (5000, 2))).astype(int).tolist():
+        if max(height, width) <= 200 * min(height, width):
+            bounds = {"min_pixels": images.MIN_PIXELS, "max_pixels": images.MAX_PIXELS}
+            assert images.smart_resize(height, width) == theirs.smart_resize(height, width, **bounds)
 
 
 @given(st.integers(1, 5000), st.integers(1, 5000))

@@ -1,4 +1,5 @@
-import json
+"""Prompts: positions and chat ids as Hugging Face's, rows that are whole, what does not fit is refused."""
+
 import pickle
 from types import SimpleNamespace
 
@@ -11,7 +12,7 @@ from engines.answer import Answer
 from perc_jax import prompt as prompts
 from perc_jax.config import DataConfig, VisionConfig
 from perc_jax.image import patchify, unpatchify
-from perc_jax.tokenizer import load
+from perc_jax.tokenizer import IMAGE_PAD, VIDEO_PAD, VISION_END, VISION_START, load
 
 VISION = VisionConfig(
     depth=1, hidden_size=64, num_heads=2, intermediate_size=8, fullatt_block_indexes=(), window_size=56
@@ -62,13 +63,24 @@ def rope_index():
 
 
 def test_positions_equal_the_published_ones(rope_index):
+    """320 prompts of none to three pictures, text of any length between them, in batches of five."""
     rng = np.random.default_rng(0)
-    for number in range(48):
-        units = [tuple(rng.integers(2, 6, 2).tolist()) for _ in range(1 + number % 3)]
-        row = make([picture(u) for u in units], "Which one? " * (1 + number % 4))
-        wanted, delta = rope_index(row.tokens, row.mask, [[1, 2 * rows, 2 * columns] for rows, columns in units])
-        assert (row.positions[0][:, row.mask[0]] == wanted[:, 0, row.mask[0]]).all()
-        assert row.next_position[0] == row.mask.sum() + delta.ravel()[0]
+    for _ in range(64):
+        rows, grids = [], []
+        for _ in range(5):
+            units = rng.integers(1, 7, (rng.integers(4), 2)).tolist()
+            cut = [patchify(np.zeros((28 * rows, 28 * columns, 3), np.uint8), VISION) for rows, columns in units]
+            # Pictures have text between and after them: their marks, in every chat.
+            words = [rng.integers(20, 300, rng.integers(1, 9)).tolist() for _ in range(len(units) + 1)]
+            text = words[0] + [token for more in words[1:] for token in [TOKENIZER.ids.image, *more]]
+            prompt = prompts.Prompt(*prompts.expand(text, cut, TOKENIZER.ids.image, 2), tuple(cut))
+            rows.append(prompts.lay_out(prompt, max_tokens=160, max_patches=960, pad=TOKENIZER.ids.pad, vision=VISION))
+            grids += [[1, 2 * rows, 2 * columns] for rows, columns in units]
+        batch = prompts.pack(rows)
+        wanted, delta = rope_index(batch.tokens, batch.mask, grids)
+        for row, mask in enumerate(batch.mask):
+            assert (batch.positions[row][:, mask] == wanted[:, row, mask]).all()
+        assert (batch.next_position == batch.mask.sum(1) + delta.ravel()).all()
 
 
 @given(UNITS)
@@ -114,15 +126,67 @@ def test_text_only_prompts_count_up():
     assert (row.patch_image == -1).all() and (row.image_slots == -1).all()
 
 
-def test_chat_text_is_the_published_template(reference_data):
+@pytest.fixture(scope="module")
+def qwen(reference_data):
+    pytest.importorskip("transformers")
+    return load(str(reference_data / "qwen2_5_vl_7b"))
+
+
+@pytest.mark.parametrize("count", [0, 1, 3])
+@pytest.mark.parametrize("system", ["", "Look twice.\nThen answer."])
+def test_our_chat_is_the_folder_s_template(reference_data, qwen, count, system):
+    """The fallback, the folder's template as we render it, and transformers' own ids are the same."""
+    question = "How many <b>?\n{{ 7 * 7 }} \u2581 \U0001f98b"
+    text = prompts.chat_text(qwen, question, count, system)
+    assert text == prompts.published_chat(question, count, system)
     transformers = pytest.importorskip("transformers")
-    tokenizer = transformers.AutoTokenizer.from_pretrained(str(reference_data / "qwen2_5_vl_7b"))
-    template = json.loads((reference_data / "qwen2_5_vl_7b" / "chat_template.json").read_text())["chat_template"]
-    content = [{"type": "image"}, {"type": "image"}, {"type": "text", "text": "How many?\nAnswer."}]
-    wanted = tokenizer.apply_chat_template(
-        [{"role": "user", "content": content}], chat_template=template, tokenize=False, add_generation_prompt=True
-    )
-    assert prompts.chat_text("How many?", 2, "Answer.") == wanted
+    theirs = transformers.AutoTokenizer.from_pretrained(str(reference_data / "qwen2_5_vl_7b"))
+    content = [{"type": "image"}] * count + [{"type": "text", "text": question}]
+    messages = [*([{"role": "system", "content": system}] if system else []), {"role": "user", "content": content}]
+    ids = theirs.apply_chat_template(messages, add_generation_prompt=True, tokenize=True, return_dict=False)
+    assert qwen.encode(text) == ids and ids.count(qwen.ids.image) == count
+
+
+class Templated:
+    """The debug tokenizer with a chat template of its own."""
+
+    ids, vocab_size, encode, decode = TOKENIZER.ids, TOKENIZER.vocab_size, TOKENIZER.encode, TOKENIZER.decode
+
+    def __init__(self, picture: str):
+        self.picture = picture
+
+    def render(self, messages):
+        parts = messages[-1]["content"]
+        return "".join(self.picture if part["type"] == "image" else part["text"] for part in parts) + " Answer:"
+
+
+def test_the_tokenizer_s_own_template_goes_before_ours():
+    assert prompts.chat_text(Templated(f"[{IMAGE_PAD}]"), "Why?", 2) == f"[{IMAGE_PAD}][{IMAGE_PAD}]Why? Answer:"
+    assert prompts.chat_text(TOKENIZER, "Why?", 1) == prompts.published_chat("Why?", 1)
+
+
+@pytest.mark.parametrize(("picture", "count"), [("", 0), (IMAGE_PAD * 2, 4)])
+def test_a_template_must_show_each_picture_once(picture, count):
+    with pytest.raises(ValueError, match=rf"chat template must show each picture as one .*, got {count} for 2"):
+        prompts.chat_text(Templated(picture), "Why?", 2)
+
+
+@pytest.mark.parametrize("field", ["question", "system"])
+def test_marks_in_the_question_are_refused(field):
+    with pytest.raises(ValueError, match=r"must not contain <\|video_pad\|>: videos are not supported"):
+        prompts.chat_text(TOKENIZER, **({"question": "?"} | {field: f"{VISION_START}{VIDEO_PAD}{VISION_END}What?"}))
+    with pytest.raises(ValueError, match=r"must not contain <\|image_pad\|>: pictures are given apart"):
+        prompts.chat_text(TOKENIZER, **({"question": "?"} | {field: f"What is {IMAGE_PAD}?"}))
+
+
+def test_pictures_keep_within_the_bounds_given():
+    large = np.zeros((280, 560, 3), np.uint8)
+    free = prompts.make_prompt([large], "?", tokenizer=TOKENIZER, vision=VISION)
+    bound = prompts.make_prompt([large], "?", tokenizer=TOKENIZER, vision=VISION, max_pixels=30_000)
+    grown = prompts.make_prompt([large], "?", tokenizer=TOKENIZER, vision=VISION, min_pixels=250_000)
+    units = [prompt.pictures[0].units for prompt in (free, bound, grown)]
+    assert units == [(10, 20), (4, 8), (13, 26)]
+    assert [(prompt.tokens == TOKENIZER.ids.image).sum() for prompt in (free, bound, grown)] == [200, 32, 338]
 
 
 def test_what_does_not_fit_is_refused_with_its_numbers():
@@ -138,8 +202,15 @@ def test_what_does_not_fit_is_refused_with_its_numbers():
 
 
 def test_a_text_with_another_number_of_marks_is_refused():
+    cut = [patchify(np.zeros((56, 56, 3), np.uint8), VISION)]
     with pytest.raises(ValueError, match="one image mark per picture, got 2 for 1"):
-        make([picture((2, 2))], "What is <|image_pad|>?")
+        prompts.expand([TOKENIZER.ids.image] * 2, cut, TOKENIZER.ids.image, 2)
+
+
+def test_the_instruction_follows_the_question():
+    with_it = DataConfig(tokenizer="", image_px=56, max_prompt_tokens=64, max_patches=16, instruction="Say it.")
+    row, plain = make([picture((2, 2))], "Why?", with_it), make([picture((2, 2))], "Why?\nSay it.")
+    assert row.tokens[row.mask].tolist() == plain.tokens[plain.mask].tolist()
 
 
 def test_gold_completion_reads_back():

@@ -1,6 +1,9 @@
+"""Tokenizers: exact round trips, published vectors, chat templates, text that comes token by token."""
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from published_folders import edit, write_small_files
 
 from perc_jax import tokenizer as tokenizers
 
@@ -92,3 +95,79 @@ def test_published_vectors(qwen, reference_data):
 @given(st.text(alphabet="ab 12.\n\t,?é🦙<|>"))
 def test_published_tokenizer_round_trips(qwen, text):
     assert qwen.decode(qwen.encode(f"<|im_start|>{text}<|im_end|>")) == text
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    pytest.importorskip("transformers")
+    return write_small_files(tmp_path_factory.mktemp("small"))
+
+
+@pytest.fixture(scope="module")
+def small(folder):
+    return tokenizers.load(str(folder))
+
+
+TEXT = st.text(alphabet=st.one_of(st.sampled_from("ab 1é你🦙🕳\u200d\ufffd\n"), st.characters(codec="utf-8")))
+
+
+def streamed(tokenizer: tokenizers.Tokenizer, ids: list[int]) -> list[str]:
+    stream = tokenizers.TextStream(tokenizer)
+    return [*(stream.push(token) for token in ids), stream.finish()]
+
+
+@pytest.mark.parametrize("name", ["debug", "qwen"])
+@given(text=TEXT)
+def test_a_stream_shows_whole_characters_and_loses_nothing(request, name, text):
+    tokenizer = DEBUG if name == "debug" else request.getfixturevalue("qwen")
+    ids = tokenizer.encode(text)
+    parts = streamed(tokenizer, ids)
+    assert "".join(parts) == tokenizer.decode(ids) == text
+    assert "\ufffd" in text or "\ufffd" not in "".join(parts)
+
+
+@pytest.mark.parametrize("name", ["debug", "qwen"])
+@given(data=st.data())
+def test_a_stream_of_any_tokens_is_their_text(request, name, data):
+    tokenizer = DEBUG if name == "debug" else request.getfixturevalue("qwen")
+    special = st.sampled_from([*tokenizer.ids.ends, *tokenizer.ids.forbidden])
+    ids = data.draw(st.lists(st.one_of(st.integers(0, tokenizer.vocab_size + 3), st.integers(0, 300), special)))
+    assert "".join(streamed(tokenizer, ids)) == tokenizer.decode(ids)
+
+
+def test_a_character_appears_with_its_last_byte():
+    bytes_of_it = DEBUG.encode("🦙")
+    assert len(bytes_of_it) == 4
+    assert streamed(DEBUG, [*bytes_of_it, *DEBUG.encode("a")]) == ["", "", "", "🦙", "a", ""]
+    assert streamed(DEBUG, bytes_of_it[:3]) == ["", "", "", "\ufffd"]
+
+
+def test_a_folder_s_template_is_rendered_and_a_piece_file_has_none(small):
+    messages = [{"role": "user", "content": [{"type": "image"}, {"type": "text", "text": "Why?"}]}]
+    assert DEBUG.render(messages) is None
+    rendered = small.render(messages)
+    assert rendered.count("<|image_pad|>") == 1 and rendered.endswith("Why?<|im_end|>\n<|im_start|>assistant\n")
+
+
+def test_a_folder_without_a_template_renders_nothing(folder, tmp_path):
+    for name in ("config.json", "tokenizer.json", "tokenizer_config.json"):
+        (tmp_path / name).write_text((folder / name).read_text())
+    edit(tmp_path / "tokenizer_config.json", chat_template=None)
+    assert tokenizers.load(str(tmp_path)).render([{"role": "user", "content": "Why?"}]) is None
+    (tmp_path / "chat_template.jinja").write_text("{{ raise_exception('no system line') }}")
+    with pytest.raises(ValueError, match=r"chat template of .* must render a question: no system line"):
+        tokenizers.load(str(tmp_path)).render([{"role": "user", "content": "Why?"}])
+
+
+def test_a_folder_whose_marks_differ_is_refused(folder, tmp_path):
+    for name in ("config.json", "tokenizer.json", "tokenizer_config.json"):
+        (tmp_path / name).write_text((folder / name).read_text())
+    edit(tmp_path / "config.json", image_token_id=5)
+    with pytest.raises(ValueError, match=r"config.json: image_token_id must be \d+ or None, got 5"):
+        tokenizers.load(str(tmp_path))
+
+
+def test_a_model_must_have_every_id():
+    tokenizers.check_fits(DEBUG, DEBUG.vocab_size)
+    with pytest.raises(ValueError, match=r"model.text.vocab_size must be at least the tokenizer's 1024, got 1023"):
+        tokenizers.check_fits(DEBUG, DEBUG.vocab_size - 1)

@@ -1,0 +1,117 @@
+"""One prompt at a time: parameters laid out for decoding, and an answer that comes token by token.
+
+It is the run's own sampler (`rollout`, with G = 1 and segments of one token), so that an answer seen here is one that
+training could have drawn. The host reads token t while the device computes token t + 1.
+"""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.sharding import Mesh, NamedSharding
+
+from perc_jax import sharding, weights
+from perc_jax.batch import PromptBatch, TokenIds
+from perc_jax.checkpoint import Checkpoints
+from perc_jax.config import MeshConfig, ModelConfig
+from perc_jax.model import abstract_params
+from perc_jax.rollout import Context, State, make_rollout
+
+COLUMNS = 64  # completions are decoded in buffers of a multiple of this many tokens
+DENSE_LENGTH = 2048  # prompt tokens or patches above which scores are no longer held all at once
+
+
+class Sampled(NamedTuple):
+    """One token of an answer, its log-probability under the sampling distribution, and whether it is an end token."""
+
+    token: int
+    logprob: float
+    is_end: bool
+
+
+def decoding_mesh(kv_heads: int) -> Mesh:
+    """As many of this process's devices as can share one prompt: each gets whole key/value heads."""
+    devices = jax.local_devices()
+    count = max(n for n in range(1, len(devices) + 1) if kv_heads % n == 0)
+    return sharding.make_mesh(MeshConfig(replica=1, fsdp=1, tensor=count), devices[:count])
+
+
+def attention_way(tokens: int, patches: int) -> str:
+    """How to compute attention over a prompt of that many tokens and patch slots on this machine."""
+    if max(tokens, patches) <= DENSE_LENGTH:
+        return "dense"
+    return "splash" if jax.default_backend() == "tpu" else "blockwise"
+
+
+def published_params(folder: Path, config: ModelConfig, mesh: Mesh, bar: weights.Bar | None = None) -> Any:
+    """The parameters of a Hugging Face folder in `config.dtype`; raises what `weights.load_params` raises."""
+    return weights.load_params(folder, config, _target(config, mesh, config.dtype), bar=bar)
+
+
+def trained_params(workdir: str, stored: dict, config: ModelConfig, mesh: Mesh) -> Any:
+    """The parameters of a run's newest sound checkpoint in `config.dtype`; `stored` is its config as it was saved.
+
+    Raises `ValueError` if there is none.
+    """
+    target = _target(config, mesh, "float32")
+    state, _ = Checkpoints(workdir, keep=1).restore({"params": target}, stored)
+    return jax.tree.map(lambda leaf: leaf.astype(config.dtype), state["params"])
+
+
+def _target(config: ModelConfig, mesh: Mesh, dtype: str) -> Any:
+    params = abstract_params(config)
+    layout = sharding.rollout_shardings(params, mesh)
+    return jax.tree.map(lambda leaf, where: jax.ShapeDtypeStruct(leaf.shape, dtype, sharding=where), params, layout)
+
+
+def make_answer(
+    config: ModelConfig, ids: TokenIds, mesh: Mesh, *, max_tokens: int, temperature: float
+) -> Callable[[Any, PromptBatch, int], Iterator[Sampled]]:
+    """Build `answer(params, prompt, seed)`: the completion of one prompt (P = 1, numpy), token by token.
+
+    It ends with an end token or after `max_tokens`. Temperature 0 is greedy. Both programs are compiled at the first
+    token of the first prompt of a size.
+    """
+    columns = -(-max_tokens // COLUMNS) * COLUMNS
+    prefill, decode = make_rollout(
+        config, ids, group_size=1, max_tokens=columns, temperature=temperature, segment_tokens=1
+    )
+    layout = jax.tree.map(lambda spec: NamedSharding(mesh, spec), sharding.rollout_specs())
+
+    def first(*arguments: Any) -> tuple[Context, State, Any]:
+        context, state = prefill(*arguments)
+        return context, state, _newest(state)
+
+    def following(params: Any, context: Context, state: State) -> tuple[State, Any]:
+        state = decode(params, context, state)
+        return state, _newest(state)
+
+    first = jax.jit(first, out_shardings=(*layout, None))
+    following = jax.jit(following, donate_argnums=2, out_shardings=(layout[1], None))
+
+    def answer(params: Any, prompt: PromptBatch, seed: int) -> Iterator[Sampled]:
+        rows, key = np.zeros(1, np.uint32), np.array([0, seed], np.uint32)
+        inputs = sharding.same_to_mesh((prompt, rows, key), mesh)
+        with jax.set_mesh(mesh):
+            context, state, newest = first(params, *inputs)
+        for left in range(max_tokens, 0, -1):
+            ahead = None
+            if left > 1:
+                with jax.set_mesh(mesh):
+                    ahead = following(params, context, state)
+            token, logprob, is_end = (value.item() for value in jax.device_get(newest))
+            yield Sampled(token, logprob, is_end)
+            if is_end or ahead is None:
+                return
+            state, newest = ahead
+
+    return answer
+
+
+def _newest(state: State) -> tuple[Any, Any, Any]:
+    """Token and log-probability of the column sampled last, and whether the completion has ended."""
+    column = state.column - 1
+    return state.tokens[0, 0, column], state.logprobs[0, 0, column], jnp.all(state.done)

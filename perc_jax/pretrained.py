@@ -1,0 +1,305 @@
+"""A Hugging Face folder of Qwen2.5-VL as its small files describe it: model, processor, end tokens, chat template.
+
+In: a folder, or a hub id that `folder_of` downloads. Out: our `ModelConfig`, `Processor` and plain values. Both
+generations of files are read: flat and nested config.json, `rope_scaling` and `rope_parameters`, pixel bounds by name
+and as `size`. What a file asks for and this project does not do is a `ValueError` that names file, field, rule and
+value; so is a required field that is absent, because the classes' defaults are not those of the published models
+(`rms_norm_eps` is 1e-6 in every published file and 1e-5 in the class). The weights are another module's business.
+"""
+
+import json
+import math
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+from perc_jax.config import ModelConfig, TextConfig, VisionConfig
+from perc_jax.image import MEAN, STD
+
+MODEL_TYPE = "qwen2_5_vl"
+_HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
+_SMALL_FILES = ("*.json", "*.jinja", "*.txt")
+_BICUBIC = 3  # PIL's number of the filter
+# config.json's name for the id of each chat mark that the model looks for
+_MARK_FIELDS = {
+    "image_token_id": "<|image_pad|>",
+    "video_token_id": "<|video_pad|>",
+    "vision_start_token_id": "<|vision_start|>",
+    "vision_end_token_id": "<|vision_end|>",
+}
+
+
+class Processor(NamedTuple):
+    """What a folder's picture processor leaves open; everything else was checked to be what `image` does."""
+
+    min_pixels: int  # area below which a picture is enlarged
+    max_pixels: int  # area above which it is reduced
+
+
+def is_pretrained(name: str) -> bool:
+    """Whether a name means a Hugging Face model: a folder whose config.json says so, or a hub id; nothing is loaded.
+
+    A folder that exists always goes before a hub id of the same name.
+    """
+    folder = Path(name).expanduser()
+    if folder.is_dir():
+        file = folder / "config.json"
+        return file.is_file() and "model_type" in _read(file)
+    return _HUB_ID.fullmatch(name) is not None
+
+
+def folder_of(name: str, *, weights: bool = True) -> Path:
+    """A folder as given, or that of a hub id (owner/name) downloaded, with progress, into the hub's cache.
+
+    Without `weights` only the small files are fetched. The hub's own offline variables are respected.
+    Raises `FileNotFoundError` for a folder without config.json and for a name that is neither or cannot be fetched.
+    """
+    folder = Path(name).expanduser()
+    if folder.is_dir():
+        if not (folder / "config.json").is_file():
+            raise FileNotFoundError(f"model folder {name} must hold a config.json, found none")
+        return folder
+    if not _HUB_ID.fullmatch(name):
+        raise FileNotFoundError(f"model must be a folder that exists or a hub id (owner/name), got {name!r}")
+    import huggingface_hub  # not needed, and slow to import, where the model is a folder
+    from huggingface_hub import errors
+
+    patterns = [*_SMALL_FILES, *(("*.safetensors",) if weights else ())]
+    try:
+        found = Path(huggingface_hub.snapshot_download(name, allow_patterns=patterns))
+    except (OSError, ValueError, errors.HTTPError) as error:
+        reason = str(error).strip().partition("\n")[0]
+        raise FileNotFoundError(
+            f"model {name!r} must be a folder that exists or a hub id that can be downloaded; "
+            f"there is no such folder, and the hub says: {type(error).__name__}: {reason}"
+        ) from error
+    if not (found / "config.json").is_file():
+        raise FileNotFoundError(f"model {name} on the hub must hold a config.json, found none")
+    return found
+
+
+def model_config(folder: Path, *, dtype: Literal["float32", "bfloat16"] = "bfloat16") -> ModelConfig:
+    """The model that a folder's config.json describes; what the file cannot say stays at our defaults.
+
+    Raises `ValueError` for a model that is not a plain Qwen2.5-VL.
+    """
+    file = Path(folder) / "config.json"
+    whole = _Section(file, _read(file))
+    whole.only("model_type", MODEL_TYPE, required=True)
+    whole.only("quantization_config", None)
+    nested = whole.values.get("text_config") is not None
+    text = whole.section("text_config") if nested else whole
+    ties = [section.values.get("tie_word_embeddings") for section in (whole, text)]
+    if ties == [None, None]:
+        whole.value("tie_word_embeddings", bool)  # raises: the default differs between generations of the class
+    try:
+        language = _text(text, tie=any(ties))
+        return ModelConfig(_vision(whole.section("vision_config"), language.hidden_size), language, dtype=dtype)
+    except ValueError as error:
+        if str(error).startswith(str(file)):
+            raise
+        raise ValueError(f"{file}: {error}") from error  # a rule of our own config
+
+
+def _text(text: "_Section", tie: bool) -> TextConfig:
+    """The language model's part of config.json."""
+    text.only("hidden_act", "silu")
+    text.only("use_sliding_window", False, None)
+    for kind in text.values.get("layer_types") or ():
+        text.expect("layer_types", kind == "full_attention", "must all be 'full_attention'", kind)
+    hidden, heads = text.value("hidden_size", int), text.value("num_attention_heads", int)
+    text.expect("hidden_size", hidden % heads == 0, "must be a multiple of num_attention_heads", hidden)
+    text.only("head_dim", hidden // heads, None)
+    name = next((n for n in ("rope_scaling", "rope_parameters") if text.values.get(n)), "rope_scaling")
+    rope = text.section(name)
+    for kind in ("rope_type", "type"):
+        rope.only(kind, "default", "mrope")
+    rope.only("partial_rotary_factor", 1, None)
+    for extra in sorted(
+        rope.values.keys() - {"rope_type", "type", "mrope_section", "rope_theta", "partial_rotary_factor"}
+    ):
+        rope.expect(extra, False, "must be absent", rope.values[extra])
+    theta = (rope if "rope_theta" in rope.values else text).value("rope_theta", float)
+    return TextConfig(
+        hidden_size=hidden,
+        intermediate_size=text.value("intermediate_size", int),
+        num_hidden_layers=text.value("num_hidden_layers", int),
+        num_attention_heads=heads,
+        num_key_value_heads=text.value("num_key_value_heads", int),
+        head_dim=hidden // heads,
+        vocab_size=text.value("vocab_size", int),
+        mrope_section=rope.value("mrope_section", tuple, length=3),
+        rope_theta=theta,
+        rms_norm_eps=text.value("rms_norm_eps", float),
+        tie_word_embeddings=tie,
+    )
+
+
+def _vision(vision: "_Section", hidden_size: int) -> VisionConfig:
+    """The vision tower's part of config.json; `hidden_size` is the language model's."""
+    vision.only("model_type", f"{MODEL_TYPE}_vision", MODEL_TYPE, None)
+    vision.only("hidden_act", "silu")
+    for channels in ("in_chans", "in_channels"):
+        vision.only(channels, 3)
+    vision.only("out_hidden_size", hidden_size, required=True)
+    patch_size = vision.value("patch_size", int)
+    vision.only("spatial_patch_size", patch_size)
+    if vision.values.get("rope_parameters"):
+        rope = vision.section("rope_parameters")
+        rope.only("rope_type", "axial", "default")
+        rope.only("rope_theta", 10_000)
+    depth, full = vision.value("depth", int), vision.value("fullatt_block_indexes", tuple)
+    inside = all(0 <= block < depth for block in full)
+    vision.expect("fullatt_block_indexes", inside, f"must be blocks 0..{depth - 1}", full)
+    return VisionConfig(
+        depth=depth,
+        hidden_size=vision.value("hidden_size", int),
+        num_heads=vision.value("num_heads", int),
+        intermediate_size=vision.value("intermediate_size", int),
+        fullatt_block_indexes=full,
+        window_size=vision.value("window_size", int),
+        patch_size=patch_size,
+        temporal_patch_size=vision.value("temporal_patch_size", int),
+        spatial_merge_size=vision.value("spatial_merge_size", int),
+    )
+
+
+def processor(folder: Path) -> Processor:
+    """The pixel bounds of a folder's picture processor.
+
+    Raises `FileNotFoundError` if the folder has none, `ValueError` if it does something that `image` does not.
+    """
+    values = _processor_values(Path(folder))
+    vision = model_config(folder).vision
+    values.only("patch_size", vision.patch_size, required=True)
+    values.only("merge_size", vision.spatial_merge_size, required=True)
+    values.only("temporal_patch_size", vision.temporal_patch_size, required=True)
+    for step in ("do_convert_rgb", "do_resize", "do_rescale", "do_normalize"):
+        values.only(step, True, None)
+    values.only("resample", _BICUBIC, None)
+    factor = values.values.get("rescale_factor", 1 / 255)
+    values.expect("rescale_factor", math.isclose(factor, 1 / 255, rel_tol=1e-12), "must be 1 / 255", factor)
+    for name, ours in (("image_mean", MEAN), ("image_std", STD)):
+        theirs = values.values.get(name)
+        values.expect(name, theirs is not None and tuple(theirs) == ours, f"must be {list(ours)}", theirs)
+    bounds = []
+    for name, edge in (("min_pixels", "shortest_edge"), ("max_pixels", "longest_edge")):
+        place = values if values.values.get(name) is not None else values.section("size")
+        bounds.append(place.value(name if name in place.values else edge, int))
+    values.expect("max_pixels", bounds[0] <= bounds[1], f"must be >= min_pixels = {bounds[0]}", bounds[1])
+    return Processor(*bounds)
+
+
+def _processor_values(folder: Path) -> "_Section":
+    """The picture processor's settings: its own file, or a part of the whole processor's."""
+    file, whole = folder / "preprocessor_config.json", folder / "processor_config.json"
+    if file.is_file():
+        return _Section(file, _read(file))
+    if whole.is_file():
+        return _Section(whole, _read(whole)).section("image_processor")
+    raise FileNotFoundError(f"model folder {folder} must hold a {file.name}, found none")
+
+
+def end_ids(folder: Path) -> tuple[int, ...]:
+    """The tokens that end a completion: generation_config.json's, or config.json's where there is no such file.
+
+    Raises `ValueError` if neither names one.
+    """
+    folder = Path(folder)
+    generation, whole = folder / "generation_config.json", folder / "config.json"
+    nested = _read(whole).get("text_config") or {}
+    for file, values in (
+        ((generation, _read(generation)),) if generation.is_file() else ((whole, nested | _read(whole)),)
+    ):
+        found = values.get("eos_token_id")
+        ids = tuple(found) if isinstance(found, list) else (found,)
+        ok = bool(ids) and all(type(number) is int and number >= 0 for number in ids)
+        _Section(file, values).expect("eos_token_id", ok, "must be one or several token ids", found)
+    return ids
+
+
+def check_marks(folder: Path, marks: Mapping[str, int]) -> None:
+    """Compare a tokenizer's chat marks with the ids that config.json gives them.
+
+    Raises `ValueError` for the first that differs: pictures would be put at the wrong tokens.
+    """
+    file = Path(folder) / "config.json"
+    values = _Section(file, _read(file))
+    for field, mark in _MARK_FIELDS.items():
+        values.only(field, marks[mark], None)
+
+
+def chat_template(folder: Path) -> str | None:
+    """The folder's chat template (Jinja), from the newest of the three places it may be in; None if it has none."""
+    folder = Path(folder)
+    if (folder / "chat_template.jinja").is_file():
+        return (folder / "chat_template.jinja").read_text(encoding="utf-8")
+    for name in ("chat_template.json", "tokenizer_config.json"):
+        if (folder / name).is_file():
+            found = _read(folder / name).get("chat_template")
+            if isinstance(found, list):  # several templates by name
+                found = {entry.get("name"): entry.get("template") for entry in found}.get("default")
+            if found is not None:
+                _Section(folder / name, {}).expect("chat_template", isinstance(found, str), "must be text", found)
+                return found
+    return None
+
+
+def _read(file: Path) -> dict[str, Any]:
+    """A JSON file that holds an object."""
+    try:
+        values = json.loads(file.read_text(encoding="utf-8"))
+    except ValueError as error:  # bad JSON and bad UTF-8
+        raise ValueError(f"{file} must be JSON: {error}") from error
+    if not isinstance(values, dict):
+        raise ValueError(f"{file} must hold a JSON object, got {type(values).__name__}")
+    return values
+
+
+class _Section:
+    """A JSON object and where it stands, so that a complaint names file and field."""
+
+    def __init__(self, file: Path, values: dict[str, Any], path: str = ""):
+        self.file, self.values, self.path = file, values, path
+
+    def expect(self, name: str, condition: bool, rule: str, value: object) -> None:
+        """Raise `ValueError` unless the condition holds."""
+        if not condition:
+            raise ValueError(f"{self.file}: {self.path}{name} {rule}, got {value!r}")
+
+    def section(self, name: str) -> "_Section":
+        """A field that is an object."""
+        found = self.values.get(name)
+        self.expect(name, isinstance(found, dict), "must be an object", found)
+        return _Section(self.file, found, f"{self.path}{name}.")
+
+    def only(self, name: str, *allowed: object, required: bool = False) -> None:
+        """Check a field of which we do some values only; one that is absent is as the first of them."""
+        if name in self.values or required:
+            found = self.values.get(name)
+            rule = f"must be {' or '.join(map(repr, allowed))}"
+            same = any(found == one and isinstance(found, bool) == isinstance(one, bool) for one in allowed)
+            self.expect(name, same, rule, found)
+
+    def value(self, name: str, kind: type, length: int | None = None) -> Any:
+        """A field that must be there: a positive int, a positive float, a bool or a tuple of ints >= 0."""
+        self.expect(name, name in self.values, "must be given", None)
+        found = self.values[name]
+        rules: dict[type, tuple[str, bool]] = {
+            bool: ("must be true or false", type(found) is bool),
+            int: ("must be a whole number > 0", type(found) is int and found > 0),
+            float: ("must be a number > 0", type(found) in (int, float) and found > 0),
+            tuple: (f"must be a list of {length or ''} whole numbers >= 0".replace("  ", " "), _whole(found, length)),
+        }
+        rule, holds = rules[kind]
+        self.expect(name, holds, rule, found)
+        return found if kind is bool else kind(found)
+
+
+def _whole(found: object, length: int | None) -> bool:
+    """Whether a value is a list of whole numbers, of that length if one is given."""
+    if not isinstance(found, Iterable) or isinstance(found, str | dict):
+        return False
+    items = list(found)
+    return all(type(item) is int and item >= 0 for item in items) and len(items) == (length or len(items))

@@ -1,0 +1,175 @@
+"""Ask a model a question, about a picture, several pictures or none, and watch it answer.
+
+`python -m perc_jax.sample --model M --image F [--image F2 …] --question "…" [--temperature T] [--seed N] [--json -]`
+
+`M` is a Hugging Face folder or hub id, or the workdir of a run; a run's own instruction follows the question. The
+answer appears on standard output token by token. `--json FILE` also writes one line `{"text", "tokens", "logprobs"}`,
+`--json -` prints it as the last line; tokens include the end token, and logprobs are natural logarithms under the
+distribution that was sampled (temperature 1 when greedy).
+"""
+
+import argparse
+import json
+import math
+import sys
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from perc_jax import cli, interrupts, pretrained
+
+TOKENS_MULTIPLE = 64  # prompt buckets
+WINDOWS_MULTIPLE = 4  # patch buckets, in attention windows
+DEADLINE_S = 1800.0  # for loading and compiling
+
+
+class Asked(NamedTuple):
+    """What a model is told apart from the question: all that can be known without the device."""
+
+    config: Any  # ModelConfig
+    tokenizer: Any
+    instruction: str  # follows the question after a line end
+    pixels: pretrained.Processor | None  # None: the published bounds
+    stored: dict | None  # a run's config as it was saved; None for a Hugging Face model
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Answer one question."""
+    arguments = _parse(argv)
+    interrupts.leave_with("interrupted")
+    try:
+        answer(arguments)
+    except (ValueError, OSError) as error:
+        cli.fail(str(error))
+    except RuntimeError as error:
+        cli.fail(str(error), code=1)
+
+
+def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m perc_jax.sample", description=__doc__.splitlines()[0], allow_abbrev=False
+    )
+    parser.add_argument("--model", required=True, help="Hugging Face folder or hub id, or the workdir of a run")
+    parser.add_argument("--question", required=True)
+    parser.add_argument("--image", action="append", default=[], help="picture file; may be given several times")
+    parser.add_argument("--system", default="", help="replaces the chat template's system line")
+    parser.add_argument("--temperature", type=float, default=0.0, help="0 is greedy (default: %(default)s)")
+    parser.add_argument("--seed", type=int, default=0, help="of the random draws (default: %(default)s)")
+    parser.add_argument("--max-tokens", type=int, default=512, help="of the answer (default: %(default)s)")
+    parser.add_argument("--dtype", choices=("float32", "bfloat16"), help="of the computation (default: the model's)")
+    parser.add_argument("--json", help="file for the result, or - for standard output")
+    arguments = parser.parse_args(argv)
+    for option, holds, rule, value in (
+        ("--temperature", 0 <= arguments.temperature < math.inf, "must be >= 0", arguments.temperature),
+        ("--seed", 0 <= arguments.seed < 2**32, "must be within 0..4294967295", arguments.seed),
+        ("--max-tokens", arguments.max_tokens >= 1, "must be >= 1", arguments.max_tokens),
+        ("--question", bool(arguments.question.strip()), "must not be empty", arguments.question),
+    ):
+        if not holds:
+            cli.fail(f"{option} {rule}, got {value!r}")
+    return arguments
+
+
+def answer(arguments: argparse.Namespace) -> None:
+    """Load, ask, and write the answer as it comes.
+
+    Raises `ValueError` or `OSError` for a model or a picture that cannot be used.
+    """
+    from perc_jax import image, prompt, tokenizer  # so that --help and mistakes need not wait
+
+    pictures = [image.open_picture(path) for path in arguments.image]
+    asked = _published(arguments) if pretrained.is_pretrained(arguments.model) else _trained(arguments)
+    tokenizer.check_fits(asked.tokenizer, asked.config.text.vocab_size)
+    vision, question = asked.config.vision, arguments.question
+    row = prompt.make_prompt(
+        pictures,
+        f"{question}\n{asked.instruction}" if asked.instruction else question,
+        tokenizer=asked.tokenizer,
+        vision=vision,
+        system=arguments.system,
+        **(asked.pixels._asdict() if asked.pixels else {}),
+    )
+    packed = prompt.lay_out(
+        row,
+        max_tokens=_up(len(row.tokens), TOKENS_MULTIPLE),
+        max_patches=_up(row.patches, WINDOWS_MULTIPLE * vision.window_patches),
+        pad=asked.tokenizer.ids.pad,
+        vision=vision,
+    )
+    _write(arguments, asked.tokenizer, _sampled(arguments, asked, prompt.unpack(packed, vision)))
+
+
+def _published(arguments: argparse.Namespace) -> Asked:
+    """What a Hugging Face folder says."""
+    from perc_jax import tokenizer
+
+    folder = pretrained.folder_of(arguments.model)
+    config = pretrained.model_config(folder, dtype=arguments.dtype or "bfloat16")
+    tokens = tokenizer.load(str(folder))
+    ends = tuple(dict.fromkeys((*tokens.ids.ends, *pretrained.end_ids(folder))))
+    tokens.ids = tokens.ids._replace(ends=ends)
+    return Asked(config, tokens, "", pretrained.processor(folder), None)
+
+
+def _trained(arguments: argparse.Namespace) -> Asked:
+    """What a run's newest checkpoint says."""
+    import dataclasses
+
+    from perc_jax import tokenizer
+    from perc_jax.checkpoint import Checkpoints
+    from perc_jax.config import Config, from_dict
+
+    stored = Checkpoints(arguments.model, keep=1).config()
+    run = from_dict(Config, stored)
+    model = dataclasses.replace(run.model, dtype=arguments.dtype or run.model.dtype)
+    return Asked(model, tokenizer.load(run.data.tokenizer), run.data.instruction, None, stored)
+
+
+def _sampled(arguments: argparse.Namespace, asked: Asked, batch: Any) -> Any:
+    """Load the parameters and begin to answer; gives the iterator over the tokens."""
+    import dataclasses
+
+    from perc_jax import answering
+    from perc_jax.progress import Progress
+
+    way = answering.attention_way(batch.tokens.shape[1], batch.patches.shape[1])
+    config = dataclasses.replace(asked.config, attention=way)
+    mesh = answering.decoding_mesh(config.text.num_key_value_heads)
+    with Progress(DEADLINE_S) as screen, screen.phase("loading the model"):
+        if asked.stored is None:
+            folder = pretrained.folder_of(arguments.model)
+            params = answering.published_params(folder, config, mesh, screen.bar)
+        else:
+            params = answering.trained_params(arguments.model, asked.stored, config, mesh)
+    answer = answering.make_answer(
+        config, asked.tokenizer.ids, mesh, max_tokens=arguments.max_tokens, temperature=arguments.temperature
+    )
+    return answer(params, batch, arguments.seed)
+
+
+def _write(arguments: argparse.Namespace, tokens: Any, sampled: Any) -> None:
+    """Show the answer as it comes, then the result as JSON where it is asked for."""
+    from etils import epath
+
+    from perc_jax.files import write_whole
+    from perc_jax.tokenizer import TextStream
+
+    stream, ids, logprobs = TextStream(tokens), [], []
+    for token, logprob, _ in sampled:
+        ids.append(token)
+        logprobs.append(logprob)
+        print(stream.push(token), end="", flush=True)
+    print(stream.finish(), flush=True)
+    if arguments.json:
+        line = json.dumps({"text": tokens.decode(ids), "tokens": ids, "logprobs": logprobs})
+        if arguments.json == "-":
+            print(line)
+        else:
+            write_whole(epath.Path(arguments.json).expanduser(), line + "\n")
+
+
+def _up(value: int, multiple: int) -> int:
+    return -(-value // multiple) * multiple
+
+
+if __name__ == "__main__":
+    sys.exit(main())
