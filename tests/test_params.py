@@ -4,13 +4,24 @@ import jax
 import ml_dtypes
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from model_cases import random_params, small_config
 
 from perc_jax.model import abstract_params
-from perc_jax.model.params import from_hf, to_hf
+from perc_jax.model import params as layout
+from perc_jax.model.params import fill, from_hf, get, table, to_hf
 
 TIED, UNTIED = small_config(), small_config(tied=False)
 EMBEDDING, HEAD = "model.embed_tokens.weight", "lm_head.weight"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def several_blocks():
+    """Small tensors, too, are turned in several blocks, the last one not full."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(layout, "BLOCK_ROWS", 7)
+        yield
 
 
 def modern(name: str) -> str:
@@ -84,5 +95,34 @@ def test_one_error_names_everything_wrong():
 
 def test_a_tensor_under_both_spellings_is_an_error():
     tensors = to_hf(TIED, random_params(TIED, seed=1))
-    with pytest.raises(ValueError, match="each tensor once"):
+    with pytest.raises(
+        ValueError, match=r"one tensor twice: visual\.merger\.ln_q\.weight and model\.visual\.merger\.ln_q\.weight"
+    ):
         from_hf(TIED, {**tensors, "model.visual.merger.ln_q.weight": tensors["visual.merger.ln_q.weight"]})
+
+
+@pytest.fixture(scope="module")
+def both():
+    values = random_params(UNTIED, seed=1)
+    return values, to_hf(UNTIED, values)
+
+
+@settings(max_examples=200)
+@given(leaf=st.sampled_from(table(UNTIED)), data=st.data())
+def test_any_part_of_a_leaf_can_be_read_alone(both, leaf, data):
+    values, tensors = both
+    whole = get(values, leaf.path)
+    assert whole.shape == leaf.shape
+    layer = data.draw(st.integers(0, leaf.layers - 1)) if leaf.layers else 0
+    whole = whole[layer] if leaf.layers else whole
+    firsts = [data.draw(st.integers(0, size - 1)) for size in whole.shape]
+    index = tuple(
+        slice(first, data.draw(st.integers(first + 1, size))) for first, size in zip(firsts, whole.shape, strict=True)
+    )
+
+    def read(name, rows, columns):
+        return tensors[name].reshape(len(tensors[name]), -1)[rows, columns]
+
+    out = np.full(whole[index].shape, np.nan, np.float32)
+    fill(out, leaf, leaf.names()[layer], index, read)
+    assert np.array_equal(out, whole[index])

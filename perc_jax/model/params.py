@@ -1,12 +1,16 @@
-"""Hugging Face's tensors to our parameters and back, by one table. numpy only; nothing here touches a device.
+"""Hugging Face's tensors and our parameters, by one table that serves reading and writing. numpy only, no device.
 
 Differences of form, and nothing else: layers are stacked on a leading axis, kernels are [inputs, outputs], the vision
-tower's fused qkv is three kernels, the patch convolution is a matrix. Names: published files say `visual.…`, `model.…`
-and `lm_head.weight`; modules of transformers 5 say `model.visual.…` and `model.language_model.…`. Both are read, the
-published ones are written.
+tower's fused qkv is three kernels, the patch convolution is a matrix. Every tensor is seen as a matrix [rows, columns]
+(its first axis and the rest), every layer of a leaf is a range of its rows, transposed or not. So any part of a leaf is
+a range of rows and columns of files, which can be read alone.
+
+Names: published files say `visual.…`, `model.…` and `lm_head.weight`; modules of transformers 5 say `model.visual.…`
+and `model.language_model.…`. Both are read, the published ones are written.
 """
 
-from collections.abc import Mapping
+import itertools
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -16,71 +20,171 @@ from perc_jax.config import ModelConfig, TextConfig, VisionConfig
 from perc_jax.model.qwen2_5_vl import Params
 
 HEAD, EMBEDDING = "lm_head.weight", "model.embed_tokens.weight"
+BLOCK_ROWS = (
+    64  # turned at a time: a block of a matrix that fits a processor's cache, eight times faster than the whole
+)
+
+Window = tuple[slice, slice]  # rows and columns of a tensor as a matrix
+Read = Callable[[str, slice, slice], np.ndarray]  # (published name, rows, columns) -> [rows, columns], any float dtype
 
 
-class Entry(NamedTuple):
-    """One kind of Hugging Face tensor and the leaves it holds."""
+class Leaf(NamedTuple):
+    """One of our parameters, and where it lies in Hugging Face's tensors."""
 
-    name: str  # with {} where the layer's number stands
-    shape: tuple[int, ...]
-    paths: tuple[str, ...]  # '/'-joined; several when the tensor is split along its first axis
+    path: str  # '/'-joined
+    name: str  # of the tensor; with {} where the layer's number stands
+    tensor: tuple[int, ...]  # the tensor's shape
     layers: int = 0  # 0: one tensor, not a stack
     transpose: bool = False  # [outputs, …] there, [inputs, outputs] here
+    rows: tuple[int, int] = (0, 0)  # of the tensor as a matrix; (0, 0): all of them
 
     def names(self) -> list[str]:
-        """Hugging Face's names, one per layer."""
+        """The tensor's names, one per layer."""
         return [self.name.format(i) for i in range(self.layers)] if self.layers else [self.name]
 
+    @property
+    def row_range(self) -> tuple[int, int]:
+        """First row and the row after the last."""
+        return self.rows if self.rows[1] else (0, self.tensor[0])
 
-def table(config: ModelConfig) -> list[Entry]:
-    """Every tensor of a checkpoint of this shape."""
-    text = _text_entries(config.text)
-    return [*_vision_entries(config.vision, config.text.hidden_size), *text]
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Our shape."""
+        first, last = self.row_range
+        layer = (last - first, *self.tensor[1:])
+        if self.transpose:
+            layer = (int(np.prod(layer[1:])), layer[0])
+        return (self.layers, *layer) if self.layers else layer
+
+    def window(self, index: tuple[slice, ...]) -> Window:
+        """The part of the tensor that holds one layer's `index`: slices with start and stop, the layer's axis left out.
+
+        A kernel [inputs, outputs] = [8, 6] at [0:4, 2:6] is the rows 2:6 and columns 0:4 of a tensor [6, 8].
+        """
+        rows, columns = (*index, slice(0, 1))[:2]
+        if self.transpose:
+            rows, columns = columns, rows
+        first = self.row_range[0]
+        return slice(first + rows.start, first + rows.stop), columns
+
+    def as_rows(self, layer: np.ndarray) -> np.ndarray:
+        """See one layer of the leaf, or a part of one, as it lies in the tensor: a view [rows, columns]."""
+        matrix = layer.reshape(len(layer), -1)
+        return matrix.T if self.transpose else matrix
+
+
+def table(config: ModelConfig) -> list[Leaf]:
+    """Every parameter of a model of this shape. Leaves of the same tensor follow each other."""
+    return [*_vision_leaves(config.vision, config.text.hidden_size), *_text_leaves(config.text)]
+
+
+def fill(out: np.ndarray, leaf: Leaf, name: str, index: tuple[slice, ...], read: Read) -> None:
+    """Read one layer's `index` of a leaf into `out`, block by block, cast to its dtype."""
+    rows, columns = leaf.window(index)
+    target = leaf.as_rows(out)
+    for start in range(rows.start, rows.stop, BLOCK_ROWS):
+        stop = min(start + BLOCK_ROWS, rows.stop)
+        piece = read(name, slice(start, stop), columns)
+        target[start - rows.start : stop - rows.start] = piece.astype(out.dtype, copy=False)
+
+
+def match(
+    config: ModelConfig, shapes: Mapping[str, tuple[int, ...]], unread: Collection[str] = ()
+) -> tuple[dict[str, str], list[str]]:
+    """Compare a checkpoint's names and shapes with the table.
+
+    Returns the spelling in the checkpoint of every published name, and a line for each missing, unexpected, doubled and
+    mis-shaped tensor. Those of `unread` are not missing: they exist in a place that cannot be read. A tied model's
+    checkpoint may hold `lm_head.weight`, of the embedding's shape.
+    """
+    sources: dict[str, str] = {}
+    problems = []
+    for name in shapes:
+        published = _published(name)
+        if published in sources:
+            problems.append(f"one tensor twice: {sources[published]} and {name}")
+        sources[published] = name
+    wanted = {name: leaf.tensor for leaf in table(config) for name in leaf.names()}
+    elsewhere = {_published(name) for name in unread}
+    problems += [f"missing {name}" for name in wanted if name not in sources and name not in elsewhere]
+    if config.text.tie_word_embeddings and HEAD in sources:
+        wanted[HEAD] = wanted[EMBEDDING]
+    problems += [f"unexpected {sources[name]}" for name in sorted(set(sources) - set(wanted))]
+    for name, shape in wanted.items():
+        found = tuple(shapes[sources[name]]) if name in sources else shape
+        if found != shape:
+            problems.append(f"{sources[name]} must have shape {shape}, got {found}")
+    return sources, problems
 
 
 def from_hf(config: ModelConfig, tensors: Mapping[str, np.ndarray]) -> Params:
-    """Build float32 parameters from a checkpoint's tensors, read one at a time.
+    """Build float32 parameters from tensors in memory.
 
-    Raises `ValueError` that lists every missing, unexpected and mis-shaped name. A tied model's checkpoint may repeat
-    the embedding as `lm_head.weight`; one that holds anything else there is an error.
+    Raises `ValueError` that lists everything in which the tensors differ from the config.
     """
-    entries = table(config)
-    sources = _published_names(tensors)
-    _check(config, entries, tensors, sources)
+    sources, problems = match(config, {name: np.shape(tensor) for name, tensor in tensors.items()})
+    repeats = not problems and config.text.tie_word_embeddings and HEAD in sources
+    if repeats and not np.array_equal(tensors[sources[HEAD]], tensors[sources[EMBEDDING]]):
+        problems.append(f"{sources[HEAD]} differs from {sources[EMBEDDING]} in a model with tie_word_embeddings")
+    if problems:
+        raise ValueError("checkpoint does not fit the model config:\n  " + "\n  ".join(problems))
+
+    def read(name: str, rows: slice, columns: slice) -> np.ndarray:
+        whole = np.asarray(tensors[sources[name]])
+        return whole.reshape(len(whole), -1)[rows, columns]
+
     params: Params = {}
-    for entry in entries:
-        parts: list[list[np.ndarray]] = [[] for _ in entry.paths]
-        for name in entry.names():
-            whole = np.asarray(tensors[sources[name]]).astype(np.float32)
-            for part, piece in zip(parts, np.split(whole, len(entry.paths)), strict=True):
-                part.append(piece.reshape(piece.shape[0], -1).T if entry.transpose else piece)
-        for path, part in zip(entry.paths, parts, strict=True):
-            _put(params, path, np.stack(part) if entry.layers else np.ascontiguousarray(part[0]))
+    for leaf in table(config):
+        array = np.empty(leaf.shape, np.float32)
+        index = tuple(slice(0, size) for size in (leaf.shape[1:] if leaf.layers else leaf.shape))
+        for i, name in enumerate(leaf.names()):
+            fill(array[i] if leaf.layers else array, leaf, name, index, read)
+        put(params, leaf.path, array)
     return params
+
+
+def hf_tensors(
+    config: ModelConfig, params: Params, dtype: np.dtype | None = None
+) -> Iterator[tuple[str, tuple[int, ...], Callable[[], np.ndarray]]]:
+    """Name, shape and maker of each of Hugging Face's tensors; a maker copies that one tensor, cast to `dtype`.
+
+    `params` are host arrays, or arrays that numpy can see without a copy.
+    """
+    for _, group in itertools.groupby(table(config), key=lambda leaf: leaf.name):
+        leaves = list(group)
+        arrays = [np.asarray(get(params, leaf.path)) for leaf in leaves]
+        for i, name in enumerate(leaves[0].names()):
+            layers = [array[i] if leaves[0].layers else array for array in arrays]
+            yield name, leaves[0].tensor, lambda leaves=leaves, layers=layers: _tensor(leaves, layers, dtype)
 
 
 def to_hf(config: ModelConfig, params: Params) -> dict[str, np.ndarray]:
     """Name and shape the parameters as the published files do, in the dtype they have."""
-    tensors = {}
-    for entry in table(config):
-        leaves = [np.asarray(_get(params, path)) for path in entry.paths]
-        for i, name in enumerate(entry.names()):
-            pieces = [leaf[i] if entry.layers else leaf for leaf in leaves]
-            whole = np.concatenate([piece.T if entry.transpose else piece for piece in pieces])
-            tensors[name] = np.ascontiguousarray(whole.reshape(entry.shape))
-    return tensors
+    return {name: make() for name, _, make in hf_tensors(config, params)}
 
 
-def _linear(name: str, path: str, inputs: int, outputs: int, *, bias: bool, layers: int = 0) -> list[Entry]:
-    entries = [Entry(f"{name}.weight", (outputs, inputs), (f"{path}/kernel",), layers, transpose=True)]
-    return [*entries, Entry(f"{name}.bias", (outputs,), (f"{path}/bias",), layers)] if bias else entries
+def _tensor(leaves: list[Leaf], layers: list[np.ndarray], dtype: np.dtype | None) -> np.ndarray:
+    """Put the leaves of one tensor together."""
+    whole = np.empty(leaves[0].tensor, dtype or layers[0].dtype)
+    matrix = whole.reshape(len(whole), -1)
+    for leaf, layer in zip(leaves, layers, strict=True):
+        source, (first, last) = leaf.as_rows(layer), leaf.row_range
+        for start in range(first, last, BLOCK_ROWS):
+            stop = min(start + BLOCK_ROWS, last)
+            matrix[start:stop] = source[start - first : stop - first]
+    return whole
 
 
-def _norm(name: str, path: str, width: int, layers: int = 0) -> Entry:
-    return Entry(f"{name}.weight", (width,), (f"{path}/scale",), layers)
+def _linear(name: str, path: str, inputs: int, outputs: int, *, bias: bool, layers: int = 0) -> list[Leaf]:
+    leaves = [Leaf(f"{path}/kernel", f"{name}.weight", (outputs, inputs), layers, transpose=True)]
+    return [*leaves, Leaf(f"{path}/bias", f"{name}.bias", (outputs,), layers)] if bias else leaves
 
 
-def _mlp(name: str, path: str, width: int, hidden: int, *, bias: bool, layers: int) -> list[Entry]:
+def _norm(name: str, path: str, width: int, layers: int = 0) -> Leaf:
+    return Leaf(f"{path}/scale", f"{name}.weight", (width,), layers)
+
+
+def _mlp(name: str, path: str, width: int, hidden: int, *, bias: bool, layers: int) -> list[Leaf]:
     return [
         *_linear(f"{name}.gate_proj", f"{path}/gate", width, hidden, bias=bias, layers=layers),
         *_linear(f"{name}.up_proj", f"{path}/up", width, hidden, bias=bias, layers=layers),
@@ -88,17 +192,24 @@ def _mlp(name: str, path: str, width: int, hidden: int, *, bias: bool, layers: i
     ]
 
 
-def _vision_entries(config: VisionConfig, outputs: int) -> list[Entry]:
+def _qkv(name: str, path: str, width: int, layers: int) -> list[Leaf]:
+    """Query, key and value: a third of the rows each."""
+    thirds = [(path + part, (i * width, (i + 1) * width)) for i, part in enumerate(("/query", "/key", "/value"))]
+    return [
+        *[Leaf(f"{p}/kernel", f"{name}.weight", (3 * width, width), layers, True, rows) for p, rows in thirds],
+        *[Leaf(f"{p}/bias", f"{name}.bias", (3 * width,), layers, False, rows) for p, rows in thirds],
+    ]
+
+
+def _vision_leaves(config: VisionConfig, outputs: int) -> list[Leaf]:
     width, layers, patch = config.hidden_size, config.depth, config.patch_size
     hf, ours = "visual.blocks.{}", "vision/blocks"
-    qkv = [f"{ours}/attention/{part}" for part in ("query", "key", "value")]
     joined = width * config.spatial_merge_size**2
     convolution = (width, 3, config.temporal_patch_size, patch, patch)
     return [
-        Entry("visual.patch_embed.proj.weight", convolution, ("vision/patch_embed/kernel",), transpose=True),
+        Leaf("vision/patch_embed/kernel", "visual.patch_embed.proj.weight", convolution, transpose=True),
         _norm(f"{hf}.norm1", f"{ours}/norm1", width, layers),
-        Entry(f"{hf}.attn.qkv.weight", (3 * width, width), tuple(f"{p}/kernel" for p in qkv), layers, transpose=True),
-        Entry(f"{hf}.attn.qkv.bias", (3 * width,), tuple(f"{p}/bias" for p in qkv), layers),
+        *_qkv(f"{hf}.attn.qkv", f"{ours}/attention", width, layers),
         *_linear(f"{hf}.attn.proj", f"{ours}/attention/output", width, width, bias=True, layers=layers),
         _norm(f"{hf}.norm2", f"{ours}/norm2", width, layers),
         *_mlp(f"{hf}.mlp", f"{ours}/mlp", width, config.intermediate_size, bias=True, layers=layers),
@@ -108,14 +219,14 @@ def _vision_entries(config: VisionConfig, outputs: int) -> list[Entry]:
     ]
 
 
-def _text_entries(config: TextConfig) -> list[Entry]:
+def _text_leaves(config: TextConfig) -> list[Leaf]:
     width, layers = config.hidden_size, config.num_hidden_layers
     q = config.num_attention_heads * config.head_dim
     kv = config.num_key_value_heads * config.head_dim
     hf, ours = "model.layers.{}", "text/layers"
     head = [] if config.tie_word_embeddings else _linear("lm_head", "text/head", width, config.vocab_size, bias=False)
     return [
-        Entry(EMBEDDING, (config.vocab_size, width), ("text/embed/embedding",)),
+        Leaf("text/embed/embedding", EMBEDDING, (config.vocab_size, width)),
         _norm(f"{hf}.input_layernorm", f"{ours}/input_norm", width, layers),
         *_linear(f"{hf}.self_attn.q_proj", f"{ours}/attention/query", width, q, bias=True, layers=layers),
         *_linear(f"{hf}.self_attn.k_proj", f"{ours}/attention/key", width, kv, bias=True, layers=layers),
@@ -128,49 +239,25 @@ def _text_entries(config: TextConfig) -> list[Entry]:
     ]
 
 
-def _published_names(tensors: Mapping[str, np.ndarray]) -> dict[str, str]:
-    """Map the published spelling of each name to the spelling in `tensors`."""
-    sources: dict[str, str] = {}
-    for name in tensors:
-        published = name
-        if name.startswith("model.visual."):
-            published = name.removeprefix("model.")
-        elif name.startswith("model.language_model."):
-            published = "model." + name.removeprefix("model.language_model.")
-        if published in sources:
-            raise ValueError(f"checkpoint must hold each tensor once, got both {sources[published]} and {name}")
-        sources[published] = name
-    return sources
+def _published(name: str) -> str:
+    """Spell a tensor's name as published files do."""
+    if name.startswith("model.visual."):
+        return name.removeprefix("model.")
+    if name.startswith("model.language_model."):
+        return "model." + name.removeprefix("model.language_model.")
+    return name
 
 
-def _check(
-    config: ModelConfig, entries: list[Entry], tensors: Mapping[str, np.ndarray], sources: dict[str, str]
-) -> None:
-    """Raise one error that names everything in which the checkpoint differs from the config."""
-    wanted = {name: entry.shape for entry in entries for name in entry.names()}
-    extra = set(sources) - set(wanted)
-    problems = [f"missing {name}" for name in wanted if name not in sources]
-    if config.text.tie_word_embeddings and HEAD in extra and EMBEDDING in sources:
-        extra.remove(HEAD)
-        if not np.array_equal(np.asarray(tensors[sources[HEAD]]), np.asarray(tensors[sources[EMBEDDING]])):
-            problems.append(f"{HEAD} differs from {EMBEDDING} in a model with tie_word_embeddings")
-    problems += [f"unexpected {sources[name]}" for name in sorted(extra)]
-    for name, shape in wanted.items():
-        found = tuple(tensors[sources[name]].shape) if name in sources else shape
-        if found != shape:
-            problems.append(f"{sources[name]} must have shape {shape}, got {found}")
-    if problems:
-        raise ValueError("checkpoint does not fit the model config:\n  " + "\n  ".join(problems))
-
-
-def _put(params: Params, path: str, leaf: np.ndarray) -> None:
+def put(params: Params, path: str, leaf: Array) -> None:
+    """Store a leaf under its path."""
     *parents, last = path.split("/")
     for parent in parents:
         params = params.setdefault(parent, {})
     params[last] = leaf
 
 
-def _get(params: Params, path: str) -> Array:
+def get(params: Params, path: str) -> Array:
+    """Give the leaf of a path."""
     for step in path.split("/"):
         params = params[step]
     return params

@@ -1,0 +1,39 @@
+"""Write a run's newest checkpoint as a Hugging Face folder, which transformers and every server of its models opens.
+
+`python -m perc_jax.export --checkpoint WORKDIR --out DIR [--dtype bfloat16|float32] [--like HF_FOLDER]`. What is in the
+folder, and from where, is said in `hf_folder.py`. Exit codes: 0 done, 2 bad input, 130 Ctrl-C; without a 0 there is no
+folder.
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from perc_jax import cli, interrupts
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Parse the command line and export."""
+    parser = argparse.ArgumentParser(prog="python -m perc_jax.export", description=__doc__.splitlines()[0])
+    parser.add_argument("--checkpoint", required=True, metavar="WORKDIR", help="workdir of a run, local or gs://")
+    parser.add_argument("--out", required=True, metavar="DIR", help="new or empty folder, local or gs://")
+    parser.add_argument("--dtype", default="bfloat16", choices=("bfloat16", "float32"), help="of the written weights")
+    parser.add_argument(
+        "--like", default="", metavar="HF", help="folder or hub id whose tokenizer and other files are copied"
+    )
+    arguments = parser.parse_args(sys.argv[1:] if argv is None else argv)
+    interrupts.leave_with("interrupted; nothing was exported")
+    try:
+        import jax  # seconds, for which --help and mistakes need not wait
+
+        jax.config.update("jax_platforms", "cpu")  # the weights only pass through
+        from perc_jax import hf_folder
+
+        for line in hf_folder.export(arguments.checkpoint, arguments.out, dtype=arguments.dtype, like=arguments.like):
+            print(line)
+    except (ValueError, OSError) as error:
+        cli.fail(str(error))
+
+
+if __name__ == "__main__":
+    main()
