@@ -32,7 +32,9 @@ def entropy(logprobs: Float[Array, "*n V"]) -> Float[Array, "*n"]:
 
 def take(logprobs: Float[Array, "*n V"], tokens: Int[Array, "*n"]) -> Float[Array, "*n"]:
     """The log-probability of each token."""
-    return jnp.take_along_axis(logprobs, tokens[..., None], axis=-1)[..., 0]
+    # A sum over a vocabulary that is split over devices stays split; looking tokens up would gather it.
+    chosen = jnp.arange(logprobs.shape[-1]) == tokens[..., None]
+    return jnp.sum(jnp.where(chosen, logprobs, 0.0), axis=-1)
 
 
 def draw(logprobs: Float[Array, "P G V"], keys: UInt32[Array, "P G 2"], column: Int[Array, ""]) -> Int[Array, "P G"]:

@@ -5,7 +5,7 @@ loss is divided by the number of trained tokens of the *global* batch, counted b
 micro-batches and devices change memory and speed but not the gradient.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -13,10 +13,12 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float, Int, UInt32
 
-from perc_jax import grpo, sampling, sft
-from perc_jax.batch import TokenIds, TrainBatch
+from perc_jax import grpo, sft
+from perc_jax.batch import PromptBatch, TokenIds, TrainBatch
 from perc_jax.config import ModelConfig, StageConfig
 from perc_jax.model import bind
+from perc_jax.optimizer import join, split_frozen
+from perc_jax.policy import completion_logprobs
 
 Metrics = dict[str, Float[Array, ""]]
 Update = Callable[["TrainState", TrainBatch], tuple["TrainState", Metrics]]
@@ -48,33 +50,41 @@ def make_loss(
 
     def loss(params: Any, batch: TrainBatch, total: Float[Array, ""]) -> tuple[Float[Array, ""], _Sums]:
         model = bind(config, params)
-        prompt_hidden, hidden = model.forward(batch.prompts, batch.tokens, remat=remat)
-        # Token c is predicted by what stands before it: the prompt's last token, then the completion's tokens 0..C-2.
-        first = jnp.broadcast_to(prompt_hidden[:, -1:, None].swapaxes(1, 2), (*hidden.shape[:2], 1, hidden.shape[-1]))
-        logits = model.logits(jnp.concatenate([first, hidden[:, :, :-1]], axis=2))
-        distribution = sampling.sampling_logprobs(logits, temperature, ids)
-        logprobs = sampling.take(distribution, batch.tokens)
+        logprobs, entropy = completion_logprobs(model, ids, batch.prompts, batch.tokens, temperature, remat=remat)
         if kind == "grpo":
             loss_sum = grpo.policy_loss_sum(logprobs, batch.advantages, batch.mask)
         else:
             loss_sum = sft.nll_sum(logprobs, batch.mask)
         tokens = jnp.sum(batch.mask).astype(jnp.float32)
-        entropy_sum = jnp.sum(jnp.where(batch.mask, sampling.entropy(distribution), 0.0))
+        entropy_sum = jnp.sum(jnp.where(batch.mask, entropy, 0.0))
         sums = _Sums(loss_sum, tokens, entropy_sum, *grpo.mismatch(logprobs, batch.logprobs, batch.mask))
         return loss_sum / total, jax.tree.map(jax.lax.stop_gradient, sums)
 
     return loss
 
 
+def make_score(config: ModelConfig, ids: TokenIds, temperature: float) -> Callable[..., Float[Array, "P G C"]]:
+    """Build `score(params, prompts, tokens) -> logprobs`: what the trainer's forward pass says of given completions."""
+
+    def score(params: Any, prompts: PromptBatch, tokens: Int[Array, "P G C"]) -> Float[Array, "P G C"]:
+        return completion_logprobs(bind(config, params), ids, prompts, tokens, temperature, remat=False)[0]
+
+    return score
+
+
 def make_gradient(
-    loss: Callable[..., Any], micro_batches: int
+    loss: Callable[..., Any], micro_batches: int, frozen: Sequence[str] = ()
 ) -> Callable[[Any, TrainBatch], tuple[Any, _Sums, Array]]:
-    """Build `gradient(params, batch) -> (gradient, sums, total)`, accumulated over micro-batches of prompts."""
+    """Build `gradient(params, batch) -> (gradient, sums, total)`, accumulated over micro-batches of prompts.
+
+    The gradient has no leaf for parameters that match a pattern of `frozen`: nothing is computed or stored for them.
+    """
 
     def gradient(params: Any, batch: TrainBatch) -> tuple[Any, _Sums, Float[Array, ""]]:
+        params, fixed = split_frozen(params, frozen)
         has_signal = jnp.any(batch.advantages != 0, axis=1)
         total = jnp.maximum(jnp.sum(batch.mask & has_signal[:, None, None]), 1).astype(jnp.float32)
-        value_and_grad = jax.value_and_grad(loss, has_aux=True)
+        value_and_grad = jax.value_and_grad(lambda trained, *rest: loss(join(trained, fixed), *rest), has_aux=True)
         if micro_batches == 1:
             (_, sums), grads = value_and_grad(params, batch, total)
             return grads, sums, total
@@ -105,11 +115,13 @@ def make_update(
     finite (if not, the step changed nothing).
     """
     loss = make_loss(config, ids, kind=stage.kind, temperature=temperature, remat=stage.remat)
-    gradient = make_gradient(loss, stage.micro_batches)
+    frozen = stage.optimizer.frozen
+    gradient = make_gradient(loss, stage.micro_batches, frozen)
 
     def update(state: TrainState, batch: TrainBatch) -> tuple[TrainState, Metrics]:
         grads, sums, total = gradient(state.params, batch)
-        updates, opt_state = optimizer.update(grads, state.opt_state, state.params)
+        trained, fixed = split_frozen(state.params, frozen)
+        updates, opt_state = optimizer.update(grads, state.opt_state, trained)
         grad_norm = optax.tree.norm(grads)
         metrics = {
             "train/loss": sums.loss / total,
@@ -121,6 +133,7 @@ def make_update(
         if stage.kind == "grpo":
             metrics["mismatch/prob_diff_mean"] = sums.mismatch / sums.tokens
             metrics["mismatch/prob_diff_max"] = sums.mismatch_max
-        return TrainState(optax.apply_updates(state.params, updates), opt_state, state.step + 1, state.key), metrics
+        params = join(optax.apply_updates(trained, updates), fixed)
+        return TrainState(params, opt_state, state.step + 1, state.key), metrics
 
     return update

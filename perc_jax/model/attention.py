@@ -1,124 +1,52 @@
-"""Attention as sums over blocks of keys, one function per rule of who sees whom. No parameters.
+"""Who sees whom, and the three ways to compute it. No parameters.
 
-Every rule is computed *structurally*: a block of scores exists only where a query can see keys. Blocks that share a
-query share one softmax (`mix`), in float32. A prompt's padding, which sees no key, gets a finite average.
-q has H = K * R heads: R query heads read each of the K key/value heads.
+Two rules, the same whichever way is chosen; `decode_step`, for one new token per completion, has one way (`dense`).
+
+- *group row*: in a row `[prompt | completion 1 | … | completion G]` token i sees token j <= i iff j is a real prompt
+  token or in i's own completion;
+- *same segment*: patches see the patches of their own image, both ways.
+
+| way | holds | for |
+|---|---|---|
+| dense | every score at once: memory grows with the square of the row | short rows; the reference |
+| blockwise | one block of scores at a time, forward and backward | long rows on GPU and CPU |
+| splash | nothing but tiles in the TPU's fast memory | TPU |
+
+What stands at padding is finite, differs between the ways, and is seen by no real token.
 """
 
-import jax
-import jax.numpy as jnp
+from typing import Literal
+
 from jaxtyping import Bool, Float, Int
 
 from perc_jax.batch import Array
+from perc_jax.model import blockwise, dense, splash
 
-HIDDEN = -1e30  # score of a key that may not be seen; finite, so that a row of nothing but padding stays finite
-
-
-def scores(
-    rule: str, q: Float[Array, "..."], k: Float[Array, "..."], mask: Bool[Array, "..."] | None = None
-) -> Float[Array, "..."]:
-    """Scaled dot products in float32, `HIDDEN` where the mask (broadcast) is False."""
-    raw = jnp.einsum(rule, q * q.shape[-1] ** -0.5, k, preferred_element_type=jnp.float32)
-    return raw if mask is None else jnp.where(mask, raw, HIDDEN)
-
-
-def mix(*blocks: Float[Array, "..."]) -> tuple[tuple[Float[Array, "..."], ...], Float[Array, "... 1"]]:
-    """One softmax over the last axes of several score blocks: their unnormalised weights and the common sum."""
-    top = blocks[0].max(axis=-1, keepdims=True)
-    for block in blocks[1:]:
-        top = jnp.maximum(top, block.max(axis=-1, keepdims=True))
-    top = jax.lax.stop_gradient(top)  # the softmax does not depend on it
-    weights = tuple(jnp.exp(block - top) for block in blocks)
-    return weights, sum(block.sum(axis=-1, keepdims=True) for block in weights)
-
-
-def weighted(rule: str, weights: Float[Array, "..."], v: Float[Array, "..."]) -> Float[Array, "..."]:
-    """Sum values by weights rounded to the values' dtype, accumulated in float32."""
-    return jnp.einsum(rule, weights.astype(v.dtype), v, preferred_element_type=jnp.float32)
-
-
-def same_segment(
-    q: Float[Array, "B T H hd"], k: Float[Array, "B T H hd"], v: Float[Array, "B T H hd"], segment: Int[Array, "B T"]
-) -> Float[Array, "B T H hd"]:
-    """Attend both ways to the positions with the same segment number; padding (-1) keeps to itself."""
-    mask = segment[:, None, :, None] == segment[:, None, None, :]
-    (weights,), total = mix(scores("bqhd,bkhd->bhqk", q, k, mask))
-    # Normalised before the sum: the product with v then lands in [B, T, H, hd] without another transpose.
-    return weighted("bhqk,bkhd->bqhd", weights / total, v).astype(q.dtype)
-
-
-def causal(
-    q: Float[Array, "P K R S hd"], k: Float[Array, "P K S hd"], v: Float[Array, "P K S hd"], mask: Bool[Array, "P S"]
-) -> Float[Array, "P K R S hd"]:
-    """Attend to real positions up to one's own."""
-    seen = jnp.tril(jnp.ones((k.shape[2], k.shape[2]), bool)) & mask[:, None, None, None, :]
-    (weights,), total = mix(scores("pkrsd,pktd->pkrst", q, k, seen))
-    return (weighted("pkrst,pktd->pkrsd", weights, v) / total).astype(q.dtype)
-
-
-def completions(
-    q: Float[Array, "P K G R C hd"],
-    prompt_k: Float[Array, "P K S hd"],
-    prompt_v: Float[Array, "P K S hd"],
-    prompt_mask: Bool[Array, "P S"],
-    k: Float[Array, "P K G C hd"],
-    v: Float[Array, "P K G C hd"],
-) -> Float[Array, "P K G R C hd"]:
-    """Attend to the whole real prompt and causally to one's own completion, in one softmax.
-
-    Padding at the end of a completion needs no mask: no real token comes after it.
-    """
-    to_prompt = scores("pkgrcd,pksd->pkgrcs", q, prompt_k, prompt_mask[:, None, None, None, None, :])
-    to_own = scores("pkgrcd,pkgtd->pkgrct", q, k, jnp.tril(jnp.ones((k.shape[3], k.shape[3]), bool)))
-    (over_prompt, over_own), total = mix(to_prompt, to_own)
-    out = weighted("pkgrcs,pksd->pkgrcd", over_prompt, prompt_v) + weighted("pkgrct,pkgtd->pkgrcd", over_own, v)
-    return (out / total).astype(q.dtype)
+Way = Literal["dense", "blockwise", "splash"]
+_WAYS = {"dense": dense, "blockwise": blockwise, "splash": splash}
 
 
 def group_row(
+    way: Way,
     q: Float[Array, "P T K R hd"],
     k: Float[Array, "P T K hd"],
     v: Float[Array, "P T K hd"],
     prompt_mask: Bool[Array, "P S"],
     group: int,
 ) -> Float[Array, "P T K R hd"]:
-    """Attend within rows `[prompt | completion 1 | … | completion G]`, T = S + G * C.
+    """Attend within group rows, T = S + group * C; q has H = K * R heads, R of them read each key/value head.
 
-    Token i sees token j <= i iff j is real and in the prompt, or in i's own completion. With S = 2, G = 2, C = 1:
-    token 2 (completion 1) sees 0, 1, 2; token 3 (completion 2) sees 0, 1, 3.
+    With S = 2, G = 2, C = 1: token 2 (completion 1) sees 0, 1, 2; token 3 (completion 2) sees 0, 1, 3.
     """
-    prompts, length = prompt_mask.shape
-    queries = jnp.moveaxis(q, 1, 3)  # [P,K,R,T,hd]: heads lead, so that scores are plain batched matrix products
-    keys, values = jnp.swapaxes(k, 1, 2), jnp.swapaxes(v, 1, 2)
-    prompt_k, prompt_v = keys[:, :, :length], values[:, :, :length]
-    out = causal(queries[..., :length, :], prompt_k, prompt_v, prompt_mask)
-    if q.shape[1] > length:
-        _, heads, repeats, _, width = queries.shape
-        own = queries[..., length:, :].reshape(prompts, heads, repeats, group, -1, width).swapaxes(2, 3)
-        own_k, own_v = (x[:, :, length:].reshape(prompts, heads, group, -1, width) for x in (keys, values))
-        answer = completions(own, prompt_k, prompt_v, prompt_mask, own_k, own_v)
-        out = jnp.concatenate([out, answer.swapaxes(2, 3).reshape(prompts, heads, repeats, -1, width)], axis=3)
-    return jnp.moveaxis(out, 3, 1)
+    return _WAYS[way].group_row(q, k, v, prompt_mask, group)
 
 
-def decode_step(
-    q: Float[Array, "P G K R hd"],
-    k: Float[Array, "P G K hd"],
-    v: Float[Array, "P G K hd"],
-    prompt_cache: tuple[Float[Array, "P K S hd"], Float[Array, "P K S hd"]],
-    prompt_mask: Bool[Array, "P S"],
-    cache: tuple[Float[Array, "P G K C hd"], Float[Array, "P G K C hd"]],
-    column: Int[Array, ""],
-) -> Float[Array, "P G K R hd"]:
-    """Attend from one new token per completion to prompt, own earlier columns (< column) and itself, in one softmax.
-
-    The caches are only read. The prompt's keys are read once per group, not once per completion.
-    """
-    (prompt_k, prompt_v), (own_k, own_v) = prompt_cache, cache
-    to_prompt = scores("pgkrd,pksd->pgkrs", q, prompt_k, prompt_mask[:, None, None, None, :])
-    to_own = scores("pgkrd,pgkcd->pgkrc", q, own_k, jnp.arange(own_k.shape[3]) < column)
-    to_self = scores("pgkrd,pgkd->pgkr", q, k)[..., None]
-    (over_prompt, over_own, over_self), total = mix(to_prompt, to_own, to_self)
-    out = weighted("pgkrs,pksd->pgkrd", over_prompt, prompt_v) + weighted("pgkrc,pgkcd->pgkrd", over_own, own_v)
-    out = out + over_self * v[:, :, :, None].astype(jnp.float32)
-    return (out / total).astype(q.dtype)
+def same_segment(
+    way: Way,
+    q: Float[Array, "B T H hd"],
+    k: Float[Array, "B T H hd"],
+    v: Float[Array, "B T H hd"],
+    segment: Int[Array, "B T"],
+) -> Float[Array, "B T H hd"]:
+    """Attend both ways to the positions with the same segment number; padding (-1) keeps to itself."""
+    return _WAYS[way].same_segment(q, k, v, segment)

@@ -1,7 +1,8 @@
 """The pieces both towers are made of: linear maps, RMS norms, gated MLPs, rotary embeddings, stacks of blocks.
 
 Parameters are float32 or bfloat16; every layer computes in the dtype of its input and casts its own weights to it.
-Kernels are [inputs, outputs]. Norms and rotary angles are float32 inside, whatever the input's dtype.
+Kernels are [inputs, outputs]. Norms, activations, products plus their bias, and rotary angles are float32 inside,
+whatever the input's dtype, and rounded once: in bfloat16, each rounding more costs a part of the model's accuracy.
 """
 
 import functools
@@ -13,6 +14,7 @@ from flax import nnx
 from jaxtyping import Float, Int
 
 from perc_jax.batch import Array
+from perc_jax.model import layout
 
 VISION_EPS = 1e-6  # fixed in the vision tower; the language model reads its own from the config
 
@@ -31,24 +33,45 @@ def _rms_norm(x: Float[Array, "... D"], scale: Float[Array, "D"], eps: float) ->
 
 @_recomputed
 def _gated(gate: Float[Array, "... F"], up: Float[Array, "... F"]) -> Float[Array, "... F"]:
-    return jax.nn.silu(gate) * up
+    return (jax.nn.silu(gate.astype(jnp.float32)) * up.astype(jnp.float32)).astype(gate.dtype)
+
+
+@jax.custom_vjp
+def _affine(x: Float[Array, "n I"], kernel: Float[Array, "I O"], bias: Float[Array, "O"]) -> Float[Array, "n O"]:
+    """x @ kernel + bias, rounded once. Its own gradient rule keeps float32 operands out of the backward products."""
+    product = jnp.einsum("ni,io->no", x, kernel, preferred_element_type=jnp.float32)
+    return (product + bias.astype(jnp.float32)).astype(x.dtype)
+
+
+def _affine_forward(x: Array, kernel: Array, bias: Array) -> tuple[Array, tuple[Array, Array]]:
+    return _affine(x, kernel, bias), (x, kernel)
+
+
+def _affine_backward(kept: tuple[Array, Array], gradient: Array) -> tuple[Array, Array, Array]:
+    x, kernel = kept
+    of_x, of_kernel = jnp.einsum("no,io->ni", gradient, kernel), jnp.einsum("ni,no->io", x, gradient)
+    return of_x, of_kernel, gradient.sum(axis=0)
+
+
+_affine.defvjp(_affine_forward, _affine_backward)
 
 
 class Linear(nnx.Module):
-    """An affine map over the last axis: x @ kernel (+ bias)."""
+    """An affine map over the last axis: x @ kernel (+ bias). `split`: the side that several devices may share."""
 
-    def __init__(self, inputs: int, outputs: int, *, bias: bool, rngs: nnx.Rngs):
+    def __init__(self, inputs: int, outputs: int, *, bias: bool, rngs: nnx.Rngs, split: layout.Split = None):
         # Scaled by the inputs, unlike the published constant 0.02: a model of small widths learns several times faster.
         self.kernel = nnx.Param(nnx.initializers.normal(inputs**-0.5)(rngs.params(), (inputs, outputs)))
         self.bias = nnx.Param(jnp.zeros(outputs)) if bias else None
+        self.split = split
 
     def __call__(self, x: Float[Array, "... I"]) -> Float[Array, "... O"]:
         """Map the last axis, in the input's dtype."""
         # A plain matrix product: contracting several axes at once for the kernel's gradient costs XLA:CPU a transposed
         # copy, which doubles the backward pass.
-        y = x.reshape(-1, x.shape[-1]) @ self.kernel[...].astype(x.dtype)
-        y = y.reshape(*x.shape[:-1], y.shape[-1])
-        return y if self.bias is None else y + self.bias[...].astype(x.dtype)
+        flat, kernel = x.reshape(-1, x.shape[-1]), layout.weight(self.kernel[...].astype(x.dtype), self.split)
+        y = flat @ kernel if self.bias is None else _affine(flat, kernel, self.bias[...].astype(x.dtype))
+        return layout.rows(y.reshape(*x.shape[:-1], y.shape[-1]), split=self.split == "outputs")
 
 
 class RMSNorm(nnx.Module):
@@ -66,10 +89,10 @@ class RMSNorm(nnx.Module):
 class GatedMLP(nnx.Module):
     """down(silu(gate(x)) * up(x)). The vision tower's three maps have biases, the language model's none."""
 
-    def __init__(self, width: int, hidden: int, *, bias: bool, rngs: nnx.Rngs):
-        self.gate = Linear(width, hidden, bias=bias, rngs=rngs)
-        self.up = Linear(width, hidden, bias=bias, rngs=rngs)
-        self.down = Linear(hidden, width, bias=bias, rngs=rngs)
+    def __init__(self, width: int, hidden: int, *, bias: bool, rngs: nnx.Rngs, split: bool = False):
+        self.gate = Linear(width, hidden, bias=bias, rngs=rngs, split="outputs" if split else None)
+        self.up = Linear(width, hidden, bias=bias, rngs=rngs, split="outputs" if split else None)
+        self.down = Linear(hidden, width, bias=bias, rngs=rngs, split="inputs" if split else None)
 
     def __call__(self, x: Float[Array, "... D"]) -> Float[Array, "... D"]:
         """Map each position on its own."""

@@ -18,6 +18,7 @@ from jaxtyping import Bool, Float, Int
 
 from perc_jax.batch import Array, PromptBatch
 from perc_jax.config import ModelConfig
+from perc_jax.model import layout
 from perc_jax.model.text import TextModel
 from perc_jax.model.vision import VisionTower
 
@@ -28,8 +29,8 @@ class Qwen2_5_VL(nnx.Module):
     """The vision tower and the language model. Made by `bind`; holds no state but parameters."""
 
     def __init__(self, config: ModelConfig, rngs: nnx.Rngs):
-        self.vision = VisionTower(config.vision, config.text.hidden_size, rngs)
-        self.text = TextModel(config.text, rngs)
+        self.vision = VisionTower(config.vision, config.text.hidden_size, rngs, attention=config.attention)
+        self.text = TextModel(config.text, rngs, attention=config.attention)
         self.dtype = jnp.dtype(config.dtype)
 
     def encode_images(
@@ -52,7 +53,8 @@ class Qwen2_5_VL(nnx.Module):
         image_slots: Int[Array, "P S"] | None,
     ) -> Float[Array, "P S D"]:
         """Look tokens up and put feature `image_slots[p, s]` where it is >= 0."""
-        x = self.text.embed.embedding[...][tokens].astype(self.dtype)
+        table = layout.weight(self.text.embed.embedding[...].astype(self.dtype), "inputs")
+        x = layout.rows(table[tokens])
         if features is None or features.shape[1] == 0:
             return x
         seen = jnp.take_along_axis(features, jnp.maximum(image_slots, 0)[..., None], axis=1)

@@ -13,7 +13,9 @@ from jaxtyping import Bool, Float, Int
 
 from perc_jax.batch import Array
 from perc_jax.config import TextConfig
-from perc_jax.model.attention import decode_step, group_row
+from perc_jax.model import layout
+from perc_jax.model.attention import Way, group_row
+from perc_jax.model.dense import decode_step
 from perc_jax.model.layers import GatedMLP, Linear, RMSNorm, mrope_tables, rotate, stack
 
 Tables = tuple[Float[Array, "..."], Float[Array, "..."]]  # cosines and sines
@@ -32,10 +34,10 @@ class TextAttention(nnx.Module):
 
     def __init__(self, config: TextConfig, rngs: nnx.Rngs):
         width, head_dim = config.hidden_size, config.head_dim
-        self.query = Linear(width, config.num_attention_heads * head_dim, bias=True, rngs=rngs)
-        self.key = Linear(width, config.num_key_value_heads * head_dim, bias=True, rngs=rngs)
-        self.value = Linear(width, config.num_key_value_heads * head_dim, bias=True, rngs=rngs)
-        self.output = Linear(config.num_attention_heads * head_dim, width, bias=False, rngs=rngs)
+        self.query = Linear(width, config.num_attention_heads * head_dim, bias=True, rngs=rngs, split="outputs")
+        self.key = Linear(width, config.num_key_value_heads * head_dim, bias=True, rngs=rngs, split="outputs")
+        self.value = Linear(width, config.num_key_value_heads * head_dim, bias=True, rngs=rngs, split="outputs")
+        self.output = Linear(config.num_attention_heads * head_dim, width, bias=False, rngs=rngs, split="inputs")
         self.kv_heads = config.num_key_value_heads
         self.head_dim = head_dim
 
@@ -56,7 +58,7 @@ class TextBlock(nnx.Module):
         self.input_norm = RMSNorm(config.hidden_size, config.rms_norm_eps)
         self.attention = TextAttention(config, rngs)
         self.post_norm = RMSNorm(config.hidden_size, config.rms_norm_eps)
-        self.mlp = GatedMLP(config.hidden_size, config.intermediate_size, bias=False, rngs=rngs)
+        self.mlp = GatedMLP(config.hidden_size, config.intermediate_size, bias=False, rngs=rngs, split=True)
 
     def __call__(
         self, x: Float[Array, "A B D"], rotary: Tables, attend: Callable
@@ -70,13 +72,14 @@ class TextBlock(nnx.Module):
 class TextModel(nnx.Module):
     """Embedding, the stacked blocks, the final norm and the head (the embedding itself where tied)."""
 
-    def __init__(self, config: TextConfig, rngs: nnx.Rngs):
+    def __init__(self, config: TextConfig, rngs: nnx.Rngs, *, attention: Way):
         self.embed = Embedding(config.vocab_size, config.hidden_size, rngs)
         self.layers = stack(config.num_hidden_layers, lambda r: TextBlock(config, r), rngs)
         self.norm = RMSNorm(config.hidden_size, config.rms_norm_eps)
         tied = config.tie_word_embeddings
         self.head = None if tied else Linear(config.hidden_size, config.vocab_size, bias=False, rngs=rngs)
         self.config = config
+        self.attention = attention
 
     def tables(self, positions: Int[Array, "P 3 T"], dtype: jnp.dtype) -> Tables:
         """Rotary cosines and sines [P,T,hd/2] of M-RoPE positions."""
@@ -95,7 +98,7 @@ class TextModel(nnx.Module):
         rotary = self.tables(positions, x.dtype)
 
         def body(x, block):
-            x, _ = block(x, rotary, lambda q, k, v: group_row(q, k, v, prompt_mask, group))
+            x, _ = block(x, rotary, lambda q, k, v: group_row(self.attention, q, k, v, prompt_mask, group))
             return x, None
 
         x, _ = jax.lax.scan(jax.checkpoint(body) if remat else body, x, self.layers)
@@ -108,7 +111,7 @@ class TextModel(nnx.Module):
         rotary = self.tables(positions, x.dtype)
 
         def body(x, block):
-            x, (k, v) = block(x, rotary, lambda q, k, v: group_row(q, k, v, prompt_mask, 0))
+            x, (k, v) = block(x, rotary, lambda q, k, v: group_row(self.attention, q, k, v, prompt_mask, 0))
             return x, (jnp.swapaxes(k, 1, 2), jnp.swapaxes(v, 1, 2))
 
         x, cache = jax.lax.scan(body, x, self.layers)
@@ -144,10 +147,11 @@ class TextModel(nnx.Module):
 
     def logits(self, hidden: Float[Array, "... D"]) -> Float[Array, "... V"]:
         """Scores of every token, accumulated and returned in float32."""
-        if self.head is None:
-            kernel, rule = self.embed.embedding[...], "nd,vd->nv"
-        else:
-            kernel, rule = self.head.kernel[...], "nd,dv->nv"
-        flat = hidden.reshape(-1, hidden.shape[-1])  # as in Linear: a plain product has a cheap gradient
-        out = jnp.einsum(rule, flat, kernel.astype(hidden.dtype), preferred_element_type=jnp.float32)
-        return out.reshape(*hidden.shape[:-1], -1)
+        flat = hidden.reshape(-1, hidden.shape[-1])
+        kernel = layout.weight(self.head_kernel().astype(hidden.dtype), "outputs")
+        out = jnp.einsum("nd,dv->nv", flat, kernel, preferred_element_type=jnp.float32)
+        return layout.rows(out.reshape(*hidden.shape[:-1], -1), split=True)
+
+    def head_kernel(self) -> Float[Array, "D V"]:
+        """The head's weights; the embedding, turned, where it is tied."""
+        return self.embed.embedding[...].T if self.head is None else self.head.kernel[...]

@@ -11,14 +11,15 @@ from jaxtyping import Bool, Float, Int
 
 from perc_jax.batch import Array
 from perc_jax.config import VisionConfig
-from perc_jax.model.attention import same_segment
+from perc_jax.model import dense
+from perc_jax.model.attention import Way, same_segment
 from perc_jax.model.layers import VISION_EPS, GatedMLP, Linear, RMSNorm, axial_tables, rotate, stack
 
 
 class VisionAttention(nnx.Module):
     """Multi-head attention within windows or within images. Separate q, k, v maps, so that heads shard cleanly."""
 
-    def __init__(self, config: VisionConfig, rngs: nnx.Rngs):
+    def __init__(self, config: VisionConfig, rngs: nnx.Rngs, *, attention: Way):
         width = config.hidden_size
         self.query = Linear(width, width, bias=True, rngs=rngs)
         self.key = Linear(width, width, bias=True, rngs=rngs)
@@ -26,6 +27,7 @@ class VisionAttention(nnx.Module):
         self.output = Linear(width, width, bias=True, rngs=rngs)
         self.heads = config.num_heads
         self.window = config.window_patches
+        self.way = attention  # within images; a window is always short
 
     def __call__(
         self,
@@ -43,12 +45,11 @@ class VisionAttention(nnx.Module):
 
         def in_windows(q, k, v):
             cut = (-1, self.window, *split[2:])
-            return same_segment(q.reshape(cut), k.reshape(cut), v.reshape(cut), image.reshape(-1, self.window)).reshape(
-                split
-            )
+            of_window = image.reshape(-1, self.window)
+            return dense.same_segment(q.reshape(cut), k.reshape(cut), v.reshape(cut), of_window).reshape(split)
 
         def in_images(q, k, v):
-            return same_segment(q, k, v, image)
+            return same_segment(self.way, q, k, v, image)
 
         # Checkpointed: without it, the scan would store both branches' scores for every block, [N, N] ones included.
         out = jax.lax.cond(whole_image, jax.checkpoint(in_images), jax.checkpoint(in_windows), q, k, v)
@@ -58,9 +59,9 @@ class VisionAttention(nnx.Module):
 class VisionBlock(nnx.Module):
     """Pre-norm attention and MLP, each added to its input."""
 
-    def __init__(self, config: VisionConfig, rngs: nnx.Rngs):
+    def __init__(self, config: VisionConfig, rngs: nnx.Rngs, *, attention: Way):
         self.norm1 = RMSNorm(config.hidden_size, VISION_EPS)
-        self.attention = VisionAttention(config, rngs)
+        self.attention = VisionAttention(config, rngs, attention=attention)
         self.norm2 = RMSNorm(config.hidden_size, VISION_EPS)
         self.mlp = GatedMLP(config.hidden_size, config.intermediate_size, bias=True, rngs=rngs)
 
@@ -89,16 +90,17 @@ class PatchMerger(nnx.Module):
     def __call__(self, x: Float[Array, "P N D"]) -> Float[Array, "P M E"]:
         """Merge each run of adjacent patches into one token."""
         units = self.norm(x).reshape(x.shape[0], x.shape[1] * x.shape[2] // self.joined, self.joined)
-        return self.output(jax.nn.gelu(self.hidden(units), approximate=False))
+        hidden = jax.nn.gelu(self.hidden(units).astype(jnp.float32), approximate=False).astype(x.dtype)
+        return self.output(hidden)
 
 
 class VisionTower(nnx.Module):
     """Patch embedding, the stacked blocks, the merger."""
 
-    def __init__(self, config: VisionConfig, outputs: int, rngs: nnx.Rngs):
+    def __init__(self, config: VisionConfig, outputs: int, rngs: nnx.Rngs, *, attention: Way):
         # The published 3-D convolution has stride = kernel, so it is one matrix product per patch.
         self.patch_embed = Linear(config.patch_values, config.hidden_size, bias=False, rngs=rngs)
-        self.blocks = stack(config.depth, lambda r: VisionBlock(config, r), rngs)
+        self.blocks = stack(config.depth, lambda r: VisionBlock(config, r, attention=attention), rngs)
         self.merger = PatchMerger(config, outputs, rngs)
         self.config = config
 

@@ -1,0 +1,251 @@
+"""Attention one block of scores at a time: memory linear in the length of the row, forward and backward.
+
+The softmax is built up over blocks of keys from a running maximum, sum and weighted value (Milakov and Gimelshein 2018,
+arXiv 1805.02867); the backward pass computes each block of weights again from the log of that sum (Dao et al. 2022,
+arXiv 2205.14135, algorithm 4). Differences: a query may see several parts of keys that lie apart, all under one
+softmax, and pairs of blocks in which nothing is seen are never visited. Matrix products take the inputs' dtype and
+accumulate in float32; everything else is float32.
+"""
+
+import functools
+import math
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Bool, Float, Int
+
+from perc_jax.batch import Array
+from perc_jax.model.dense import HIDDEN
+
+# Scores per prompt that exist at a time: what stays in a CPU's cache; what keeps a GPU busy (64 MiB of float32).
+BLOCK_SCORES = {"cpu": 2**17, "gpu": 2**24, "tpu": 2**24}
+BLOCK_SIDES = (64, 1024)  # below, the products get too thin; beyond, nothing gets faster
+QUERY_PADDING, KEY_PADDING = -3, -2  # segments of what fills the last block up; equal to no other segment
+
+
+class Part(NamedTuple):
+    """Keys and values that queries may see: those of the query's segment, up to its own place where `causal`.
+
+    N key/value heads serve the A query heads, A / N neighbours each.
+    """
+
+    k: Float[Array, "P N U hd"]
+    v: Float[Array, "P N U hd"]
+    segment: Int[Array, "P U"]
+
+
+class _Softmax(NamedTuple):
+    """A running softmax per query: maximum, sum of weights, weighted sum of values. Blocks of queries lead."""
+
+    top: Float[Array, "n P A t"]
+    total: Float[Array, "n P A t"]
+    values: Float[Array, "n P A t hd"]
+
+
+def group_row(
+    q: Float[Array, "P T K R hd"],
+    k: Float[Array, "P T K hd"],
+    v: Float[Array, "P T K hd"],
+    prompt_mask: Bool[Array, "P S"],
+    group: int,
+) -> Float[Array, "P T K R hd"]:
+    """Attend within group rows, as the rule in `attention` says."""
+    prompts, length = prompt_mask.shape
+    _, row, heads, repeats, width = q.shape
+    queries = jnp.moveaxis(q, 1, 3)  # [P,K,R,T,hd]
+    keys, values = jnp.swapaxes(k, 1, 2), jnp.swapaxes(v, 1, 2)
+    prompt = Part(keys[:, :, :length], values[:, :, :length], jnp.where(prompt_mask, 0, -1))
+    at_prompt = queries[..., :length, :].reshape(prompts, -1, length, width)
+    out = attend((True,), at_prompt, jnp.zeros_like(prompt.segment), (prompt,))
+    out = out.reshape(prompts, heads, repeats, length, width)
+    if row > length:
+        # Query heads in the order K, G, R: for the prompt's K heads G * R neighbours, for K * G own ones R neighbours.
+        own = queries[..., length:, :].reshape(prompts, heads, repeats, group, -1, width).swapaxes(2, 3)
+        own_k, own_v = (x[:, :, length:].reshape(prompts, heads * group, -1, width) for x in (keys, values))
+        segment = jnp.zeros((prompts, own_k.shape[2]), jnp.int32)
+        answer = attend(
+            (False, True),
+            own.reshape(prompts, -1, *own.shape[4:]),
+            segment,
+            (prompt, Part(own_k, own_v, segment)),
+        )
+        answer = answer.reshape(own.shape).swapaxes(2, 3).reshape(prompts, heads, repeats, -1, width)
+        out = jnp.concatenate([out, answer], axis=3)
+    return jnp.moveaxis(out, 3, 1)
+
+
+def same_segment(
+    q: Float[Array, "B T H hd"], k: Float[Array, "B T H hd"], v: Float[Array, "B T H hd"], segment: Int[Array, "B T"]
+) -> Float[Array, "B T H hd"]:
+    """Attend within segments, as the rule in `attention` says."""
+    q, k, v = (jnp.swapaxes(x, 1, 2) for x in (q, k, v))
+    return jnp.swapaxes(attend((False,), q, segment, (Part(k, v, segment),)), 1, 2)
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(0,))
+def attend(
+    causal: tuple[bool, ...], q: Float[Array, "P A T hd"], segment: Int[Array, "P T"], parts: tuple[Part, ...]
+) -> Float[Array, "P A T hd"]:
+    """Attend to all parts under one softmax. A causal part has T keys, one at each query's place."""
+    return _attend_forward(causal, q, segment, parts)[0]
+
+
+def _attend_forward(
+    causal: tuple[bool, ...], q: Array, segment: Array, parts: tuple[Part, ...]
+) -> tuple[Array, tuple[Any, ...]]:
+    """The result, and what the backward pass reads: no scores, but each query's log of the sum of weights."""
+    side = _side(q.shape[1])
+    queries, segments = _cut_queries(q, segment, side)
+    rows = queries.shape[:-1]
+    state = _Softmax(
+        jnp.full(rows, HIDDEN, jnp.float32), jnp.zeros(rows, jnp.float32), jnp.zeros(queries.shape, jnp.float32)
+    )
+    for part, in_order in zip(parts, causal, strict=True):
+        state = _absorb(state, queries, segments, part, in_order, side)
+    out = _join(state.values / state.total[..., None], 2, q.shape[2]).astype(q.dtype)
+    return out, (q, segment, parts, out, state.top + jnp.log(state.total))
+
+
+def _attend_backward(
+    causal: tuple[bool, ...], saved: tuple[Any, ...], to_out: Array
+) -> tuple[Array, None, tuple[Part, ...]]:
+    """Gradients of queries, keys and values from that of the result."""
+    q, segment, parts, out, log_total = saved
+    side = _side(q.shape[1])
+    queries, segments = _cut_queries(q, segment, side)
+    through_total = jnp.sum(to_out.astype(jnp.float32) * out.astype(jnp.float32), axis=-1)
+    fixed = (queries, segments, log_total, _cut(to_out, 2, side), _cut(through_total, 2, side))
+    to_queries, to_parts = jnp.zeros(queries.shape, jnp.float32), []
+    for part, in_order in zip(parts, causal, strict=True):
+        to_queries, to_part = _pull_back(to_queries, fixed, part, in_order, side)
+        to_parts.append(to_part)
+    return (_join(to_queries, 2, q.shape[2]) * q.shape[-1] ** -0.5).astype(q.dtype), None, tuple(to_parts)
+
+
+attend.defvjp(_attend_forward, _attend_backward)
+
+
+def _absorb(state: _Softmax, queries: Array, segments: Array, part: Part, causal: bool, side: int) -> _Softmax:
+    """Let every query see one part: each visited pair of blocks updates the running softmax of its queries."""
+    heads = part.k.shape[1]
+    keys, values, key_segments = _cut_part(part, side)
+
+    def visit(state: _Softmax, pair: Int[Array, "2"]) -> _Softmax:
+        i, j = pair
+        old = _Softmax(*(_split(_take(x, i), heads) for x in state))
+        raw = _product("pnrtd,pnud->pnrtu", _split(_take(queries, i), heads), _take(keys, j))
+        seen = _seen(_take(segments, i), _take(key_segments, j), pair if causal else None)
+        scores = jnp.where(seen, raw, HIDDEN)
+        top = jnp.maximum(old.top, scores.max(axis=-1))
+        weights, keep = jnp.exp(scores - top[..., None]), jnp.exp(old.top - top)
+        added = _product("pnrtu,pnud->pnrtd", weights.astype(values.dtype), _take(values, j))
+        new = _Softmax(top, old.total * keep + weights.sum(axis=-1), old.values * keep[..., None] + added)
+        return _Softmax(*(_put(x, i, y) for x, y in zip(state, new, strict=True)))
+
+    return _visit_pairs(visit, state, len(queries), len(keys), causal)
+
+
+def _pull_back(to_queries: Array, fixed: tuple[Array, ...], part: Part, causal: bool, side: int) -> tuple[Array, Part]:
+    """Carry the results' gradient back through one part: to queries (added), to its keys and values."""
+    queries, segments, log_total, to_out, through_total = fixed
+    heads = part.k.shape[1]
+    keys, values, key_segments = _cut_part(part, side)
+
+    def visit(grads: tuple[Array, Array, Array], pair: Int[Array, "2"]) -> tuple[Array, Array, Array]:
+        i, j = pair
+        queries_i, to_out_i, keys_j = _split(_take(queries, i), heads), _split(_take(to_out, i), heads), _take(keys, j)
+        raw = _product("pnrtd,pnud->pnrtu", queries_i, keys_j)
+        seen = _seen(_take(segments, i), _take(key_segments, j), pair if causal else None)
+        weights = jnp.where(seen, jnp.exp(raw - _split(_take(log_total, i), heads)[..., None]), 0.0)
+        to_weights = _product("pnrtd,pnud->pnrtu", to_out_i, _take(values, j))
+        to_scores = weights * (to_weights - _split(_take(through_total, i), heads)[..., None])
+        to_scores, weights = to_scores.astype(keys.dtype), weights.astype(to_out.dtype)
+        added = (
+            _product("pnrtu,pnud->pnrtd", to_scores, keys_j),
+            _product("pnrtu,pnrtd->pnud", to_scores, queries_i),
+            _product("pnrtu,pnrtd->pnud", weights, to_out_i),
+        )
+        old = _take(grads[0], i), _take(grads[1], j), _take(grads[2], j)
+        new = (x + y.reshape(x.shape) for x, y in zip(old, added, strict=True))
+        return tuple(_put(x, at, y) for x, at, y in zip(grads, (i, j, j), new, strict=True))
+
+    start = (to_queries, jnp.zeros(keys.shape, jnp.float32), jnp.zeros(values.shape, jnp.float32))
+    to_queries, *to_part = _visit_pairs(visit, start, len(queries), len(keys), causal)
+    to_keys, to_values = (_join(x, 2, part.k.shape[2]).astype(part.k.dtype) for x in to_part)
+    return to_queries, Part(to_keys, to_values, None)
+
+
+def _side(heads: int) -> int:
+    """Longest side of a block: a power of two, such that the block's scores of all query heads stay few enough."""
+    fewest, most = BLOCK_SIDES
+    scores = BLOCK_SCORES[jax.default_backend()]
+    return min(max(2 ** math.floor(math.log2(scores / heads) / 2), fewest), most)
+
+
+def _visit_pairs(visit: Callable[..., Any], state: Any, query_blocks: int, key_blocks: int, causal: bool) -> Any:
+    """Fold `visit(state, pair)` over the pairs of a block of queries and one of keys in which something can be seen."""
+    pairs = [(i, j) for i in range(query_blocks) for j in range(key_blocks) if not causal or j <= i]
+    table = jnp.array(pairs, jnp.int32)
+
+    def step(carry: tuple[Array, Any]) -> tuple[Array, Any]:
+        return carry[0] + 1, visit(carry[1], _take(table, carry[0]))
+
+    # Not a scan: taking gradients through the scan over layers, JAX would take the masks of all pairs out of it, since
+    # they are the same in every layer, and store them: [T, T] again.
+    return jax.lax.while_loop(lambda carry: carry[0] < len(pairs), step, (jnp.int32(0), state))[1]
+
+
+def _seen(
+    segment: Int[Array, "P t"], key_segment: Int[Array, "P u"], causal_pair: Int[Array, "2"] | None
+) -> Bool[Array, "P 1 1 t u"]:
+    """Which queries of a block see which keys; `causal_pair` numbers the two blocks where order counts."""
+    seen = segment[:, :, None] == key_segment[:, None, :]
+    if causal_pair is not None:
+        place = jnp.arange(segment.shape[1])
+        start, key_start = segment.shape[1] * causal_pair
+        seen &= (start + place)[:, None] >= key_start + place
+    return seen[:, None, None]
+
+
+def _cut(x: Array, axis: int, side: int, fill: int = 0) -> Array:
+    """Cut an axis into equal blocks of at most `side`, filled up at the end; the blocks become the first axis."""
+    length = x.shape[axis]
+    count = -(-length // side)
+    size = -(-length // count)
+    padding = [(0, 0)] * x.ndim
+    padding[axis] = (0, count * size - length)
+    x = jnp.pad(x, padding, constant_values=fill)
+    return jnp.moveaxis(x.reshape(*x.shape[:axis], count, size, *x.shape[axis + 1 :]), axis, 0)
+
+
+def _join(blocks: Array, axis: int, length: int) -> Array:
+    """Undo `_cut`."""
+    x = jnp.moveaxis(blocks, 0, axis)
+    return jax.lax.slice_in_dim(x.reshape(*x.shape[:axis], -1, *x.shape[axis + 2 :]), 0, length, axis=axis)
+
+
+def _cut_queries(q: Array, segment: Array, side: int) -> tuple[Array, Array]:
+    return _cut(q * q.shape[-1] ** -0.5, 2, side), _cut(segment, 1, side, QUERY_PADDING)
+
+
+def _cut_part(part: Part, side: int) -> tuple[Array, Array, Array]:
+    return _cut(part.k, 2, side), _cut(part.v, 2, side), _cut(part.segment, 1, side, KEY_PADDING)
+
+
+def _split(x: Array, heads: int) -> Array:
+    """Group the query heads [P A …] by the key/value head that they read [P N A/N …]."""
+    return x.reshape(x.shape[0], heads, -1, *x.shape[2:])
+
+
+def _product(rule: str, a: Array, b: Array) -> Array:
+    return jnp.einsum(rule, a, b, preferred_element_type=jnp.float32)
+
+
+def _take(blocks: Array, i: Array) -> Array:
+    return jax.lax.dynamic_index_in_dim(blocks, i, keepdims=False)
+
+
+def _put(blocks: Array, i: Array, block: Array) -> Array:
+    return jax.lax.dynamic_update_index_in_dim(blocks, block.reshape(blocks.shape[1:]), i, 0)
