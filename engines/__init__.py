@@ -24,7 +24,7 @@ from engines.photo import photograph
 from engines.sudoku import ENGINE as _SUDOKU
 from engines.verify import verify as _verify_answer
 
-__all__ = ["ENGINES", "Answer", "Sample", "candidates", "sample", "verify"]
+__all__ = ["ENGINES", "Answer", "Sample", "candidates", "sample", "style_of", "verify"]
 
 ENGINES: dict[str, Engine] = {e.name: e for e in (_GRID, _CUBE, _CHART, _SUDOKU, _FUNCTION, _GEOMETRY)}
 
@@ -64,13 +64,12 @@ def sample(
     kind = _question_type(engine, split, index, level, question_type, size_px)
     posed = pose(engine, kind, split=split, index=index, level=level)
     key = (engine.name, engine.version, kind.name, split, index, level)
-    drawing = engine.draw(posed.scene, size_px, _style(engine, kind, split, key))
+    drawing = engine.draw(posed.scene, size_px, style_of(engine, kind, split=split, index=index, level=level))
     if not isinstance(drawing, Drawing):
         drawing = Drawing(drawing)
-    image, marks = np.array(drawing.image), drawing.marks
     is_photo = split == "test_b" if photo is None else photo
     if is_photo:
-        image = photograph(image, make_rng("photo", *key), level)
+        drawing = photograph(drawing, make_rng("photo", *key), level)
     facts = posed.facts if engine.facts is None else engine.facts(posed.scene, make_rng("facts", *key))
     scene = posed.scene.to_json()
     return Sample(
@@ -82,14 +81,14 @@ def sample(
         level=level,
         size_px=size_px,
         photographed=is_photo,
-        image=image,
+        image=np.array(drawing.image),
         question=posed.question,
         answer=posed.answer,
         facts=tuple(fact for fact in facts if fact.question != posed.question),
         scene=scene,
         scene_text=posed.scene.describe() if hasattr(posed.scene, "describe") else json.dumps(scene),
         query=dict(posed.query),
-        marks=marks,
+        marks=drawing.marks,
         guess_rate=posed.guess_rate,
     )
 
@@ -131,9 +130,9 @@ def _question_type(
     return types[int(rng.integers(len(types)))]
 
 
-def _style(engine: Engine, kind: QuestionType, split: str, key: tuple) -> Style:
+def style_of(engine: Engine, kind: QuestionType, *, split: str, index: int, level: int) -> Style:
     """The look of a sample: held-out themes for the trained types of test_d, the others everywhere else."""
-    rng = make_rng("style", *key)
+    rng = make_rng("style", engine.name, engine.version, kind.name, split, index, level)
     trained = engine.themes - engine.held_out_themes
     is_held_out = split == "test_d" and not kind.held_out
     theme = int(rng.integers(trained, engine.themes)) if is_held_out else int(rng.integers(trained))

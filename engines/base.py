@@ -79,7 +79,7 @@ class Engine:
     types: tuple[QuestionType, ...]
     draw: Callable[[Scene, int, Style], Drawing]  # scene, size in px, style -> RGB picture of that size, with marks
     facts: Callable[[Scene, np.random.Generator], tuple[Fact, ...]] | None = None  # further questions, each answerable
-    themes: int = 4  # number of looks; the last `held_out_themes` are drawn in test_d only
+    themes: int = 8  # looks, as many as `engines.style.THEMES`; the last `held_out_themes` are for test_d only
     held_out_themes: int = 1
 
 
