@@ -1,4 +1,4 @@
-"""Bar, pie and line charts: reading values, comparing, counting."""
+"""Charts of every common kind: reading values, comparing, counting, following lines, using legends and axes."""
 
 from engines.chart.questions import ENGINE
 

@@ -13,10 +13,11 @@ import numpy as np
 
 from engines.answer import Answer
 from engines.base import Posed, Scene
-from engines.compose.program import Node, Table, Thing, Undefined, operations
+from engines.compose.program import Node, Table, Thing, Undefined
+from engines.compose.program import operations as length_of
 from engines.compose.wording import Attribute, Kind, is_sayable, question
 
-OPERATIONS = (1, 1, 2, 2, 3, 3, 4, 4, 5, 5)  # per level, of the program besides its question
+OPERATIONS = (1, 1, 2, 2, 3, 3, 4, 4, 5, 5)  # per level, of the program besides its question; fewer for few things
 MOST = (3, 3, 4, 4, 5, 5, 5, 6, 6, 6)  # largest number that a count asks for, per level
 TRIES_PER_SCENE = 60
 TRIES_OF_PAIRS = 3  # per scene, of questions about two things: their descriptions are few and known
@@ -147,24 +148,29 @@ def _forms(kind: Kind, *forms: str) -> list[tuple[str, str]]:
 
 
 def make_pose(
-    kind: Kind, random_scene: Callable[[np.random.Generator, int], Scene], things: Callable[[Any], Sequence[Thing]]
+    kind: Kind,
+    random_scene: Callable[[np.random.Generator, int], Scene],
+    things: Callable[[Any], Sequence[Thing]],
+    operations: Sequence[int] = OPERATIONS,
+    most: Sequence[int] = MOST,
 ) -> Callable[[np.random.Generator, int], Posed]:
     """Build the `pose` of a compositional question type over a category's random scenes.
 
+    `operations` and `most` say per level how long programs are and how far is counted.
     Raises `RuntimeError` from `pose` if no scene has a question with one of the answers drawn.
     """
 
     def pose(rng: np.random.Generator, level: int) -> Posed:
         for _ in range(TARGETS):
-            target = _target(kind, rng, level)
+            target = _target(kind, rng, operations[level])
             for _ in range(SCENES):
                 scene = random_scene(rng, level)
                 table = Table(things(scene))
-                options = _options(kind, table, target, level) if table.things else ()
+                options = _options(kind, table, target, most[level]) if table.things else ()
                 if not options:
                     continue
                 wanted = options[int(target.share * len(options))]
-                node = _search(_Drafter(kind, table, rng), table, target, OPERATIONS[level], wanted)
+                node = _search(_Drafter(kind, table, rng), table, target, operations[level], wanted)
                 if node is not None:
                     return _posed(kind, scene, node, wanted, options, rng)
         raise RuntimeError(f"no question about {kind.plural} at level {level} in {TARGETS * SCENES} scenes")
@@ -172,15 +178,15 @@ def make_pose(
     return pose
 
 
-def _target(kind: Kind, rng: np.random.Generator, level: int) -> _Target:
+def _target(kind: Kind, rng: np.random.Generator, budget: int) -> _Target:
     heads = [("count", ""), *(("read", a.name) for a in kind.attributes if a.read)]
-    if OPERATIONS[level] >= 3:
+    if budget >= 3:
         heads += [("difference", ""), ("total", ""), ("compare", "")]
         heads += [(head, a.name) for a in kind.attributes for head in ("gap", "sum") if getattr(a, head)]
     return _Target(*heads[int(rng.integers(len(heads)))], float(rng.random()))
 
 
-def _options(kind: Kind, table: Table, target: _Target, level: int) -> Sequence[str | int]:
+def _options(kind: Kind, table: Table, target: _Target, most: int) -> Sequence[str | int]:
     """The answers that are equally likely to be asked for."""
     head = target.head
     if head == "read":
@@ -189,11 +195,11 @@ def _options(kind: Kind, table: Table, target: _Target, level: int) -> Sequence[
     if head == "compare":
         return COMPARED
     if head == "count":
-        return range(1, MOST[level] + 1)
+        return range(1, most + 1)
     if head == "difference":
-        return range(1, MOST[level] // 2 + 2)
+        return range(1, most // 2 + 2)
     if head == "total":
-        return range(2, MOST[level] + 2)
+        return range(2, most + 2)
     values = table.values(target.name)
     reach = values[-1] - values[0]
     return range(1, max(2, reach)) if head == "gap" else range(2 * values[0] + 1, 2 * values[-1])
@@ -209,7 +215,7 @@ def _search(drafter: _Drafter, table: Table, target: _Target, budget: int, wante
             is_wanted = table.answer(node) == wanted
         except Undefined:
             continue
-        if not is_wanted or operations(node) != budget or not is_sayable(node) or _gives_away(node):
+        if not is_wanted or length_of(node) != budget or not is_sayable(node) or _gives_away(node):
             continue
         if not table.is_idle(node):
             return node

@@ -99,4 +99,6 @@ def things(scene: SudokuScene) -> list[Thing]:
     ]
 
 
-pose_compose = make_pose(KIND, random_scene, things)
+OPERATIONS = (1, 1, 2, 2, 3, 3, 3, 3, 4, 4)  # a digit has fewer attributes than a shape in a grid
+
+pose_compose = make_pose(KIND, random_scene, things, OPERATIONS)
