@@ -8,8 +8,6 @@ Splits: `train`; `test_a` clean and `test_b` photographed, both of trained types
 ones; `test_d` alternates held-out types in trained themes (even index) and trained types in a held-out theme (odd).
 """
 
-import json
-
 import numpy as np
 
 from engines.answer import Answer
@@ -19,7 +17,6 @@ from engines.cube import ENGINE as _CUBE
 from engines.function import ENGINE as _FUNCTION
 from engines.geometry import ENGINE as _GEOMETRY
 from engines.grid import ENGINE as _GRID
-from engines.marks import Drawing
 from engines.photo import photograph
 from engines.sudoku import ENGINE as _SUDOKU
 from engines.verify import verify as _verify_answer
@@ -65,13 +62,10 @@ def sample(
     posed = pose(engine, kind, split=split, index=index, level=level)
     key = (engine.name, engine.version, kind.name, split, index, level)
     drawing = engine.draw(posed.scene, size_px, style_of(engine, kind, split=split, index=index, level=level))
-    if not isinstance(drawing, Drawing):
-        drawing = Drawing(drawing)
     is_photo = split == "test_b" if photo is None else photo
     if is_photo:
         drawing = photograph(drawing, make_rng("photo", *key), level)
-    facts = posed.facts if engine.facts is None else engine.facts(posed.scene, make_rng("facts", *key))
-    scene = posed.scene.to_json()
+    facts = () if engine.facts is None else engine.facts(posed.scene, make_rng("facts", *key))
     return Sample(
         engine=engine.name,
         version=engine.version,
@@ -85,8 +79,8 @@ def sample(
         question=posed.question,
         answer=posed.answer,
         facts=tuple(fact for fact in facts if fact.question != posed.question),
-        scene=scene,
-        scene_text=posed.scene.describe() if hasattr(posed.scene, "describe") else json.dumps(scene),
+        scene=posed.scene.to_json(),
+        scene_text=posed.scene.describe(),
         query=dict(posed.query),
         marks=drawing.marks,
         guess_rate=posed.guess_rate,

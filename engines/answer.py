@@ -118,6 +118,24 @@ class Answer:
         """Give the gold answer as a model should write it inside the box."""
         return _KINDS[self.kind][1](self.value)
 
+    def to_json(self) -> dict[str, Any]:
+        """Give the answer as JSON-ready data that `from_json` reads back: its text, and what its comparison needs."""
+        data: dict[str, Any] = {"kind": self.kind, "text": self.text()}
+        if self.vocabulary:
+            data["vocabulary"] = list(self.vocabulary)
+        if self.kind == "decimal":  # exact ratios, as a text of six decimals need not be
+            data |= {"value": str(self.value), "tolerance": str(self.tolerance)}
+        return data
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> "Answer":
+        """Read what `to_json` gave. Raises `ValueError` if the kind is unknown or the text outside its grammar."""
+        kind, vocabulary = data["kind"], _checked(data.get("vocabulary", ()))
+        if kind not in _KINDS:
+            raise ValueError(f"answer.kind must be one of {', '.join(_KINDS)}, got {kind!r}")
+        value = Fraction(data["value"]) if kind == "decimal" else _KINDS[kind][0](data["text"], vocabulary)
+        return cls(kind, value, vocabulary, Fraction(data.get("tolerance", 0)))
+
     def accepts(self, content: str) -> bool:
         """Say whether the content of a box is this answer. Linear time; never raises on a string."""
         found = parse(content, self)

@@ -150,7 +150,7 @@ class OptimizerConfig:
 
     learning_rate: float
     method: Literal["adamw", "muon"] = "adamw"  # muon: matrices by Muon, everything else by AdamW, at the same rate
-    warmup_steps: int = 0
+    warmup_steps: int = 0  # optimizer updates
     schedule: Literal["constant", "cosine"] = "constant"
     b1: float = 0.9
     b2: float = 0.999
@@ -169,6 +169,33 @@ class RewardConfig:
 
 
 @dataclass(frozen=True)
+class LossConfig:
+    """What a GRPO stage minimises; formulas and sources stand in `grpo.py`. The default is GRPO with DAPO's token mean.
+
+    Dr. GRPO: `advantage="centred", aggregation="constant"`. DAPO: `clip_high=0.28, overlong_tokens=...`. GSPO:
+    `objective="gspo", aggregation="completion_mean", clip_low=3e-4, clip_high=4e-4`. CISPO: `objective="cispo"`; with
+    `clip_low=1.0, clip_high=1.0` its weights are importance weights truncated at 2. GDPO: `advantage="per_reward"`.
+    """
+
+    objective: Literal["grpo", "gspo", "cispo"] = "grpo"  # ratio per token, per completion, or as a fixed weight
+    aggregation: Literal["token_mean", "completion_mean", "constant"] = "token_mean"  # what each token's term weighs
+    advantage: Literal["standardised", "centred", "per_reward"] = "standardised"
+    clip_low: float = 0.2  # a ratio below 1 - clip_low is clipped; 1 is no bound
+    clip_high: float = 0.2  # and one above 1 + clip_high
+    dual_clip: float = 0.0  # largest ratio of a completion with negative advantage; 0 is no bound
+    overlong_tokens: int = 0  # the last tokens of max_tokens in which a penalty on the reward grows to 1; 0 is none
+
+    def __post_init__(self):
+        """Check what spans fields."""
+        check(0 < self.clip_low <= 1, "loss.clip_low", "must be within (0, 1]", self.clip_low)
+        check(self.clip_high > 0, "loss.clip_high", "must be > 0", self.clip_high)
+        check(self.dual_clip == 0 or self.dual_clip > 1, "loss.dual_clip", "must be 0 or > 1", self.dual_clip)
+        has_signs = self.objective != "cispo" or self.dual_clip == 0
+        check(has_signs, "loss.dual_clip", "must be 0 for cispo, which clips both signs alike", self.dual_clip)
+        check(self.overlong_tokens >= 0, "loss.overlong_tokens", "must be >= 0", self.overlong_tokens)
+
+
+@dataclass(frozen=True)
 class StageConfig:
     """One line of the recipe."""
 
@@ -182,6 +209,8 @@ class StageConfig:
     remat: bool = True  # recompute each block in the backward pass instead of storing its activations
     group_size: int = 1  # G; 1 for sft
     reward: RewardConfig = RewardConfig()
+    loss: LossConfig = LossConfig()  # of grpo
+    updates_per_rollout: int = 1  # optimizer updates of a step, each on its own part of the prompts
 
     def __post_init__(self):
         """Check what spans fields."""
@@ -189,16 +218,20 @@ class StageConfig:
         check(self.steps >= 0, f"{name}.steps", "must be >= 0", self.steps)
         check(self.prompts_per_step >= 1, f"{name}.prompts_per_step", "must be >= 1", self.prompts_per_step)
         check(self.micro_batches >= 1, f"{name}.micro_batches", "must be >= 1", self.micro_batches)
+        updates = self.updates_per_rollout
+        check(updates >= 1, f"{name}.updates_per_rollout", "must be >= 1", updates)
         check(
-            self.prompts_per_step % self.micro_batches == 0,
+            self.prompts_per_step % (self.micro_batches * updates) == 0,
             f"{name}.prompts_per_step",
-            "must be a multiple of micro_batches",
+            "must be a multiple of micro_batches" + " x updates_per_rollout" * (updates > 1),
             self.prompts_per_step,
         )
         if self.kind == "grpo":
             check(self.group_size >= 2, f"{name}.group_size", "must be >= 2 for grpo", self.group_size)
         else:
             check(self.group_size == 1, f"{name}.group_size", "must be 1 for sft", self.group_size)
+            check(updates == 1, f"{name}.updates_per_rollout", "must be 1 for sft", updates)
+            check(self.loss == LossConfig(), f"{name}.loss", "must be left as it is for sft", self.loss)
 
 
 @dataclass(frozen=True)
@@ -298,6 +331,13 @@ class Config:
             f"must be above the trained level {highest}",
             suites.hard_levels,
         )
+        for stage in self.stages:
+            check(
+                stage.loss.overlong_tokens <= self.rollout.max_tokens,
+                f"stages[{stage.name}].loss.overlong_tokens",
+                f"must be within rollout.max_tokens ({self.rollout.max_tokens})",
+                stage.loss.overlong_tokens,
+            )
         names = [stage.name for stage in self.stages]
         check(len(set(names)) == len(names), "stages", "must have different names", names)
 

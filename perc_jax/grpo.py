@@ -1,11 +1,23 @@
-"""GRPO: group-normalised advantages and the policy-gradient loss. Pure maths on [P, G] and [P, G, C].
+"""GRPO and its relatives: advantages within groups, and the policy-gradient loss. Pure maths on [P, G] and [P, G, C].
 
-Shao et al. 2024 (arXiv 2402.03300), equations 1-3 with three deviations:
-1. Strictly on-policy (one update per rollout) with KL coefficient 0: the ratio is 1 and its gradient is that of the
-   log-probability, so neither old nor reference log-probabilities are computed, and no clipping can be active.
-2. The loss is the mean over all trained tokens of the global batch (token mean, DAPO, arXiv 2503.14476 eq. 12) instead
-   of a mean of per-completion means, so a long completion is not discounted and micro-batching cannot change it.
+GRPO is Shao et al. 2024 (arXiv 2402.03300), equations 1-3, with three deviations as the default:
+1. Where a rollout serves one update, the policy that is trained is the one that sampled: the ratio is 1 by
+   construction, its gradient is that of the log-probability, and no clipping is active. Where it serves several, the
+   ratio is that of the trainer's probability now to the sampler's then, and no old log-probabilities are computed.
+2. The loss is the mean over all trained tokens of the update's batch (token mean, DAPO, arXiv 2503.14476 eq. 12)
+   instead of a mean of per-completion means, so a long completion is not discounted.
 3. Groups whose rewards are all equal carry no signal; they are masked out of the loss and out of its normaliser.
+
+With r = pi / pi_sampler of a token, A its completion's advantage, l and h the config's `clip_low` and `clip_high`, the
+terms that are maximised are
+    grpo   min(r A, clip(r, 1 - l, 1 + h) A), which clips r from above where A > 0 and from below where A < 0
+    gspo   the same with the completion's s = exp(mean over its tokens of log r) in the place of r
+    cispo  stop_gradient(clip(r, 1 - l, 1 + h)) A log pi
+l = h is PPO's clip (arXiv 1707.06347 eq. 7), h > l DAPO's clip-higher (arXiv 2503.14476 eq. 8). GSPO: arXiv 2507.18071
+eq. 5-7. CISPO: arXiv 2506.13585 eq. 4-5; with l = 1 its weights are the truncated importance weights min(r, 1 + h) of
+IMPALA (arXiv 1802.01561), which also correct a sampler that rounds otherwise than the trainer, so that here alone r is
+that of the sampler on every update. `dual_clip` c (Ye et al., arXiv 1912.09729) makes it max(., c A) where A < 0:
+without it r, and the step, have no bound there.
 
 Worked example, G = 4, rewards 1 0 0 1: mean 0.5, standard deviation 0.5, advantages +1 -1 -1 +1.
 """
@@ -14,7 +26,11 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Bool, Float, Int
+
+from perc_jax.config import LossConfig
+
+MAX_LOG_RATIO = 20.0  # beyond it a ratio is cut without gradient: exp must stay finite even where it is clipped
 
 
 class Advantages(NamedTuple):
@@ -24,26 +40,114 @@ class Advantages(NamedTuple):
     has_signal: Bool[Any, "P"]
 
 
-def group_advantages(rewards: Float[Any, "P G"]) -> Advantages:
-    """Standardise rewards within each group (population standard deviation); numpy in, numpy out, jax in, jax out.
+class PolicyLoss(NamedTuple):
+    """A loss yet to be divided by `normaliser`, and how many trained tokens had their ratio clipped."""
 
-    A group with equal rewards gets advantages of exactly 0 and has_signal False.
+    total: Float[Array, ""]
+    clipped: Float[Array, ""]
+
+
+def group_advantages(rewards: Float[Any, "P G"], *, standardise: bool = True) -> Advantages:
+    """Centre rewards within each group and divide by their population standard deviation; numpy in, numpy out, jax in,
+    jax out.
+
+    Without `standardise` they are only centred: Dr. GRPO (arXiv 2503.20783), where a question that is nearly always or
+    nearly never answered does not weigh more. A group with equal rewards gets advantages of exactly 0 and has_signal
+    False.
     """
     has_signal = rewards.max(axis=1) > rewards.min(axis=1)
     centred = rewards - rewards.mean(axis=1, keepdims=True)
+    if not standardise:
+        return Advantages(centred * has_signal[:, None], has_signal)
     scale = rewards.std(axis=1, keepdims=True) + ~has_signal[:, None]  # 1 more where there is no signal: no 0 / 0
     return Advantages(centred / scale * has_signal[:, None], has_signal)
 
 
-def policy_loss_sum(
-    logprobs: Float[Array, "P G C"], advantages: Float[Array, "P G"], mask: Bool[Array, "P G C"]
-) -> Float[Array, ""]:
-    """Minus the sum over tokens of ratio x advantage, to be divided by the global number of trained tokens.
+def per_reward_advantages(rewards: Float[Any, "N P G"], weights: Float[Any, "N"]) -> Advantages:
+    """Standardise each of N rewards within each group and add them up by weight (GDPO, arXiv 2601.05242).
 
-    The ratio exp(logprob - stop_gradient(logprob)) has the value 1 and the gradient of the log-probability.
+    So a reward that nearly every completion earns cannot drown the differences in another. The paper then divides by
+    the deviation over the whole batch, which is the caller's part: it spans hosts.
     """
-    ratio = jnp.exp(logprobs - jax.lax.stop_gradient(logprobs))
-    return -jnp.sum(jnp.where(mask, ratio * advantages[:, :, None], 0.0))
+    parts = [group_advantages(reward).advantages * weight for reward, weight in zip(rewards, weights, strict=True)]
+    advantages = sum(parts[1:], parts[0])
+    return Advantages(advantages, (advantages != 0).any(axis=1))
+
+
+def overlong_penalty(lengths: Float[Any, "P G"], max_tokens: int, overlong_tokens: int) -> Float[Any, "P G"]:
+    """What a reward loses for length (DAPO's soft overlong punishment, arXiv 2503.14476 eq. 13): 0 up to `max_tokens -
+    overlong_tokens` tokens, from there linearly down to -1 at `max_tokens`, where completions are cut."""
+    return -(lengths - (max_tokens - overlong_tokens)).clip(0, overlong_tokens) / overlong_tokens
+
+
+def policy_loss_sum(
+    logprobs: Float[Array, "P G C"],
+    sampler_logprobs: Float[Array, "P G C"],
+    advantages: Float[Array, "P G"],
+    mask: Bool[Array, "P G C"],
+    config: LossConfig,
+    *,
+    on_policy: bool,
+) -> PolicyLoss:
+    """Minus the weighted sum of the config's terms over the tokens of the mask.
+
+    `on_policy` says that the parameters are those that sampled: then the ratio is exp(logprob - stop_gradient(logprob))
+    with the value 1 and the gradient of the log-probability, whatever the rounding of the sampler.
+    """
+    is_one = on_policy and config.objective != "cispo"
+    sampled = jax.lax.stop_gradient(logprobs) if is_one else sampler_logprobs
+    log_ratio = jnp.where(mask, logprobs - sampled, 0.0)
+    if config.objective == "gspo":
+        log_ratio = jnp.sum(log_ratio, axis=2, keepdims=True) / _lengths(mask)
+    ratio = jnp.exp(jnp.minimum(log_ratio, MAX_LOG_RATIO))
+    advantages, beyond = advantages[:, :, None], jnp.float32(0)
+    if not is_one:
+        lower, upper = _bounds(advantages, config)
+        is_inside = (ratio >= lower) & (ratio <= upper)
+        clipped = jnp.clip(jax.lax.stop_gradient(ratio), lower, upper)
+        beyond = jnp.sum(mask & ~is_inside).astype(jnp.float32)
+        if config.objective == "cispo":
+            ratio = clipped * jnp.where(mask, logprobs, 0.0)
+        else:
+            ratio = jnp.where(is_inside, ratio, clipped)
+    terms = jnp.where(mask, ratio * advantages, 0.0)
+    if config.aggregation == "completion_mean":
+        terms = terms / _lengths(mask)
+    elif config.aggregation == "constant":
+        terms = terms / mask.shape[2]
+    return PolicyLoss(-jnp.sum(terms), beyond)
+
+
+def _lengths(mask: Bool[Array, "P G C"]) -> Int[Array, "P G 1"]:
+    """Trained tokens of each completion, at least 1."""
+    return jnp.maximum(jnp.sum(mask, axis=2, keepdims=True), 1)
+
+
+def _bounds(advantages: Float[Array, "P G 1"], config: LossConfig) -> tuple[Array, Array]:
+    """Between which ratios a completion is trained on; beyond them a larger step would not be held back otherwise."""
+    low, high = 1.0 - config.clip_low, 1.0 + config.clip_high
+    if config.objective == "cispo":
+        return jnp.full_like(advantages, low), jnp.full_like(advantages, high)
+    return jnp.where(advantages >= 0, 0.0, low), jnp.where(advantages >= 0, high, config.dual_clip or jnp.inf)
+
+
+def normaliser(mask: Bool[Array, "P G C"], advantages: Float[Array, "P G"], config: LossConfig) -> Float[Array, ""]:
+    """What the loss sum of an update's whole batch is divided by, at least 1.
+
+    token_mean: trained tokens (DAPO). completion_mean: completions, each a mean over its own tokens (GRPO eq. 3, GSPO).
+    Both of groups with signal only. constant: all completions, each a sum over its tokens divided by C, whatever was
+    sampled (Dr. GRPO, arXiv 2503.20783: no bias towards short right and long wrong answers).
+    """
+    if config.aggregation == "constant":
+        return jnp.float32(mask.shape[0] * mask.shape[1])
+    counted = mask if config.aggregation == "token_mean" else jnp.any(mask, axis=2, keepdims=True)
+    return trained_count(counted, advantages)
+
+
+def trained_count(mask: Bool[Array, "P G C"], advantages: Float[Array, "P G"]) -> Float[Array, ""]:
+    """Entries of the mask in groups with signal, at least 1."""
+    has_signal = jnp.any(advantages != 0, axis=1)
+    return jnp.maximum(jnp.sum(mask & has_signal[:, None, None]), 1).astype(jnp.float32)
 
 
 def mismatch(

@@ -10,23 +10,23 @@ import contextlib
 import json
 import time
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import numpy as np
 from etils import epath
 
-from perc_jax import data, rewarded, samples, sharding, tokenizer
+from perc_jax import data, hf_folder, pretrained, rewarded, samples, sharding, tokenizer, weights
 from perc_jax.batch import PromptBatch, TrainBatch
 from perc_jax.checkpoint import Checkpoints
 from perc_jax.config import Config, StageConfig, to_dict
-from perc_jax.evaluate import Evaluator, proof_of_sight
 from perc_jax.files import write_whole
 from perc_jax.metrics import CompileCounter, Metrics, Timer, peak_rss_bytes
 from perc_jax.programs import Programs, StagePrograms
 from perc_jax.progress import Progress
 from perc_jax.report import write_report
 from perc_jax.reward import Verifier
+from perc_jax.suites import Evaluator, proof_of_sight
 from perc_jax.update import TrainState
 
 MAX_BAD_STEPS = 5  # consecutive steps with a non-finite gradient after which the run stops
@@ -56,13 +56,13 @@ class Run:
         self.folder, self.began = epath.Path(workdir).expanduser(), time.monotonic()
         self.started = datetime.now().astimezone().isoformat(timespec="seconds")
         self.tokens = tokenizer.load(config.data.tokenizer)
-        if self.tokens.vocab_size > config.model.text.vocab_size:
-            raise ValueError(
-                f"model.text.vocab_size must be at least the tokenizer's {self.tokens.vocab_size}, "
-                f"got {config.model.text.vocab_size}"
-            )
+        tokenizer.check_fits(self.tokens, config.model.text.vocab_size)
         self.checkpoints = Checkpoints(workdir, config.checkpoint.keep)
         self.checkpoints.check(to_dict(config))
+        if config.pretrained and not self.checkpoints.steps():  # before minutes of compiling; a resumed run has its own
+            folder = pretrained.folder_of(config.pretrained)
+            hf_folder.check_same_model(folder, config.model, "model")
+            weights.check(folder, config.model)
         self.metrics = Metrics(workdir)
         self.bad_steps, self.peak_bytes, self.facts = 0, 0, {}
         with screen.phase("compiling"):
@@ -96,8 +96,13 @@ class Run:
         self.screen.say(f"peak memory of all processes {peak_rss_bytes() / 2**30:.2f} GB")
 
     def _fresh(self) -> TrainState:
-        """The state before the first step."""
-        params = self.programs.init_params()
+        """The state before the first step: random weights, or those of the Hugging Face model that the config names."""
+        if self.config.pretrained:
+            folder = pretrained.folder_of(self.config.pretrained)
+            with self.screen.phase("reading the pretrained weights"):
+                params = weights.load_params(folder, self.config.model, self.programs.params, bar=self.screen.bar)
+        else:
+            params = self.programs.init_params()
         step, key = np.int32(0), np.array([0, self.config.seed], np.uint32)
         step, key = sharding.same_to_mesh((step, key), self.programs.mesh)
         return TrainState(params, self.stages[0].init_opt_state(params), step, key)
@@ -124,12 +129,10 @@ class Run:
 
     def _prove_sight(self, state: TrainState) -> None:
         """Stop unless the picture reaches the model."""
-        params = self.programs.publish(state.params)
         with self.screen.phase("proving that the model sees"):
-            changes = proof_of_sight(self.config, self.programs, params)
-        self.screen.say(
-            "the model sees: " + ", ".join(f"{name} picture moves logprobs by {x:.2g}" for name, x in changes.items())
-        )
+            changes = proof_of_sight(self.config, self.programs, state.params)
+        moves = ", ".join(f"{who}'s by {change:.2g} ({name})" for (who, name), change in changes.items())
+        self.screen.say(f"the model sees: another picture moves log-probabilities: {moves}")
 
     def _run_stage(self, index: int, state: TrainState, first: int, verifier: Verifier) -> TrainState:
         """The steps of one stage from `first` on."""
@@ -138,7 +141,6 @@ class Run:
             return state
         before, pending = sum(earlier.steps for earlier in self.config.stages[:index]), None
         compiled = self.compiles.count
-        rollout_params = self.programs.publish(state.params) if stage.kind == "grpo" else None
         with self._stream(stage, first) as stream, self.screen.bar(stage.name, stage.steps, first) as advance:
             self.timer.finish()
             for done in range(first + 1, stage.steps + 1):
@@ -149,10 +151,7 @@ class Run:
                 with self.screen.phase("update"):
                     jax.block_until_ready(state.step)
                 if stage.kind == "grpo":
-                    state, device, host = self._grpo_step(
-                        programs, stage, state, rollout_params, prompts, batch, step, verifier
-                    )
-                    rollout_params = self.programs.publish(state.params)
+                    state, device, host = self._grpo_step(programs, stage, state, prompts, batch, step, verifier)
                 else:
                     state, device, host = self._sft_step(programs, state, prompts, batch)
                 pending = self._flush(pending)
@@ -194,7 +193,6 @@ class Run:
         programs: StagePrograms,
         stage: StageConfig,
         state: TrainState,
-        rollout_params: Any,
         prompts: PromptBatch,
         batch: data.Batch,
         step: int,
@@ -203,12 +201,11 @@ class Run:
         """Sample, verify, compare within groups, update."""
         with self.screen.phase("rollout"):
             names = sharding.rows_to_mesh(_row_names(batch), self.programs.mesh)
-            on_mesh = programs.sample(rollout_params, prompts, names, state)
+            # No name for the published parameters: they are gone before the update needs the memory.
+            on_mesh = programs.sample(self.programs.publish(state.params), prompts, names, state)
             completions = sharding.rows_to_host(on_mesh)
         with self.screen.phase("verify"):
-            graded = rewarded.grade(
-                completions, batch.samples, self.tokens, verifier, stage.reward, (self.config.seed, step)
-            )
+            graded = rewarded.grade(completions, batch.samples, self.tokens, verifier, stage, (self.config.seed, step))
             host = rewarded.summarise(graded, completions, batch.samples)
             if step % self.config.samples_every == 0 and jax.process_index() == 0:
                 samples.write(
@@ -270,6 +267,7 @@ class Run:
             "hosts": jax.process_count(),
             "jax": jax.__version__,
             "parameters": sum(leaf.size for leaf in jax.tree.leaves(self.programs.params)),
+            "first weights": self.config.pretrained or "random",
             "started": before.get("started", self.started),
             "starts": before.get("starts", 0) + 1,
             "compile seconds": round(before.get("compile seconds", 0) + compile_s, 1),

@@ -4,6 +4,7 @@ Parameters are a nested dict of float32 arrays; a parameter's name is its path j
 """
 
 import re
+from collections.abc import Sequence
 from typing import Any
 
 import jax
@@ -12,11 +13,11 @@ from optax.contrib import MuonDimensionNumbers, muon
 
 from perc_jax.config import OptimizerConfig
 
-MAX_BAD_STEPS = 5  # consecutive non-finite gradients that are skipped before they are let through and stop the run
+MAX_BAD_STEPS = 5  # consecutive ones whose non-finite gradients are skipped before one is let through and stops the run
 
 
 def schedule(config: OptimizerConfig, steps: int) -> optax.Schedule:
-    """Learning rate per step: linear warm-up from 0, then constant or cosine to 0 at `steps`."""
+    """Learning rate per update: linear warm-up from 0, then constant or cosine to 0 at `steps`."""
     if config.schedule == "cosine":
         rest = optax.cosine_decay_schedule(config.learning_rate, max(1, steps - config.warmup_steps))
     else:
@@ -34,26 +35,47 @@ def path_name(path: tuple[Any, ...]) -> str:
     return "/".join(str(getattr(key, "key", key)) for key in path)
 
 
-def make_optimizer(config: OptimizerConfig, steps: int, params: Any) -> optax.GradientTransformation:
-    """Build the optimizer of a stage of `steps` steps for parameters of this structure.
+def split_frozen(params: Any, frozen: Sequence[str]) -> tuple[Any, Any]:
+    """Two trees like `params`: one without the parameters whose names match a pattern (None there), one of those."""
 
-    Weight decay applies to matrices only (stacked layers have one dimension more). Raises `ValueError` if a pattern of
-    `frozen` matches no parameter.
+    def keep(wanted: bool) -> Any:
+        return jax.tree_util.tree_map_with_path(
+            lambda path, leaf: leaf if _matches(path_name(path), frozen) == wanted else None, params
+        )
+
+    return keep(False), keep(True)
+
+
+def join(trained: Any, frozen: Any) -> Any:
+    """Undo `split_frozen`."""
+    return jax.tree.map(lambda one, other: other if one is None else one, trained, frozen, is_leaf=lambda x: x is None)
+
+
+def make_optimizer(
+    config: OptimizerConfig, steps: int, params: Any, updates_per_step: int = 1
+) -> optax.GradientTransformation:
+    """Build the optimizer of a stage of `steps` steps for parameters of this structure; the schedule counts updates.
+
+    `init` takes all parameters and keeps state for those that are trained; `update` takes gradients and parameters of
+    the trained ones alone (`split_frozen`). Weight decay applies to matrices only (stacked layers have one dimension
+    more). Raises `ValueError` if a pattern of `frozen` matches no parameter.
     """
     names = [path_name(path) for path, _ in jax.tree_util.tree_leaves_with_path(params)]
     for pattern in config.frozen:
-        if not any(re.search(pattern, name) for name in names):
+        if not any(_matches(name, (pattern,)) for name in names):
             raise ValueError(f"optimizer.frozen must match a parameter, got {pattern!r}; parameters are {names}")
-
-    def label(path: tuple[Any, ...], _: Any) -> str:
-        return "frozen" if any(re.search(pattern, path_name(path)) for pattern in config.frozen) else "trained"
-
     method = _adamw if config.method == "adamw" else _muon
-    clipped = optax.chain(optax.clip_by_global_norm(config.max_grad_norm), method(config, schedule(config, steps)))
-    trained = optax.apply_if_finite(clipped, MAX_BAD_STEPS)
-    return optax.multi_transform(
-        {"trained": trained, "frozen": optax.set_to_zero()}, jax.tree_util.tree_map_with_path(label, params)
+    rate = schedule(config, steps * updates_per_step)
+    clipped = optax.chain(optax.clip_by_global_norm(config.max_grad_norm), method(config, rate))
+    whole = optax.apply_if_finite(clipped, MAX_BAD_STEPS * updates_per_step)
+    return optax.GradientTransformation(
+        lambda every: whole.init(split_frozen(every, config.frozen)[0]),
+        whole.update,
     )
+
+
+def _matches(name: str, patterns: Sequence[str]) -> bool:
+    return any(re.search(pattern, name) for pattern in patterns)
 
 
 def _adamw(config: OptimizerConfig, rate: optax.Schedule) -> optax.GradientTransformation:

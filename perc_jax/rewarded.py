@@ -14,13 +14,14 @@ import engines
 from engines.base import make_rng
 from perc_jax import samples, sharding
 from perc_jax.batch import Completions
-from perc_jax.config import Config, RewardConfig
+from perc_jax.config import Config, StageConfig
 from perc_jax.data import Batch, SampleInfo
-from perc_jax.grpo import group_advantages
-from perc_jax.reward import Verdict, Verifier, rewards
+from perc_jax.grpo import Advantages, group_advantages, overlong_penalty, per_reward_advantages
+from perc_jax.reward import Rewards, Verdict, Verifier, rewards
 from perc_jax.tokenizer import Tokenizer
 
 SHOWN_PROMPTS = 4  # of a step whose samples are kept
+LEAST_DEVIATION = 1e-4  # added to the batch's: advantages that only rounding tells from zero stay small
 
 
 class Graded(NamedTuple):
@@ -31,6 +32,7 @@ class Graded(NamedTuple):
     rewards: Float[np.ndarray, "P G"]
     accuracy: Float[np.ndarray, "P G"]
     format: Float[np.ndarray, "P G"]
+    overlong: Float[np.ndarray, "P G"] | None  # penalty in the reward, -1 to 0; None where the stage has none
     advantages: Float[np.ndarray, "P G"]
     has_signal: Bool[np.ndarray, " P"]
 
@@ -40,21 +42,46 @@ def grade(
     infos: Sequence[SampleInfo],
     tokens: Tokenizer,
     verifier: Verifier,
-    config: RewardConfig,
+    stage: StageConfig,
     name: tuple[int, int],
 ) -> Graded:
-    """Decode, verify and weigh; `name` (run seed, step) keys the coins of a control run."""
-    prompts, group = completions.ended.shape
+    """Decode, verify, weigh and compare; `name` (run seed, step) keys the coins of a control run.
+
+    Every host calls it at the same step: with `loss.advantage = "per_reward"` the hosts add up a deviation.
+    """
+    prompts, group, max_tokens = completions.tokens.shape
     rows = completions.tokens.reshape(prompts * group, -1)
     masks = completions.mask.reshape(prompts * group, -1)
     texts = [tokens.decode(row[mask].tolist()) for row, mask in zip(rows, masks, strict=True)]
     verdicts = verifier.verify(texts, [info.answer for info in infos for _ in range(group)])
     # One stream of coins per prompt: a prompt's coins do not depend on the host or the place it is verified in.
     coins = [make_rng("coin", *name, info.sample_id) for info in infos]
-    parts = [rewards(verdicts[p * group : (p + 1) * group], config, coins[p]) for p in range(prompts)]
-    total, accuracy, form = (np.stack(column) for column in zip(*parts, strict=True))
-    advantages, has_signal = group_advantages(total)
-    return Graded(texts, verdicts, total, accuracy, form, advantages.astype(np.float32), has_signal)
+    parts = [rewards(verdicts[p * group : (p + 1) * group], stage.reward, coins[p]) for p in range(prompts)]
+    graded = Rewards(*(np.stack(column) for column in zip(*parts, strict=True)))
+    overlong = None
+    if stage.loss.overlong_tokens and stage.reward.control == "none":  # a coin is the whole reward of a control run
+        lengths = completions.mask.sum(axis=2).astype(np.float32)
+        overlong = overlong_penalty(lengths, max_tokens, stage.loss.overlong_tokens)
+        graded = graded._replace(total=graded.total + overlong)
+    advantages, has_signal = _advantages(graded, overlong, stage)
+    return Graded(texts, verdicts, *graded, overlong, advantages.astype(np.float32), has_signal)
+
+
+def _advantages(graded: Rewards, overlong: np.ndarray | None, stage: StageConfig) -> Advantages:
+    """The stage's kind of advantages, of [P, G] rewards."""
+    if stage.loss.advantage != "per_reward":
+        return group_advantages(graded.total, standardise=stage.loss.advantage == "standardised")
+    if stage.reward.control == "random":
+        terms = [(graded.total, 1.0)]
+    else:
+        terms = [(graded.accuracy, 1.0), (graded.format, stage.reward.format_weight)]
+        terms += [(overlong, 1.0)] if overlong is not None else []
+    values, weights = zip(*terms, strict=True)
+    advantages, has_signal = per_reward_advantages(np.stack(values), np.array(weights, np.float32))
+    # Each group's mean is 0, so that of the batch is too.
+    sums = sharding.sum_over_hosts({"squares": float((advantages**2).sum()), "count": float(advantages.size)})
+    deviation = (sums["squares"] / sums["count"]) ** 0.5
+    return Advantages(advantages / np.float32(deviation + LEAST_DEVIATION), has_signal)
 
 
 def summarise(graded: Graded, completions: Completions, infos: Sequence[SampleInfo]) -> dict[str, float]:
@@ -77,6 +104,8 @@ def summarise(graded: Graded, completions: Completions, infos: Sequence[SampleIn
         mine = np.array([info.engine == engine for info in infos])
         sums[f"rollout/accuracy/{engine}"] = float(correct[mine].sum())
         sums[f"prompts/{engine}"] = float(mine.sum())
+    if graded.overlong is not None:
+        sums["rollout/overlong"] = float(graded.overlong.sum())
     sums = sharding.sum_over_hosts(sums)
     metrics = {}
     for name, value in sums.items():

@@ -1,5 +1,6 @@
 """Typed answers: gold is accepted, near misses are not, and nothing that a model may write raises."""
 
+import json
 import pickle
 import time
 from fractions import Fraction
@@ -49,6 +50,18 @@ CASES = [
     ),
 ]
 ANSWERS = [case[0] for case in CASES]
+
+
+@pytest.mark.parametrize("answer", [*ANSWERS, Answer.decimal(Fraction(1, 3), Fraction(1, 7))], ids=Answer.text)
+def test_an_answer_survives_json(answer):
+    assert Answer.from_json(json.loads(json.dumps(answer.to_json()))) == answer
+
+
+def test_json_of_no_answer_is_refused():
+    with pytest.raises(ValueError, match="kind must be one of"):
+        Answer.from_json({"kind": "code", "text": "1"})
+    with pytest.raises(ValueError, match="writable in its grammar"):
+        Answer.from_json({"kind": "integer", "text": "1 or 2"})
 
 
 @pytest.mark.parametrize("answer, gold, right, wrong", CASES)

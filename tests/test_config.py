@@ -12,6 +12,7 @@ from perc_jax.config import (
     Config,
     DataConfig,
     EvaluationConfig,
+    LossConfig,
     MixtureConfig,
     ModelConfig,
     OptimizerConfig,
@@ -50,7 +51,12 @@ CONFIG = Config(
 def make(part: str, **changes: object) -> object:
     """Rebuild one part of the tiny config with a few fields changed."""
     parts = {"vision": VISION, "text": TEXT, "sft": SFT, "grpo": GRPO, "config": CONFIG, "data": CONFIG.data}
-    plain = {"mixture": MixtureConfig, "evaluation": EvaluationConfig, "checkpoint": CheckpointConfig}
+    plain = {
+        "mixture": MixtureConfig,
+        "evaluation": EvaluationConfig,
+        "checkpoint": CheckpointConfig,
+        "loss": LossConfig,
+    }
     return replace(parts[part] if part in parts else plain[part](), **changes)
 
 
@@ -76,6 +82,25 @@ def make(part: str, **changes: object) -> object:
         ("sft", {"micro_batches": 3}, "stages[warm].prompts_per_step must be a multiple of micro_batches, got 4"),
         ("sft", {"group_size": 2}, "stages[warm].group_size must be 1 for sft, got 2"),
         ("grpo", {"group_size": 1}, "stages[rl].group_size must be >= 2 for grpo, got 1"),
+        ("loss", {"clip_low": 0.0}, "loss.clip_low must be within (0, 1], got 0.0"),
+        ("loss", {"clip_low": 1.1}, "loss.clip_low must be within (0, 1], got 1.1"),
+        ("loss", {"clip_high": 0.0}, "loss.clip_high must be > 0, got 0.0"),
+        ("loss", {"dual_clip": 1.0}, "loss.dual_clip must be 0 or > 1, got 1.0"),
+        ("loss", {"objective": "cispo", "dual_clip": 3.0}, "loss.dual_clip must be 0 for cispo"),
+        ("loss", {"overlong_tokens": -1}, "loss.overlong_tokens must be >= 0, got -1"),
+        ("grpo", {"updates_per_rollout": 0}, "stages[rl].updates_per_rollout must be >= 1, got 0"),
+        (
+            "grpo",
+            {"updates_per_rollout": 4, "micro_batches": 2},
+            "stages[rl].prompts_per_step must be a multiple of micro_batches x updates_per_rollout, got 4",
+        ),
+        ("sft", {"updates_per_rollout": 2}, "stages[warm].updates_per_rollout must be 1 for sft, got 2"),
+        ("sft", {"loss": LossConfig(clip_high=0.3)}, "stages[warm].loss must be left as it is for sft, got"),
+        (
+            "config",
+            {"stages": (replace(GRPO, loss=LossConfig(overlong_tokens=9)),)},
+            "stages[rl].loss.overlong_tokens must be within rollout.max_tokens (8), got 9",
+        ),
         ("config", {"stages": (SFT, SFT)}, "stages must have different names, got ['warm', 'warm']"),
         ("config", {"data": make("data", image_px=100)}, "data.image_px must be a multiple of 28, got 100"),
         ("config", {"data": make("data", max_patches=70)}, "data.max_patches must be a multiple of 16, got 70"),
@@ -123,6 +148,12 @@ def test_shipped_configs_load_and_are_named_after_their_file(path) -> None:
 def test_shipped_configs_survive_json(path) -> None:
     config = cli.load_config(path)
     assert from_dict(Config, to_dict(config)) == config
+    assert from_dict(Config, json.loads(json.dumps(to_dict(config)))) == config
+
+
+def test_a_loss_survives_json() -> None:
+    loss = LossConfig(objective="gspo", aggregation="completion_mean", clip_low=3e-4, clip_high=4e-4)
+    config = replace(CONFIG, stages=(SFT, replace(GRPO, loss=loss, updates_per_rollout=2)))
     assert from_dict(Config, json.loads(json.dumps(to_dict(config)))) == config
 
 

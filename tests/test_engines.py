@@ -6,13 +6,17 @@ import functools
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 import engines
 from engines.base import SPLITS, pose, scene_split
-from engines.gallery import main as gallery
+from engines.check import run
+from engines.check.__main__ import main as check
+
+FOLDER = Path(engines.__file__).parent
 
 CATEGORIES = ("grid", "cube", "chart", "sudoku", "function", "geometry")
 KINDS = [(engine, kind) for engine in engines.ENGINES.values() for kind in engine.types]
@@ -22,7 +26,7 @@ EACH_KIND = pytest.mark.parametrize("engine, kind", KINDS, ids=[f"{engine.name}.
 NAMES = [
     {"name": name, "split": split, "index": 5, "level": level, "size_px": size_px}
     for name in CATEGORIES
-    for split, level, size_px in (("train", 0, 112), ("test_b", 2, 112), ("test_d", 1, 140))
+    for split, level, size_px in (("train", 0, 112), ("test_b", 2, 448), ("test_d", 1, 448))
 ]
 DIGEST = """
 import hashlib, json, sys
@@ -30,7 +34,8 @@ import engines
 for name in json.loads(sys.argv[1]):
     s = engines.sample(**name)
     print(hashlib.sha256(s.image.tobytes() + repr((s.question, s.answer, s.facts, s.scene)).encode()).hexdigest())
-banned = {"jax", "flax", "grain", "transformers", "perc_jax"} & set(sys.modules)
+banned = {"jax", "flax", "grain", "transformers", "perc_jax", "shapely", "sympy", "ortools", "rich", "engines.oracles"}
+banned &= set(sys.modules)
 assert not banned, f"engines import {banned}"
 """
 
@@ -54,18 +59,18 @@ def test_equal_names_give_equal_bytes_in_every_process_and_engines_stand_alone()
 
 @EACH_ENGINE
 def test_a_category_has_types_to_train_and_to_hold_out(engine):
-    small = [kind for kind in engine.types if max(kind.min_size_px[:5]) <= 112]
-    assert sum(not kind.held_out for kind in small) >= 3
-    assert sum(kind.held_out for kind in small) >= 1
+    names = [kind.name for kind in engine.types]
+    assert len(names) == len(set(names)) >= 10 and sum(kind.held_out for kind in engine.types) >= 2
     assert 1 <= engine.held_out_themes < engine.themes
-    assert len({kind.name for kind in engine.types}) == len(engine.types)
+    assert {kind.held_out for kind in engine.types if kind.min_size_px[0] <= 112} == {False, True}
     for kind in engine.types:
         assert len(kind.min_size_px) == 10 and list(kind.min_size_px) == sorted(kind.min_size_px)
+        assert kind.min_size_px[9] <= 448
 
 
 @EACH_KIND
 def test_every_level_and_split_has_scenes_of_its_own(engine, kind):
-    for level in range(10):
+    for level in (0, 9):
         owners = collections.defaultdict(set)
         for split in ("test_d",) if kind.held_out else SPLITS:
             for item in posed(engine, kind, level, 1, split):
@@ -75,60 +80,44 @@ def test_every_level_and_split_has_scenes_of_its_own(engine, kind):
 
 
 @EACH_KIND
-def test_gold_is_accepted_and_other_answers_are_not(engine, kind):
-    for level in (0, 4, 9):
-        items = posed(engine, kind, level, 8)
-        for item in items:
-            gold = item.answer.text()
-            assert engines.verify(f"<answer>\\boxed{{{gold}}}</answer>", item.answer)
-            for other in items:
-                wrong = other.answer
-                if wrong.kind == "decimal":
-                    is_same = abs(wrong.value - item.answer.value) <= item.answer.tolerance
-                else:
-                    is_same = wrong.value == item.answer.value
-                assert item.answer.accepts(wrong.text()) == is_same, (gold, wrong.text())
-            for content in (f"{gold} or {gold}", f"{gold}x", "", "-99999", "zzz", f"{gold}; {gold}", f"{gold}, {gold}"):
-                assert not item.answer.accepts(content), (gold, content)
-            assert all(fact.answer.accepts(fact.answer.text()) and fact.question.isascii() for fact in item.facts)
+def test_a_type_passes_a_small_audit(engine, kind):
+    tasks = run.tasks([(engine.name, kind.name)], (0, 9), samples=6, drawn=1, size_px=448)
+    report = run.TypeReport(
+        engine.name, kind.name, kind.held_out, sorted(map(run.cell_of, tasks), key=lambda c: c.level)
+    )
+    failures = run.judged(report).failures
+    failures.pop("speed", None)  # of this machine at this moment; engines.bench measures
+    assert not failures, failures
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(7200)
+def test_every_type_passes_the_audit():
+    given = ["--samples", "200", "--draw", "4", "--duplicates", "20000", "--processes", "2"]
+    assert check(given) == 0
 
 
 @EACH_KIND
-def test_low_levels_cannot_be_guessed_more_often_than_declared(engine, kind):
-    for level in (0, 1, 2):
-        items = posed(engine, kind, level, 48)
-        rate = max(0.05, *(item.guess_rate for item in items))  # 0 declares that guessing is hopeless
-        assert rate <= 0.5
-        (answer, count), *_ = collections.Counter(item.answer.text() for item in items).most_common(1)
-        spread = (rate * (1 - rate) / len(items)) ** 0.5  # of the share of one answer
-        assert count <= (rate + 3.5 * spread) * len(items), (level, answer, count)
-
-
-@EACH_KIND
-def test_scenes_and_wordings_vary_and_questions_are_short(engine, kind):
-    items = posed(engine, kind, 0, 48)
-    assert len({json.dumps(item.scene.to_json()) for item in items}) >= 43
-    assert len({item.question for item in items}) >= 4
-    for item in items:
-        assert item.question.isascii() and item.question == item.question.strip() and "  " not in item.question
+def test_questions_are_short_at_low_levels(engine, kind):
+    for item in posed(engine, kind, 0, 24):
+        assert item.question == item.question.strip() and "  " not in item.question
         assert len(item.question.split()) <= 24, item.question
 
 
-@EACH_ENGINE
-def test_scenes_grow_with_the_level(engine):
-    sizes = [
-        np.mean(
-            [len(json.dumps(item.scene.to_json())) for kind in engine.types for item in posed(engine, kind, level, 8)]
-        )
-        for level in (0, 4, 9)
-    ]
-    assert sizes[0] <= sizes[1] < sizes[2]
+def test_samples_are_made_of_numbers_not_of_bytes():
+    """What is posed may not depend on the order of bytes in memory; `engines.check` shows it of the random streams."""
+    rooms = [path for room in ("scene", "questions") for path in FOLDER.glob(f"*/{room}*/**/*.py")]
+    rooms += [path for room in ("scene", "questions") for path in FOLDER.glob(f"*/{room}.py")]
+    assert len(rooms) >= 2 * len(CATEGORIES)
+    for path in (*rooms, FOLDER / "base.py"):
+        for word in ("tobytes", "frombuffer", ".view(", "rng.bytes", "random_raw", "byteorder", " hash("):
+            assert word not in path.read_text(), f"{path}: {word}"
 
 
 @EACH_KIND
 def test_a_picture_has_the_size_asked_for_and_something_in_it(engine, kind):
     split = "test_d" if kind.held_out else "train"
-    for level, size_px in ((0, max(112, kind.min_size_px[0])), (9, max(224, kind.min_size_px[9]))):
+    for level, size_px in ((0, max(112, kind.min_size_px[0])), (9, 448)):
         name = {"split": split, "index": 0, "level": level, "question_type": kind.name, "size_px": size_px}
         image = engines.sample(engine.name, **name).image
         assert image.shape == (size_px, size_px, 3) and image.dtype == np.uint8 and image.flags.c_contiguous
@@ -156,7 +145,7 @@ def test_splits_ask_show_and_photograph_what_they_should(engine, monkeypatch):
     is_held_out = {kind.name: kind.held_out for kind in engine.types}
     for split in SPLITS:
         for index in range(6):
-            sample = engines.sample(engine.name, split=split, index=index, level=index % 5, size_px=112)
+            sample = engines.sample(engine.name, split=split, index=index, level=index % 5, size_px=448)
             assert sample.photographed == (split == "test_b")
             assert is_held_out[sample.question_type] == (split == "test_d" and index % 2 == 0)
             shows_held_out = themes.pop() >= engine.themes - engine.held_out_themes
@@ -178,14 +167,3 @@ def test_splits_ask_show_and_photograph_what_they_should(engine, monkeypatch):
 def test_a_name_that_means_nothing_gives_one_clear_line(change, message):
     with pytest.raises(ValueError, match=message):
         engines.sample(**{"name": "grid", "split": "train", "index": 0, "level": 0, "size_px": 112} | change)
-
-
-def test_the_gallery_is_one_page_with_every_type(tmp_path, capsys):
-    assert gallery(["--out", str(tmp_path / "sheet"), "--size-px", "112", "--levels", "0"]) == 0
-    page = (tmp_path / "sheet" / "gallery.html").read_text()
-    shown = [kind for _, kind in KINDS if kind.min_size_px[0] <= 112]
-    assert page.count("data:image/png;base64,") == 2 * len(shown) and "http" not in page
-    assert all(f"<h3>{kind.name}" in page for _, kind in KINDS)
-    (tmp_path / "file").write_text("")
-    assert gallery(["--out", str(tmp_path / "file" / "sheet")]) == 1
-    assert "--out must be a folder that can be written" in capsys.readouterr().err

@@ -77,7 +77,7 @@ def test_remat_changes_no_gradient(params, batch, completions):
 
 def test_prefill_and_decode_are_the_forward_pass(params, batch, completions):
     text = CONFIG.text
-    shape = (text.num_hidden_layers, 3, GROUP, text.num_key_value_heads, LENGTH, text.head_dim)
+    shape = (text.num_hidden_layers, 3, text.num_key_value_heads, GROUP, LENGTH, text.head_dim)
     junk = (
         np.random.default_rng(5).normal(size=shape).astype(np.float32) * 50
     )  # columns not written yet must not be read

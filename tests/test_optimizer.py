@@ -2,12 +2,13 @@
 
 import itertools
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from perc_jax.config import OptimizerConfig
-from perc_jax.optimizer import make_optimizer, schedule
+from perc_jax.optimizer import MAX_BAD_STEPS, join, make_optimizer, schedule, split_frozen
 
 PARAMS = {"a": {"kernel": jnp.ones((2, 2)), "bias": jnp.ones(2)}, "b": {"scale": jnp.ones(3)}}
 
@@ -46,9 +47,31 @@ def test_clipping_bounds_the_gradient_that_adam_sees():
     np.testing.assert_allclose(updates["a"]["kernel"], -0.5e-6, rtol=1e-4)
 
 
+@pytest.mark.parametrize("updates_per_step", [1, 3])
+def test_bad_gradients_are_skipped_for_as_many_steps_whatever_the_updates_of_each(updates_per_step):
+    optimizer = make_optimizer(OptimizerConfig(1.0), 10, PARAMS, updates_per_step)
+    state, bad = optimizer.init(PARAMS), jax.tree.map(lambda leaf: leaf * np.nan, PARAMS)
+    for _ in range(MAX_BAD_STEPS * updates_per_step):
+        updates, state = optimizer.update(bad, state, PARAMS)
+        assert not any(np.any(leaf) for leaf in jax.tree.leaves(updates))
+    updates, _ = optimizer.update(bad, state, PARAMS)
+    assert all(np.isnan(leaf).any() for leaf in jax.tree.leaves(updates))
+
+
 def test_a_frozen_pattern_that_matches_nothing_is_an_error():
     with pytest.raises(ValueError, match=r"optimizer.frozen must match a parameter, got 'visoin'"):
         make_optimizer(OptimizerConfig(1.0, frozen=("visoin",)), 10, PARAMS)
+
+
+def test_frozen_parameters_have_no_moments():
+    optimizer = make_optimizer(OptimizerConfig(1.0, frozen=("^a/kernel",)), 10, PARAMS)
+    state = optimizer.init(PARAMS)
+    assert sum(leaf.size for leaf in jax.tree.leaves(state) if leaf.ndim) == 2 * (2 + 3)  # of a/bias and b/scale
+    trained, frozen = split_frozen(PARAMS, ("^a/kernel",))
+    assert trained["a"]["kernel"] is None and jax.tree.leaves(frozen) == [PARAMS["a"]["kernel"]]
+    assert jax.tree.structure(join(trained, frozen)) == jax.tree.structure(PARAMS)
+    updates, _ = optimizer.update(trained, state, trained)
+    assert updates["a"]["kernel"] is None and np.any(updates["b"]["scale"])
 
 
 def test_muon_moves_matrices_by_orthogonal_steps_and_the_rest_by_adam():

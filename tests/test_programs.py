@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from configs.smoke_cpu import get_config
-from perc_jax import data, sharding, tokenizer
+from perc_jax import data, hlo, sharding, tokenizer
 from perc_jax.batch import TrainBatch
 from perc_jax.config import Config, TextConfig, VisionConfig
 from perc_jax.metrics import CompileCounter
@@ -65,8 +65,9 @@ def fresh(programs, stage, params) -> TrainState:
 
 
 def test_every_program_is_compiled_once_and_its_memory_known(programs, stage, params):
-    names = ["publish", "greedy", "grpo: optimizer", "grpo: update", "grpo: rollout", "init"]
-    assert sorted(program.name for program in programs.table) == sorted(names)
+    names = ["publish", "init", "greedy: prefill", "greedy: decode"]
+    names += [f"grpo: {name}" for name in ("optimizer", "update", "prefill", "decode")]
+    assert sorted(program.name for program in programs.table if program.name != "score") == sorted(names)
     update = next(program for program in programs.table if program.name == "grpo: update")
     assert update.argument_bytes > 0 and update.temporary_bytes > 0 and update.compile_s > 0
 
@@ -108,6 +109,26 @@ def test_a_completion_depends_on_its_prompts_name_and_not_on_its_place(programs,
     there, back = sample(np.arange(PROMPTS)), sample(np.arange(PROMPTS)[::-1])
     assert (there.tokens == back.tokens[::-1]).all() and (there.mask == back.mask[::-1]).all()
     assert (there.tokens[:, 0] != there.tokens[:, 1]).any()  # a group's completions differ
+
+
+def test_segments_change_nothing_and_later_ones_cost_nothing(programs, stage, params, batch):
+    """12 columns in segments of 4, on each device until its own rows are done, as in one segment."""
+    rollout = dataclasses.replace(CONFIG.rollout, segment_tokens=4)
+    cut = Programs(dataclasses.replace(CONFIG, rollout=rollout), TOKENS.ids)
+    published, state = programs.publish(params), fresh(programs, stage, params)
+    rows = sharding.rows_to_mesh((batch.prompts, np.arange(PROMPTS, dtype=np.uint32)), programs.mesh)
+    whole = sharding.rows_to_host(stage.sample(published, *rows, state))
+    parts = sharding.rows_to_host(cut.stage(CONFIG.stages[0]).sample(published, *rows, state))
+    for one, other in zip(whole, parts, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_decoding_exchanges_nothing_and_the_trainer_agrees_with_the_sampler(programs, params, batch):
+    decode = programs.blueprints.rollout(None)[1].compile().as_text()
+    assert [found for found in hlo.collectives(decode) if found.in_decode_loop] == []
+    found = programs.greedy(programs.publish(params), batch.prompts)
+    scored = programs.scorer()(params, batch.prompts, found.tokens)
+    np.testing.assert_allclose(scored[found.mask], found.logprobs[found.mask], atol=1e-5)
 
 
 @pytest.mark.parametrize("where", ["evaluation.batch", "stages[grpo].prompts_per_step / micro_batches"])

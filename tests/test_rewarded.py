@@ -9,7 +9,7 @@ from configs.debug_cpu import get_config
 from engines.answer import Answer
 from perc_jax import data, reward, rewarded
 from perc_jax.batch import Completions
-from perc_jax.config import RewardConfig
+from perc_jax.config import LossConfig, OptimizerConfig, RewardConfig, StageConfig
 from perc_jax.tokenizer import load
 
 TOKENS = load("debug.model")
@@ -60,8 +60,10 @@ def completions(texts=TEXTS) -> Completions:
     return Completions(tokens, np.zeros(shape, np.float32), mask, ended)
 
 
-def grade(texts=TEXTS, infos=INFOS, name=(0, 5), **weights) -> rewarded.Graded:
-    return rewarded.grade(completions(texts), infos, TOKENS, Here(), RewardConfig(**weights), name)
+def grade(texts=TEXTS, infos=INFOS, name=(0, 5), loss=LossConfig(), **weights) -> rewarded.Graded:  # noqa: B008
+    reward_config = RewardConfig(**weights)
+    stage = StageConfig("rl", "grpo", 1, 3, OptimizerConfig(1.0), group_size=4, reward=reward_config, loss=loss)
+    return rewarded.grade(completions(texts), infos, TOKENS, Here(), stage, name)
 
 
 def test_groups_are_graded_as_by_hand():
@@ -99,6 +101,47 @@ def test_metrics_are_as_by_hand():
             "rollout/accuracy/cube": 0 / 4,  # and no entry for the engines that were not drawn
         }
     )
+
+
+def test_centred_advantages_are_not_divided():
+    assert grade(loss=LossConfig(advantage="centred")).advantages.tolist() == [[0.5, -0.5, 0.5, -0.5], [0] * 4, [0] * 4]
+
+
+def test_rewards_are_standardised_one_by_one_and_their_sum_over_the_batch():
+    graded = grade(format_weight=0.5, loss=LossConfig(advantage="per_reward"))
+    # Group 0: accuracy 1 0 1 0 gives 1 -1 1 -1; format 1 1 1 0 gives 1 1 1 -3 over sqrt 3. Group 1: format alone.
+    third = 0.5 / 3**0.5
+    plain = np.array([[1 + third, third - 1, 1 + third, -1 - 3 * third], [0.5, -0.5, -0.5, 0.5], [0] * 4])
+    np.testing.assert_allclose(graded.advantages, plain / (np.sqrt((plain**2).mean()) + 1e-4), rtol=1e-5)
+    assert graded.has_signal.tolist() == [True, True, False] and graded.advantages.dtype == np.float32
+    assert graded.advantages.std() == pytest.approx(1, abs=1e-3)
+    assert graded.rewards.tolist() == grade(format_weight=0.5).rewards.tolist()
+    none = grade((TEXTS[2],) * 3, loss=LossConfig(advantage="per_reward"))
+    assert (none.advantages == 0).all() and not none.has_signal.any()
+
+
+def test_a_control_run_has_one_reward_and_no_penalty():
+    loss = LossConfig(advantage="per_reward", overlong_tokens=LENGTH)
+    graded = grade(control="random", format_weight=0.5, loss=loss)
+    plain = grade(control="random")
+    assert graded.rewards.tolist() == plain.rewards.tolist() and graded.overlong is None
+    assert (np.sign(graded.advantages) == np.sign(plain.advantages)).all() and graded.advantages.any()
+
+
+def test_long_completions_lose_reward_by_hand():
+    lengths = completions().mask.sum(axis=2)
+    buffer = LENGTH - int(lengths.min())
+    wanted = -(lengths - lengths.min()) / buffer
+    assert wanted.min() < 0 == wanted.max()
+    graded = grade(loss=LossConfig(overlong_tokens=buffer))
+    np.testing.assert_allclose(graded.overlong, wanted, rtol=1e-6)
+    np.testing.assert_allclose(graded.rewards, graded.accuracy + wanted, rtol=1e-6)
+    metrics = rewarded.summarise(graded, completions(), INFOS)
+    assert metrics["rollout/overlong"] == pytest.approx(wanted.mean())
+    # As a reward of its own: all four of the last group are right and equally long, the second differs in length alone.
+    graded = grade(loss=LossConfig(overlong_tokens=buffer, advantage="per_reward"))
+    assert graded.has_signal.tolist() == [True, True, False]
+    assert (np.sign(graded.advantages[1]) == np.sign(wanted[1] - wanted[1].mean())).all()
 
 
 def test_a_timed_out_verdict_is_counted():

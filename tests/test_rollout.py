@@ -8,7 +8,7 @@ from model_cases import Case, build, compiled, random_params, small_config
 from perc_jax import sampling
 from perc_jax.batch import Completions, TokenIds
 from perc_jax.model import bind
-from perc_jax.rollout import make_generate
+from perc_jax.rollout import make_rollout
 
 CONFIG = small_config()
 CASE = Case(CONFIG, [[3, (8, 6), 4], [2, (6, 4), 1, (4, 4), 3], [5], [7]], 22, 64)
@@ -18,8 +18,24 @@ KEY = np.array([0, 7], np.uint32)
 ROWS = np.arange(4, dtype=np.uint32)
 
 
-def generator(temperature: float, ids: TokenIds = IDS):
-    return compiled(make_generate(CONFIG, ids, group_size=GROUP, max_tokens=LENGTH, temperature=temperature))
+def generator(temperature: float, ids: TokenIds = IDS, segment_tokens: int = 4):
+    """Prefill and as many segments as it takes, as one function."""
+    prefill, decode = make_rollout(
+        CONFIG,
+        ids,
+        group_size=GROUP,
+        max_tokens=LENGTH,
+        temperature=temperature,
+        segment_tokens=segment_tokens,
+    )
+
+    def generate(params, prompts, rows, key):
+        context, state = prefill(params, prompts, rows, key)
+        for _ in range(-(-(LENGTH - 1) // segment_tokens)):
+            state = decode(params, context, state)
+        return state.completions()
+
+    return compiled(generate)
 
 
 SAMPLE = generator(1.0)

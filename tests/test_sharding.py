@@ -1,8 +1,12 @@
 """Layouts: every matrix is split, decoding never is over fsdp, host rows go and come back in order."""
 
+import importlib
+import math
+
 import jax
 import numpy as np
 import pytest
+from jax.sharding import AbstractMesh, NamedSharding
 from model_cases import small_config
 
 from perc_jax import sharding
@@ -22,6 +26,29 @@ def test_every_large_parameter_has_a_rule():
             assert any(sharding.spec_of(name, leaf.shape, mesh)), name
         else:
             assert not any(sharding.spec_of(name, leaf.shape, mesh)), name
+
+
+@pytest.mark.parametrize("shape", [(1, 8, 1), (1, 4, 2), (2, 16, 8), (1, 64, 1)])
+@pytest.mark.parametrize("size", ["3b", "7b", "32b", "72b"])
+def test_every_large_parameter_of_the_published_sizes_is_in_as_many_parts_as_divide(size, shape):
+    mesh = AbstractMesh(shape, sharding.AXES)
+    model = importlib.import_module(f"configs.data_engine_{size}").get_config().model
+    wanted = mesh.shape["fsdp"] * mesh.shape["tensor"]
+    for path, leaf in jax.tree_util.tree_leaves_with_path(abstract_params(model)):
+        name = path_name(path)
+        spec = sharding.spec_of(name, leaf.shape, mesh)
+        parts = leaf.size // math.prod(NamedSharding(mesh, spec).shard_shape(leaf.shape))
+        if leaf.size >= 1_000_000:
+            # An odd side (3420, 1176) may stop one axis; then the other side must have taken what divides it.
+            sides = [math.gcd(side, wanted) for side in leaf.shape[-2:]]
+            assert parts == wanted or parts >= max(sides), (name, leaf.shape, spec)
+
+
+def test_heads_that_the_tensor_axis_does_not_divide_are_refused():
+    mesh = sharding.make_mesh(MeshConfig(1, 2, 4))
+    sharding.check_heads(mesh, 8)
+    with pytest.raises(ValueError, match=r"mesh.tensor must divide the model's 2 key/value heads, got 4"):
+        sharding.check_heads(mesh, 2)
 
 
 def test_decoding_weights_are_never_split_over_fsdp():

@@ -3,15 +3,16 @@
 import dataclasses
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
 from jax.sharding import Mesh
 from model_cases import Case, build, compiled, random_params, relative, small_config
 
-from perc_jax import sharding
+from perc_jax import grpo, sharding, update
 from perc_jax.batch import TokenIds, TrainBatch
-from perc_jax.config import MeshConfig, OptimizerConfig, StageConfig
+from perc_jax.config import LossConfig, MeshConfig, OptimizerConfig, StageConfig
 from perc_jax.optimizer import make_optimizer
 from perc_jax.update import TrainState, make_gradient, make_loss, make_update
 
@@ -112,11 +113,10 @@ def test_gradient_equals_finite_differences(params):
 
     def objective(scale: float) -> float:
         moved = jax.tree.map(lambda leaf, way: leaf + np.float32(scale) * way, params, direction)
-        nll = make_loss(CONFIG, IDS, kind="sft", temperature=1.0)
         value = 0.0
         for advantage in np.unique(batch.advantages):
             chosen = batch.mask & (batch.advantages == advantage)[..., None]
-            _, sums = compiled_loss(nll)(moved, batch._replace(mask=chosen), np.float32(1))
+            _, sums = compiled_loss(PLAIN)(moved, batch._replace(mask=chosen), np.float32(1))
             value += float(advantage) * float(sums.loss)
         return value / float(total)
 
@@ -144,6 +144,7 @@ def run_update(mesh: Mesh, params: dict, batch: TrainBatch, stage: StageConfig):
     return jax.tree.map(np.asarray, state.params), {name: float(value) for name, value in metrics.items()}
 
 
+PLAIN = make_loss(CONFIG, IDS, kind="sft", temperature=1.0)
 STAGE = StageConfig("grpo", "grpo", 10, PROMPTS, OptimizerConfig(1e-3), group_size=GROUP)
 ONE = MeshConfig(fsdp=1)
 
@@ -186,8 +187,7 @@ def test_sft_is_the_mean_negative_log_likelihood_of_the_gold_tokens(params):
     batch = batch._replace(advantages=np.ones_like(batch.advantages))
     stage = dataclasses.replace(STAGE, kind="sft", group_size=1)
     _, metrics = run_update(one_device(), params, batch, stage)
-    nll = compiled_loss(make_loss(CONFIG, IDS, kind="sft", temperature=1.0))
-    _, sums = nll(params, batch, np.float32(1))
+    _, sums = compiled_loss(PLAIN)(params, batch, np.float32(1))
     assert metrics["train/loss"] == pytest.approx(float(sums.loss) / batch.mask.sum(), rel=1e-5)
     assert metrics["train/tokens"] == batch.mask.sum()
     assert "mismatch/prob_diff_mean" not in metrics
@@ -199,13 +199,117 @@ def test_updates_raise_the_probability_of_what_was_rewarded(params):
         advantages=np.where(np.arange(GROUP) == 0, 1.0, -0.1).astype(np.float32) * np.ones((PROMPTS, 1), np.float32)
     )
     optimizer = optax.sgd(0.05)
-    _, before = compiled_loss(make_loss(CONFIG, IDS, kind="sft", temperature=1.0))(
+    _, before = compiled_loss(PLAIN)(
         params, batch._replace(mask=batch.mask & (np.arange(GROUP) == 0)[:, None]), np.float32(1)
     )
     gradient, _, _ = GRADIENT(params, batch)
     updates, _ = optimizer.update(gradient, optimizer.init(params), params)
     moved = jax.tree.map(np.asarray, optax.apply_updates(params, updates))
-    _, after = compiled_loss(make_loss(CONFIG, IDS, kind="sft", temperature=1.0))(
+    _, after = compiled_loss(PLAIN)(
         moved, batch._replace(mask=batch.mask & (np.arange(GROUP) == 0)[:, None]), np.float32(1)
     )
     assert float(after.loss) < float(before.loss)
+
+
+# --- every loss, with a table of log-probabilities by token in the place of the model --------------------------------
+
+LOSSES = {
+    "token_mean": LossConfig(clip_high=0.28, dual_clip=3.0),
+    "completion_mean": LossConfig(aggregation="completion_mean"),
+    "constant": LossConfig(aggregation="constant"),
+    "gspo": LossConfig(objective="gspo", aggregation="completion_mean", clip_low=3e-4, clip_high=4e-4),
+    "cispo": LossConfig(objective="cispo"),
+}
+TABLE = {"table": {"kernel": np.linspace(-3, -1, 120).astype(np.float32).reshape(60, 2)}}
+
+
+@pytest.fixture
+def table_model(monkeypatch):
+    """The log-probability of a token is the mean of its row; its entropy is made up."""
+
+    def look_up(model, ids, prompts, tokens, temperature, *, remat):
+        rows = model["table"]["kernel"][tokens]
+        return rows.mean(-1), jax.lax.stop_gradient(rows[..., 0])
+
+    monkeypatch.setattr(update, "bind", lambda config, params: params)
+    monkeypatch.setattr(update, "completion_logprobs", look_up)
+
+
+@pytest.mark.usefixtures("table_model")
+@pytest.mark.parametrize("terms", LOSSES.values(), ids=LOSSES)
+def test_micro_batches_equal_the_whole_batch_for_every_loss(terms):
+    loss = make_loss(CONFIG, IDS, kind="grpo", temperature=1.0, terms=terms, on_policy=False)
+    batch = train_batch()
+    whole, sums, total = jax.jit(make_gradient(loss, 1, terms=terms))(TABLE, batch)
+    cut, cut_sums, cut_total = jax.jit(make_gradient(loss, 4, terms=terms))(TABLE, batch)
+    assert_gradients_close(cut, whole, 1e-5)
+    np.testing.assert_allclose(cut_sums, sums, rtol=1e-5)
+    assert total == cut_total == grpo.normaliser(jnp.array(batch.mask), jnp.array(batch.advantages), terms)
+    assert 0 < sums.clipped < sums.tokens and float(jnp.abs(whole["table"]["kernel"]).max()) > 0
+
+
+def table_update(stage: StageConfig, batch: TrainBatch, mesh: Mesh | None = None):
+    """A step of the table: new state and metrics."""
+    optimizer = make_optimizer(stage.optimizer, stage.steps, TABLE, stage.updates_per_rollout)
+    state = TrainState(TABLE, optimizer.init(TABLE), np.int32(0), np.zeros(2, np.uint32))
+    if mesh is not None:
+        state, batch = sharding.same_to_mesh(state, mesh), sharding.rows_to_mesh(batch, mesh)
+    return jax.jit(make_update(CONFIG, stage, IDS, optimizer, 1.0))(state, batch)
+
+
+@pytest.mark.usefixtures("table_model")
+@pytest.mark.parametrize("name", ["token_mean", "gspo"])
+def test_updates_of_one_step_are_updates_of_the_parts_one_after_the_other(name):
+    """Ratios are those to the sampler on every part: 1 on the first, where the parameters are the sampler's."""
+    terms, optimizer_config = LOSSES[name], OptimizerConfig(1.0, schedule="cosine", max_grad_norm=1e3)
+    stage = dataclasses.replace(STAGE, loss=terms, updates_per_rollout=2, micro_batches=2, optimizer=optimizer_config)
+    batch = train_batch()
+    batch = batch._replace(logprobs=np.where(batch.mask, TABLE["table"]["kernel"].mean(-1)[batch.tokens], 0))
+    state, metrics = table_update(stage, batch)
+    loss = make_loss(CONFIG, IDS, kind="grpo", temperature=1.0, terms=terms, on_policy=False)
+    optimizer = make_optimizer(optimizer_config, 2 * stage.steps, TABLE)
+    params, opt_state, tokens = TABLE, optimizer.init(TABLE), 0
+    for part in range(2):
+        rows = jax.tree.map(lambda leaf, part=part: leaf[part::2], batch)
+        gradient, sums, _ = jax.jit(make_gradient(loss, 1, terms=terms))(params, rows)
+        assert (sums.clipped > 0) == (part == 1)
+        assert (sums.mismatch > 1e-3) == (part == 1)
+        changes, opt_state = optimizer.update(gradient, opt_state, params)
+        params = optax.apply_updates(params, changes)
+        tokens += int(rows.mask[rows.advantages.any(axis=1)].sum())
+    assert_gradients_close(state.params, params, 1e-6)
+    assert int(state.step) == 1 and metrics["train/tokens"] == tokens and metrics["train/is_finite"] == 1
+    assert metrics["mismatch/prob_diff_max"] < 1e-6  # of the first part: how well sampler and trainer agree
+    assert metrics["train/clipped_share"] == pytest.approx(float(sums.clipped / sums.tokens) / 2, rel=1e-5)
+
+
+@pytest.mark.usefixtures("table_model")
+def test_updates_of_one_step_are_the_same_on_four_devices():
+    stage = dataclasses.replace(STAGE, updates_per_rollout=2, optimizer=OptimizerConfig(0.05, eps=1.0))
+    mesh = Mesh(np.array(jax.devices()[:4]).reshape(1, 4, 1), sharding.AXES)
+    (wanted, metrics), (found, other) = (table_update(stage, train_batch(), where) for where in (None, mesh))
+    assert_gradients_close(jax.tree.map(np.asarray, found.params), wanted.params, 1e-6)
+    for name, value in metrics.items():
+        assert float(other[name]) == pytest.approx(float(value), rel=1e-5), name
+
+
+@pytest.mark.usefixtures("table_model")
+def test_one_bad_update_of_a_step_is_reported_and_leaves_the_others():
+    batch = train_batch()
+    batch.advantages[1, 0] = np.inf  # in the second part
+    stage = dataclasses.replace(STAGE, updates_per_rollout=2)
+    state, metrics = table_update(stage, batch)
+    assert metrics["train/is_finite"] == 0
+    changed = np.abs(np.asarray(state.params["table"]["kernel"]) - TABLE["table"]["kernel"]).max()
+    assert 0 < changed < np.inf
+
+
+@pytest.mark.usefixtures("table_model")
+def test_only_ratios_that_can_leave_their_bounds_are_counted():
+    def names(terms):
+        stage = dataclasses.replace(STAGE, loss=terms)
+        return set(jax.eval_shape(lambda batch: table_update(stage, batch)[1], train_batch()))
+
+    found = {kind: names(terms) for kind, terms in LOSSES.items()}
+    assert found["cispo"] - found["token_mean"] == {"train/clipped_share"}
+    assert found["gspo"] == found["constant"] == found["token_mean"]

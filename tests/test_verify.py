@@ -2,15 +2,15 @@
 
 import time
 
+import numpy as np
 import pytest
+from cheats import CHEATS, FOUR, REFUSED, RIGHT
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import engines
 from engines.answer import Answer
-from engines.verify import extract, is_well_formed, verify
-
-FOUR = Answer.integer(4)
+from engines.verify import MAX_COMPLETION_CHARS, extract, is_well_formed, verify
 
 ACCEPTED = [
     r"<answer>\boxed{4}</answer>",
@@ -20,127 +20,6 @@ ACCEPTED = [
     "<answer>\n\\boxed{+4}\n</answer>\r\n",
 ]
 
-# Each row: the way around, and completions that use it. None of them may count as 4.
-REFUSED = {
-    "nothing": ["", " ", "4", r"\boxed{4}", "The answer is 4.", "<answer>4</answer>", "<answer></answer>", r"\boxed{}"],
-    "empty box": [r"<answer>\boxed{}</answer>", r"<answer>\boxed{ }</answer>", r"<answer>\boxed{\text{}}</answer>"],
-    "several answers": [
-        r"<answer>\boxed{3}</answer><answer>\boxed{4}</answer>",
-        r"<answer>\boxed{4}</answer> <answer>\boxed{4}</answer>",
-        r"<answer>\boxed{4}\boxed{4}</answer>",
-        r"<answer>\boxed{3}, \boxed{4}</answer>",
-        r"3 is wrong, \boxed{3}, so <answer>\boxed{4}</answer>",
-        r"<answer><answer>\boxed{4}</answer></answer>",
-        r"<answer>\boxed{\boxed{4}}</answer>",
-        "<answer>\\boxed{3}</answer>\n\nWait.\n<answer>\\boxed{4}</answer>",
-    ],
-    "hedges": [
-        rf"<answer>\boxed{{{content}}}</answer>"
-        for content in (
-            "3 or 4",
-            "4 or 3",
-            "3, 4",
-            "4, 4",
-            "4/3/2",
-            "1=2=3=4",
-            "x=4",
-            "4=4",
-            "3-5",
-            "3..5",
-            "~4",
-            "about 4",
-        )
-    ],
-    "text around the box": [
-        r"<answer>4 \boxed{4}</answer>",
-        r"<answer>\boxed{4} cubes</answer>",
-        r"<answer>$\boxed{4}$</answer>",
-        r"<answer>\boxed{4}.</answer>",
-        r"<answer>**\boxed{4}**</answer>",
-    ],
-    "text after the end": [
-        r"<answer>\boxed{4}</answer>.",
-        r"<answer>\boxed{4}</answer> I am sure.",
-        r"<answer>\boxed{4}</answer></answer>",
-        r"<answer>\boxed{4}</answer><|im_end|>",
-        "<answer>\\boxed{4}</answer>\u200b",
-        "<answer>\\boxed{4}</answer>\x00",
-    ],
-    "broken tags": [
-        r"<answer>\boxed{4}",
-        r"\boxed{4}</answer>",
-        r"</answer>\boxed{4}<answer>",
-        r"<answer>\boxed{4}<answer>",
-        r"<Answer>\boxed{4}</Answer>",
-        r"<answer >\boxed{4}</answer>",
-        r"<answer>\boxed{4}</answer",
-        "<answer>\\boxed{4}</ answer>",
-        r"&lt;answer&gt;\boxed{4}&lt;/answer&gt;",
-    ],
-    "broken braces": [
-        r"<answer>\boxed{4</answer>",
-        r"<answer>\boxed 4</answer>",
-        r"<answer>\boxed{4}}</answer>",
-        r"<answer>\boxed{{4}</answer>",
-        r"<answer>\boxed{4}{4}</answer>",
-        r"<answer>\boxed{4\}</answer>",
-        r"<answer>\boxed{{4}}</answer>",
-        r"<answer>\boxed (4)</answer>",
-        r"<answer>boxed{4}</answer>",
-        r"<answer>\Boxed{4}</answer>",
-        r"<answer>\fbox{4}</answer>",
-        r"<answer>\boxed {4}</answer>",
-        r"<answer>\\boxed{4}</answer>",
-    ],
-    "arithmetic": [
-        rf"<answer>\boxed{{{content}}}</answer>"
-        for content in (
-            "2+2",
-            "2^2",
-            "2**2",
-            "8/2",
-            r"\sqrt{16}",
-            r"\frac{8}{2}",
-            "len('abcd')",
-            "4!/6",
-            "0x4",
-            "1e0",
-            "4e0",
-            "4.0",
-        )
-    ],
-    "code": [
-        rf"<answer>\boxed{{{content}}}</answer>"
-        for content in (
-            "__import__('os').getpid()",
-            "exit()",
-            "lambda: 4",
-            "9**9**9**9",
-            "'4'",
-            '"4"',
-            "[4]",
-            "(4)",
-            "None",
-            "True",
-        )
-    ],
-    "other digits": [
-        f"<answer>\\boxed{{{content}}}</answer>" for content in ("４", "٤", "४", "④", "4\u0301", "Ⅳ", "1_0", "４.")
-    ],
-    "hidden characters": [
-        f"<answer>\\boxed{{{content}}}</answer>"
-        for content in ("4\u200b", "\u202e4", "4\x00", "4\t", "4\n", "\ufeff4", "4\u00a0", "4\u2060")
-    ],
-    "not numbers": [
-        f"<answer>\\boxed{{{content}}}</answer>"
-        for content in ("nan", "inf", "-inf", "four", "IV", "4 cubes", "4%", "+-4")
-    ],
-    "too long": [f"<answer>\\boxed{{{'0' * 300}4}}</answer>", f"<answer>\\boxed{{4{' ' * 400}}}</answer>"],
-    "huge numbers": [
-        f"<answer>\\boxed{{{content}}}</answer>" for content in ("9" * 5000, "1e400", "10!", "2^99999999")
-    ],
-}
-
 
 @pytest.mark.parametrize("text", ACCEPTED)
 def test_the_required_form_is_accepted(text):
@@ -148,10 +27,41 @@ def test_the_required_form_is_accepted(text):
     assert not verify(text, Answer.integer(5))
 
 
-@pytest.mark.parametrize("way", REFUSED)
+@pytest.mark.parametrize("way", CHEATS)
 def test_every_way_around_is_worth_nothing(way):
-    for text in REFUSED[way]:
-        assert not verify(text, FOUR), text
+    for answer, text in CHEATS[way]:
+        assert not verify(text, answer), text[-200:]
+        assert not engines.verify(text, answer)
+
+
+def test_the_corpus_is_large_and_its_answers_are_right_ones():
+    texts = {(answer, text) for pairs in CHEATS.values() for answer, text in pairs}
+    assert len(texts) >= 300 and len({answer.kind for answer, _ in texts}) == 11
+    for answer, _ in texts:
+        assert verify(f"<answer>\\boxed{{{answer.text()}}}</answer>", answer)
+
+
+def test_each_cheat_is_refused_within_fifty_microseconds():
+    slow = {}
+    for answer, text in (pair for pairs in CHEATS.values() for pair in pairs):
+        for _ in range(4):  # another process may take the core away: then once more
+            spent_us = []
+            for _ in range(100):
+                start = time.perf_counter_ns()
+                verify(text, answer)
+                spent_us.append((time.perf_counter_ns() - start) / 1e3)
+            found = float(np.percentile(spent_us, 99))
+            if found < 50:
+                break
+        else:
+            slow[text[:60]] = found
+    assert not slow, slow
+
+
+def test_long_reasoning_is_read_and_longer_is_refused():
+    room = MAX_COMPLETION_CHARS - len(RIGHT)
+    assert verify("x" * room + RIGHT, FOUR) and not verify("x" * (room + 1) + RIGHT, FOUR)
+    assert verify(RIGHT + "\n" * 900, FOUR) and not verify(RIGHT + "\n" * 1100, FOUR)
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Stacks of coloured cubes on a floor: counting, heights, colours."""
+"""Cubes: stacks of coloured cubes, solids of cubes, nets that fold into a cube, dice."""
 
 from engines.cube.questions import ENGINE
 

@@ -2,87 +2,104 @@
 
 import math
 
-from PIL import Image
-
 from engines.base import Style
-from engines.canvas import Canvas
-from engines.geometry.scene import FRAME, Angle, GeometryScene, Place, segment_distance
-from engines.style import colour_of, theme_of
+from engines.canvas import Canvas, Colour
+from engines.geometry.exact import Place
+from engines.geometry.labels import arc_radius, dot_px, letter_px, stands, stroke_px
+from engines.geometry.scene import FRAME, INK, Angle, GeometryScene, Lattice
+from engines.marks import Apart, Drawing, Longer, Margin
+from engines.style import Theme, colour_of, theme_of
 
-DIRECTIONS = tuple((math.cos(k * math.pi / 8), math.sin(k * math.pi / 8)) for k in range(16))
-
-
-def letter_px(size_px: int) -> float:
-    """Font size of the letters."""
-    return 8.5 + size_px / 28
+ASSOCIATION = 1.5  # a letter is so many times nearer to its dot than to any other
 
 
-def dot_px(size_px: int) -> float:
-    """Radius of the dots."""
-    return 2.8 + size_px / 90
-
-
-def stroke_px(size_px: int) -> float:
-    """Width of the lines before the theme's scale."""
-    return 1.5 + size_px / 120
-
-
-def label_places(scene: GeometryScene, size_px: int) -> list[Place]:
-    """Middles of the letters of the lettered marks, in units: for each the freest of sixteen places around its dot."""
-    unit = size_px / FRAME
-    font, reach = letter_px(size_px) / unit, (dot_px(size_px) + 0.62 * letter_px(size_px)) / unit
-    arms = [(angle.vertex, end) for angle in scene.angles for end in (angle.first, angle.second)]
-    places: list[Place] = []
-    for mark in (m for m in scene.marks if m.letter):
-
-        def room(place: Place, own: Place = mark.at) -> float:
-            edge = min(*place, FRAME - place[0], FRAME - place[1])
-            strokes = [shape.distance(place) for shape in scene.shapes]
-            strokes += [segment_distance(place, *arm) for arm in arms]
-            others = [math.dist(place, other.at) * 0.8 for other in scene.marks if other.at != own]
-            written = [math.dist(place, other) * 0.6 for other in places]
-            return min([edge, *strokes, *others, *written, 1.2 * font])
-
-        options = [(mark.at[0] + reach * x, mark.at[1] + reach * y) for x, y in DIRECTIONS]
-        places.append(max(options, key=room))
-    return places
-
-
-def draw(scene: GeometryScene, size_px: int, style: Style) -> Image.Image:
+def draw(scene: GeometryScene, size_px: int, style: Style) -> Drawing:
     """Draw the scene as an RGB picture of size_px x size_px."""
     theme, unit = theme_of(style), size_px / FRAME
-    canvas = Canvas(size_px, theme.panel)
+    canvas = Canvas(size_px, theme.panel, theme.wobble_px * min(1.0, unit))
     stroke = stroke_px(size_px) * min(theme.line_scale, 1.25)
 
     def pixel(at: Place) -> Place:
         return at[0] * unit, at[1] * unit
 
+    def paint(name: str) -> Colour:
+        return theme.ink if name == INK else colour_of(name, style)
+
+    if scene.lattice:
+        _net(canvas, scene.lattice, theme, unit)
     for shape in scene.shapes:
-        colour = colour_of(shape.colour, style)
+        colour, points = paint(shape.colour), [pixel(point) for point in shape.points]
         fill = colour if shape.filled else None
         if shape.kind == "circle":
-            canvas.circle(pixel(shape.points[0]), shape.radius * unit, fill, colour, stroke)
+            canvas.circle(points[0], shape.radius * unit, fill, colour, stroke)
         elif shape.kind == "polygon":
-            canvas.polygon([pixel(point) for point in shape.points], fill, colour, stroke)
+            canvas.polygon(points, fill, colour, stroke)
         else:
-            canvas.line([pixel(point) for point in shape.points], colour, stroke)
+            canvas.line(points, colour, stroke * (0.8 if shape.stroke == "dashed" else 1.0), stroke=shape.stroke)
+        for point in points:
+            canvas.part(f"{shape.colour} {shape.kind}{shape.letter and ' ' + shape.letter}", point)
     for angle in scene.angles:
-        colour = colour_of(angle.colour, style)
-        canvas.line([pixel(at) for at in (angle.first, angle.vertex, angle.second)], colour, stroke)
-        start, end = _arc_ends(angle)
-        radius = 0.4 * min(math.dist(angle.vertex, angle.first), math.dist(angle.vertex, angle.second)) * unit
-        canvas.arc(pixel(angle.vertex), radius, start, end, colour, 0.6 * stroke)
+        _angle(canvas, angle, paint(angle.colour), stroke, unit)
+    for note in scene.notes:
+        if note.ticks:
+            length = 4.5 + 2.2 * stroke
+            canvas.ticks(pixel(note.start), pixel(note.end), note.ticks, theme.ink, 0.75 * stroke, length_px=length)
     for mark in scene.marks:
-        colour = theme.ink if mark.colour == "black" else colour_of(mark.colour, style)
-        canvas.circle(pixel(mark.at), dot_px(size_px), fill=colour)
-    lettered = [mark for mark in scene.marks if mark.letter]
-    for mark, place in zip(lettered, label_places(scene, size_px), strict=True):
-        canvas.text(pixel(place), mark.letter, letter_px(size_px), theme.ink, "mm", theme.font)
-    return canvas.image()
+        canvas.circle(pixel(mark.at), dot_px(size_px), fill=paint(mark.colour))
+        canvas.part(mark.letter or f"{mark.colour} dot", pixel(mark.at))
+    for label, place in stands(scene, size_px):
+        canvas.text(pixel(place), label.text, letter_px(size_px), theme.ink, "mm", theme.font)
+    return canvas.drawing(_margins(scene, size_px))
 
 
-def _arc_ends(angle: Angle) -> tuple[float, float]:
-    """Start and end of the arc in radians with y up, the short way round."""
-    start, end = (math.atan2(angle.vertex[1] - arm[1], arm[0] - angle.vertex[0]) for arm in (angle.first, angle.second))
+def _margins(scene: GeometryScene, size_px: int) -> list[Margin]:
+    """The scene's own margins in pixels, and that each letter stands by its dot."""
+    unit = size_px / FRAME
+
+    def pixels(points: list[Place]) -> list[Place]:
+        return [(x * unit, y * unit) for x, y in points]
+
+    found = []
+    for margin in scene.margins:
+        moved = margin.at(pixels(margin.points()))
+        is_gap = isinstance(margin, Apart)
+        found.append(moved._replace(floor_px=max(2.0, margin.floor_px * unit)) if is_gap else moved)
+    for label, place in stands(scene, size_px):
+        others = [mark.at for i, mark in enumerate(scene.marks) if i != label.owner]
+        if label.owner >= 0 and others:
+            nearest = min(others, key=lambda at: math.dist(at, place))
+            far = pixels([place, nearest])
+            near = pixels([place, scene.marks[label.owner].at])
+            found.append(Longer(tuple(far), tuple(near), ASSOCIATION))
+    return found
+
+
+def _angle(canvas: Canvas, angle: Angle, colour: Colour, stroke: float, unit: float) -> None:
+    """The arms of an angle and the arc across it, the short way round."""
+    first, vertex, second = ((x * unit, y * unit) for x, y in (angle.first, angle.vertex, angle.second))
+    if angle.has_arms:
+        canvas.line([first, vertex, second], colour, stroke)
+    start, end = (math.atan2(vertex[1] - y, x - vertex[0]) for x, y in (first, second))
     turn = (end - start + math.pi) % math.tau - math.pi
-    return start, start + turn
+    canvas.arc(vertex, arc_radius(angle) * unit, start, start + turn, colour, 0.6 * stroke)
+    canvas.part(f"{angle.colour} angle", vertex)
+
+
+def _net(canvas: Canvas, net: Lattice, theme: Theme, unit: float) -> None:
+    """Thin lines in both directions; with axes, the left and lower lines in ink and numbers beside them."""
+    left, top, right, bottom = (
+        unit * value for value in (net.left, net.top, net.left + net.cells * net.step, net.top + net.cells * net.step)
+    )
+    width = max(1.0, canvas.size_px / 260)
+    for i in range(net.cells + 1):
+        x, y = left + i * net.step * unit, bottom - i * net.step * unit
+        canvas.line([(x, top), (x, bottom)], theme.faint, width)
+        canvas.line([(left, y), (right, y)], theme.faint, width)
+    if not net.has_axes:
+        return
+    canvas.line([(left, top), (left, bottom), (right, bottom)], theme.ink, 1.8 * width)
+    high = letter_px(canvas.size_px) * 0.88
+    for i in range(net.cells + 1):
+        x, y = left + i * net.step * unit, bottom - i * net.step * unit
+        canvas.text((x, bottom + 0.72 * high), str(i), high, theme.ink, "mm", theme.font)
+        canvas.text((left - 0.4 * high, y), str(i), high, theme.ink, "rm", theme.font)

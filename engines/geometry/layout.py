@@ -9,23 +9,15 @@ from typing import NamedTuple, TypeVar
 
 import numpy as np
 
-from engines.geometry.scene import (
-    FRAME,
-    Angle,
-    Place,
-    Point,
-    Shape,
-    all_common_points,
-    common_points,
-    contains,
-    degrees_between,
-    minus,
-)
+from engines.geometry.exact import Place, Point, degrees_between, minus
+from engines.geometry.scene import FRAME, Angle, Shape, all_common_points, common_points, contains
 
 T = TypeVar("T")
 
-MIN_SIZE_PX = (112, 112, 112, 112, 112, 168, 168, 224, 224, 280)
+PLAIN = (112, 112, 112, 112, 112, 168, 168, 224, 224, 280)  # smallest pictures by level, without letters
+LETTERED = (112, 112, 140, 168, 168, 224, 224, 280, 280, 336)  # and with many letters
 GROUPS = (1, 1, 1, 2, 2, 2, 3, 3, 4, 4)  # angles or polygons in one picture, by level
+LETTERS = "ABCDEFGHKLMNPQRSTVXZ"  # no I, J, O, U, W, Y: easily confused in small print
 COLOURS = ("red", "blue", "green", "purple", "orange", "pink", "brown", "cyan")  # dark enough for lines on paper
 CLEAR_COLOURS = 5  # so many of them when a question tells shapes apart by colour
 EDGE = 22  # units between figures and the frame
@@ -37,7 +29,7 @@ DIRECTIONS = tuple(
 # Circles with at least twenty whole points, and these points.
 CIRCLES: dict[int, tuple[Point, ...]] = {
     r: tuple((x, y) for x in range(-r, r + 1) for y in (math.isqrt(r * r - x * x),) if x * x + y * y == r * r)
-    for r in (85, 100, 125, 130, 145, 150)
+    for r in (85, 100, 125, 130, 145, 150, 170, 195)
 }
 CIRCLES = {r: (*half, *((x, -y) for x, y in half if y)) for r, half in CIRCLES.items()}
 
@@ -66,23 +58,43 @@ def some(rng: np.random.Generator, options: Sequence[T], count: int) -> list[T]:
     return [options[i] for i in rng.permutation(len(options))[:count].tolist()]
 
 
-def units(level: int, px: float) -> float:
+def units(level: int, px: float, sizes: Sequence[int] = PLAIN) -> float:
     """Units that are `px` pixels in the smallest picture of the level."""
-    return px * FRAME / MIN_SIZE_PX[level]
+    return px * FRAME / sizes[level]
 
 
-def rooms(rng: np.random.Generator, count: int) -> list[Room]:
-    """One to four separate rooms: the whole frame, two halves, or quarters."""
-    full, half = FRAME - 2 * EDGE, FRAME // 2 - EDGE - EDGE // 2
+def rooms(rng: np.random.Generator, count: int, spare: int = 0) -> list[Room]:
+    """One to four separate rooms: the whole frame, two halves, or quarters; `spare` units less on every side."""
+    edge = EDGE + spare
+    full, half = FRAME - 2 * edge, FRAME // 2 - edge - edge // 2
     if count == 1:
-        return [Room(EDGE, EDGE, full, full)]
-    near, far = EDGE, FRAME // 2 + EDGE // 2
+        return [Room(edge, edge, full, full)]
+    near, far = edge, FRAME // 2 + edge // 2
     if count == 2:
-        halves = [Room(near, EDGE, half, full), Room(far, EDGE, half, full)]
+        halves = [Room(near, edge, half, full), Room(far, edge, half, full)]
         if rng.integers(2):
             halves = [Room(y, x, height, width) for x, y, width, height in halves]
         return some(rng, halves, 2)
     return some(rng, [Room(x, y, half, half) for x in (near, far) for y in (near, far)], count)
+
+
+def slots(rng: np.random.Generator, count: int, edge: int) -> list[Room]:
+    """At least so many separate rooms in rows and columns, in random order; the first `count` are given."""
+    columns, rows = (2, 2) if count <= 4 else (3, 2) if count <= 6 else (3, 3)
+    if rng.integers(2):
+        columns, rows = rows, columns
+    width, height = (FRAME - 2 * edge) // columns, (FRAME - 2 * edge) // rows
+    found = [Room(edge + width * i, edge + height * j, width, height) for i in range(columns) for j in range(rows)]
+    return some(rng, found, count)
+
+
+def line_in(rng: np.random.Generator, step: Point, room: Room, inset: int) -> tuple[Point, ...]:
+    """A segment along a whole vector, nearly as long as fits into a room less an inset on every side."""
+    inner = Room(room.x + inset, room.y + inset, room.width - 2 * inset, room.height - 2 * inset)
+    most = min(inner.width // max(abs(step[0]), 1), inner.height // max(abs(step[1]), 1))
+    times = whole(rng, max(1, math.ceil(0.7 * most)), most)
+    points = placed(rng, ((0, 0), (step[0] * times, step[1] * times)), inner)
+    return points if rng.integers(2) else points[::-1]
 
 
 def placed(rng: np.random.Generator, points: Sequence[Point], room: Room) -> tuple[Point, ...] | None:
@@ -130,24 +142,34 @@ def angle_of(rng: np.random.Generator, kind: str, margin: float, room: Room, col
     raise RuntimeError(f"no {kind} angle fits {room}")
 
 
-def polygon(rng: np.random.Generator, count: int, room: Room, dented: bool = False) -> tuple[Point, ...]:
+def polygon(rng: np.random.Generator, count: int, room: Room, dents: int = 0) -> tuple[Point, ...]:
     """Corners of a simple polygon in the room, clockwise as seen; each turns by at least 22 degrees.
 
-    Up to seven corners it is convex and irregular; more corners leave less play. A dented one has one corner inwards.
+    Up to seven corners it is convex and irregular; more corners leave less play. `dents` of six or more point inwards.
     """
     largest, play = min(room.width, room.height) / 2, min(0.36, 1.7 / count)
     for _ in range(MAX_TRIES):
         radius, start = largest * (0.72 + 0.28 * rng.random()), math.tau * rng.random()
-        dent = whole(rng, 0, count - 1) if dented else -1
+        inwards = _scattered(rng, count, dents)
         corners = []
         for i, (shift, depth) in enumerate(rng.random((count, 2)).tolist()):
             angle = start + math.tau * (i + play * (shift - 0.5)) / count
-            reach = radius * (0.6 - 0.2 * depth if i == dent else 1 - 0.3 * play * depth)
+            deep = math.cos(math.tau / count) - 0.2 - 0.12 * depth  # below the line from neighbour to neighbour
+            reach = radius * (deep if i in inwards else 1 - 0.3 * play * depth)
             corners.append((round(reach * math.cos(angle)), round(reach * math.sin(angle))))
         points = placed(rng, corners, room)
         if points and _turns_clearly(points, 0.9 * radius * math.sin(math.pi / count)):
             return points
     raise RuntimeError(f"no polygon with {count} sides fits {room}")
+
+
+def _scattered(rng: np.random.Generator, count: int, dents: int) -> frozenset[int]:
+    """So many corners of a polygon, no two neighbours."""
+    found: set[int] = set()
+    for i in rng.permutation(count).tolist() if dents else ():
+        if len(found) < dents and not {(i - 1) % count, (i + 1) % count} & found:
+            found.add(i)
+    return frozenset(found)
 
 
 def _turns_clearly(points: Sequence[Point], shortest: float) -> bool:
@@ -185,6 +207,13 @@ def is_clear(new: Shape, shapes: Sequence[Shape], gap: float, apart: float) -> b
     return all(length >= apart for length in near)
 
 
+def anywhere(rng: np.random.Generator, step: Point, colour: str, edge: int = EDGE) -> Shape:
+    """The segment with this vector at a random place of the frame."""
+    spans = [(edge - min(0, d), FRAME - edge - max(0, d)) for d in step]
+    x, y = (whole(rng, low, high) for low, high in spans)
+    return Shape("segment", ((x, y), (x + step[0], y + step[1])), colour)
+
+
 def segment(rng: np.random.Generator, low: float, high: float, colour: str, edge: int = EDGE) -> Shape:
     """A segment of a length in [low, high] anywhere in the frame."""
     room = Room(edge, edge, FRAME - 2 * edge, FRAME - 2 * edge)
@@ -193,6 +222,19 @@ def segment(rng: np.random.Generator, low: float, high: float, colour: str, edge
         if points:
             return Shape("segment", points, colour)
     raise RuntimeError(f"no segment of length {low} to {high} fits the frame")
+
+
+def spread(
+    rng: np.random.Generator, count: int, edge: int, apart: float, taken: Sequence[Point], is_free=lambda _: True
+) -> list[Point] | None:
+    """Further points in the frame, so far from each other and from those taken, each where it is free; or None."""
+    points: list[Point] = []
+    for point in rng.integers(edge, FRAME - edge + 1, size=(40 * count, 2)).tolist() if count else ():
+        if all(math.dist(point, other) >= apart for other in (*taken, *points)) and is_free(tuple(point)):
+            points.append(tuple(point))
+            if len(points) == count:
+                return points
+    return points if len(points) == count else None
 
 
 def place_on(rng: np.random.Generator, shape: Shape) -> Place:

@@ -1,4 +1,4 @@
-"""What there is in a geometry picture: shapes, marked points and marked angles with whole coordinates.
+"""What there is in a geometry picture: shapes, marked points, marked angles and sides, with whole coordinates.
 
 The frame is FRAME x FRAME units, x to the right and y downwards: a unit is a pixel at 448 px, a quarter at 112 px.
 """
@@ -6,16 +6,29 @@ The frame is FRAME x FRAME units, x to the right and y downwards: a unit is a pi
 import itertools
 import math
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from engines.geometry.exact import (
+    Place,
+    Point,
+    Side,
+    cross,
+    cross_properly,
+    degrees_between,
+    dot,
+    meeting,
+    minus,
+    nearest,
+    segment_distance,
+)
+from engines.marks import Margin
 
 FRAME = 448
-Point = tuple[int, int]
-Place = tuple[float, float]
+INK = "black"  # drawn in the ink of the theme
 
 
-@dataclass(frozen=True)
-class Shape:
+class Shape(NamedTuple):
     """A segment (two points), a polygon (its corners in order) or a circle (its centre and radius)."""
 
     kind: str
@@ -23,15 +36,25 @@ class Shape:
     colour: str
     radius: int = 0
     filled: bool = False
+    letter: str = ""  # of a segment: its name, written beyond one end
+    stroke: str = "solid"
 
     @property
-    def sides(self) -> tuple[tuple[Point, Point], ...]:
+    def sides(self) -> tuple[Side, ...]:
         """The straight sides; none for a circle."""
         if self.kind == "segment":
             return ((self.points[0], self.points[1]),)
         return (
             tuple(zip(self.points, (*self.points[1:], self.points[0]), strict=True)) if self.kind == "polygon" else ()
         )
+
+    def nearest(self, at: Place) -> Place:
+        """The place of the stroke that is nearest to another place."""
+        if self.kind == "circle":
+            (x, y), away = self.points[0], math.dist(at, self.points[0])
+            share = self.radius / away if away else 0.0
+            return (x + (at[0] - x) * share, y + (at[1] - y) * share) if away else (x + self.radius, y)
+        return min((nearest(at, *side) for side in self.sides), key=lambda place: math.dist(at, place))
 
     def distance(self, at: Place) -> float:
         """Distance of a place from the stroke, in units."""
@@ -40,23 +63,23 @@ class Shape:
         return min(segment_distance(at, *side) for side in self.sides)
 
 
-@dataclass(frozen=True)
-class Mark:
+class Mark(NamedTuple):
     """A dot, with a letter beside it or none."""
 
     at: Point
     letter: str = ""
-    colour: str = "black"
+    colour: str = INK
 
 
-@dataclass(frozen=True)
-class Angle:
-    """Two arms from a vertex to `first` and `second`, with an arc across the angle below 180 degrees."""
+class Angle(NamedTuple):
+    """The angle below 180 degrees between two arms from a vertex to `first` and `second`, with an arc across it."""
 
     vertex: Point
     first: Point
     second: Point
     colour: str
+    note: str = ""  # degrees written beside the arc
+    has_arms: bool = True  # False where the arms are sides of a shape
 
     @property
     def degrees(self) -> float:
@@ -70,6 +93,29 @@ class Angle:
         return "right" if side == 0 else "acute" if side > 0 else "obtuse"
 
 
+class Note(NamedTuple):
+    """What is written or marked on a side: a number beside it, or short strokes across it."""
+
+    start: Point
+    end: Point
+    text: str = ""
+    ticks: int = 0
+
+
+class Lattice(NamedTuple):
+    """A square net of thin lines; with numbers along its left and lower edge from 0, if it has axes."""
+
+    left: int
+    top: int
+    step: int
+    cells: int  # per side
+    has_axes: bool
+
+    def point(self, x: int, y: int) -> Point:
+        """The node at coordinates that count from the lower left corner."""
+        return self.left + x * self.step, self.top + (self.cells - y) * self.step
+
+
 @dataclass(frozen=True)
 class GeometryScene:
     """Everything in the picture, in drawing order."""
@@ -77,51 +123,57 @@ class GeometryScene:
     shapes: tuple[Shape, ...] = ()
     marks: tuple[Mark, ...] = ()
     angles: tuple[Angle, ...] = ()
+    notes: tuple[Note, ...] = ()
+    lattice: Lattice | None = None
+    leans: tuple[int, ...] = ()  # which of its places each label takes; see `engines.geometry.labels`
+    margins: tuple[Margin, ...] = ()  # on which answers rest, in units
 
     def to_json(self) -> dict[str, Any]:
-        """The whole scene as JSON-ready data."""
-        return {part: [asdict(thing) for thing in getattr(self, part)] for part in ("shapes", "marks", "angles")}
+        """The whole scene as JSON-ready data; where labels stand is no part of it."""
+        parts = {part: [thing._asdict() for thing in getattr(self, part)] for part in _PARTS}
+        return {**parts, "lattice": self.lattice and self.lattice._asdict()}
+
+    def describe(self) -> str:
+        """The scene in words, with coordinates."""
+        names = {mark.at: mark.letter for mark in self.marks if mark.letter}
+
+        def at(point: Point) -> str:
+            return f"{names.get(point, '')}({point[0]}, {point[1]})"
+
+        lines = [f"A picture of {FRAME} x {FRAME} units, x to the right, y downwards."]
+        lines += [_shape_words(shape, at) for shape in self.shapes]
+        lines += [f"A {mark.colour} dot {mark.letter or 'without a letter'} at {at(mark.at)}." for mark in self.marks]
+        for a in self.angles:
+            note = f", marked {a.note} degrees" if a.note else ""
+            lines.append(f"A {a.colour} angle {at(a.first)}-{at(a.vertex)}-{at(a.second)}, drawn with an arc{note}.")
+        for note in self.notes:
+            what = f"the number {note.text}" if note.text else f"{note.ticks} tick marks"
+            lines.append(f"The side {at(note.start)}-{at(note.end)} carries {what}.")
+        if self.lattice:
+            net = self.lattice
+            axes = ", numbered from 0 along its left and lower edge" if net.has_axes else ""
+            lines.append(f"A net of {net.cells} x {net.cells} cells of {net.step} units{axes}; its lower left corner")
+            lines[-1] += f" is at {net.point(0, 0)}."
+        return "\n".join(lines)
+
+    def complexity(self) -> float:
+        """Strokes, dots, letters, arcs and notes; a net counts its lines."""
+        strokes = sum(max(1, len(shape.sides)) + bool(shape.letter) for shape in self.shapes)
+        dots = sum(1 + bool(mark.letter) for mark in self.marks)
+        arcs = sum(1 + 2 * angle.has_arms + bool(angle.note) for angle in self.angles)
+        return strokes + dots + arcs + len(self.notes) + (self.lattice.cells if self.lattice else 0)
 
 
-def minus(first: Point, second: Point) -> Point:
-    """The vector from `second` to `first`."""
-    return first[0] - second[0], first[1] - second[1]
+_PARTS = ("shapes", "marks", "angles", "notes")
 
 
-def dot(first: Point, second: Point) -> int:
-    """The scalar product; 0 when perpendicular."""
-    return first[0] * second[0] + first[1] * second[1]
-
-
-def cross(first: Point, second: Point) -> int:
-    """The signed area of the parallelogram; 0 when parallel."""
-    return first[0] * second[1] - first[1] * second[0]
-
-
-def degrees_between(first: Point, second: Point) -> float:
-    """The angle of two vectors, 0 to 180."""
-    return math.degrees(math.atan2(abs(cross(first, second)), dot(first, second)))
-
-
-def segment_distance(at: Place, start: Place, end: Place) -> float:
-    """Distance of a place from a segment."""
-    dx, dy = end[0] - start[0], end[1] - start[1]
-    share = ((at[0] - start[0]) * dx + (at[1] - start[1]) * dy) / (dx * dx + dy * dy)
-    share = min(max(share, 0.0), 1.0)
-    return math.hypot(at[0] - start[0] - share * dx, at[1] - start[1] - share * dy)
-
-
-def line_distance(at: Point, start: Point, end: Point) -> float:
-    """Distance of a point from the endless line through two others."""
-    return abs(cross(minus(end, start), minus(at, start))) / math.dist(start, end)
-
-
-def cross_properly(first: tuple[Point, Point], second: tuple[Point, Point]) -> bool:
-    """Say exactly whether two segments cross at one point inside both."""
-    (a, b), (c, d) = first, second
-    ab, cd = minus(b, a), minus(d, c)
-    sides = cross(ab, minus(c, a)), cross(ab, minus(d, a)), cross(cd, minus(a, c)), cross(cd, minus(b, c))
-    return sides[0] * sides[1] < 0 and sides[2] * sides[3] < 0
+def _shape_words(shape: Shape, at) -> str:
+    if shape.kind == "circle":
+        return f"A {shape.colour} circle around {at(shape.points[0])} with radius {shape.radius}."
+    points, dashed = "-".join(map(at, shape.points)), "dashed " if shape.stroke == "dashed" else ""
+    if shape.kind == "segment":
+        return f"A {dashed}{shape.colour} line {shape.letter + ' ' if shape.letter else ''}from {points}."
+    return f"A {'filled' if shape.filled else 'hollow'} {shape.colour} polygon {points}."
 
 
 def common_points(first: Shape, second: Shape) -> list[Place]:
@@ -131,7 +183,7 @@ def common_points(first: Shape, second: Shape) -> list[Place]:
     if first.kind == "circle":
         return [place for side in second.sides for place in _on_circle(first, *side)]
     pairs = itertools.product(first.sides, second.sides)
-    return [_meeting(*one, *other) for one, other in pairs if cross_properly(one, other)]
+    return [meeting(one, other) for one, other in pairs if cross_properly(one, other)]
 
 
 def all_common_points(shapes: tuple[Shape, ...]) -> list[Place]:
@@ -147,10 +199,12 @@ def contains(shape: Shape, at: Place) -> bool:
     return sum(at[0] < a[0] + (at[1] - a[1]) * (b[0] - a[0]) / (b[1] - a[1]) for a, b in hits) % 2 == 1
 
 
-def _meeting(a: Point, b: Point, c: Point, d: Point) -> Place:
-    ab, cd = minus(b, a), minus(d, c)
-    share = cross(minus(c, a), cd) / cross(ab, cd)
-    return a[0] + share * ab[0], a[1] + share * ab[1]
+def inward(points: tuple[Point, ...]) -> list[Point]:
+    """Corners of a simple polygon at which its inside angle is above 180 degrees, exactly."""
+    before, after = (points[-1], *points[:-1]), (*points[1:], points[0])
+    turns = [cross(minus(b, a), minus(c, b)) for a, b, c in zip(before, points, after, strict=True)]
+    way = 1 if sum(cross(a, b) for a, b in zip(points, after, strict=True)) > 0 else -1
+    return [point for point, turn in zip(points, turns, strict=True) if turn * way < 0]
 
 
 def _on_circle(circle: Shape, start: Point, end: Point) -> Iterator[Place]:

@@ -103,18 +103,20 @@ def decode_step(
     v: Float[Array, "P G K hd"],
     prompt_cache: tuple[Float[Array, "P K S hd"], Float[Array, "P K S hd"]],
     prompt_mask: Bool[Array, "P S"],
-    cache: tuple[Float[Array, "P G K C hd"], Float[Array, "P G K C hd"]],
+    cache: tuple[Float[Array, "P K G C hd"], Float[Array, "P K G C hd"]],
     column: Int[Array, ""],
 ) -> Float[Array, "P G K R hd"]:
     """Attend from one new token per completion to prompt, own earlier columns (< column) and itself, in one softmax.
 
-    The caches are only read. The prompt's keys are read once per group, not once per completion.
+    The caches are only read. The prompt's keys are read once per group, not once per completion. Heads stand before the
+    group in the cache as in every product here: in another order a TPU would copy the cache at every token.
     """
     (prompt_k, prompt_v), (own_k, own_v) = prompt_cache, cache
-    to_prompt = scores("pgkrd,pksd->pgkrs", q, prompt_k, prompt_mask[:, None, None, None, :])
-    to_own = scores("pgkrd,pgkcd->pgkrc", q, own_k, jnp.arange(own_k.shape[3]) < column)
-    to_self = scores("pgkrd,pgkd->pgkr", q, k)[..., None]
+    q, k, v = (jnp.swapaxes(x, 1, 2) for x in (q, k, v))
+    to_prompt = scores("pkgrd,pksd->pkgrs", q, prompt_k, prompt_mask[:, None, None, None, :])
+    to_own = scores("pkgrd,pkgcd->pkgrc", q, own_k, jnp.arange(own_k.shape[3]) < column)
+    to_self = scores("pkgrd,pkgd->pkgr", q, k)[..., None]
     (over_prompt, over_own, over_self), total = mix(to_prompt, to_own, to_self)
-    out = weighted("pgkrs,pksd->pgkrd", over_prompt, prompt_v) + weighted("pgkrc,pgkcd->pgkrd", over_own, own_v)
+    out = weighted("pkgrs,pksd->pkgrd", over_prompt, prompt_v) + weighted("pkgrc,pkgcd->pkgrd", over_own, own_v)
     out = out + over_self * v[:, :, :, None].astype(jnp.float32)
-    return (out / total).astype(q.dtype)
+    return jnp.swapaxes((out / total).astype(q.dtype), 1, 2)

@@ -100,8 +100,8 @@ class Qwen2_5_VL(nnx.Module):
         column: Int[Array, ""] | int,
         prompt_cache: tuple[Float[Array, "L P K S hd"], Float[Array, "L P K S hd"]],
         prompt_mask: Bool[Array, "P S"],
-        cache: tuple[Float[Array, "L P G K C hd"], Float[Array, "L P G K C hd"]],
-    ) -> tuple[Float[Array, "P G D"], tuple[Float[Array, "L P G K C hd"], Float[Array, "L P G K C hd"]]]:
+        cache: tuple[Float[Array, "L P K G C hd"], Float[Array, "L P K G C hd"]],
+    ) -> tuple[Float[Array, "P G D"], tuple[Float[Array, "L P K G C hd"], Float[Array, "L P K G C hd"]]]:
         """Run token number `column` of each completion, at `positions` on all three axes; columns before it are read.
 
         Returns hidden states and the cache with this column written. The caches' dtype is the caller's choice.

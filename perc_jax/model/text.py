@@ -124,8 +124,8 @@ class TextModel(nnx.Module):
         column: Int[Array, ""],
         prompt_cache: tuple[Float[Array, "L P K S hd"], Float[Array, "L P K S hd"]],
         prompt_mask: Bool[Array, "P S"],
-        cache: tuple[Float[Array, "L P G K C hd"], Float[Array, "L P G K C hd"]],
-    ) -> tuple[Float[Array, "P G D"], tuple[Float[Array, "L P G K C hd"], Float[Array, "L P G K C hd"]]]:
+        cache: tuple[Float[Array, "L P K G C hd"], Float[Array, "L P K G C hd"]],
+    ) -> tuple[Float[Array, "P G D"], tuple[Float[Array, "L P K G C hd"], Float[Array, "L P K G C hd"]]]:
         """Run one token per completion; return normalised hidden states and the cache with column `column` written.
 
         The scan only reads the caches. All layers' new keys and values are written after it, by one update per array: a
@@ -140,7 +140,7 @@ class TextModel(nnx.Module):
         x, new = jax.lax.scan(body, x, (self.layers, prompt_cache, cache))
         start = (0, 0, 0, 0, column, 0)
         cache = tuple(
-            jax.lax.dynamic_update_slice(old, fresh[..., None, :].astype(old.dtype), start)
+            jax.lax.dynamic_update_slice(old, jnp.swapaxes(fresh, 2, 3)[..., None, :].astype(old.dtype), start)
             for old, fresh in zip(cache, new, strict=True)
         )
         return self.norm(x), cache

@@ -1,0 +1,185 @@
+"""How stacks of cubes look: parallel projection, painted from the far corner to the near one."""
+
+import math
+from typing import NamedTuple
+
+from engines.base import Style
+from engines.canvas import Canvas, Colour, Point
+from engines.cube.scene.sight import DEPTH
+from engines.cube.scene.stacks import StackScene, ViewScene, cell_name
+from engines.marks import Apart
+from engines.style import Theme, colour_of, theme_of
+
+MARGIN = 0.035  # of the picture's side, free on every edge
+LABEL = 0.95  # room for the names of rows and columns below the floor, in half tiles
+ARROW = 1.7  # the same for an arrow
+ZOOMS = (1.0, 0.95, 0.9, 0.85)
+SHIFTS = 7  # the largest shift; 0 is left or top, SHIFTS right or bottom
+STEP_PX = 5.0  # at 448 px: least height of a cube
+VIEW_SHARE = 0.66  # of a picture with options, for the stacks
+DISC = 0.46  # radius of the disc under a letter, in tiles
+ROUND = tuple((math.cos(math.tau * i / 24), math.sin(math.tau * i / 24)) for i in range(24))
+BELOW = 0.06  # of the side, for the letter of an option
+
+
+class Frame(NamedTuple):
+    """A part of a picture: corner and size in pixels."""
+
+    left: float
+    top: float
+    width: float
+    height: float
+
+
+class View:
+    """The map from floor coordinates (row, column, height) to final pixels; `unit_px` is half the width of a tile."""
+
+    def __init__(self, scene: StackScene, frame: Frame):
+        heights = scene.heights
+        rows, columns = len(heights), len(heights[0])
+        label = ARROW if scene.arrow else LABEL if scene.lettered else 0.0
+        width, height = rows + columns + label, (rows + columns) * DEPTH + label * DEPTH
+        # A column rises above the floor's outline by what its own place does not give back.
+        above = max(0.0, *(h - (r + c) * DEPTH for r, line in enumerate(heights) for c, h in enumerate(line)))
+        height += above
+        self.unit_px = min(frame.width / width, frame.height / height) * ZOOMS[scene.zoom]
+        extents = zip((width, height), frame[2:], scene.shift, strict=True)
+        spare = [(room - extent * self.unit_px) * move / SHIFTS for extent, room, move in extents]
+        self._x = frame.left + spare[0] + (rows + label / 2) * self.unit_px
+        self._y = frame.top + spare[1] + above * self.unit_px
+
+    def __call__(self, row: float, column: float, height: float = 0.0) -> Point:
+        """The place of a point in the picture."""
+        return self._x + (column - row) * self.unit_px, self._y + ((row + column) * DEPTH - height) * self.unit_px
+
+
+def shade(colour: Colour, factor: float) -> Colour:
+    """A darker colour."""
+    red, green, blue = (round(value * factor) for value in colour)
+    return red, green, blue
+
+
+def tint(colour: Colour, share: float) -> Colour:
+    """A lighter colour."""
+    red, green, blue = (round(value + (255 - value) * share) for value in colour)
+    return red, green, blue
+
+
+def faces(colour: Colour) -> tuple[Colour, Colour, Colour]:
+    """Colours of a cube's top, of its side towards the lower left, and of its side towards the lower right."""
+    return tint(colour, 0.16), shade(colour, 0.92), shade(colour, 0.7)
+
+
+def floor(canvas: Canvas, view: View, rows: int, columns: int, theme: Theme, width_px: float) -> None:
+    """Draw the tiles."""
+    canvas.polygon([view(0, 0), view(0, columns), view(rows, columns), view(rows, 0)], theme.panel, theme.ink, width_px)
+    for row in range(1, rows):
+        canvas.line([view(row, 0), view(row, columns)], theme.faint, width_px)
+    for column in range(1, columns):
+        canvas.line([view(0, column), view(rows, column)], theme.faint, width_px)
+
+
+def _names(canvas: Canvas, view: View, rows: int, columns: int, theme: Theme) -> None:
+    height_px = view.unit_px * 0.9
+    for row in range(rows):
+        canvas.text(view(row + 0.5, columns + 0.5), cell_name(row, 0)[0], height_px, theme.ink, font=theme.font)
+    for column in range(columns):
+        canvas.text(view(rows + 0.5, column + 0.5), str(column + 1), height_px, theme.ink, font=theme.font)
+
+
+def _arrow(canvas: Canvas, view: View, scene: StackScene, theme: Theme) -> None:
+    rows, columns = len(scene.stacks), len(scene.stacks[0])
+    unit_px = view.unit_px
+    if scene.arrow == "left":
+        tail, tip = view(rows + 1.5, columns / 2), view(rows + 0.3, columns / 2)
+    else:
+        tail, tip = view(rows / 2, columns + 1.5), view(rows / 2, columns + 0.3)
+    canvas.arrow(tail, tip, theme.ink, 0.22 * unit_px, 0.75 * unit_px)
+    canvas.part("arrow", tip)
+
+
+def _column(
+    canvas: Canvas, view: View, scene: StackScene, row: int, column: int, style: Style, width_px: float
+) -> None:
+    """The faces of a column that nothing next to it covers."""
+    theme, heights = theme_of(style), scene.heights
+    height = heights[row][column]
+    right = heights[row][column + 1] if column + 1 < len(heights[0]) else 0
+    left = heights[row + 1][column] if row + 1 < len(heights) else 0
+    r, c = row + 1, column + 1
+    for z in range(min(left, right), height):
+        top_colour, left_colour, right_colour = faces(colour_of(scene.stacks[row][column][z], style))
+        if left <= z:
+            side = [view(r, column, z), view(r, c, z), view(r, c, z + 1), view(r, column, z + 1)]
+            canvas.polygon(side, left_colour, theme.ink, width_px)
+        if right <= z:
+            side = [view(row, c, z), view(r, c, z), view(r, c, z + 1), view(row, c, z + 1)]
+            canvas.polygon(side, right_colour, theme.ink, width_px)
+    if height:
+        top_colour = faces(colour_of(scene.stacks[row][column][-1], style))[0]
+        top = [view(row, column, height), view(row, c, height), view(r, c, height), view(r, column, height)]
+        canvas.polygon(top, top_colour, theme.ink, width_px)
+
+
+def _stacks(canvas: Canvas, view: View, scene: StackScene, style: Style) -> list[Apart]:
+    """Draw a scene within its view; gives its margins: the height of the uppermost cube of every column."""
+    theme, heights = theme_of(style), scene.heights
+    rows, columns = len(heights), len(heights[0])
+    width_px = max(1.0, 0.05 * view.unit_px) * theme.line_scale
+    floor(canvas, view, rows, columns, theme, width_px)
+    letters = {(row, column): letter for letter, row, column in scene.letters}
+    margins = []
+    for row in range(rows):
+        for column in range(columns):
+            height = heights[row][column]
+            _column(canvas, view, scene, row, column, style, width_px)
+            centre = view(row + 0.5, column + 0.5, height)
+            canvas.part(cell_name(row, column), centre)
+            if scene.dot == (row, column):
+                canvas.circle(centre, 0.34 * view.unit_px, (255, 255, 255), (0, 0, 0), 0.12 * view.unit_px)
+            if (row, column) in letters:
+                # A disc that lies on the top: letters read on any colour.
+                disc = [view(row + 0.5 + DISC * x, column + 0.5 + DISC * y, height) for x, y in ROUND]
+                canvas.polygon(disc, (255, 255, 255), (0, 0, 0), max(0.8, 0.04 * view.unit_px))
+                canvas.text(centre, letters[row, column], 0.8 * view.unit_px, (0, 0, 0), font=theme.font)
+            if height:
+                near = view(row + 1, column + 1, height), view(row + 1, column + 1, height - 1)
+                margins.append(Apart(*near, STEP_PX * canvas.size_px / 448))
+    if scene.lettered:
+        _names(canvas, view, rows, columns, theme)
+    if scene.arrow:
+        _arrow(canvas, view, scene, theme)
+    return margins
+
+
+def draw_stacks(canvas: Canvas, scene: StackScene, style: Style) -> list[Apart]:
+    """Draw stacks that have the picture to themselves."""
+    free = MARGIN * canvas.size_px
+    side = canvas.size_px - 2 * free
+    return _stacks(canvas, View(scene, Frame(free, free, side, side)), scene, style)
+
+
+def draw_view(canvas: Canvas, scene: ViewScene, style: Style) -> list[Apart]:
+    """Draw stacks with lettered outlines below them."""
+    theme, size = theme_of(style), canvas.size_px
+    free = MARGIN * size
+    margins = _stacks(
+        canvas, View(scene.stack, Frame(free, free, size - 2 * free, VIEW_SHARE * size - free)), scene.stack, style
+    )
+    left, top, width = free, (VIEW_SHARE + 0.02) * size, (size - 2 * free) / len(scene.options)
+    height = size - free - top
+    text_px = max(BELOW * size, 8.4)
+    tallest, places = max(map(max, scene.options)), len(scene.options[0])
+    cell = min((width * 0.86) / places, (height - 1.3 * text_px) / tallest, 0.1 * size)
+    line_px = max(1.0, size / 300) * theme.line_scale
+    for number, option in enumerate(scene.options):
+        middle, foot = left + (number + 0.5) * width, top + (height - 1.3 * text_px + tallest * cell) / 2
+        start = middle - places * cell / 2
+        for place, squares in enumerate(option):
+            for z in range(squares):
+                corner = (start + place * cell, foot - (z + 1) * cell)
+                canvas.rectangle(corner, (cell, cell), theme.faint, theme.ink, line_px)
+        canvas.line([(start, foot), (start + places * cell, foot)], theme.ink, 2 * line_px)
+        canvas.text((middle, foot + 0.75 * text_px), chr(65 + number), text_px, theme.ink, font=theme.font)
+        canvas.part(f"option {chr(65 + number)}", (start, foot - tallest * cell, start + places * cell, foot))
+    return margins

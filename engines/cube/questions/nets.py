@@ -1,0 +1,116 @@
+"""Questions about nets: which faces meet back to back, and which cube a net folds into."""
+
+import numpy as np
+
+from engines.answer import Answer
+from engines.base import Fact, Posed
+from engines.cube.draw.stacks import SHIFTS
+from engines.cube.questions.make import COLOURS, pick
+from engines.cube.scene import NetScene
+from engines.cube.scene.nets import SHAPES, Net, folded, minus, opposite, squares_of, views
+
+NETS = (1, 1, 1, 1, 2, 2, 2, 3, 3, 4)  # in a picture, per level
+KNOWN = (6, 8, 11, 11, 11, 11, 11, 11, 11, 11)  # the first of `SHAPES`, those with four squares in a line first
+CUBES = (3, 3, 4, 4, 5, 5, 5, 6, 6, 6)  # to choose from
+NAMES = "ABCDEFGHJKLMNPQRSTUVWXYZ"  # 24 letters that read well
+MIN_SIZE_PX = (112, 112, 112, 112, 140, 140, 140, 224, 224, 224)
+CUBE_MIN_SIZE_PX = (112, 112, 140, 140, 168, 168, 168, 196, 196, 196)
+LETTERS = "ABCDEF"
+
+OPPOSITE = (
+    "Fold the net into a cube. Which letter is opposite {name}?",
+    "The net is folded into a cube. Which letter lies opposite {name}?",
+    "Which letter is on the face opposite {name} when the net is a cube?",
+    "Fold up the cube. What is opposite {name}?",
+)
+EACH = (
+    ("the net is a cube", "the nets are cubes"),
+    ("the net", "each net"),
+    ("The net", "Each net"),
+    ("the cube", "the cubes"),
+)
+
+
+def _net(rng: np.random.Generator, level: int, names: list[str]) -> Net:
+    """One of the nets, turned and turned over at random, with these names on its squares."""
+    squares = np.array(squares_of(SHAPES[int(rng.integers(KNOWN[level]))]))
+    if rng.random() < 0.5:
+        squares = squares[:, ::-1]
+    squares = squares * np.where(rng.random(2) < 0.5, 1, -1)
+    squares = (squares - squares.min(0)).tolist()
+    return tuple((row, column, name) for (row, column), name in zip(sorted(squares), names, strict=True))
+
+
+def _shift(rng: np.random.Generator) -> tuple[int, int]:
+    across, down = rng.integers(SHIFTS + 1, size=2).tolist()
+    return across, down
+
+
+def pose_opposite(rng: np.random.Generator, level: int) -> Posed:
+    """Ask for the letter on the face opposite a given one; with several nets one must find the right one first."""
+    count = NETS[level]
+    names = [NAMES[place] for place in rng.permutation(len(NAMES))[: 6 * count].tolist()]
+    nets = tuple(_net(rng, level, names[6 * place : 6 * place + 6]) for place in range(count))
+    net = pick(rng, nets)
+    answer = pick(rng, net)[2]
+    asked = opposite(net, answer)
+    text = pick(rng, OPPOSITE).format(name=asked)
+    for one, many in () if count == 1 else EACH:
+        text = text.replace(one, many)
+    scene, query = NetScene(nets, False, (), _shift(rng)), {"ask": "opposite", "name": asked}
+    return Posed(scene, text, Answer.choice(answer, NAMES), (), 1 / (len(NAMES) - 1), query)
+
+
+NET_CUBE = (
+    "The net is folded with the colours outside. Which cube does it give?",
+    "Which cube can be folded from the net, colours outside?",
+    "Fold the net so that its colours are outside. Which cube is it?",
+    "Only one cube comes from this net, colours outside. Which?",
+)
+
+
+def pose_net_cube(rng: np.random.Generator, level: int) -> Posed:
+    """Ask which cube a coloured net gives; of the others some are mirror images, some show opposite faces together."""
+    names = [COLOURS[place] for place in rng.permutation(len(COLOURS))[:6].tolist()]
+    net, count = _net(rng, level, names), CUBES[level]
+    possible = views(net)
+    true = pick(rng, possible)
+    backs = {name: opposite(net, name) for name in names}
+    foils: dict[tuple[str, str, str], None] = {}
+    if level >= 3:
+        foils[(true[0], true[2], true[1])] = None
+    while len(foils) < count - 1:
+        top, left, right = pick(rng, possible)
+        manner = int(rng.integers(3)) if level >= 1 else 1
+        foils[[(top, right, left), (top, left, backs[top]), (backs[right], left, right)][manner]] = None
+        foils = {foil: None for foil in foils if foil not in possible}
+    cubes = [*foils, true]
+    cubes = tuple(cubes[place] for place in rng.permutation(count).tolist())
+    letters = LETTERS[:count]
+    scene = NetScene((net,), True, cubes, _shift(rng))
+    answer = Answer.choice(letters[cubes.index(true)], letters)
+    return Posed(scene, pick(rng, NET_CUBE), answer, (), 1 / count, {"ask": "net_cube"})
+
+
+def facts(scene: NetScene, rng: np.random.Generator) -> tuple[Fact, ...]:
+    """Further questions: rows and columns of a net, faces that meet, faces of the cubes."""
+    net = scene.nets[0]
+    which = "net" if len(scene.nets) == 1 else "first net"
+    frames = folded(net)
+    vocabulary = COLOURS if scene.is_coloured else tuple(NAMES)
+    name = pick(rng, list(frames))
+    back = next(other for other, frame in frames.items() if frame.out == minus(frames[name].out))
+    found = [
+        Fact(f"Fold the {which}. What is opposite {name}?", Answer.word(back, vocabulary)),
+        Fact(
+            f"How many squares are in the top row of the {which}?", Answer.integer(sum(row == 0 for row, _, _ in net))
+        ),
+        Fact(f"How many rows of squares has the {which}?", Answer.integer(1 + max(row for row, _, _ in net))),
+        Fact(f"How many columns of squares has the {which}?", Answer.integer(1 + max(column for _, column, _ in net))),
+    ]
+    if scene.cubes:
+        place = int(rng.integers(len(scene.cubes)))
+        found.append(
+            Fact(f"What colour is on top of cube {chr(65 + place)}?", Answer.word(scene.cubes[place][0], COLOURS))
+        )
+    return tuple(found)

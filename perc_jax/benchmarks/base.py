@@ -1,0 +1,227 @@
+r"""What every benchmark gives: problems from a folder, a prompt, a scorer with named modes, and its own aggregates.
+
+A mode is a protocol. `official` is the authors' rule; `vlmevalkit` and `lmms` are what the two big kits do where that
+differs; `strict` is ours, the one that training uses: `<answer>\boxed{…}</answer>` at the end, the box read by a typed
+grammar. No mode asks a language model. Where a protocol has a judge, an offline rule stands in for it, and the mode's
+description says so, for it is part of the result.
+
+A scorer is a pure function of (problem, response, mode) that never raises on a response. What it cannot read is
+`parsed=None` and wrong, never guessed, except where an official rule guesses; such a mode says so.
+"""
+
+import abc
+import functools
+from collections import defaultdict
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar, NamedTuple
+
+import numpy as np
+
+from engines.verify import extract
+from perc_jax import statistics
+
+MAX_CHARS = 2**18  # of a response; a longer one is not read (64,000 tokens of four characters)
+BOOTSTRAP_SEED = 0  # of the resamples of an interval: the same responses give the same interval
+STRICT_HINT = r"End your reply with the final answer in this form: <answer>\boxed{…}</answer>"
+STRICT = r"only `<answer>\boxed{…}</answer>` at the end of the response counts, its content read by a typed grammar"
+
+Compare = Callable[[str, str, str], bool | None]
+"""(gold, answer, rule of `symbolic`) -> whether they are equal; None past its deadline."""
+
+
+class Image(NamedTuple):
+    """One picture, read when asked for: a file of its own, or a cell of a Parquet file."""
+
+    file: Path
+    row: int = -1  # of a Parquet file; -1 if the file itself is the picture
+    column: str = ""
+
+    def read(self) -> bytes:
+        """Give the encoded picture (PNG, JPEG, …). Raises `OSError` if it is gone."""
+        if self.row < 0:
+            return self.file.read_bytes()
+        from perc_jax.benchmarks import files
+
+        return files.picture(self.file, self.row, self.column)
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One question. `gold` is as the benchmark stores it; `kind` names how it is answered (choice, integer, …)."""
+
+    id: str  # unique in its benchmark
+    question: str
+    images: tuple[Image, ...]
+    gold: str
+    kind: str
+    options: tuple[str, ...] = ()  # texts of the options A, B, …
+    meta: Mapping[str, Any] = field(default_factory=dict)  # what prompt, scorer and aggregates need besides
+
+    @property
+    def letters(self) -> str:
+        """The option letters, one per option."""
+        return "".join(chr(ord("A") + i) for i in range(len(self.options)))
+
+
+class Scored(NamedTuple):
+    """What a scorer says about one response."""
+
+    correct: bool
+    parsed: str | None  # the answer as it was read, None if none was found
+    reason: str  # why it counts or does not
+
+
+class Item(NamedTuple):
+    """A problem and how its response was scored."""
+
+    problem: Problem
+    scored: Scored
+
+
+def no_symbols(gold: str, answer: str, rule: str) -> bool | None:
+    """Stand in for a symbolic comparison where none is wanted: nothing is equal."""
+    return False
+
+
+class Benchmark(abc.ABC):
+    """A benchmark. Subclasses give the three class variables, `problems`, `judge` and `accept`."""
+
+    name: ClassVar[str]
+    hub: ClassVar[str]  # the data set's id on the Hugging Face hub
+    modes: ClassVar[Mapping[str, str]]  # mode -> its protocol in a sentence
+    symbolic: ClassVar[bool] = False  # whether `score` may call `compare`
+
+    @abc.abstractmethod
+    def problems(self, folder: Path) -> list[Problem]:
+        """Read the problems of a folder or file.
+
+        Raises `FileNotFoundError`, or `ValueError` that names file and field.
+        """
+
+    @abc.abstractmethod
+    def judge(self, problem: Problem, response: str, mode: str, compare: Compare) -> Scored:
+        """Score a response by any mode but `strict`."""
+
+    @abc.abstractmethod
+    def accept(self, problem: Problem, content: str, compare: Compare) -> Scored:
+        """Score what stands in the box of a response of the strict form."""
+
+    def load(self, folder: Path) -> list[Problem]:
+        """Read the problems of a folder, or of one of its files, in order; ids are unique.
+
+        Raises `FileNotFoundError` where there is no file of this benchmark, `ValueError` for a bad one.
+        """
+        if not folder.exists():
+            raise FileNotFoundError(f"{self.name}: {folder} must be a folder or file that exists")
+        problems = self.problems(folder)
+        seen: set[str] = set()
+        for problem in problems:
+            if problem.id in seen:
+                raise ValueError(f"{self.name}: ids must be unique in {folder}, got {problem.id} twice")
+            seen.add(problem.id)
+        if not problems:
+            raise ValueError(f"{self.name}: {folder} must hold at least one problem, got none")
+        return problems
+
+    def download(self) -> Path:
+        """Fetch the data set from the hub. Raises `FileNotFoundError` in one line where it cannot be had."""
+        from perc_jax.benchmarks import files
+
+        if not self.hub:
+            raise FileNotFoundError(
+                f"{self.name} has no data set on the hub; get its folder from its authors' repository"
+            )
+        return files.download(self.hub)
+
+    def check_mode(self, mode: str) -> None:
+        """Raise `ValueError` for a mode that this benchmark does not have."""
+        if mode not in self.modes:
+            raise ValueError(f"mode of {self.name} must be one of {', '.join(self.modes)}, got {mode!r}")
+
+    def ask(self, problem: Problem) -> str:
+        """Word the question as the official protocol does; the plain question unless a benchmark says otherwise."""
+        return problem.question
+
+    def prompt(self, problem: Problem, mode: str = "official") -> str:
+        """Word the question for a model; in `strict` mode the form of the answer is asked for in place of theirs.
+
+        Raises `ValueError` for a mode that this benchmark does not have.
+        """
+        self.check_mode(mode)
+        if mode != "strict":
+            return self.ask(problem)
+        options = "".join(f"\n({letter}) {text}" for letter, text in zip(problem.letters, problem.options, strict=True))
+        return f"{problem.question}{options if any(problem.options) else ''}\n{STRICT_HINT}"
+
+    def score(self, problem: Problem, response: str, mode: str = "official", compare: Compare = no_symbols) -> Scored:
+        """Score one response; never raises on a response.
+
+        Args:
+            problem: one of `load`.
+            response: the model's text.
+            mode: one of `modes`.
+            compare: symbolic comparison, see `symbolic.Comparer`; without it only what is equal as text or number is.
+
+        Raises:
+            ValueError: a mode that this benchmark does not have.
+        """
+        self.check_mode(mode)
+        if len(response) > MAX_CHARS:
+            return Scored(False, None, f"longer than {MAX_CHARS} characters")
+        if mode != "strict":
+            return self.judge(problem, response, mode, compare)
+        content = extract(response)
+        if content is None:
+            return Scored(False, None, r"not of the form <answer>\boxed{…}</answer>")
+        return self.accept(problem, content.strip(" "), compare)
+
+    def total(self, items: Sequence[Item]) -> dict[str, Any]:
+        """Give count, accuracy and 95 % interval over all questions; a benchmark of groups says otherwise."""
+        return share([item.scored.correct for item in items])
+
+    def summary(self, items: Sequence[Item], mode: str = "official") -> dict[str, Any]:
+        """Give the benchmark's own aggregates by name: `{"n", "accuracy", "ci95"}` each, or groups of such."""
+        return {}
+
+
+def verdict(correct: bool, parsed: str | None, rule: str) -> Scored:
+    """Word a verdict: `rule` names what was compared."""
+    if parsed is None:
+        return Scored(False, None, f"no answer found ({rule})")
+    return Scored(correct, parsed, f"{'equal' if correct else 'not equal'} to the gold answer ({rule})")
+
+
+def share(correct: Sequence[bool]) -> dict[str, Any]:
+    """Count, accuracy in [0, 1] and its Wilson 95 % interval, of independent items."""
+    n, right = len(correct), sum(correct)
+    return {"n": n, "accuracy": right / n if n else 0.0, "ci95": list(statistics.wilson_interval(right, n))}
+
+
+def by(items: Sequence[Item], key: Callable[[Problem], Hashable | Sequence[Hashable]]) -> dict[str, Any]:
+    """`share` per group; a problem whose key is a list is in several groups."""
+    groups: dict[str, list[bool]] = defaultdict(list)
+    for item in items:
+        keys = key(item.problem)
+        for name in keys if isinstance(keys, list) else [keys]:
+            groups[str(name)].append(item.scored.correct)
+    return {name: share(groups[name]) for name in sorted(groups)}
+
+
+def mean_of(groups: Mapping[str, Mapping[str, Any]]) -> float:
+    """Mean of the groups' accuracies, each with the same weight."""
+    return sum(group["accuracy"] for group in groups.values()) / len(groups) if groups else 0.0
+
+
+def clustered(values: Sequence[float]) -> dict[str, Any]:
+    """Count, mean and bootstrap 95 % interval of one number per cluster (a seed question, a figure)."""
+    array = np.asarray(values, np.float64)
+    low, high = statistics.bootstrap_mean(array, np.random.default_rng(BOOTSTRAP_SEED))
+    return {"n": len(array), "accuracy": float(array.mean()), "ci95": [low, high]}
+
+
+@functools.cache
+def letter_range(last: str) -> str:
+    """The capital letters from A to `last`."""
+    return "".join(chr(code) for code in range(ord("A"), ord(last) + 1))

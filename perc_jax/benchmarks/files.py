@@ -1,0 +1,174 @@
+"""Files of benchmarks: JSON, JSON lines and Parquet from a local folder, or downloaded from the Hugging Face hub.
+
+pyarrow is needed for Parquet only, huggingface_hub for downloads only; both are imported when used.
+"""
+
+import functools
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from perc_jax.benchmarks.base import Image
+
+
+def download(hub: str) -> Path:
+    """Download a data set of the hub into its cache, with progress, and give the folder.
+
+    Raises `FileNotFoundError`, with the hub's reason in one line, where it cannot be had.
+    """
+    import huggingface_hub
+    from huggingface_hub import errors
+
+    try:
+        return Path(huggingface_hub.snapshot_download(hub, repo_type="dataset"))
+    except (OSError, ValueError, errors.HTTPError) as error:
+        reason = str(error).strip().partition("\n")[0]
+        raise FileNotFoundError(
+            f"data set {hub} must be in a local folder or downloadable; the hub says: {type(error).__name__}: {reason}"
+        ) from error
+
+
+def find(folder: Path, *patterns: str) -> list[Path]:
+    """Give the files of the first pattern that matches any, sorted by name; a file stands for itself.
+
+    Raises `FileNotFoundError` for none.
+    """
+    for pattern in patterns:
+        there = [folder] if folder.is_file() and folder.match(pattern) else folder.rglob(pattern)
+        found = sorted(path for path in there if path.is_file())
+        if found:
+            return found
+    raise FileNotFoundError(f"{folder} must hold a file {' or '.join(patterns)}, found none")
+
+
+def read_json(file: Path) -> Any:
+    """Read a JSON file. Raises `ValueError` that names it."""
+    try:
+        return json.loads(file.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{file} must be JSON: {error}") from error
+
+
+def read_lines(file: Path) -> list[dict[str, Any]]:
+    """Read a file of JSON objects, one a line; empty lines are skipped. Raises `ValueError` that names the line."""
+    rows = []
+    for number, line in enumerate(file.read_text(encoding="utf-8").split("\n"), 1):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+        except ValueError as error:
+            raise ValueError(f"{file} line {number} must be JSON: {error}") from error
+        if not isinstance(row, dict):
+            raise ValueError(f"{file} line {number} must be a JSON object, got {line[:40]!r}")
+        rows.append(row)
+    return rows
+
+
+class Row:
+    """One row of a file: values by name, errors that name file and field, pictures that are read later."""
+
+    def __init__(self, values: Mapping[str, Any], file: Path, number: int, pictures: Mapping[str, Image]):
+        self.values, self.file, self.number, self.pictures = values, file, number, pictures
+
+    def __getitem__(self, field: str) -> Any:
+        if field not in self.values:
+            raise ValueError(f"{self.file} row {self.number} must have the field {field!r}, got {sorted(self.values)}")
+        return self.values[field]
+
+    def get(self, field: str, default: Any = None) -> Any:
+        """Give a field that may be absent."""
+        return self.values.get(field, default)
+
+    def text(self, field: str) -> str:
+        """Give a field as text; an absent value (null) is the empty text."""
+        found = self[field]
+        return "" if found is None else str(found)
+
+    def texts(self, field: str) -> tuple[str, ...]:
+        """Give a field that is a list, as texts; null is the empty list."""
+        return tuple(str(item) for item in (self[field] if self[field] is not None else ()))
+
+    def images(self, *fields: str, folder: Path | None = None, path: str = "") -> tuple[Image, ...]:
+        """Give the pictures of columns in their order, or the file `path` below `folder` if it is there."""
+        stored = tuple(self.pictures[field] for field in fields if field in self.pictures)
+        if stored or folder is None or not path:
+            return stored
+        beside = self.file.parent
+        candidates = (folder / path, folder / "images" / Path(path).name, beside / path, beside.parent / path)
+        return next(((Image(file),) for file in candidates if file.is_file()), ())
+
+
+def rows(folder: Path, *patterns: str) -> Iterator[Row]:
+    """Read the rows of the first kind of file that is there, file after file.
+
+    `.parquet` files; `.jsonl` files; `.json` files that hold a list of objects, or an object of objects (then the key
+    is the field `key`). Raises `FileNotFoundError` or `ValueError` that names the file.
+    """
+    for file in find(folder, *patterns):
+        if file.suffix == ".parquet":
+            yield from _parquet(file)
+            continue
+        found = read_lines(file) if file.suffix == ".jsonl" else read_json(file)
+        if isinstance(found, dict):
+            found = [{"key": key, **value} for key, value in found.items()]
+        for number, values in enumerate(found):
+            yield Row(values, file, number, {})
+
+
+def _parquet(file: Path) -> Iterator[Row]:
+    """Rows of a Parquet file, without reading its pictures."""
+    table, names = _open(file), []
+    for field in table.schema_arrow:
+        if _is_picture(field):
+            names.append(field.name)
+    columns = [name for name in table.schema_arrow.names if name not in names]
+    number = 0
+    for batch in table.iter_batches(columns=[*columns, *(f"{name}.path" for name in names)]):
+        for values in batch.to_pylist():
+            there = {name: Image(file, number, name) for name in names if values.pop(name, None) is not None}
+            yield Row(values, file, number, there)
+            number += 1
+
+
+def _is_picture(field: Any) -> bool:
+    """Whether a column is a struct {bytes, path}: how Hugging Face stores pictures."""
+    kind = field.type
+    return hasattr(kind, "get_field_index") and {kind.field(i).name for i in range(kind.num_fields)} >= {
+        "bytes",
+        "path",
+    }
+
+
+def _open(file: Path) -> Any:
+    """A Parquet file. Raises `ValueError` for a bad one, and where pyarrow is not installed."""
+    try:
+        import pyarrow as arrow
+        from pyarrow import parquet
+    except ModuleNotFoundError as error:
+        raise ValueError(f"{file} needs pyarrow: pip install 'perc_jax[eval]'") from error
+    try:
+        return parquet.ParquetFile(file)
+    except arrow.ArrowInvalid as error:
+        raise ValueError(f"{file} must be a Parquet file: {error}") from error
+
+
+@functools.lru_cache(maxsize=2)  # a row group is read once for its neighbours
+def _row_group(file: Path, group: int, column: str) -> Any:
+    return _open(file).read_row_group(group, columns=[f"{column}.bytes"])
+
+
+def picture(file: Path, row: int, column: str) -> bytes:
+    """Read the encoded picture in one cell of a Parquet file. Raises `ValueError` where there is none."""
+    metadata = _open(file).metadata
+    for group in range(metadata.num_row_groups):
+        size = metadata.row_group(group).num_rows
+        if row < size:
+            found = _row_group(file, group, column).column(0)[row].as_py()
+            data = found.get("bytes") if isinstance(found, dict) else found
+            if not data:
+                raise ValueError(f"{file} column {column} must hold a picture in row {row}, got none")
+            return data
+        row -= size
+    raise ValueError(f"{file} must have the row {row}, it ends before")

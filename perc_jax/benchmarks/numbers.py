@@ -1,0 +1,118 @@
+r"""Numbers as models write them: signs, commas, percent, π, roots, fractions, powers of ten, units, degrees.
+
+One grammar, linear time, floats out; nothing is evaluated as a program. `value` wants the whole text to be a number,
+`find` lists the numbers in a text.
+"""
+
+import math
+import re
+
+MAX_CHARS = 80  # a longer text is no number
+_PLAIN = r"(?:\d{1,3}(?:,\d{3}){1,4}(?!\d)|\d{1,18})(?:\.\d{1,18})?|\.\d{1,18}"
+_FIND = re.compile(rf"(?<![\w.])[-+−–]?(?:{_PLAIN})(?:[eE][-+]?\d{{1,3}})?(?!\d)")
+_TERM = re.compile(
+    rf"(?P<sign>[-+]?)(?P<number>(?:{_PLAIN})(?:[eE][-+]?\d{{1,3}})?)?"
+    r"(?:\*?(?:10\^\{?(?P<ten>[-+]?\d{1,2})\}?))?"
+    rf"\*?(?P<root>sqrt\(?\{{?(?P<under>{_PLAIN})\}}?\)?)?"
+    r"\*?(?P<pi>π)?"
+    rf"(?:/(?P<below>{_PLAIN}))?"
+)
+_FRACTION = re.compile(r"[dt]?frac\{([^{}]{1,40}|[^{}]{0,20}\{[^{}]{1,20}\}[^{}]{0,20})\}\{([^{}]{1,40})\}")
+_UNIT = re.compile(r"(?:°|degrees?|deg|%|[a-z]{1,12}(?:[/^][a-z0-9]{1,6})?[²³]?)$", re.IGNORECASE)
+_TEXT_UNIT = re.compile(r"(?:text|mathrm|mbox|operatorname)\{[^{}]{0,30}\}(?:\^\{?[23]\}?)?$")
+_SPELLINGS = (
+    *((mark, "-") for mark in "−–—"),
+    *((mark, "*") for mark in "×·⋅"),
+    *((mark, "") for mark in ("$", "\\,", "\\!", "\\;", "\\ ", "\\left", "\\right", "~", " ", "\u00a0", "\u2009")),
+    ("^{\\circ}", "°"),
+    ("^\\circ", "°"),
+    ("\\degree", "°"),
+    ("\\%", "%"),
+    ("\\times", "*"),
+    ("\\cdot", "*"),
+    ("\\pi", "π"),
+    ("pi", "π"),
+    ("√", "sqrt"),
+    ("\\", ""),
+)
+
+_WORDS = (
+    *("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"),
+    *("thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen", "twenty"),
+)
+_WORD = re.compile(rf"\b(?:{'|'.join(_WORDS)})\b", re.IGNORECASE)
+
+
+def value(text: str) -> float | None:
+    r"""Read a text that is one number, or None.
+
+    `-1,200.5`, `3/4`, `\frac{3}{4}`, `5π`, `2\sqrt{3}`, `3 × 10^{-2}`, `35°`, `12 cm²` (the unit is dropped), `x = 4`
+    (what stands before the sign is dropped), `50%` (50: the sign is a unit here). Not finite is no number.
+    """
+    if len(text) > MAX_CHARS:
+        return None
+    text = text.strip().rstrip(".").rpartition("=")[2].rpartition("≈")[2]
+    for old, new in _SPELLINGS:
+        text = text.replace(old, new)
+    text = _TEXT_UNIT.sub("", text)
+    found = _signed(text)
+    if found is None:
+        bare = _UNIT.sub("", text)
+        found = _signed(bare) if bare != text and bare[-1:].isdigit() else None
+    return found if found is not None and math.isfinite(found) else None
+
+
+def _signed(text: str) -> float | None:
+    """A term, or a fraction of two terms with a factor before it."""
+    fraction = _FRACTION.search(text)
+    if fraction is None:
+        return _term(text)
+    head, tail = text[: fraction.start()], text[fraction.end() :]
+    above, below = _term(fraction[1]), _term(fraction[2])
+    if above is None or not below or tail not in ("", "π", "°"):
+        return None
+    factor = {"": 1.0, "+": 1.0, "-": -1.0}.get(head)
+    if factor is None:
+        whole = _term(head)
+        if whole is None or not head[-1:].isdigit() or above < 0:
+            return None
+        return whole + math.copysign(above / below, whole)  # a mixed number
+    return factor * above / below * (math.pi if tail == "π" else 1)
+
+
+def _term(text: str) -> float | None:
+    """[sign] number [10^k] [sqrt] [π] [/ number], at least one of them."""
+    found = _TERM.fullmatch(text)
+    if found is None or not any(found[part] for part in ("number", "ten", "root", "pi")):
+        return None
+    result = _float(found["number"] or "1")
+    if found["ten"]:
+        result *= 10.0 ** int(found["ten"])
+    if found["root"]:
+        result *= math.sqrt(_float(found["under"]))
+    if found["pi"]:
+        result *= math.pi
+    if found["below"]:
+        below = _float(found["below"])
+        if below == 0:
+            return None
+        result /= below
+    return -result if found["sign"] == "-" else result
+
+
+def _float(text: str) -> float:
+    return float(text.replace(",", ""))
+
+
+def spelled(text: str) -> list[str]:
+    """List the whole numbers from zero to twenty that a text writes as words, in digits."""
+    return [str(_WORDS.index(word.lower())) for word in _WORD.findall(text)]
+
+
+def find(text: str) -> list[str]:
+    """List the numbers of a text as Python writes them: commas dropped, an ASCII minus sign."""
+    return [_ascii(found) for found in _FIND.findall(text)]
+
+
+def _ascii(text: str) -> str:
+    return text.replace(",", "").replace("−", "-").replace("–", "-")

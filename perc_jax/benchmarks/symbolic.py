@@ -1,0 +1,161 @@
+r"""Whether two answers are equal as mathematics: LaTeX, units, degrees, intervals. In a process that can be killed.
+
+math-verify parses LaTeX by a grammar (nothing is evaluated as a program) and SymPy compares. Both can run for ever and
+fill the memory on adversarial text, so every comparison has a deadline and the process a limit of address space; what
+runs past either is unequal and counted by the caller as timed out. For benchmarks only, never for training rewards.
+
+| rule | equal means |
+|---|---|
+| `two_places` | both are numbers, equal after rounding to two decimals (MathVision's official rule) |
+| `millionth` | both are numbers, within 1e-6 (VLMEvalKit's MathVision) |
+| `exact` | math-verify: equal expressions, sets, tuples, intervals, equations; numbers to six decimals |
+"""
+
+import importlib.util
+import logging
+import multiprocessing
+import re
+import resource
+from collections.abc import Callable
+from concurrent.futures import CancelledError
+from concurrent.futures import TimeoutError as DeadlineError
+from concurrent.futures.process import BrokenProcessPool
+from typing import Any
+
+import pebble
+
+from perc_jax import workers
+
+DEADLINE_S = 5.0
+MEMORY_BYTES = 2 * 2**30  # of address space; the libraries alone take a quarter
+START_S = 120.0  # for the libraries' import on a busy machine
+MAX_CHARS = 400  # of an answer; a longer one is no formula
+TASKS = 5000  # of one process, after which a fresh one takes over: the libraries' caches only grow
+RULES = ("two_places", "millionth", "exact")
+_UNITS = re.compile(
+    r"\\?(?:text|mathrm|mbox)\s*\{\s*~?\s*(?:square)?\s*(?:c|k|m|d)?(?:m|g|s|h|l|units?|inches|feet|degrees?)"
+    r"(?:\^?\{?[23]\}?)?\s*\}(?:\^\{?[23]\}?)?",
+    re.IGNORECASE,
+)
+_DEGREE = re.compile(r"\^\s*\{?\s*\\circ\s*\}?|°|掳|潞|\\degree|\s*\bdegrees?\b|\{degrees?\}", re.IGNORECASE)
+
+
+def tidy(text: str) -> str:
+    r"""Write an answer as plain LaTeX: no dollar signs, box, units, degrees (also as mojibake `35掳`), form feeds."""
+    text = text.replace("\x0crac", "\\frac").replace("$", "").replace("\\boxed", "").strip().rstrip(".")
+    text = _UNITS.sub("", _DEGREE.sub("", text))
+    for old, new in (("π", "\\pi "), ("−", "-"), ("×", "\\times "), ("\\%", ""), ("％", ""), ("∞", "\\infty ")):
+        text = text.replace(old, new)
+    return re.sub(r"√\s*\{?(\w+)\}?", r"\\sqrt{\1}", text).strip()
+
+
+def _prepare(memory_bytes: int) -> None:
+    """Set the worker up: bound its address space, import the libraries, so that no deadline pays for it."""
+    resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
+    logging.getLogger("math_verify").setLevel(logging.CRITICAL)  # it warns of every time-out that we set ourselves
+    compare("\\frac{1}{2}", "0.5", "exact")
+
+
+def compare(gold: str, answer: str, rule: str) -> bool:
+    """Compare two answers in this process, without any limit; see `Comparer`."""
+    first, second = _parse(tidy(gold)), _parse(tidy(answer))
+    if not first or not second:
+        return False
+    if rule == "exact":
+        from math_verify import verify
+
+        return bool(verify(first, second, timeout_seconds=None))
+    a, b = _number(first), _number(second)
+    if a is None or b is None:
+        return False
+    return round(a, 2) == round(b, 2) if rule == "two_places" else abs(a - b) < 1e-6
+
+
+def _parse(text: str) -> list[Any]:
+    """SymPy's reading of an answer, or nothing. Only the LaTeX grammar is used: the other one evaluates Python."""
+    from math_verify import LatexExtractionConfig, parse
+
+    return parse(f"${text}$", [LatexExtractionConfig()], fallback_mode="no_fallback", parsing_timeout=None)
+
+
+def _number(parsed: list[Any]) -> float | None:
+    """The value of a parsed answer that has one and is finite."""
+    import sympy
+
+    found = parsed[0]
+    if isinstance(found, sympy.Eq):
+        found = found.rhs
+    if not isinstance(found, sympy.Expr) or found.free_symbols:
+        return None
+    value = sympy.N(found, 20)
+    return float(value) if value.is_real and value.is_finite else None
+
+
+class Comparer:
+    """A process that compares answers. A context manager; leaving it ends the process.
+
+    Calling it gives True or False, or None where the comparison ran past its deadline, its memory, or its process.
+    The process starts at the first call, so that a scorer that never needs it pays nothing. Answers that were
+    compared before are not compared again.
+    """
+
+    def __init__(
+        self,
+        deadline_s: float = DEADLINE_S,
+        memory_bytes: int = MEMORY_BYTES,
+        call: Callable[[str, str, str], bool] = compare,
+    ):
+        if deadline_s <= 0:
+            raise ValueError(f"deadline_s must be positive, got {deadline_s}")
+        self._deadline_s, self._memory_bytes, self._call = deadline_s, memory_bytes, call
+        self._pool: pebble.ProcessPool | None = None
+        self._known: dict[tuple[str, str, str], bool | None] = {}
+        self.timed_out = 0  # comparisons that ran past a limit
+
+    def __call__(self, gold: str, answer: str, rule: str) -> bool | None:
+        """Compare by one of `RULES`. Raises `ValueError` for another."""
+        if rule not in RULES:
+            raise ValueError(f"rule must be one of {', '.join(RULES)}, got {rule!r}")
+        if not gold.strip() or not answer.strip() or max(len(gold), len(answer)) > MAX_CHARS:
+            return False
+        key = gold, answer, rule
+        if key not in self._known:
+            self._known[key] = self._ask(key)
+            self.timed_out += self._known[key] is None
+        return self._known[key]
+
+    def _ask(self, key: tuple[str, str, str]) -> bool | None:
+        pool = self._pool or self._start()
+        future = pool.schedule(self._call, key, timeout=self._deadline_s)
+        try:
+            return future.result(timeout=self._deadline_s + START_S)
+        except (DeadlineError, MemoryError):
+            return None
+        except (pebble.ProcessExpired, BrokenProcessPool, CancelledError):
+            self.close()  # the next call starts a new one
+            return None
+        except (ValueError, TypeError, ArithmeticError, AttributeError, RuntimeError, LookupError, AssertionError):
+            return False  # what the libraries raise on text that they cannot take
+
+    def _start(self) -> pebble.ProcessPool:
+        if importlib.util.find_spec("math_verify") is None:
+            raise ValueError("comparing formulas needs math-verify: pip install 'perc_jax[eval]'")
+        workers.prepare_spawn()
+        context = multiprocessing.get_context("spawn")
+        self._pool = pebble.ProcessPool(
+            1, max_tasks=TASKS, initializer=_prepare, initargs=[self._memory_bytes], context=context
+        )
+        return self._pool
+
+    def close(self) -> None:
+        """End the process."""
+        if self._pool is not None:
+            self._pool.stop()
+            self._pool.join()
+            self._pool = None
+
+    def __enter__(self) -> "Comparer":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()

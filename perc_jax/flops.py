@@ -1,0 +1,118 @@
+"""Floating-point operations and memory traffic of a run, by formula from the config; nothing is traced.
+
+A multiply-add counts 2. Matrix products and attention are counted; norms, activations and the softmax, a few percent,
+are not. *Useful* work is what the task asks for whatever the system does: every completion with its own prompt and
+picture, each token once forward and twice backward. *Executed* work is what this system does for it: the prompt once
+per group, and blocks computed again where activations are not stored.
+"""
+
+from typing import NamedTuple
+
+from perc_jax.config import Config, ModelConfig, StageConfig, TextConfig, VisionConfig
+
+CACHE_BYTES = {"float32": 4, "bfloat16": 2}  # bytes per number, by `model.dtype`
+
+
+class Work(NamedTuple):
+    """Operations of one step of a stage, over all devices."""
+
+    useful_rollout: float
+    useful_update: float
+    prefill: float
+    decode: float  # all tokens up to the bucket's end
+    update: float
+
+
+class TokenTraffic(NamedTuple):
+    """What one device does to decode one column of all its rows."""
+
+    weight_bytes: float
+    cache_bytes: float
+    flops: float
+
+
+def text_token(text: TextConfig) -> float:
+    """Operations of the blocks' matrices for one token, forward."""
+    width, heads = text.hidden_size, text.num_attention_heads * text.head_dim
+    keys = text.num_key_value_heads * text.head_dim
+    matrices = 2 * width * heads + 2 * width * keys + 3 * width * text.intermediate_size
+    return 2.0 * text.num_hidden_layers * matrices
+
+
+def head_token(text: TextConfig) -> float:
+    """Operations of the head for one position."""
+    return 2.0 * text.hidden_size * text.vocab_size
+
+
+def attention(text: TextConfig, pairs: int | float) -> float:
+    """Operations of scores and weighted sums in all blocks, for that many pairs of a query and a key."""
+    return 4.0 * text.num_hidden_layers * text.num_attention_heads * text.head_dim * pairs
+
+
+def vision(config: VisionConfig, patches: int, outputs: int) -> float:
+    """Operations of the tower for one prompt's patch slots, forward."""
+    width, unit = config.hidden_size, config.spatial_merge_size**2
+    whole = sum(block in config.fullatt_block_indexes for block in range(config.depth))
+    pairs = patches * (whole * patches + (config.depth - whole) * config.window_patches)
+    block = 4 * width**2 + 3 * width * config.intermediate_size
+    merger = (width * unit) ** 2 + width * unit * outputs
+    per_patch = config.patch_values * width + config.depth * block + merger / unit
+    return 2.0 * patches * per_patch + 4.0 * width * pairs
+
+
+def row_pairs(model: ModelConfig, prompt: int, group: int, completion: int) -> float:
+    """Pairs of a query and a key that are computed for a group row; masked ones too where scores are dense."""
+    if model.attention == "dense":
+        return float(prompt**2 + group * completion * (prompt + completion))
+    own = completion * (completion + 1) / 2
+    return prompt * (prompt + 1) / 2 + group * (completion * prompt + own)
+
+
+def forward_row(model: ModelConfig, patches: int, prompt: int, group: int, completion: int) -> float:
+    """Operations of one group row through the language model's blocks, forward; no head, no pictures."""
+    tokens = prompt + group * completion
+    return tokens * text_token(model.text) + attention(model.text, row_pairs(model, prompt, group, completion))
+
+
+def step_work(config: Config, stage: StageConfig, *, trains_vision: bool) -> Work:
+    """Operations of one step of a GRPO stage (for SFT: of its update alone), every bucket filled to its end."""
+    model, count, group = config.model, stage.prompts_per_step, stage.group_size
+    prompt, length, patches = config.data.max_prompt_tokens, config.rollout.max_tokens, config.data.max_patches
+    picture = vision(model.vision, patches, model.text.hidden_size)
+    head = group * length * head_token(model.text)
+    row = forward_row(model, patches, prompt, group, length)
+    single = (prompt + length) * text_token(model.text) + attention(
+        model.text, (prompt + length) * (prompt + length + 1) / 2
+    )
+    again = 1 if stage.remat else 0  # forward once more in the backward pass
+    # The head's logits are always computed again: they are never stored.
+    update = (3 + again) * row + 4 * head + ((3 + again) if trains_vision else 1) * picture
+    useful_update = group * (3 * single + (3 if trains_vision else 1) * picture) + 3 * head
+    if stage.kind != "grpo":
+        return Work(0.0, count * useful_update, 0.0, 0.0, count * update)
+    prefill = picture + forward_row(model, patches, prompt, 0, 0) + head_token(model.text)
+    traffic = decode_traffic(config, 1, group, 1)
+    decode = (length - 1) * traffic.flops
+    useful_rollout = group * (single + picture) + head
+    return Work(count * useful_rollout, count * useful_update, count * prefill, count * decode, count * update)
+
+
+def decode_traffic(config: Config, prompts: int, group: int, tensor: int) -> TokenTraffic:
+    """What one of `tensor` devices reads and computes for one column of `prompts` x `group` rows.
+
+    Every column reads the whole bucket of prompt and completion keys and values, filled or not; the prompt's are read
+    once per group.
+    """
+    model, text = config.model, config.model.text
+    item = CACHE_BYTES[model.dtype]
+    prompt, length = config.data.max_prompt_tokens, config.rollout.max_tokens
+    weights = text_token(text) / 2 + head_token(text) / 2
+    cache = cache_token_bytes(model) * prompts * (prompt + group * length)
+    flops = prompts * group * (text_token(text) + head_token(text) + attention(text, prompt + length + 1))
+    return TokenTraffic(weights * item / tensor, cache / tensor, flops / tensor)
+
+
+def cache_token_bytes(model: ModelConfig) -> float:
+    """Keys and values of one token in all blocks."""
+    text = model.text
+    return 2.0 * text.num_hidden_layers * text.num_key_value_heads * text.head_dim * CACHE_BYTES[model.dtype]

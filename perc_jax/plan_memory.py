@@ -1,0 +1,128 @@
+"""What a run's programs hold on one device: arguments by what they are, temporaries, and what else lives meanwhile.
+
+The whole step counts, not one program: training parameters and optimizer state stay while completions are decoded; the
+decoding parameters are gone when the update runs. `Split` is in bytes on one device; what XLA says of a compiled
+program is exact, shares of it by role are those of unpadded arrays, and the padding is its own entry.
+"""
+
+import math
+from typing import Any, NamedTuple
+
+import jax
+
+from perc_jax.blueprints import Blueprint, Blueprints
+from perc_jax.config import StageConfig
+from perc_jax.optimizer import split_frozen
+from perc_jax.rollout import Context, State
+from perc_jax.update import TrainState
+
+
+class Split(NamedTuple):
+    """Bytes on one device."""
+
+    parameters: int = 0  # float32, of training
+    optimizer: int = 0
+    decoding: int = 0  # parameters in the layout of decoding
+    cache: int = 0  # keys and values
+    batch: int = 0  # prompts with patches, completions, row states
+    padding: int = 0  # what the device's tiles add to arguments and results
+    gradients: int = 0
+    activations: int = 0  # all other temporaries
+
+    @property
+    def total(self) -> int:
+        """All of it."""
+        return sum(self)
+
+    def plus(self, other: "Split") -> "Split":
+        """Both together."""
+        return Split(*(a + b for a, b in zip(self, other, strict=True)))
+
+
+class Sizes(NamedTuple):
+    """What XLA says of one compiled program, bytes on one device."""
+
+    arguments: int
+    outputs: int
+    aliased: int  # outputs that take an argument's place
+    temporary: int
+
+
+def sizes(compiled: jax.stages.Compiled) -> Sizes:
+    """Read a compiled program's memory analysis."""
+    memory = compiled.memory_analysis()
+    return Sizes(
+        memory.argument_size_in_bytes,
+        memory.output_size_in_bytes,
+        memory.alias_size_in_bytes,
+        memory.temp_size_in_bytes,
+    )
+
+
+def arrays(blueprint: Blueprint) -> Split:
+    """The program's arguments and its results that are not written over arguments, by role, without padding."""
+    roles: dict[str, int] = {}
+    kept = [value for place, value in enumerate(blueprint.arguments.items()) if place not in blueprint.donated]
+    for name, tree in [*kept, ("outputs", blueprint.outputs)]:
+        _add(roles, name, tree, blueprint.name)
+    return Split(**roles)
+
+
+def alive_elsewhere(blueprint: Blueprint, blueprints: Blueprints, stage: StageConfig) -> Split:
+    """What the run holds meanwhile that is neither argument nor result of the program."""
+    parameters, optimizer = device_bytes(blueprints.params), device_bytes(blueprints.train_state(stage).opt_state)
+    prompts = device_bytes(blueprints.prompts(stage.prompts_per_step))
+    kind = blueprint.name.rpartition(": ")[2]
+    if kind in ("prefill", "decode"):
+        return Split(parameters=parameters, optimizer=optimizer, batch=prompts if kind == "decode" else 0)
+    if kind == "publish":
+        return Split(optimizer=optimizer, batch=prompts)
+    if kind == "score":
+        return Split(optimizer=optimizer, decoding=device_bytes(blueprints.rollout_params))
+    return Split()
+
+
+def split(blueprint: Blueprint, measured: Sizes, elsewhere: Split, gradients: int) -> Split:
+    """Everything on one device while a compiled program runs."""
+    own = arrays(blueprint)
+    counted = measured.arguments + measured.outputs - measured.aliased
+    gradients = min(gradients, measured.temporary)
+    own = own._replace(
+        padding=max(0, counted - own.total), gradients=gradients, activations=measured.temporary - gradients
+    )
+    return own.plus(elsewhere)
+
+
+def trained(blueprints: Blueprints, stage: StageConfig) -> Any:
+    """The parameters that a stage trains, None in the place of the others."""
+    return split_frozen(blueprints.params, stage.optimizer.frozen)[0]
+
+
+def device_bytes(tree: Any) -> int:
+    """Bytes of one device's part of abstract arrays that carry their layout."""
+    return sum(math.prod(leaf.sharding.shard_shape(leaf.shape)) * leaf.dtype.itemsize for leaf in jax.tree.leaves(tree))
+
+
+def _add(roles: dict[str, int], name: str, tree: Any, program: str) -> None:
+    """Add a tree's bytes to the roles of what it holds."""
+    if isinstance(tree, TrainState):
+        found = {"parameters": tree.params, "optimizer": tree.opt_state, "batch": (tree.step, tree.key)}
+    elif isinstance(tree, Context | State):
+        cache = (tree.keys, tree.values)
+        found = {"cache": cache, "batch": tree._replace(keys=None, values=None)}
+    elif isinstance(tree, tuple) and not hasattr(tree, "_fields"):
+        for part in tree:
+            _add(roles, name, part, program)
+        return
+    else:
+        found = {_role(name, program): tree}
+    for role, part in found.items():
+        roles[role] = roles.get(role, 0) + device_bytes(part)
+
+
+def _role(name: str, program: str) -> str:
+    """The role of an argument by its name, of a result by its program's."""
+    results = {"init": "parameters", "publish": "decoding", "optimizer": "optimizer"}
+    if name == "outputs":
+        return results.get(program.rpartition(": ")[2], "batch")
+    return {"params": "parameters", "rollout_params": "decoding"}.get(name, "batch")

@@ -1,0 +1,99 @@
+"""A plan on the screen, at most 120 columns wide: what `planning.make` returns, as tables and a verdict."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+GIB = 2**30
+WIDTH = 120
+SHORT = {"parameters": "params", "optimizer": "optim.", "gradients": "grads", "activations": "activ.", "compile s": "s"}
+ROLES = ("parameters", "optimizer", "decoding", "cache", "batch", "padding", "gradients", "activations")
+
+
+def show(plan: dict[str, Any]) -> None:
+    """Print the plan."""
+    console = Console(width=WIDTH, highlight=False, soft_wrap=False)
+    mesh = " x ".join(f"{axis} {size}" for axis, size in plan["mesh"].items())
+    console.print(
+        f"[bold]{plan['config']}[/] on [bold]{plan['topology']}[/]: {plan['parameters'] / 1e9:.2f} billion parameters, "
+        f"{plan['devices']} devices ({mesh}), {plan['capacity_bytes'] / GIB:.2f} GiB each"
+    )
+    console.print(_memory(plan))
+    console.print(_exchanges(plan))
+    for stage in plan["stages"]:
+        for line in _speed(stage, plan["devices"]):
+            console.print(line)
+    for line in verdict(plan):
+        console.print(line)
+
+
+def verdict(plan: dict[str, Any]) -> Iterable[str]:
+    """Whether the run fits, and what would fit."""
+    peak, capacity = plan["peak"]["bytes"] / GIB, plan["capacity_bytes"] / GIB
+    fits = "[bold green]fits[/]" if plan["fits"] else "[bold red]does not fit[/]"
+    yield f"{fits}: {plan['peak']['program']} needs {peak:.2f} of {capacity:.2f} GiB per device"
+    for program in plan["programs"]:
+        if program["error"]:
+            yield f"  {program['name']}: {program['error']}"
+    for advice in plan["advice"]:
+        if advice["kind"] == "gpu" or not plan["fits"]:
+            yield f"  by estimate, {advice['option']} would need {advice['estimated_bytes'] / GIB:.1f} GiB"
+    effort = "with the run's effort" if plan["exact"] else "in haste, see --help on --exact"
+    yield (
+        f"[dim]compiled {effort}, in {plan['compile_s']:.0f} s ({plan['cpu_s']:.0f} s of processor time; load of this "
+        f"machine {plan['load']}), jax {plan['jax']}[/]"
+    )
+
+
+def _memory(plan: dict[str, Any]) -> Table:
+    unit, size = ("GiB", GIB) if plan["peak"]["bytes"] > GIB else ("MiB", 2**20)
+    table = Table(title=f"{unit} on one device while each program runs, all that lives counted", title_justify="left")
+    table.add_column("program", no_wrap=True)
+    for column in (*ROLES, "total", "compile s"):
+        table.add_column(SHORT.get(column, column), justify="right", no_wrap=True)
+    for program in plan["programs"]:
+        memory = program["memory"]
+        cells = [f"{memory[role] / size:.2f}" if memory[role] >= size / 200 else "·" for role in ROLES]
+        total = f"[{'green' if program['fits'] else 'red'}]{memory['total'] / size:.2f}[/]"
+        table.add_row(program["name"], *cells, total, f"{program['compile_s']:.0f}")
+    return table
+
+
+def _exchanges(plan: dict[str, Any]) -> Table:
+    table = Table(title="Exchanges between devices, per call; in decoding per token", title_justify="left")
+    for column in ("program", "kind", "where"):
+        table.add_column(column, no_wrap=True)
+    for column in ("times", "GB per device"):
+        table.add_column(column, justify="right")
+    for program in plan["programs"]:
+        for found in program["collectives"]:
+            where = "every token" if found["in_decode_loop"] else ""
+            row = (program["name"], found["kind"], where, f"{found['runs']:,}", f"{found['total_bytes'] / 1e9:.3f}")
+            table.add_row(*row)
+        if program["name"].endswith("decode"):
+            copied = program["copied_per_token_bytes"]
+            table.add_row(program["name"], "copies of cache", "every token", "", f"{copied / 1e9:.3f}")
+    return table
+
+
+def _speed(stage: dict[str, Any], devices: int) -> Iterable[str]:
+    work = stage["flops"]
+    rollout = work["prefill"] + work["decode"]
+    yield (
+        f"[bold]{stage['name']}[/], one step: update {work['update'] / 1e12:,.1f} TFLOP executed "
+        f"(useful, without sharing {work['useful_update'] / 1e12:,.1f}), rollout {rollout / 1e12:,.1f} "
+        f"(useful, without sharing {work['useful_rollout'] / 1e12:,.1f})"
+    )
+    for name, meaning in (
+        ("ceiling", "ceiling by roofline"),
+        ("expected", "expected (40 % of the peak, 60 % of the bandwidth)"),
+    ):
+        if name in stage:
+            speed = stage[name]
+            rate = speed["tokens_per_s"]
+            yield (
+                f"  {meaning}: rollout {speed['rollout_s']:.1f} s, update {speed['update_s']:.1f} s, "
+                f"{rate:,.0f} completion tokens/s, {rate / devices:,.0f} per device"
+            )

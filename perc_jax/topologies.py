@@ -1,0 +1,127 @@
+"""Machines by name: chips with their memory and speed, slices of them, and what their compiler must be told.
+
+    parse("v5e:2x4")     8 chips; parse("v5p:2x2x1") 4 chips; parse("cpu:8") this machine's CPU as 8 devices
+
+Numbers are those of Google's pages of each TPU version (cloud.google.com/tpu/docs) and of NVIDIA's H100 datasheet.
+Memory is what XLA lets a program have on the compiled-for device, read from its out-of-memory messages.
+"""
+
+import math
+import re
+from typing import NamedTuple
+
+GIB = 2**30
+
+
+class Chip(NamedTuple):
+    """One kind of device as XLA sees it."""
+
+    name: str
+    memory_bytes: int  # usable by programs; 0: this machine's
+    flops: float  # peak bfloat16 operations per second; 0: unknown
+    bandwidth: float  # bytes per second between memory and chip; 0: unknown
+    dimensions: int = 2  # of the slice's grid
+    devices_per_chip: int = 1
+    host_grid: tuple[int, ...] = (2, 2)  # chips of one host
+
+    @property
+    def is_tpu(self) -> bool:
+        """Whether libtpu compiles for it."""
+        return self.name not in ("cpu", "h100")
+
+
+CHIPS = {
+    chip.name: chip
+    for chip in (
+        Chip("v4", int(30.75 * GIB), 275e12, 1.23e12, dimensions=3),
+        Chip("v5e", int(15.75 * GIB), 197e12, 0.81e12),
+        Chip("v5p", int(95.74 * GIB), 459e12, 2.77e12, dimensions=3),
+        Chip("v6e", int(31.25 * GIB), 918e12, 1.64e12),
+        Chip("tpu7x", int(94.75 * GIB), 2307e12 / 2, 7.37e12 / 2, dimensions=3, devices_per_chip=2),
+        Chip("cpu", 0, 0.0, 0.0, dimensions=1),
+        Chip("h100", int(79 * GIB), 989e12, 3.35e12, dimensions=1),
+    )
+}
+# Slices that can be had, smallest first, by family (Google's pages list them; 1-chip slices need no plan).
+SLICES = {
+    "v4": "2x2x1 2x2x2 2x2x4 2x4x4 4x4x4 4x4x8 4x8x8 8x8x8",
+    "v5p": "2x2x1 2x2x2 2x2x4 2x4x4 4x4x4 4x4x8 4x8x8 8x8x8",
+    "tpu7x": "2x2x1 2x2x2 2x2x4 2x4x4 4x4x4 4x4x8 4x8x8 8x8x8",
+    "v5e": "2x2 2x4 4x4 4x8 8x8 8x16 16x16",
+    "v6e": "2x2 2x4 4x4 4x8 8x8 8x16 16x16",
+}
+
+
+class Topology(NamedTuple):
+    """A slice."""
+
+    chip: Chip
+    grid: tuple[int, ...]
+
+    @property
+    def name(self) -> str:
+        """As `parse` reads it."""
+        return f"{self.chip.name}:{'x'.join(map(str, self.grid))}"
+
+    @property
+    def devices(self) -> int:
+        """How many devices XLA sees."""
+        return math.prod(self.grid) * self.chip.devices_per_chip
+
+
+def parse(name: str) -> Topology:
+    """The slice of that name. `ValueError` says which names there are."""
+    family, _, text = name.partition(":")
+    plain = [chip for chip in CHIPS.values() if chip.is_tpu or chip.name == "cpu"]
+    chip = CHIPS.get(family)
+    if chip not in plain:
+        raise ValueError(f"--topology must begin with one of {', '.join(c.name for c in plain)}, got {name!r}")
+    pattern = "x".join(["[1-9][0-9]*"] * chip.dimensions)
+    if not re.fullmatch(pattern, text):
+        example = {1: "8", 2: "2x4", 3: "2x2x1"}[chip.dimensions]
+        raise ValueError(
+            f"--topology {family} must have {chip.dimensions} dimensions like {family}:{example}, got {name!r}"
+        )
+    grid = tuple(int(part) for part in text.split("x"))
+    if chip.is_tpu and any(side % whole for side, whole in zip(grid, chip.host_grid, strict=False)):
+        raise ValueError(f"--topology {family} must be made of hosts of 2x2 chips, got {name!r}")
+    return Topology(chip, grid)
+
+
+def larger(topology: Topology) -> list[Topology]:
+    """The slices of the family with more chips, smallest first."""
+    family = [parse(f"{topology.chip.name}:{grid}") for grid in SLICES.get(topology.chip.name, "").split()]
+    return [other for other in family if other.devices > topology.devices]
+
+
+def environment(topology: Topology, *, exact: bool = True) -> dict[str, str]:
+    """Environment variables to set before jax is imported, so that no accelerator of this machine is touched.
+
+    Unless `exact`, the TPU compiler takes its shortest way.
+    """
+    if not topology.chip.is_tpu:
+        return {
+            "JAX_PLATFORMS": "cpu",
+            "XLA_FLAGS": f"--xla_force_host_platform_device_count={topology.devices}",
+        }
+    return {
+        "JAX_PLATFORMS": "cpu",
+        "TPU_SKIP_MDS_QUERY": "1",  # no question to a metadata server that may not be there
+        "TPU_ACCELERATOR_TYPE": f"{topology.chip.name}-{topology.devices}",
+        "TPU_WORKER_HOSTNAMES": "localhost",
+        "ALLOW_MULTIPLE_LIBTPU_LOAD": "1",  # compiling needs no chip, so it may go on beside a program that has them
+        "TF_CPP_MIN_LOG_LEVEL": "2",
+        "JAX_EXEC_TIME_OPTIMIZATION_EFFORT": "0.0" if exact else "-1.0",
+    }
+
+
+def description(topology: Topology) -> tuple[str, dict[str, object]]:
+    """Name and options for `jax.experimental.topologies.get_topology_desc(…, platform="tpu")`."""
+    options: dict[str, object] = {}
+    if topology.chip.name in ("v4", "v5p"):
+        options = {"chip_config_name": "megacore", "chips_per_host_bounds": (2, 2, 1)}  # two cores work as one device
+    if max(topology.grid) >= 16 and topology.chip.dimensions == 2:
+        options = {"wrap": (*[side >= 16 for side in topology.grid], False)}  # whole pods are closed to a torus
+    if topology.chip.dimensions == 3 and min(topology.grid) >= 4:
+        options |= {"wrap": (True, True, True)}
+    return topology.name, options
