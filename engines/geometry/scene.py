@@ -142,7 +142,7 @@ class GeometryScene:
 
         lines = [f"A picture of {FRAME} x {FRAME} units, x to the right, y downwards."]
         lines += [_shape_words(shape, at) for shape in self.shapes]
-        lines += [f"A {mark.colour} dot {mark.letter or 'without a letter'} at {at(mark.at)}." for mark in self.marks]
+        lines += [f"A {mark.colour} dot {mark.letter or 'without a letter'} at {mark.at}." for mark in self.marks]
         for a in self.angles:
             note = f", marked {a.note} degrees" if a.note else ""
             lines.append(f"A {a.colour} angle {at(a.first)}-{at(a.vertex)}-{at(a.second)}, drawn with an arc{note}.")

@@ -111,11 +111,10 @@ def _by_distance(cells: np.ndarray, floor: tuple[int, int], count: int, is_stric
             break
     chosen.sort()
     pairs = list(itertools.pairwise(chosen))
-    asked = pairs if is_strict else pairs[:1] + pairs[-1:]
-    straight = [one[1] for one in chosen]
-    if len(chosen) < count or any(one[0] == two[0] or two[1] - one[1] < 1 for one, two in asked):
-        return []
-    if not is_strict and (straight[0] != min(straight) or straight[-1] != max(straight)):
+    if not is_strict:  # the first one against all others, and all others against the last one
+        pairs = [(chosen[0], other) for other in chosen[1:]] + [(other, chosen[-1]) for other in chosen[:-1]]
+    is_apart = all(one[0] < two[0] and one[1] < two[1] for one, two in pairs)
+    if len(chosen) < count or not is_apart:
         return []
     return [(row, column) for _, _, row, column in chosen]
 

@@ -36,8 +36,6 @@ POINT_MARGIN_PX = (11, 10, 10, 9, 9, 8, 8, 8, 7, 7)
 APART_PX = (20, 20, 26, 26, 28, 30, 34, 34, 38, 38)  # between points
 SEVERAL = (2, 3, 3, 4, 4, 5, 5, 6, 6, 7)  # points besides the ends of the line, on it or not
 ON = (1, 2, 2, 2, 2, 3, 3, 3, 3, 4)
-FOILS = (2, 2, 3, 3, 3, 4, 4, 5, 5, 6)
-KINDS = (2, 2, 3, 3, 4, 4, 4, 4, 4, 4)  # of `SPECIAL`
 
 ONE_AMONG = (
     "Which {dot} lies on {name}: {among}?",
