@@ -9,16 +9,11 @@ from engines.base import Posed
 from engines.sudoku.questions.board import Board, pick
 from engines.sudoku.solver import solutions
 
-MOST_CANDIDATES = (2, 2, 3, 3, 3, 3, 4, 4, 5, 5)
-GIVENS = {4: (7, 9), 6: (17, 22)}  # side -> shown cells of a puzzle with one solution
-TRIES = 300
-
-RULE = "Each row, column and {region} has {listed} once."
-CANDIDATES = (
-    RULE + " Which {noun}s are still possible in row {row}, column {column}, going by its row, column and {region}?",
-    RULE + " Which {noun}s appear neither in the row, nor the column, nor the {region} of row {row}, column {column}?",
-    RULE + " List the {noun}s that row {row}, column {column} could hold without a repeat.",
-    RULE + " Name every {noun} that fits into row {row}, column {column} without repeating one.",
+MOST_CANDIDATES = (
+    "Which of {listed} are missing in the row, the column and the {region} of row {row}, column {column}?",
+    "Row {row}, column {column} is empty. Which of {listed} are not in its row, its column or its {region}?",
+    "Which of {listed} could row {row}, column {column} hold without a repeat in its row, column or {region}?",
+    "List which of {listed} fit row {row}, column {column} without repeating one in its row, column or {region}.",
 )
 MUST = (
     RULE + " Which {noun} goes in row {row}, column {column}?",
