@@ -41,7 +41,7 @@ class Advantages(NamedTuple):
 
 
 class PolicyLoss(NamedTuple):
-    """A loss yet to be divided by `normaliser`, and how many trained tokens had their ratio clipped."""
+    """A loss yet to be divided by `normaliser`, and how many tokens with an advantage had their ratio clipped."""
 
     total: Float[Array, ""]
     clipped: Float[Array, ""]
@@ -105,7 +105,7 @@ def policy_loss_sum(
         lower, upper = _bounds(advantages, config)
         is_inside = (ratio >= lower) & (ratio <= upper)
         clipped = jnp.clip(jax.lax.stop_gradient(ratio), lower, upper)
-        beyond = jnp.sum(mask & ~is_inside).astype(jnp.float32)
+        beyond = jnp.sum(mask & ~is_inside & (advantages != 0)).astype(jnp.float32)
         if config.objective == "cispo":
             ratio = clipped * jnp.where(mask, logprobs, 0.0)
         else:

@@ -132,7 +132,7 @@ def make_update(
 
     Metrics are float32 scalars: loss, entropy (nats per token), gradient norm before clipping, tokens that carry loss
     (those of groups with signal), the mean and maximum difference |p_sampler - p_trainer|, and whether the gradient was
-    finite (if not, the update changed nothing). Where ratios can leave their bounds: the share of tokens that did.
+    finite (if not, the update changed nothing). Where ratios can leave their bounds: the share of these tokens whose did.
     Over several updates: means, but the sum of tokens, the difference at the first one, and whether all were finite.
     """
     on_policy = stage.updates_per_rollout == 1
@@ -148,18 +148,19 @@ def make_update(
         trained, fixed = split_frozen(params, frozen)
         updates, opt_state = optimizer.update(grads, opt_state, trained)
         grad_norm = optax.tree.norm(grads)
+        tokens = grpo.trained_count(batch.mask, batch.advantages)
         metrics = {
             "train/loss": sums.loss / total,
             "train/entropy": sums.entropy / sums.tokens,
             "train/grad_norm": grad_norm,
-            "train/tokens": grpo.trained_count(batch.mask, batch.advantages),
+            "train/tokens": tokens,
             "train/is_finite": jnp.isfinite(grad_norm).astype(jnp.float32),
         }
         if stage.kind == "grpo":
             metrics["mismatch/prob_diff_mean"] = sums.mismatch / sums.tokens
             metrics["mismatch/prob_diff_max"] = sums.mismatch_max
             if not on_policy or stage.loss.objective == "cispo":
-                metrics["train/clipped_share"] = sums.clipped / sums.tokens
+                metrics["train/clipped_share"] = sums.clipped / tokens
         return (join(optax.apply_updates(trained, updates), fixed), opt_state), metrics
 
     def update(state: TrainState, batch: TrainBatch) -> tuple[TrainState, Metrics]:

@@ -197,6 +197,7 @@ def test_without_advantage_the_gradient_is_exactly_zero(settings, on_policy):
     settings_of = {"then": then, "advantages": jnp.zeros_like(advantages), "mask": mask, "on_policy": on_policy}
     loss, gradient = jax.value_and_grad(loss_of(settings, **settings_of))(now)
     assert loss == 0 and (gradient == 0).all()
+    assert grpo.policy_loss_sum(now, then, 0 * advantages, mask, settings, on_policy=on_policy).clipped == 0
     assert grpo.trained_count(mask, jnp.zeros_like(advantages)) == 1
 
 

@@ -18,6 +18,7 @@ _TERM = re.compile(
     rf"(?:/(?P<below>{_PLAIN}))?"
 )
 _FRACTION = re.compile(r"[dt]?frac\{([^{}]{1,40}|[^{}]{0,20}\{[^{}]{1,20}\}[^{}]{0,20})\}\{([^{}]{1,40})\}")
+_TWO = re.compile(r"\d\s+\d")  # numbers side by side
 _UNIT = re.compile(r"(?:°|degrees?|deg|%|[a-z]{1,12}(?:[/^][a-z0-9]{1,6})?[²³]?)$", re.IGNORECASE)
 _TEXT_UNIT = re.compile(r"(?:text|mathrm|mbox|operatorname)\{[^{}]{0,30}\}(?:\^\{?[23]\}?)?$")
 _SPELLINGS = (
@@ -49,7 +50,7 @@ def value(text: str) -> float | None:
     `-1,200.5`, `3/4`, `\frac{3}{4}`, `5π`, `2\sqrt{3}`, `3 × 10^{-2}`, `35°`, `12 cm²` (the unit is dropped), `x = 4`
     (what stands before the sign is dropped), `50%` (50: the sign is a unit here). Not finite is no number.
     """
-    if len(text) > MAX_CHARS:
+    if len(text) > MAX_CHARS or _TWO.search(text):
         return None
     text = text.strip().rstrip(".").rpartition("=")[2].rpartition("≈")[2]
     for old, new in _SPELLINGS:

@@ -9,7 +9,12 @@ from engines.base import Posed
 from engines.sudoku.questions.board import Board, pick
 from engines.sudoku.solver import solutions
 
-MOST_CANDIDATES = (
+MOST_CANDIDATES = (2, 2, 3, 3, 3, 3, 4, 4, 5, 5)
+GIVENS = {4: (7, 9), 6: (17, 22)}  # side -> shown cells of a puzzle with one solution
+TRIES = 300
+
+RULE = "Each row, column and {region} has {listed} once."
+CANDIDATES = (
     "Which of {listed} are missing in the row, the column and the {region} of row {row}, column {column}?",
     "Row {row}, column {column} is empty. Which of {listed} are not in its row, its column or its {region}?",
     "Which of {listed} could row {row}, column {column} hold without a repeat in its row, column or {region}?",

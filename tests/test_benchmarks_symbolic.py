@@ -1,0 +1,107 @@
+"""Comparing formulas in a process with limits: what is equal, what is not, and what must not hang or grow."""
+
+import time
+
+import pytest
+
+from perc_jax.benchmarks.symbolic import Comparer, tidy
+
+pytest.importorskip("math_verify", reason="formulas are compared by math-verify")
+
+
+def forever(gold: str, answer: str, rule: str) -> bool:
+    while True:
+        time.sleep(0.01)
+
+
+def hungry(gold: str, answer: str, rule: str) -> bool:
+    return len(bytearray(2**40)) > 0
+
+
+def suicidal(gold: str, answer: str, rule: str) -> bool:
+    import os
+
+    os._exit(3)
+
+
+def confused(gold: str, answer: str, rule: str) -> bool:
+    raise TypeError(gold)
+
+
+@pytest.fixture(scope="module")
+def compare() -> Comparer:
+    with Comparer() as comparer:
+        yield comparer
+
+
+@pytest.mark.parametrize(
+    ("gold", "answer", "rule"),
+    [
+        (r"$\frac{1}{2}$", "0.5", "exact"),
+        (r"2\sqrt{3}", r"\sqrt{12}", "exact"),
+        ("35掳", r"35^{\circ}", "exact"),
+        (r"Circumference $=50.27 \mathrm{~cm}$", "50.27", "exact"),
+        ("(1, 2)", "(1,2)", "exact"),
+        (r"[1, \infty)", r"[1,∞)", "exact"),
+        (r"4 \pi", "12.566", "two_places"),
+        (r"\frac{\sqrt{130}}{13}", "0.877", "two_places"),
+        ("0.3333333", r"\frac{1}{3}", "millionth"),
+    ],
+)
+def test_equal_answers(compare: Comparer, gold: str, answer: str, rule: str) -> None:
+    assert compare(gold, answer, rule) is True
+
+
+@pytest.mark.parametrize(
+    ("gold", "answer", "rule"),
+    [
+        (r"\frac{1}{2}", "0.51", "exact"),
+        ("(1, 2)", "(2, 1)", "exact"),
+        (r"4 \pi", "12.58", "two_places"),
+        ("x", "x", "two_places"),
+        ("0.33", r"\frac{1}{3}", "millionth"),
+        ("1", "", "exact"),
+        ("1", "1" * 1000, "exact"),
+        ("1", r"\frac{", "exact"),
+        ("1", "__import__('os').system('true')", "exact"),
+    ],
+)
+def test_unequal_answers(compare: Comparer, gold: str, answer: str, rule: str) -> None:
+    assert compare(gold, answer, rule) is False
+
+
+def test_bombs_end_at_a_limit() -> None:
+    with Comparer(deadline_s=1.0) as compare:
+        assert compare("1", r"\frac{1}{2}", "exact") is False  # the process is there from now on
+        start = time.monotonic()
+        for bomb in (
+            "9^{9^{9^{9}}}",
+            "(" * 150 + ")" * 150,
+            r"\sqrt{" * 60 + "2" + "}" * 60,
+            "{" * 200,
+            "10^{10^{10}}!",
+        ):
+            assert not compare("1", bomb, "two_places")
+        assert time.monotonic() - start < 60
+
+
+@pytest.mark.parametrize(("call", "outcome"), [(forever, None), (hungry, None), (suicidal, None), (confused, False)])
+def test_a_comparison_that_hangs_grows_dies_or_raises_is_an_outcome(call: object, outcome: bool | None) -> None:
+    with Comparer(deadline_s=0.5, call=call) as compare:
+        assert compare("1", "2", "exact") is outcome
+        assert compare("1", "2", "exact") is outcome  # known, and not tried again
+        assert compare.timed_out == (outcome is None)
+
+
+def test_arguments_are_checked(compare: Comparer) -> None:
+    with pytest.raises(ValueError, match="rule must be one of two_places, millionth, exact, got 'near'"):
+        compare("1", "1", "near")
+    with pytest.raises(ValueError, match="deadline_s must be positive, got 0"):
+        Comparer(deadline_s=0)
+
+
+def test_tidy_writes_plain_latex() -> None:
+    assert tidy("35掳") == "35"
+    assert tidy(r"$50.27 \mathrm{~cm}$") == "50.27"
+    assert tidy("√3 × 2") == r"\sqrt{3} \times  2"
+    assert tidy("\x0crac{1}{2}.") == r"\frac{1}{2}"
