@@ -20,13 +20,13 @@ from typing import Any
 
 from rich import box
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
 import engines
 from engines.base import QuestionType, make_rng, pose
 from engines.photo import photograph
 from engines.plot import looks_matplotlib
+from engines.progress import progress
 
 STAGES = ("pose", "draw", "facts", "whole", "canvas", "photo")
 FIRST_SHARE = 0.1  # of the memory run, after which growth counts
@@ -50,14 +50,12 @@ def main(arguments: list[str] | None = None) -> int:
         for level in range(10):
             if not engines.candidates(name, split="train", level=level, size_px=size_px):
                 parser.error(f"--size-px must be large enough for {name} at level {level}, got {size_px}")
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True)) as progress:
-        bar = progress.add_task("samples", total=options.samples * len(names) + options.memory)
+    with progress("samples", options.samples * len(names) + options.memory) as advance:
         found: dict[str, Any] = {"size_px": size_px, "samples": options.samples}
-        found["engines"] = {n: stages(n, options.samples, size_px, lambda: progress.advance(bar)) for n in names}
+        found["engines"] = {name: stages(name, options.samples, size_px, lambda: advance(1)) for name in names}
         found["all"] = together(list(found["engines"].values()))
         if options.memory:
-            found["memory"] = memory(names, options.memory, size_px, lambda: progress.advance(bar))
+            found["memory"] = memory(names, options.memory, size_px, lambda: advance(1))
     found["workers"] = {count: in_workers(names, count, options.samples, size_px) for count in options.workers}
     _show(found, Console(width=None if sys.stdout.isatty() else 110))
     if options.json:

@@ -54,8 +54,9 @@ KNOWS_ONLY = {"model": {"model"}, "grpo": set(), "sft": set(), "sampling": set()
 ENGINE_PROGRAMS = {  # rooms of engines/ that audit, show or write samples: (more packages they may import, of ours)
     "check": {"rich"},
     "bench": {"rich"},
-    "gallery": {"rich"},
-    "export": {"rich", "etils", "pyarrow", "tensorflow_datasets", "array_record", "google_crc32c", "apache_beam"},
+    "gallery": set(),
+    "progress": {"rich"},
+    "export": {"etils", "pyarrow", "tensorflow_datasets", "array_record", "google_crc32c", "apache_beam"},
     "oracles": {"shapely", "sympy", "ortools"},
 }
 EXTRAS = {package for packages in ENGINE_PROGRAMS.values() for package in packages} - {"rich", "etils"}

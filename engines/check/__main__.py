@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 import engines
 from engines.check.run import Report, as_json, cells, report, tasks
 from engines.check.table import distribution, show
+from engines.progress import progress
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -40,21 +40,13 @@ def main(arguments: list[str] | None = None) -> int:
 def _run(options: argparse.Namespace, kinds: list[tuple[str, str]]) -> Report:
     """Everything that takes time, with a bar."""
     work = tasks(kinds, options.levels, options.samples, options.draw, options.size_px)
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=Console(stderr=True)) as progress:
-        bar = progress.add_task("types x levels", total=len(work))
-        found = []
+    found = []
+    with progress("types x levels", len(work)) as advance:
         for cell in cells(work, options.processes):
             found.append(cell)
-            progress.advance(bar)
-        bar = progress.add_task("duplicates", total=options.duplicates, visible=options.duplicates > 0)
-        return report(found, options.duplicates, lambda count: progress.advance(bar, count))
+            advance(1)
+    with progress("duplicates", options.duplicates) as advance:
+        return report(found, options.duplicates, advance)
 
 
 def _kinds(names: tuple[str, ...], types: tuple[str, ...]) -> Iterator[tuple[str, str]]:

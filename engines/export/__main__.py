@@ -7,12 +7,10 @@ import multiprocessing
 import sys
 from collections.abc import Iterator
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-
 import engines
 from engines.base import SPLITS
 from engines.export.plan import FORMATS, Plan
+from engines.progress import progress
 
 _TFDS = ("tensorflow_datasets", "importlib_resources", "array_record", "etils")
 NEEDS = {"parquet": ("pyarrow", "etils"), "array_record": _TFDS, "tfds": (*_TFDS, "google_crc32c")}
@@ -67,17 +65,15 @@ def _write(folder: str, plan: Plan, mine: list[int], processes: int) -> None:
     """Write shards in one process or several, with a bar that counts samples."""
     from engines.export import shards
 
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True)) as progress:
-        todo = [shard for shard in mine if not shards.is_done(folder, plan, shard)]
-        total, left = (sum(len(plan.span(shard)) for shard in some) for some in (mine, todo))
-        bar = progress.add_task("samples", total=total, completed=total - left)
+    todo = [shard for shard in mine if not shards.is_done(folder, plan, shard)]
+    total, left = (sum(len(plan.span(shard)) for shard in some) for some in (mine, todo))
+    with progress("samples", total, total - left) as advance:
         if processes == 1:
             for shard in todo:
-                shards.write_shard(folder, plan, shard, lambda: progress.advance(bar))
+                shards.write_shard(folder, plan, shard, lambda: advance(1))
         else:
             for samples in _in_processes(folder, plan, todo, processes):
-                progress.advance(bar, samples)
+                advance(samples)
 
 
 def _in_processes(folder: str, plan: Plan, todo: list[int], processes: int) -> Iterator[int]:

@@ -6,11 +6,10 @@ import sys
 from pathlib import Path
 
 from PIL import Image
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 import engines
 from engines.gallery.page import Choice, page, shown
+from engines.progress import progress
 
 PICTURE_PX = 224
 PICTURE_COLOURS = 64  # of the small pictures' palette, which keeps them light
@@ -46,10 +45,8 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _page(choice: Choice) -> str:
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True)) as progress:
-        bar = progress.add_task("samples", total=len(list(shown(choice))))
-        return page(choice, lambda: progress.advance(bar))
+    with progress("samples", len(list(shown(choice)))) as advance:
+        return page(choice, lambda: advance(1))
 
 
 def _pictures(names: tuple[str, ...], folder: Path) -> None:

@@ -126,7 +126,7 @@ def _draw_tiles(canvas: Canvas, scene: TilesScene, style: Style) -> None:
 
 def _draw_matrix(canvas: Canvas, scene: MatrixScene, style: Style) -> None:
     theme, size_px = theme_of(style), canvas.size_px
-    cell, top = size_px * 0.205, size_px * 0.03
+    cell, top = size_px * 0.192, size_px * 0.035
     left = (size_px - 3 * cell) / 2
     canvas.rectangle((left, top), (3 * cell, 3 * cell), fill=theme.panel)
     for place, tile in enumerate(scene.tiles):
