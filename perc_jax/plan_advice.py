@@ -73,7 +73,7 @@ def _options(blueprints: Blueprints, topology: Topology, capacity: int) -> Itera
     for other in topologies.larger(topology):
         for tensor in degrees:
             yield from cuts("slice", f"{other.name} with ", other.devices, tensor, capacity)
-    for nodes in GPU_NODES:
+    for nodes in GPU_NODES if topology.chip.is_tpu else ():
         for tensor in degrees:
             where = f"{nodes} x 8 H100 of 80 GB with "
             yield from cuts("gpu", where, 8 * nodes, tensor, CHIPS["h100"].memory_bytes)

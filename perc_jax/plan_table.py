@@ -82,18 +82,22 @@ def _speed(stage: dict[str, Any], devices: int) -> Iterable[str]:
     work = stage["flops"]
     rollout = work["prefill"] + work["decode"]
     yield (
-        f"[bold]{stage['name']}[/], one step: update {work['update'] / 1e12:,.1f} TFLOP executed "
-        f"(useful, without sharing {work['useful_update'] / 1e12:,.1f}), rollout {rollout / 1e12:,.1f} "
-        f"(useful, without sharing {work['useful_rollout'] / 1e12:,.1f})"
+        f"[bold]{stage['name']}[/], one step: update {_operations(work['update'])} "
+        f"({_operations(work['useful_update'])} if nothing were shared), rollout {_operations(rollout)} "
+        f"({_operations(work['useful_rollout'])})"
     )
     for name, meaning in (
-        ("ceiling", "ceiling by roofline"),
-        ("expected", "expected (40 % of the peak, 60 % of the bandwidth)"),
+        ("ceiling", "at the roofline"),
+        ("expected", "at 40 % of the peak, 60 % of the bandwidth"),
     ):
         if name in stage:
             speed = stage[name]
             rate = speed["tokens_per_s"]
             yield (
                 f"  {meaning}: rollout {speed['rollout_s']:.1f} s, update {speed['update_s']:.1f} s, "
-                f"{rate:,.0f} completion tokens/s, {rate / devices:,.0f} per device"
+                f"{rate:,.0f} tokens/s, {rate / devices:,.0f} per device"
             )
+
+
+def _operations(count: float) -> str:
+    return f"{count / 1e12:,.0f} TFLOP" if count >= 1e13 else f"{count / 1e9:,.1f} GFLOP"

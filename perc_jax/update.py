@@ -132,7 +132,7 @@ def make_update(
 
     Metrics are float32 scalars: loss, entropy (nats per token), gradient norm before clipping, tokens that carry loss
     (those of groups with signal), the mean and maximum difference |p_sampler - p_trainer|, and whether the gradient was
-    finite (if not, the update changed nothing). Where ratios can leave their bounds: the share of these tokens whose did.
+    finite (if not, the update changed nothing). Where ratios can be clipped: the share of tokens whose were.
     Over several updates: means, but the sum of tokens, the difference at the first one, and whether all were finite.
     """
     on_policy = stage.updates_per_rollout == 1

@@ -1,4 +1,4 @@
-"""A small folder for every public benchmark, in the form of the authors' files or of the hub's Parquet, made up here."""
+"""A small folder for every public benchmark, as the authors' files or the hub's Parquet have it, made up here."""
 
 import io
 import json
@@ -274,6 +274,8 @@ def vstar(folder: Path) -> None:
 
 WRITERS: dict[str, Callable[[Path], None]] = {
     write.__name__: write
-    for write in (dynamath, mathvista, mathverse, mathvision, mmmu, mmstar, hallusionbench, chartqa, ai2d, logicvista)
-    + (wemath, visulogic, blink, cv_bench, visonlyqa, blindtest, vstar)
+    for write in (
+        *(dynamath, mathvista, mathverse, mathvision, mmmu, mmstar, hallusionbench, chartqa, ai2d, logicvista),
+        *(wemath, visulogic, blink, cv_bench, visonlyqa, blindtest, vstar),
+    )
 }

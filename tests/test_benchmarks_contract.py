@@ -161,7 +161,7 @@ def test_bad_files_are_named(tmp_path: Path) -> None:
 def test_an_id_that_occurs_twice_is_an_error(tmp_path: Path) -> None:
     row = {"image_path": "", "question": "?", "tag": "Other", "id": "7", "label": "A"}
     write_lines(tmp_path / "data.jsonl", [row, row])
-    with pytest.raises(ValueError, match="visulogic: ids must be unique .* got 7 twice"):
+    with pytest.raises(ValueError, match=r"visulogic: ids must be unique .* got 7 twice"):
         BENCHMARKS["visulogic"].load(tmp_path)
 
 
@@ -175,5 +175,5 @@ def test_without_a_network_a_download_is_one_line(monkeypatch: pytest.MonkeyPatc
 
 
 def test_an_unknown_benchmark_lists_the_known() -> None:
-    with pytest.raises(ValueError, match="benchmark must be one of dynamath, .*, got 'mathvist'"):
+    with pytest.raises(ValueError, match=r"benchmark must be one of dynamath, .*, got 'mathvist'"):
         benchmarks.get("mathvist")

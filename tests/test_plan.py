@@ -86,7 +86,7 @@ def test_what_does_not_fit_is_told_and_what_would_is_proposed(made, monkeypatch)
     found = planning.make(config, CPU, lambda line: None) | {"exact": True}
     assert peak["program"] == "grpo: update"
     assert not found["fits"] and not entry(found, "grpo: update")["fits"] and entry(found, "publish")["fits"]
-    assert {advice["kind"] for advice in found["advice"]} == {"micro_batches", "gpu"}  # one KV head: no tensor axis
+    assert {advice["kind"] for advice in found["advice"]} == {"micro_batches"}  # one KV head: no tensor axis
     text = "\n".join(plan_table.verdict(found))
     assert "does not fit" in text and "micro_batches 2" in text
 

@@ -16,7 +16,8 @@ _EXACT = re.compile(r"[\s(\[{*]*([A-Z])[\s)\]}.:*]*")
 _HEAD = re.compile(r"\s*(?:\(([A-Z])\)|\*\*\(?([A-Z])\)?\*\*|([A-Z])(?:[.):,]|\s*\n|\s*$))")
 _AFTER_PHRASE = re.compile(
     r"[\s\"'“*:$]{0,4}(?:(?:the\s|an\s|a\s)?(?:option|choice|answer|letter)\s)?[\s\"'“*:$]{0,4}"
-    r"(?:\\(?:text|mathrm|boxed)\{)?[(\[]?([A-Z])(?:[)\]}]|[.:,*\"'”$]|\s*$|\s(?=[-–(:]|[A-Z]|because|since|as\b|\d)|(?=[^\x00-\x7f]))"
+    r"(?:\\(?:text|mathrm|boxed)\{)?[(\[]?([A-Z])"
+    r"(?:[)\]}]|[.:,*\"'”$]|\s*$|\s(?=[-–(:]|[A-Z]|because|since|as\b|\d)|(?=[^\x00-\x7f]))"
 )
 _NAMED = re.compile(r"\b(?:option|choice|answer)\s{0,2}\(?([A-Z])\)?(?![\w'])", re.IGNORECASE)
 _ROUND = re.compile(r"\(([A-Z])\)")

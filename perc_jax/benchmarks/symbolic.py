@@ -37,13 +37,14 @@ _UNITS = re.compile(
     r"(?:\^?\{?[23]\}?)?\s*\}(?:\^\{?[23]\}?)?",
     re.IGNORECASE,
 )
+_NAME = re.compile(r"^[A-Za-z_ ]{1,40}=(?!=)")  # what a value is called
 _DEGREE = re.compile(r"\^\s*\{?\s*\\circ\s*\}?|°|掳|潞|\\degree|\s*\bdegrees?\b|\{degrees?\}", re.IGNORECASE)
 
 
 def tidy(text: str) -> str:
     r"""Write an answer as plain LaTeX: no dollar signs, box, units, degrees (also as mojibake `35掳`), form feeds."""
     text = text.replace("\x0crac", "\\frac").replace("$", "").replace("\\boxed", "").strip().rstrip(".")
-    text = _UNITS.sub("", _DEGREE.sub("", text))
+    text = _NAME.sub("", _UNITS.sub("", _DEGREE.sub("", text)))
     for old, new in (("π", "\\pi "), ("−", "-"), ("×", "\\times "), ("\\%", ""), ("％", ""), ("∞", "\\infty ")):
         text = text.replace(old, new)
     return re.sub(r"√\s*\{?(\w+)\}?", r"\\sqrt{\1}", text).strip()
