@@ -1,6 +1,6 @@
 """The data-engine recipe for Qwen2.5-VL-32B."""
 
-from configs.data_engine import recipe, text_config, vision_config
+from configs._data_engine import recipe, text_config, vision_config
 from perc_jax.config import Config, MeshConfig
 
 
