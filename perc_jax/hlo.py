@@ -23,7 +23,7 @@ _CALLED = re.compile(
     r"\b(?:calls|to_apply|body|condition|branch_computations|called_computations)=\{?([^}\s]*?[\w.-])(?=\}|,\s|\s|$)"
 )
 _CONDITION = re.compile(r"\bcondition=%?([\w.-]+)")
-_CONSTANT = re.compile(r"= s(?:32|64)\[\]\S* constant\((\d+)\)")
+_CONSTANT = re.compile(r"= [su](?:32|64)\[\]\S* constant\((\d+)\)")
 
 
 class Instruction(NamedTuple):
@@ -142,9 +142,9 @@ def _bytes(shape: str) -> float:
 
 
 def _delivered(start: Instruction) -> float:
-    """What a `…-start` delivers: its output is (operands, results, …); all-reduce-start's is the results alone."""
+    """What a `…-start` delivers: its output is (operands, results), for a permutation (operand, result, counters); that
+    of all-reduce-start is the results alone."""
     if not start.shape.startswith("(") or start.kind == "all-reduce-start":
         return start.output_bytes
     sizes = [ITEM_BYTES[kind] * math.prod(dims) for kind, dims, _ in _arrays(start.shape)]
-    half = len(sizes) // 2
-    return float(max(sizes)) if half <= 1 else float(sum(sizes[half:]))
+    return float(sizes[1] if start.kind == "collective-permute-start" else sum(sizes[len(sizes) // 2 :]))

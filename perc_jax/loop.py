@@ -67,6 +67,7 @@ class Run:
         self.bad_steps, self.peak_bytes, self.facts = 0, 0, {}
         with screen.phase("compiling"):
             self.programs = Programs(config, self.tokens.ids)
+            self.score = self.programs.scorer()
             self.stages = [self.programs.stage(stage) for stage in config.stages]
             sharding.sum_over_hosts({"compiled now": 0.0})
         for program in self.programs.table:
@@ -130,7 +131,7 @@ class Run:
     def _prove_sight(self, state: TrainState) -> None:
         """Stop unless the picture reaches the model."""
         with self.screen.phase("proving that the model sees"):
-            changes = proof_of_sight(self.config, self.programs, state.params)
+            changes = proof_of_sight(self.config, self.programs, self.score, state.params)
         moves = ", ".join(f"{who}'s by {change:.2g} ({name})" for (who, name), change in changes.items())
         self.screen.say(f"the model sees: another picture moves log-probabilities: {moves}")
 

@@ -18,6 +18,8 @@ from perc_jax.blueprints import Blueprint, Blueprints
 from perc_jax.config import Config, StageConfig
 from perc_jax.update import Metrics, TrainState
 
+Score = Callable[[Any, PromptBatch, np.ndarray], np.ndarray]
+
 
 class Compiled(NamedTuple):
     """A compiled program and what it costs."""
@@ -79,7 +81,7 @@ class Programs:
             done = [*done[-1:], finished]
         return state.completions()
 
-    def scorer(self) -> Callable[[Any, PromptBatch, np.ndarray], np.ndarray]:
+    def scorer(self) -> Score:
         """Compile and return `score(params, prompts, tokens)`: the log-probabilities that training parameters give to
         completions [P, 1, C]; host rows in, host rows out."""
         compiled = self.compile(self.blueprints.score())

@@ -30,8 +30,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     try:
         benchmark = benchmarks.get(arguments.benchmark)
         benchmark.check_mode(arguments.mode)
-        problems = benchmark.load(Path(arguments.problems) if arguments.problems else benchmark.download())
-        responses = read_responses(Path(arguments.responses), arguments.field)
+        problems = benchmark.load(Path(arguments.problems).expanduser() if arguments.problems else benchmark.download())
+        responses = read_responses(Path(arguments.responses).expanduser(), arguments.field)
         result = score(benchmark, problems, responses, arguments.mode)
         print("\n".join(table(result)))
         if arguments.json:

@@ -16,7 +16,7 @@ from jax.experimental import multihost_utils
 import engines
 from perc_jax import data, progress, samples, statistics, tokenizer
 from perc_jax.config import Config
-from perc_jax.programs import Programs
+from perc_jax.programs import Programs, Score
 from perc_jax.reward import Verdict, Verifier
 
 
@@ -85,11 +85,11 @@ class Evaluator:
         return items, shown
 
 
-def proof_of_sight(config: Config, programs: Programs, params: Any) -> dict[tuple[str, str], float]:
+def proof_of_sight(config: Config, programs: Programs, score: Score, params: Any) -> dict[tuple[str, str], float]:
     """Largest changes of log-probabilities by (sampler or trainer, blank or swapped): under blank pictures and under
     another prompt's, of the sampler's first answer token and of the trainer's whole answers to the true ones.
 
-    `params` are those of training.
+    `params` are those of training, `score` is the programs' scorer.
 
     Raises `RuntimeError` if one of them is 0: then the pictures do not reach the model.
     """
@@ -101,7 +101,7 @@ def proof_of_sight(config: Config, programs: Programs, params: Any) -> dict[tupl
         "swapped": np.roll(prompts.patches, 1, axis=0),
     }
     shown = {name: prompts._replace(patches=patches) for name, patches in pictures.items()}
-    published, score = programs.publish(params), programs.scorer()
+    published = programs.publish(params)
     sampled = {name: programs.greedy(published, seen) for name, seen in shown.items()}
     answers = sampled["true"]
     by = {

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from benchmark_folders import WRITERS, write_json, write_lines
+from benchmark_folders import WRITERS, picture, png, write_json, write_lines, write_parquet
 
 from perc_jax import benchmarks
 from perc_jax.benchmarks import BENCHMARKS, Benchmark, Item, Problem
@@ -141,6 +141,32 @@ def test_an_empty_folder_and_one_that_is_not_there_are_clear_errors(tmp_path: Pa
         BENCHMARKS[name].load(tmp_path)
     with pytest.raises(FileNotFoundError, match=f"{name}: .* must be a folder or file that exists"):
         BENCHMARKS[name].load(tmp_path / "nowhere")
+
+
+def test_the_hubs_parquet_is_read_where_the_repository_has_json(tmp_path: Path) -> None:
+    step = {"question": "?", "option": "A. 1", "answer": "A", "knowledge concept": "x", "image_path": picture()}
+    write_parquet(tmp_path / "testmini.parquet", [{**step, "ID": "1", "key": key} for key in ("2steps_1", "2steps_2")])
+    problems = BENCHMARKS["wemath"].load(tmp_path)
+    assert [(problem.id, problem.images[0].read()) for problem in problems] == [
+        ("1_2steps_1", png()),
+        ("1_2steps_2", png()),
+    ]
+    row = {"id": "7", "question": "?", "image": "x.png", "decoded_image": picture(), "ground_truth": "1.5"}
+    row |= {"answer_type": "float", "subject": "algebra", "knowledge_level": "high school"}
+    for variant in (10, 2):
+        write_parquet(tmp_path / "data" / f"sample_variant{variant}-00000-of-00001.parquet", [row])
+    problems = BENCHMARKS["dynamath"].load(tmp_path)
+    assert [(problem.id, problem.gold, problem.images[0].read()) for problem in problems] == [
+        ("7_2", "1.5", png()),
+        ("7_10", "1.5", png()),
+    ]
+
+
+def test_a_single_file_of_problems_is_enough(tmp_path: Path) -> None:
+    WRITERS["dynamath"](tmp_path)
+    problems = BENCHMARKS["dynamath"].load(tmp_path / "trial1.json")
+    assert [problem.id for problem in problems] == ["1_1", "2_1", "3_1"]
+    assert all(problem.images for problem in problems)
 
 
 def test_bad_files_are_named(tmp_path: Path) -> None:

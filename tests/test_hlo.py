@@ -53,6 +53,7 @@ ENTRY %main (a: f32[4,8]) -> f32[4,8] {
   %a = f32[4,8]{1,0} parameter(0)
   %start = (f32[4,8], f32[32,8]) all-gather-start(%a), channel_id=2, dimensions={0}
   %finish = f32[32,8]{1,0} all-gather-done(%start)
+  %moved = (f32[4,8]{1,0:T(8,128)}, f32[4,8]{1,0}, u32[]{:S(2)}, u32[]{:S(2)}) collective-permute-start(%a), channel_id=5
   %total = (f32[8], f32[2]) all-reduce(%a, %a), channel_id=4, to_apply=%add
   ROOT %decode = (s32[], f32[4,8]{1,0}) while(%a), condition=%outer_condition, body=%outer_body
 }
@@ -64,6 +65,7 @@ def test_loops_multiply_and_open_loops_are_marked():
     assert found == {
         ("all-gather", False): (1, 32 * 8 * 4),  # the asynchronous one, by what it delivers
         ("all-reduce", False): (1, 10 * 4),
+        ("collective-permute", False): (1, 4 * 8 * 4),
         ("all-gather", True): (36, 36 * 32 * 8 * 4),
         ("reduce-scatter", True): (36, 36 * 16 * 8 * 2),
     }

@@ -115,7 +115,8 @@ def brightness(patches):
 @pytest.mark.parametrize("who", ["sampler", "trainer"])
 def test_a_model_that_sees_is_told_from_one_that_does_not(config, who):
     def proof(look):
-        return proof_of_sight(config, Eye(**{"sampler": brightness, "trainer": brightness} | {who: look}), {})
+        eye = Eye(**{"sampler": brightness, "trainer": brightness} | {who: look})
+        return proof_of_sight(config, eye, eye.scorer(), {})
 
     changes = proof(brightness)
     assert len(changes) == 4 and min(changes.values()) > 0

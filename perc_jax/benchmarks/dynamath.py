@@ -4,8 +4,8 @@ The worst case is the share of seeds that are answered correctly in all their va
 average. Intervals resample seeds, not variants, which are not independent.
 
 Ids are `<seed>_<variant>`. Floats count within an absolute 1e-3, so a prompt must ask for three decimals: of the 2,960
-float answers 507 are wrong when rounded to two. 2 pairs of equal variants have conflicting answers and 364 concrete
-questions occur twice; nobody removes them, nor do we (the average moves by 0.2 points at most).
+float answers 507 are wrong when rounded to two. 364 of the 5,010 repeat another of their
+seed, 2 with another answer; nobody removes them, nor do we (the average moves by 0.2 points at most).
 
 Quirks that are copied. `official` (evaluation/opensource_json_eval.py): a response that is no JSON is read as its last
 line without its last character; `5π` is a number, `π` and `3/4` are not; a text is right if the gold text occurs in it,
@@ -67,9 +67,10 @@ class DynaMath(Benchmark):
         A variant whose pictures are not there has problems without images.
         """
         found = []
+        root = folder if folder.is_dir() else folder.parent
         for file in _variants(folder):
             variant = int(re.findall(r"\d+", file.stem.partition("-")[0])[-1])
-            for row in files.rows(file.parent, file.name):
+            for row in files.rows(file, file.name):
                 kind = row["answer_type"]
                 if kind not in KINDS:
                     raise ValueError(f"{row.file}: answer_type must be one of {', '.join(KINDS)}, got {kind!r}")
@@ -79,7 +80,7 @@ class DynaMath(Benchmark):
                     Problem(
                         id=f"{seed}_{variant}",
                         question=row.text("question"),
-                        images=row.images("decoded_image") or _pictures(folder, variant, row.text("image")),
+                        images=row.images("decoded_image") or _pictures(root, variant, row.text("image")),
                         gold=row.text("answer" if "answer" in row.values else "ground_truth"),
                         kind=KINDS[kind],
                         options=("",) * len(LETTERS) if KINDS[kind] == "choice" else (),

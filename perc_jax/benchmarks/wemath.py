@@ -41,14 +41,12 @@ class WeMath(Benchmark):
             key = row.text("key")
             if not _KEY.fullmatch(key):
                 raise ValueError(f"{row.file} row {row.number}: key must be like 2steps_1 or 3steps_multi, got {key!r}")
-            path = row["image_path"]
+            path = row.get("image_path")  # a column of pictures in Parquet, a name in JSON
             found.append(
                 Problem(
                     id=f"{row['ID']}_{key}",
                     question=row.text("question"),
-                    images=row.images("image_path", folder=folder, path=path if isinstance(path, str) else "")
-                    if "image_path" in row.values
-                    else row.images("image_path"),
+                    images=row.images("image_path", folder=folder, path=path if isinstance(path, str) else ""),
                     gold=row.text("answer").strip(),
                     kind="choice",
                     options=("",) * len(LETTERS),
