@@ -53,7 +53,7 @@ ENTRY %main (a: f32[4,8]) -> f32[4,8] {
   %a = f32[4,8]{1,0} parameter(0)
   %start = (f32[4,8], f32[32,8]) all-gather-start(%a), channel_id=2, dimensions={0}
   %finish = f32[32,8]{1,0} all-gather-done(%start)
-  %moved = (f32[4,8]{1,0:T(8,128)}, f32[4,8]{1,0}, u32[]{:S(2)}, u32[]{:S(2)}) collective-permute-start(%a), channel_id=5
+  %moved = (f32[4,8]{1,0}, f32[4,8]{1,0}, u32[]{:S(2)}, u32[]{:S(2)}) collective-permute-start(%a), channel_id=5
   %total = (f32[8], f32[2]) all-reduce(%a, %a), channel_id=4, to_apply=%add
   ROOT %decode = (s32[], f32[4,8]{1,0}) while(%a), condition=%outer_condition, body=%outer_body
 }
