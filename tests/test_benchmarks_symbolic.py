@@ -11,7 +11,7 @@ pytest.importorskip("math_verify", reason="formulas are compared by math-verify"
 
 def forever(gold: str, answer: str, rule: str) -> bool:
     while True:
-        time.sleep(0.01)
+        pass
 
 
 def hungry(gold: str, answer: str, rule: str) -> bool:

@@ -176,7 +176,7 @@ def test_a_real_step_holds_what_was_planned():
 @pytest.mark.parametrize(
     ("size", "topology", "options"),
     [
-        ("3b", "v5e:2x4", ("--mesh.tensor", "2")),
+        ("3b", "v5e:2x4", ()),
         ("3b", "v6e:2x2", ()),
         ("7b", "v6e:2x4", ()),
         ("32b", "v5p:2x4x4", ()),
@@ -194,9 +194,10 @@ def test_plans_for_tpus(size, topology, options, tmp_path):
     update = entry(found, "perception: update")
     gathered = next(one for one in update["collectives"] if one["kind"] == "all-gather")
     micro_batches = update_config(size).stages[0].micro_batches
-    # Each weight is gathered in bfloat16 for the forward and again for the backward pass of every micro-batch, no more.
-    whole = 2 * found["parameters"] * micro_batches / found["mesh"]["tensor"]
-    assert gathered["total_bytes"] <= 2.5 * whole
+    # Weights are gathered layer by layer, in bfloat16, for the forward pass and again for the backward pass of every
+    # micro-batch, the vocabulary's once or twice more: no whole batch, and nothing in float32, ever travels.
+    once = 2 * found["parameters"] * micro_batches / found["mesh"]["tensor"]
+    assert once <= gathered["total_bytes"] <= 3.5 * once
 
 
 def update_config(size: str):

@@ -2,7 +2,8 @@ r"""Whether two answers are equal as mathematics: LaTeX, units, degrees, interva
 
 math-verify parses LaTeX by a grammar (nothing is evaluated as a program) and SymPy compares. Both can run for ever and
 fill the memory on adversarial text, so every comparison has a deadline and the process a limit of address space; what
-runs past either is unequal and counted by the caller as timed out. For benchmarks only, never for training rewards.
+runs past either is unequal and counted as timed out. The deadline is one of processor time, which a busy machine does
+not change, so that a score does not depend on the machine. For benchmarks only, never for training rewards.
 
 | rule | equal means |
 |---|---|
@@ -13,9 +14,11 @@ runs past either is unequal and counted by the caller as timed out. For benchmar
 
 import importlib.util
 import logging
+import math
 import multiprocessing
 import re
 import resource
+import time
 from collections.abc import Callable
 from concurrent.futures import CancelledError
 from concurrent.futures import TimeoutError as DeadlineError
@@ -26,9 +29,10 @@ import pebble
 
 from perc_jax import workers
 
-DEADLINE_S = 5.0
+DEADLINE_S = 5.0  # of processor time
+PATIENCE = 60  # times the deadline, by the clock on the wall: for a process that waits and does not work
 MEMORY_BYTES = 2 * 2**30  # of address space; the libraries alone take a quarter
-START_S = 120.0  # for the libraries' import on a busy machine
+START_S = 600.0  # for the libraries' import on a busy machine
 MAX_CHARS = 400  # of an answer; a longer one is no formula
 TASKS = 5000  # of one process, after which a fresh one takes over: the libraries' caches only grow
 RULES = ("two_places", "millionth", "exact")
@@ -52,9 +56,18 @@ def tidy(text: str) -> str:
 
 def _prepare(memory_bytes: int) -> None:
     """Set the worker up: bound its address space, import the libraries, so that no deadline pays for it."""
-    resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
+    _, hard_bytes = resource.getrlimit(resource.RLIMIT_AS)
+    resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, hard_bytes))
     logging.getLogger("math_verify").setLevel(logging.CRITICAL)  # it warns of every time-out that we set ourselves
     compare("\\frac{1}{2}", "0.5", "exact")
+
+
+def _bounded(call: Callable[[str, str, str], bool], key: tuple[str, str, str], deadline_s: float) -> bool:
+    """Call in the worker; the system ends the process when it has worked for longer than the deadline."""
+    used_s = time.process_time()
+    _, hard_s = resource.getrlimit(resource.RLIMIT_CPU)
+    resource.setrlimit(resource.RLIMIT_CPU, (math.ceil(used_s + deadline_s), hard_s))
+    return call(*key)
 
 
 def compare(gold: str, answer: str, rule: str) -> bool:
@@ -127,9 +140,10 @@ class Comparer:
 
     def _ask(self, key: tuple[str, str, str]) -> bool | None:
         pool = self._pool or self._start()
-        future = pool.schedule(self._call, key, timeout=self._deadline_s)
+        wall_s = PATIENCE * self._deadline_s
+        future = pool.schedule(_bounded, (self._call, key, self._deadline_s), timeout=wall_s)
         try:
-            return future.result(timeout=self._deadline_s + START_S)
+            return future.result(timeout=wall_s + START_S)
         except (DeadlineError, MemoryError):
             return None
         except (pebble.ProcessExpired, BrokenProcessPool, CancelledError):
