@@ -17,6 +17,7 @@ import contextlib
 import errno
 import json
 import logging
+import shutil
 import sys
 import zlib
 from collections.abc import Callable, Iterator
@@ -59,7 +60,6 @@ class Checkpoints:
         # Replicas would share the writing of a leaf by slicing it on the device: a compile for every new shape.
         arrays = ocp.type_handlers.ArrayHandler(use_replica_parallel=False)
         registry = ocp.type_handlers.create_type_handler_registry((jax.Array, arrays))
-        _silence_late_writes()
         self._writer = ocp.Checkpointer(ocp.PyTreeCheckpointHandler(type_handler_registry=registry))
         _barrier("checkpoints ready")  # compiles the barrier now, before the run forbids compiling
 
@@ -88,6 +88,7 @@ class Checkpoints:
                 target.mkdir(parents=True, exist_ok=True)
                 (target / COMMIT).unlink(missing_ok=True)
                 self._sweep(step)
+            _check_room(target, leaves)
             with _quiet_threads():
                 self._writer.save(target / STATE, args=ocp.args.PyTreeSave(leaves), force=True)
             files = _gather_digests(target)
@@ -327,6 +328,18 @@ def _quiet_threads() -> Iterator[None]:
         logger.setLevel(before)
 
 
+def _check_room(folder: epath.Path, leaves: dict[str, Any]) -> None:
+    """Refuse to begin what the disk cannot hold: Orbax leaves hundreds of writes under way when one of them fails.
+
+    Leaves are compressed a little when written, so this asks for slightly too much; buckets have room.
+    """
+    if "://" in str(folder):
+        return
+    free = shutil.disk_usage(folder.parent).free
+    if sum(leaf.nbytes for leaf in leaves.values()) > free:
+        raise OSError(errno.ENOSPC, f"No space left: {free} bytes free", str(folder))
+
+
 def _save_error(error: OSError | ValueError, folder: epath.Path) -> OSError | ValueError:
     """Name a full disk as such: tensorstore reports it as a ValueError."""
     full = getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT)
@@ -339,14 +352,3 @@ def _save_error(error: OSError | ValueError, folder: epath.Path) -> OSError | Va
 def _barrier(name: str) -> None:
     """Wait for all processes."""
     multihost_utils.sync_global_devices(f"perc_jax checkpoint: {name}")
-
-
-def _silence_late_writes() -> None:
-    """Writes under way when a save fails report to a closed event loop: hundreds of tracebacks that are no news."""
-    report = sys.excepthook
-
-    def hook(kind: type[BaseException], error: BaseException, trace: Any) -> None:
-        if str(error) != "Event loop is closed":
-            report(kind, error, trace)
-
-    sys.excepthook = hook

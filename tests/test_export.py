@@ -271,6 +271,9 @@ class Uncompiled:
     def stage(self, _stage: object) -> "Uncompiled":
         return self
 
+    def scorer(self) -> None:
+        """Nothing is asked of it here."""
+
     def init_opt_state(self, _params: object) -> tuple:
         return ()
 
