@@ -115,9 +115,10 @@ def _measure(blueprints: Blueprints, stage: StageConfig, blueprint: Blueprint, s
     """Compile one program; a lack of memory is a result."""
     say(f"compiling {blueprint.name}")
     start, text, problem = time.perf_counter(), "", ""
+    platform = blueprint.mesh.devices.flat[0].platform
     try:
         compiled = blueprint.compile()
-        sizes, text = plan_memory.sizes(compiled), compiled.as_text()
+        sizes, text = plan_memory.sizes(compiled, platform), compiled.as_text()
     except jax.errors.JaxRuntimeError as error:
         problem = str(error).splitlines()[0]
         if "RESOURCE_EXHAUSTED" not in problem:

@@ -77,7 +77,7 @@ def test_what_does_not_fit_is_told_and_what_would_is_proposed(made, monkeypatch)
         return plan_memory.Sizes(plan_memory.arrays(blueprint).total, 0, 0, temporary)
 
     monkeypatch.setattr(planning.Blueprint, "compile", lambda self: SimpleNamespace(of=self, as_text=lambda: ""))
-    monkeypatch.setattr(plan_memory, "sizes", lambda compiled: sizes(compiled.of))
+    monkeypatch.setattr(plan_memory, "sizes", lambda compiled, platform: sizes(compiled.of))
     config = dataclasses.replace(
         CONFIG, stages=(dataclasses.replace(CONFIG.stages[0], prompts_per_step=64),), rollout=RolloutConfig(2)
     )
