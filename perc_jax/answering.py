@@ -1,10 +1,13 @@
-"""One prompt at a time: parameters laid out for decoding, and an answer that comes token by token.
+"""A model that answers: parameters laid out for decoding, one answer token by token, or k answers to many prompts.
 
-It is the run's own sampler (`rollout`, with G = 1 and segments of one token), so that an answer seen here is one that
-training could have drawn. The host reads token t while the device computes token t + 1.
+Both are the run's own sampler (`rollout`), so that an answer seen here is one that training could have drawn. One
+answer is decoded in segments of one token; the host reads token t while the device computes token t + 1. `Respondent`
+serves `evaluate` and `grade`: it takes batches of prompts, data-parallel over the mesh, and compiles once per bucket.
 """
 
-from collections.abc import Callable, Iterator
+import dataclasses
+import zlib
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,14 +17,25 @@ import numpy as np
 from jax.sharding import Mesh, NamedSharding
 
 from perc_jax import sharding, weights
-from perc_jax.batch import PromptBatch, TokenIds
+from perc_jax.batch import Completions, PromptBatch, TokenIds
+from perc_jax.blueprints import Blueprints
 from perc_jax.checkpoint import Checkpoints
-from perc_jax.config import MeshConfig, ModelConfig
+from perc_jax.config import Config, MeshConfig, ModelConfig
 from perc_jax.model import abstract_params
+from perc_jax.programs import Programs, Sampler
 from perc_jax.rollout import Context, State, make_rollout
+from perc_jax.tokenizer import Tokenizer
 
 COLUMNS = 64  # completions are decoded in buffers of a multiple of this many tokens
 DENSE_LENGTH = 2048  # prompt tokens or patches above which scores are no longer held all at once
+
+
+class Reply(NamedTuple):
+    """One of the k answers to a prompt."""
+
+    text: str
+    tokens: int
+    ended: bool  # False where it was cut at the longest answer
 
 
 class Sampled(NamedTuple):
@@ -115,3 +129,82 @@ def _newest(state: State) -> tuple[Any, Any, Any]:
     """Token and log-probability of the column sampled last, and whether the completion has ended."""
     column = state.column - 1
     return state.tokens[0, 0, column], state.logprobs[0, 0, column], jnp.all(state.done)
+
+
+class Respondent:
+    """Asks a model whole batches of prompts: k answers each, greedy or sampled.
+
+    Args:
+        config: sizes, decoding (`rollout.max_tokens`) and mesh; its stages are not looked at.
+        programs: their mesh and their table of compiled programs are used.
+        params: laid out for decoding (`programs.publish`, `programs.blueprints.rollout_params`).
+        tokens: the model's tokenizer.
+        samples: k.
+        temperature: 0 is greedy.
+        seed: of the draws.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        programs: Programs,
+        params: Any,
+        tokens: Tokenizer,
+        *,
+        samples: int = 1,
+        temperature: float = 0.0,
+        seed: int = 0,
+    ):
+        self._config = dataclasses.replace(config, stages=())
+        self._programs, self._params, self._tokens = programs, params, tokens
+        self._samples, self._temperature, self._seed = samples, temperature, seed
+        self._samplers: dict[tuple[int, int, int], Sampler] = {}
+
+    def sample_k(self, prompts: PromptBatch, ids: Sequence[str]) -> list[list[Reply]]:
+        """Give k replies to each of this host's prompts; an id's replies depend on nothing but the id and the seed.
+
+        Prompts of a new shape (P, S, N) compile two programs. P over all hosts must be a multiple of the
+        data-parallel devices (`programs.blueprints.rows`).
+        """
+        names = np.array([zlib.crc32(name.encode()) for name in ids], np.uint32)
+        return replies(self._sampler(prompts)(self._params, prompts, names, seed=self._seed), self._tokens)
+
+    def first_logprobs(self, prompts: PromptBatch) -> np.ndarray:
+        """The log-probability [P] of each prompt's first token, without decoding."""
+        return self._sampler(prompts).first_logprobs(self._params, prompts)
+
+    def _sampler(self, prompts: PromptBatch) -> Sampler:
+        shape = len(prompts.tokens) * jax.process_count(), prompts.tokens.shape[1], prompts.patches.shape[1]
+        if shape not in self._samplers:
+            count, tokens, patches = shape
+            bucket = dataclasses.replace(
+                self._config,
+                model=dataclasses.replace(
+                    self._config.model, attention=way_here(self._config.model.attention, tokens, patches)
+                ),
+                data=dataclasses.replace(self._config.data, max_prompt_tokens=tokens, max_patches=patches),
+                evaluation=dataclasses.replace(self._config.evaluation, batch=count),
+            )
+            blueprints = Blueprints(bucket, self._tokens.ids, self._programs.mesh)
+            name = f"{count} x {self._samples} answers, {tokens} tokens, {patches} patches"
+            pair = blueprints.sampling(name, count, self._samples, self._temperature)
+            self._samplers[shape] = Sampler(self._programs, pair)
+        return self._samplers[shape]
+
+
+def way_here(way: str, tokens: int, patches: int) -> str:
+    """A config's way of attention, or another where this machine or a bucket of that size does not allow it."""
+    if (way == "dense" and max(tokens, patches) > DENSE_LENGTH) or (way == "splash" and jax.default_backend() != "tpu"):
+        return attention_way(tokens, patches)
+    return way
+
+
+def replies(completions: Completions, tokens: Tokenizer) -> list[list[Reply]]:
+    """The texts of P x G completions, prompt by prompt."""
+    return [
+        [
+            Reply(tokens.decode(row[kept].tolist()), int(kept.sum()), bool(done))
+            for row, kept, done in zip(rows, keep, ended, strict=True)
+        ]
+        for rows, keep, ended in zip(completions.tokens, completions.mask, completions.ended, strict=True)
+    ]

@@ -110,15 +110,18 @@ class Blueprints:
         `rollout params, prompts, row names, key, step -> context, state` and
         `rollout params, context, state -> state, whether all rows are done`; the second consumes the state.
         """
-        name = f"{stage.name}: " if stage else "greedy: "
-        count = stage.prompts_per_step if stage else self.config.evaluation.batch
-        group = stage.group_size if stage else 1
+        if stage is None:
+            return self.sampling("greedy", self.config.evaluation.batch, 1, 0.0)
+        return self.sampling(stage.name, stage.prompts_per_step, stage.group_size, self.config.rollout.temperature)
+
+    def sampling(self, name: str, count: int, group: int, temperature: float) -> tuple[Blueprint, Blueprint]:
+        """The two programs of `rollout` for any number of prompts and completions of each; temperature 0 is greedy."""
         prefill, decode = make_rollout(
             self.config.model,
             self.ids,
             group_size=group,
             max_tokens=self.config.rollout.max_tokens,
-            temperature=self.config.rollout.temperature if stage else 0.0,
+            temperature=temperature,
             segment_tokens=self.config.rollout.segment_tokens,
         )
 
@@ -149,8 +152,8 @@ class Blueprints:
         further = {"rollout_params": self.rollout_params, "context": context, "state": state}
         outputs = (state, self._same((), jnp.bool_))
         return (
-            Blueprint(f"{name}prefill", keyed, arguments, (context, state), self.mesh),
-            Blueprint(f"{name}decode", segment, further, outputs, self.mesh, donated=(2,)),
+            Blueprint(f"{name}: prefill", keyed, arguments, (context, state), self.mesh),
+            Blueprint(f"{name}: decode", segment, further, outputs, self.mesh, donated=(2,)),
         )
 
     def train_state(self, stage: StageConfig) -> TrainState:

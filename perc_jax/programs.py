@@ -32,16 +32,19 @@ class Compiled(NamedTuple):
 
 
 class Programs:
-    """Builds and holds the programs of a run. `table` lists what was compiled."""
+    """Builds and holds the programs of a run. `table` lists what was compiled.
 
-    def __init__(self, config: Config, ids: TokenIds, mesh: Mesh | None = None):
+    `greedy=False` leaves out the program behind `greedy`, for those who bring samplers of their own.
+    """
+
+    def __init__(self, config: Config, ids: TokenIds, mesh: Mesh | None = None, *, greedy: bool = True):
         self.blueprints = Blueprints(config, ids, mesh)
         self.mesh, self.params = self.blueprints.mesh, self.blueprints.params
         self.table: list[Compiled] = []
         self._max_tokens, self._segment_tokens = config.rollout.max_tokens, config.rollout.segment_tokens
         self._seed = np.uint32(config.seed)
         self._publish = self.compile(self.blueprints.publish())
-        self._greedy = tuple(self.compile(program) for program in self.blueprints.rollout(None))
+        self._greedy = Sampler(self, self.blueprints.rollout(None)) if greedy else None
 
     def compile(self, blueprint: Blueprint) -> Callable[..., Any]:
         """Compile a program and enter it in the table."""
@@ -62,8 +65,7 @@ class Programs:
 
     def greedy(self, params: Any, prompts: PromptBatch) -> Completions:
         """One greedy completion per prompt; host rows in, host rows out (G = 1)."""
-        on_mesh = sharding.rows_to_mesh((prompts, np.zeros(len(prompts.tokens), np.uint32)), self.mesh)
-        return sharding.rows_to_host(self.generate(self._greedy, params, *on_mesh, np.zeros(2, np.uint32), np.int32(0)))
+        return self._greedy(params, prompts, np.zeros(len(prompts.tokens), np.uint32), seed=0)
 
     def generate(
         self, programs: tuple[Callable, Callable], params: Any, prompts: PromptBatch, rows: Any, key: Any, step: Any
@@ -94,6 +96,28 @@ class Programs:
     def stage(self, stage: StageConfig) -> "StagePrograms":
         """Compile what one stage needs."""
         return StagePrograms(self, stage)
+
+
+class Sampler:
+    """G completions per prompt for prompts of one shape; compiled when it is made. Host rows in, host rows out."""
+
+    def __init__(self, programs: Programs, blueprints: tuple[Blueprint, Blueprint]):
+        self._programs = programs
+        self._pair = tuple(programs.compile(blueprint) for blueprint in blueprints)
+
+    def __call__(self, params: Any, prompts: PromptBatch, rows: np.ndarray, *, seed: int) -> Completions:
+        """Sample; what a prompt gets depends on its name in `rows` (uint32 [P]) and the seed, not on its place."""
+        return sharding.rows_to_host(self._programs.generate(self._pair, *self._inputs(params, prompts, rows, seed)))
+
+    def first_logprobs(self, params: Any, prompts: PromptBatch) -> np.ndarray:
+        """The log-probability [P] of each prompt's first token, by the prefill alone."""
+        prefill, _ = self._pair
+        _, state = prefill(*self._inputs(params, prompts, np.zeros(len(prompts.tokens), np.uint32), 0))
+        return sharding.rows_to_host(state.logprobs)[:, 0, 0]
+
+    def _inputs(self, params: Any, prompts: PromptBatch, rows: np.ndarray, seed: int) -> tuple[Any, ...]:
+        on_mesh = sharding.rows_to_mesh((prompts, rows), self._programs.mesh)
+        return params, *on_mesh, np.array([0, seed], np.uint32), np.int32(0)
 
 
 class StagePrograms:

@@ -23,12 +23,13 @@ MAX_FILE_LINES = 400
 MAX_FUNCTION_LINES = 80
 
 ROOMS = {
-    "base": "__init__ config batch statistics topologies flops hlo",
-    "host": "data prompt image pretrained hf_files tokenizer reward workers curriculum benchmarks",
+    "base": "__init__ config config_data batch statistics topologies flops hlo",
+    "host": "data prompt image questions pretrained hf_files tokenizer reward workers curriculum benchmarks",
     "device": "model rollout update grpo sft optimizer sharding hosts sampling policy blueprints programs weights",
-    "io": "checkpoint metrics progress files interrupts",
-    "program": "cli train loop rewarded samples evaluate suites sample answering grade score export hf_folder bench "
-    "plan planning plan_memory plan_advice plan_table report report_chart report_page report_tables",
+    "io": "checkpoint metrics progress files records interrupts",
+    "program": "cli train loop rewarded samples evaluate evaluating compare suites sample answering subject grade score "
+    "export hf_folder bench plan planning plan_memory plan_advice plan_table report report_chart report_page "
+    "report_tables",
 }
 LAYER = {room: layer for layer, rooms in ROOMS.items() for room in rooms.split()}
 MAY_IMPORT = {
@@ -239,17 +240,18 @@ def nothing_is_left_for_later(root: Path) -> list[str]:
 
 
 def config_fields_are_read(root: Path) -> list[str]:
-    """A field is read by code outside config.py, or by a property of config.py that is."""
-    config = root / "perc_jax" / "config.py"
-    read = {name for path in sources(root, "perc_jax") if path != config for name in attributes(nodes(path))}
-    methods = [node for node in nodes(config) if isinstance(node, ast.FunctionDef) and not node.name.startswith("__")]
+    """A field is read by code outside the config's files, or by a property of theirs that is."""
+    config = [path for path in sources(root, "perc_jax") if path.stem in ("config", "config_data")]
+    read = {name for path in sources(root, "perc_jax") if path not in config for name in attributes(nodes(path))}
+    inside = [node for path in config for node in nodes(path)]
+    methods = [node for node in inside if isinstance(node, ast.FunctionDef) and not node.name.startswith("__")]
     for method in methods * len(methods):  # properties that read properties
         if method.name in read:
             read |= attributes(ast.walk(method))
     found = []
-    for section in (node for node in nodes(config) if isinstance(node, ast.ClassDef)):
+    for section in (node for node in inside if isinstance(node, ast.ClassDef)):
         fields = [node.target.id for node in section.body if isinstance(node, ast.AnnAssign)]
-        found += [f"perc_jax/config.py: nobody reads {section.name}.{name}" for name in fields if name not in read]
+        found += [f"perc_jax config: nobody reads {section.name}.{name}" for name in fields if name not in read]
     return found
 
 
