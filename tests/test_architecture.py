@@ -27,8 +27,8 @@ ROOMS = {
     "host": "data prompt image questions pretrained hf_files tokenizer reward workers curriculum benchmarks",
     "device": "model rollout update grpo sft optimizer sharding hosts sampling policy blueprints programs weights",
     "io": "checkpoint metrics progress files records interrupts",
-    "program": "cli train loop rewarded samples evaluate evaluating compare suites sample answering subject grade score "
-    "export hf_folder bench plan planning plan_memory plan_advice plan_table report report_chart report_page "
+    "program": "cli train loop rewarded samples evaluate evaluating compare suites sample answering subject grade "
+    "score export hf_folder bench plan planning plan_memory plan_advice plan_table report report_chart report_page "
     "report_tables",
 }
 LAYER = {room: layer for layer, rooms in ROOMS.items() for room in rooms.split()}
