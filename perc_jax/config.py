@@ -5,16 +5,14 @@ A config file defines `get_config() -> Config`. The command line overrides any f
 """
 
 import dataclasses
+import itertools
 import typing
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-
-def check(condition: bool, field: str, rule: str, value: object) -> None:
-    """Raise `ValueError` in the project's one form unless the condition holds."""
-    if not condition:
-        raise ValueError(f"{field} {rule}, got {value!r}")
+from perc_jax.config_data import CurriculumConfig as CurriculumConfig
+from perc_jax.config_data import DataConfig, MixtureConfig, check
 
 
 @dataclass(frozen=True)
@@ -88,6 +86,22 @@ class TextConfig:
 
 
 @dataclass(frozen=True)
+class LoraConfig:
+    """Low-rank adapters on a frozen base (LoRA, `model/low_rank.py`). Rank 0: none, all parameters are trained."""
+
+    rank: int = 0
+    alpha: float = 32.0  # the adapters' product counts alpha / rank times
+    targets: tuple[str, ...] = ("text",)  # text, merger, all, or regular expressions on names of kernels
+    base_dtype: Literal["float32", "bfloat16"] = "bfloat16"  # in which the frozen weights are stored
+
+    def __post_init__(self):
+        """Check what divides, and what would train nothing."""
+        check(self.rank >= 0, "model.lora.rank", "must be >= 0", self.rank)
+        check(self.alpha > 0, "model.lora.alpha", "must be > 0", self.alpha)
+        check(bool(self.targets), "model.lora.targets", "must not be empty", self.targets)
+
+
+@dataclass(frozen=True)
 class ModelConfig:
     """A Qwen2.5-VL of any size."""
 
@@ -96,52 +110,7 @@ class ModelConfig:
     dtype: Literal["float32", "bfloat16"] = "bfloat16"  # of activations; parameters are float32 in training
     # How scores are computed: all at once (short rows), in blocks (long rows on GPU and CPU), by the kernel for TPUs.
     attention: Literal["dense", "blockwise", "splash"] = "dense"
-
-
-@dataclass(frozen=True)
-class DataConfig:
-    """Pictures, prompts and the worker processes that make them."""
-
-    tokenizer: str  # a SentencePiece file of the package's assets, or a Hugging Face folder
-    image_px: int  # side of the square pictures the engines draw
-    max_prompt_tokens: int  # S: the prompt bucket
-    max_patches: int  # N: the patch bucket, a multiple of the window's patches
-    instruction: str  # follows each question; says how to answer
-    workers: int = 1  # Grain worker processes; 0 draws in the main process
-    prefetch: int = 4  # batches a worker may be ahead
-
-
-@dataclass(frozen=True)
-class MixtureConfig:
-    """What a stage draws: engines by weight, then a level and a question type, each uniformly."""
-
-    engines: tuple[str, ...] = ("grid", "cube", "chart", "sudoku", "function", "geometry")
-    weights: tuple[float, ...] = (1.0, 1.0, 1.0, 1.0, 1.0, 1.0)
-    levels: tuple[int, ...] = (0, 1, 2)
-    types: tuple[str, ...] = ()  # as engine.type; an engine without an entry asks all of its trained types
-    photo_share: float = 0.0  # share of the pictures that pass the photograph stage
-
-    def __post_init__(self):
-        """Check what spans fields."""
-        check(
-            len(self.weights) == len(self.engines),
-            "mixture.weights",
-            f"must have {len(self.engines)} entries",
-            self.weights,
-        )
-        check(
-            all(w >= 0 for w in self.weights) and sum(self.weights) > 0,
-            "mixture.weights",
-            "must be >= 0, not all 0",
-            self.weights,
-        )
-        check(
-            bool(self.levels) and all(0 <= x <= 9 for x in self.levels),
-            "mixture.levels",
-            "must be within 0..9",
-            self.levels,
-        )
-        check(0 <= self.photo_share <= 1, "mixture.photo_share", "must be within 0..1", self.photo_share)
+    lora: LoraConfig = LoraConfig()
 
 
 @dataclass(frozen=True)
@@ -184,6 +153,8 @@ class LossConfig:
     clip_high: float = 0.2  # and one above 1 + clip_high
     dual_clip: float = 0.0  # largest ratio of a completion with negative advantage; 0 is no bound
     overlong_tokens: int = 0  # the last tokens of max_tokens in which a penalty on the reward grows to 1; 0 is none
+    kl_coef: float = 0.0  # of the divergence from the policy at the stage's start; 0: no reference is kept or run
+    kl: Literal["k1", "k2", "k3"] = "k3"  # how it is estimated
 
     def __post_init__(self):
         """Check what spans fields."""
@@ -193,6 +164,7 @@ class LossConfig:
         has_signs = self.objective != "cispo" or self.dual_clip == 0
         check(has_signs, "loss.dual_clip", "must be 0 for cispo, which clips both signs alike", self.dual_clip)
         check(self.overlong_tokens >= 0, "loss.overlong_tokens", "must be >= 0", self.overlong_tokens)
+        check(self.kl_coef >= 0, "loss.kl_coef", "must be >= 0", self.kl_coef)
 
 
 @dataclass(frozen=True)
@@ -204,13 +176,14 @@ class StageConfig:
     steps: int
     prompts_per_step: int  # P, over all hosts
     optimizer: OptimizerConfig
-    mixture: MixtureConfig = MixtureConfig()
+    mixture: MixtureConfig = dataclasses.field(default=MixtureConfig())
     micro_batches: int = 1  # gradient accumulation; changes memory, never the gradient
     remat: bool = True  # recompute each block in the backward pass instead of storing its activations
     group_size: int = 1  # G; 1 for sft
     reward: RewardConfig = RewardConfig()
     loss: LossConfig = LossConfig()  # of grpo
     updates_per_rollout: int = 1  # optimizer updates of a step, each on its own part of the prompts
+    max_rounds: int = 1  # rollouts of a step until all its groups have right and wrong answers (DAPO); 1: one, as it is
 
     def __post_init__(self):
         """Check what spans fields."""
@@ -226,11 +199,15 @@ class StageConfig:
             "must be a multiple of micro_batches" + " x updates_per_rollout" * (updates > 1),
             self.prompts_per_step,
         )
+        check(self.max_rounds >= 1, f"{name}.max_rounds", "must be >= 1", self.max_rounds)
         if self.kind == "grpo":
             check(self.group_size >= 2, f"{name}.group_size", "must be >= 2 for grpo", self.group_size)
         else:
             check(self.group_size == 1, f"{name}.group_size", "must be 1 for sft", self.group_size)
             check(updates == 1, f"{name}.updates_per_rollout", "must be 1 for sft", updates)
+            check(self.max_rounds == 1, f"{name}.max_rounds", "must be 1 for sft", self.max_rounds)
+            curriculum = self.mixture.curriculum.kind
+            check(curriculum == "none", f"{name}.mixture.curriculum.kind", "must be none for sft", curriculum)
             check(self.loss == LossConfig(), f"{name}.loss", "must be left as it is for sft", self.loss)
 
 
@@ -240,6 +217,14 @@ class RolloutConfig:
 
     max_tokens: int  # C
     segment_tokens: int = 128  # columns decoded between two looks of the host at which rows are done
+    # Lengths of the ring of generated keys and values on the way to max_tokens: a segment runs on the shortest one that
+    # holds the longest unfinished completion. Each must divide the next, the last one max_tokens.
+    short_rings: tuple[int, ...] = ()
+    # The rest is for training's rollouts; evaluation decodes all prompts of a batch at once in the model's dtype.
+    slots: int = 0  # prompts decoded at a time over all devices, the others wait for a free place; 0: all of a step
+    rows: int = 0  # completions of a prompt decoded at a time; one that ends makes room for the next; 0: the group
+    prefill_prompts: int = 1  # waiting prompts that a device prefills at a time
+    kv_dtype: Literal["model", "int8"] = "model"  # of keys and values; int8 halves bfloat16's memory and traffic
     temperature: float = 1.0  # of training rollouts; evaluation is greedy
     max_mismatch: float = 0.05  # mean |p_sampler - p_trainer| above which the run stops
 
@@ -247,6 +232,17 @@ class RolloutConfig:
         """Check what loops."""
         check(self.max_tokens >= 1, "rollout.max_tokens", "must be >= 1", self.max_tokens)
         check(self.segment_tokens >= 1, "rollout.segment_tokens", "must be >= 1", self.segment_tokens)
+        divide = all(x >= 1 and y % x == 0 and x < y for x, y in itertools.pairwise(self.rings))
+        rule = f"must each divide the next and the last max_tokens ({self.max_tokens})"
+        check(divide, "rollout.short_rings", rule, self.short_rings)
+        check(self.slots >= 0, "rollout.slots", "must be >= 0", self.slots)
+        check(self.rows >= 0, "rollout.rows", "must be >= 0", self.rows)
+        check(self.prefill_prompts >= 1, "rollout.prefill_prompts", "must be >= 1", self.prefill_prompts)
+
+    @property
+    def rings(self) -> tuple[int, ...]:
+        """All lengths of the ring."""
+        return (*self.short_rings, self.max_tokens)
 
 
 @dataclass(frozen=True)
@@ -257,12 +253,14 @@ class EvaluationConfig:
     samples: tuple[int, ...] = (1000, 1000, 1000, 1000)  # per suite
     hard_levels: tuple[int, ...] = (3, 4)  # of test_c: above every trained level
     batch: int = 128  # prompts per device call
+    every: int = 0  # steps of a stage between two evaluations within it; 0: only between stages
     shown: int = 12  # samples per evaluation kept with picture and answer for the report
 
     def __post_init__(self):
         """Check what divides and loops."""
         check(all(count >= 1 for count in self.samples), "evaluation.samples", "must be >= 1", self.samples)
         check(self.batch >= 1, "evaluation.batch", "must be >= 1", self.batch)
+        check(self.every >= 0, "evaluation.every", "must be >= 0", self.every)
 
 
 @dataclass(frozen=True)

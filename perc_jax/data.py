@@ -3,16 +3,15 @@
 A stage's data position is one integer: prompts consumed, over all hosts. The sample at position i is a pure function of
 (run seed, stage name, i): that name is hashed into a Philox key which draws engine, level, photograph and a 62-bit
 engine index, so stages and seeds share no index, and nothing depends on hosts, workers or what was drawn before. One
-Grain element is one batch, so its order does not depend on the number of workers either.
+Grain element is one batch, so its order does not depend on the number of workers either. With a curriculum, the shares
+of the batch's phase take the place of the mixture's weights, and a worker waits for them (`curriculum.Phases`).
 
 A prompt that does not fit its bucket, or whose gold answer does not fit a training completion, is replaced by the next
 draft of the same position, counted, and named in the batch. Pictures travel as bytes and become floats on arrival.
 """
 
-import difflib
 import functools
 from collections import defaultdict
-from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -28,6 +27,7 @@ from engines.base import make_rng
 from perc_jax import workers
 from perc_jax.batch import PromptBatch
 from perc_jax.config import Config, StageConfig
+from perc_jax.curriculum import Phases, types_of
 from perc_jax.prompt import CompletionTooLong, PackedPrompts, PromptTooLong, gold_completion, make_row, pack, unpack
 from perc_jax.tokenizer import Tokenizer, load
 
@@ -75,22 +75,35 @@ class _Draw:
     types: tuple[tuple[str, ...], ...]  # of each engine; empty: all that the split may ask
     photo_share: float
     has_gold: bool
+    batch: int  # prompts, over all hosts
+    phases: Phases | None = None  # of a curriculum, instead of engines, weights, levels and types
 
     def sample(self, position: int, draft: int) -> engines.Sample:
         """Give the engine sample of a position's draft."""
         rng = make_rng(*self.key, position, draft)
+        if self.phases:
+            cell = self.phases.cell(rng, position // self.batch)
+            photo, index = self._look(rng)
+            return self._made(cell.engine, cell.level, index, cell.question_type, photo)
         chosen = int(rng.choice(len(self.engines), p=np.array(self.weights) / sum(self.weights)))
         level = self.levels[chosen][int(rng.integers(len(self.levels[chosen])))]
-        photo = bool(rng.random() < self.photo_share)
-        index = int(rng.integers(2**INDEX_BITS))
+        photo, index = self._look(rng)
         asks_held_out = self.split == "test_d" and index % 2 == 0  # see `engines.sample`
         types = () if asks_held_out else self.types[chosen]
+        question_type = types[int(rng.integers(len(types)))] if types else None
+        return self._made(self.engines[chosen], level, index, question_type, photo)
+
+    def _look(self, rng: np.random.Generator) -> tuple[bool, int]:
+        """Whether a sample is photographed, and its index."""
+        return bool(rng.random() < self.photo_share), int(rng.integers(2**INDEX_BITS))
+
+    def _made(self, engine: str, level: int, index: int, question_type: str | None, photo: bool) -> engines.Sample:
         return engines.sample(
-            self.engines[chosen],
+            engine,
             split=self.split,
             index=index,
             level=level,
-            question_type=types[int(rng.integers(len(types)))] if types else None,
+            question_type=question_type,
             size_px=self.config.data.image_px,
             photo=photo,
         )
@@ -240,12 +253,19 @@ class Stream:
 
 
 def stream(
-    config: Config, stage: StageConfig, position: int = 0, *, process_index: int = 0, process_count: int = 1
+    config: Config,
+    stage: StageConfig,
+    position: int = 0,
+    *,
+    process_index: int = 0,
+    process_count: int = 1,
+    phases: Phases | None = None,
 ) -> Stream:
-    """Stream a stage's batches from a position (prompts consumed, over all hosts) to its last step.
+    """Stream a stage's batches from a position (prompts consumed, over all hosts) to its last round of its last step.
 
-    Host h of H gets rows h*P/H to (h+1)*P/H of every batch. Raises `ValueError` if H does not divide P, or if an engine
-    of the mixture has no question that is legible at one of its levels.
+    `phases` are those of a stratified curriculum; without them the mixture is drawn as it is. Host h of H gets rows
+    h*P/H to (h+1)*P/H of every batch. Raises `ValueError` if H does not divide P, or if an engine of the mixture has no
+    question that is legible at one of its levels.
     """
     mixture, size_px = stage.mixture, config.data.image_px
     chosen = [(name, weight) for name, weight in zip(mixture.engines, mixture.weights, strict=True) if weight > 0]
@@ -260,18 +280,21 @@ def stream(
         engines=tuple(name for name, _ in chosen),
         weights=tuple(weight for _, weight in chosen),
         levels=(mixture.levels,) * len(chosen),
-        types=tuple(_types_of(name, mixture.types) for name, _ in chosen),
+        types=tuple(types_of(name, mixture.types) for name, _ in chosen),
         photo_share=mixture.photo_share,
         has_gold=True,
+        batch=(count := stage.prompts_per_step),
+        phases=phases,
     )
-    count = stage.prompts_per_step
     rows = _host_rows(f"stages[{stage.name}].prompts_per_step", count, process_index, process_count)
-    steps = max(0, stage.steps * count - position) // count
-    return Stream(_Batches(draw, position, position + steps * count, count, rows))
+    batches = max(0, stage.steps * stage.max_rounds * count - position) // count
+    return Stream(_Batches(draw, position, position + batches * count, count, rows))
 
 
-def suite(config: Config, name: str, count: int, *, process_index: int = 0, process_count: int = 1) -> Stream:
-    """Stream the first `count` samples of a test set, the same for every run seed, in batches of `evaluation.batch`.
+def suite(
+    config: Config, name: str, count: int, start: int = 0, *, process_index: int = 0, process_count: int = 1
+) -> Stream:
+    """Stream samples `start` to `count` of a test set, the same for every run seed, in batches of `evaluation.batch`.
 
     test_a asks what the stages together train (engines by weight, their levels and types), test_b the same on
     photographs, test_c asks `evaluation.hard_levels`, test_d held-out types and looks. Levels at which an engine asks
@@ -296,26 +319,14 @@ def suite(config: Config, name: str, count: int, *, process_index: int = 0, proc
         engines=tuple(asked),
         weights=tuple(weights[engine] for engine in asked),
         levels=tuple(asked.values()),
-        types=tuple(_types_of(name, [t for stage in config.stages for t in stage.mixture.types]) for name in asked),
+        types=tuple(types_of(name, [t for stage in config.stages for t in stage.mixture.types]) for name in asked),
         photo_share=1.0 if name == "test_b" else 0.0,
         has_gold=False,
+        batch=(batch := config.evaluation.batch),
     )
-    batch = config.evaluation.batch
-    return Stream(_Batches(draw, 0, count, batch, _host_rows("evaluation.batch", batch, process_index, process_count)))
-
-
-def _types_of(engine: str, names: Iterable[str]) -> tuple[str, ...]:
-    """The question types that a list of engine.type names gives an engine, each once.
-
-    Raises `ValueError` for a name that is no trained type.
-    """
-    known = {f"{e.name}.{t.name}" for e in engines.ENGINES.values() for t in e.types if not t.held_out}
-    for name in names:
-        if name not in known:
-            near = difflib.get_close_matches(name, known, n=1)
-            hint = f"; did you mean {near[0]!r}?" if near else ""
-            raise ValueError(f"mixture.types must name trained types as engine.type, got {name!r}{hint}")
-    return tuple(dict.fromkeys(name.partition(".")[2] for name in names if name.startswith(f"{engine}.")))
+    return Stream(
+        _Batches(draw, start, count, batch, _host_rows("evaluation.batch", batch, process_index, process_count))
+    )
 
 
 def _is_asked(engine: str, split: str, level: int, size_px: int) -> bool:

@@ -16,7 +16,7 @@ import jax
 import numpy as np
 from etils import epath
 
-from perc_jax import data, hf_folder, pretrained, rewarded, samples, sharding, tokenizer, weights
+from perc_jax import data, groups, hf_folder, pretrained, rewarded, samples, sharding, tokenizer, weights
 from perc_jax.batch import PromptBatch, TrainBatch
 from perc_jax.checkpoint import Checkpoints
 from perc_jax.config import Config, StageConfig, to_dict
@@ -27,6 +27,8 @@ from perc_jax.progress import Progress
 from perc_jax.report import write_report
 from perc_jax.reward import Verifier
 from perc_jax.suites import Evaluator, proof_of_sight
+from perc_jax.supply import FOLDER as PHASES
+from perc_jax.supply import Supply, prepare
 from perc_jax.update import TrainState
 
 MAX_BAD_STEPS = 5  # consecutive steps with a non-finite gradient after which the run stops
@@ -65,11 +67,13 @@ class Run:
             weights.check(folder, config.model)
         self.metrics = Metrics(workdir)
         self.bad_steps, self.peak_bytes, self.facts = 0, 0, {}
+        self.drawn: dict = {}  # where the stage's data stand in the checkpoint that was restored
         with screen.phase("compiling"):
             self.programs = Programs(config, self.tokens.ids)
             self.score = self.programs.scorer()
             self.stages = [self.programs.stage(stage) for stage in config.stages]
             sharding.sum_over_hosts({"compiled now": 0.0})
+            prepare(config)
         for program in self.programs.table:
             megabytes = [size / 2**20 for size in (program.argument_bytes, program.temporary_bytes)]
             screen.say(
@@ -91,8 +95,9 @@ class Run:
         for index in range(place.stage, len(self.config.stages)):
             first = place.step if index == place.stage else 0
             if index > place.stage:
-                state = state._replace(opt_state=self.stages[index].init_opt_state(state.params))
-            state = self._run_stage(index, state, first, verifier)
+                state = self.stages[index].begin(state)
+                self.drawn = {}
+            state = self._run_stage(index, state, first, verifier, evaluator)
             self._evaluate(evaluator, state, self.config.stages[index].name, index + 1)
         self.screen.say(f"peak memory of all processes {peak_rss_bytes() / 2**30:.2f} GB")
 
@@ -102,11 +107,12 @@ class Run:
             folder = pretrained.folder_of(self.config.pretrained)
             with self.screen.phase("reading the pretrained weights"):
                 params = weights.load_params(folder, self.config.model, self.programs.params, bar=self.screen.bar)
+            params = self.programs.with_adapters(params)
         else:
             params = self.programs.init_params()
         step, key = np.int32(0), np.array([0, self.config.seed], np.uint32)
         step, key = sharding.same_to_mesh((step, key), self.programs.mesh)
-        return TrainState(params, self.stages[0].init_opt_state(params), step, key)
+        return self.stages[0].begin(TrainState(params, (), step, key))
 
     def _restore(self) -> tuple[TrainState | None, Place]:
         """The newest sound checkpoint's state; what was written after it is removed, to be written again."""
@@ -116,11 +122,12 @@ class Run:
             )
         step = int(found[0].step) if found else -1  # without a checkpoint everything begins anew
         self.metrics.truncate_after(step)
-        for folder in ("eval", "samples"):
+        for folder in ("eval", "samples", PHASES):
             _remove_after(self.folder / folder, step)
         if not found:
             return None, Place(0, 0)
         state, position = found
+        self.drawn = position
         facts = self.folder / "run.json"
         self.facts = json.loads(facts.read_text()) if facts.exists() else {}
         self.screen.say(
@@ -135,14 +142,19 @@ class Run:
         moves = ", ".join(f"{who}'s by {change:.2g} ({name})" for (who, name), change in changes.items())
         self.screen.say(f"the model sees: another picture moves log-probabilities: {moves}")
 
-    def _run_stage(self, index: int, state: TrainState, first: int, verifier: Verifier) -> TrainState:
+    def _run_stage(
+        self, index: int, state: TrainState, first: int, verifier: Verifier, evaluator: Evaluator
+    ) -> TrainState:
         """The steps of one stage from `first` on."""
         stage, programs = self.config.stages[index], self.stages[index]
         if first == stage.steps:
             return state
         before, pending = sum(earlier.steps for earlier in self.config.stages[:index]), None
+        if self._is_evaluated(stage, first):  # unless the run before this one came so far
+            self._evaluate(evaluator, state, stage.name, index + 1)
         compiled = self.compiles.count
-        with self._stream(stage, first) as stream, self.screen.bar(stage.name, stage.steps, first) as advance:
+        supply = Supply(self.config, stage, self.folder, before + first, self.drawn)
+        with supply as stream, self.screen.bar(stage.name, stage.steps, first) as advance:
             self.timer.finish()
             for done in range(first + 1, stage.steps + 1):
                 step = before + done
@@ -152,31 +164,35 @@ class Run:
                 with self.screen.phase("update"):
                     jax.block_until_ready(state.step)
                 if stage.kind == "grpo":
-                    state, device, host = self._grpo_step(programs, stage, state, prompts, batch, step, verifier)
+                    state, device, host = self._grpo_step(
+                        programs, stage, state, prompts, batch, step, verifier, stream
+                    )
                 else:
                     state, device, host = self._sft_step(programs, state, prompts, batch)
                 pending = self._flush(pending)
                 recompiles = self.compiles.count - compiled
-                host |= {"data/dropped": len(batch.dropped), "train/recompiles": recompiles}
+                host = {"data/dropped": len(batch.dropped)} | host | {"train/recompiles": recompiles}
                 pending = Pending(step, stage.name, device, host | self.timer.finish())
                 if done % self.config.checkpoint.every == 0 or done == stage.steps:
                     pending = self._flush(pending)
                     with self.screen.phase("checkpoint"):
-                        self._save(state, Place(index, done), stage)
+                        self._save(state, Place(index, done), stream)
                 if recompiles:
                     self._flush(pending)
                     raise RuntimeError(
                         f"step {step} compiled {self.compiles.names[compiled:]}: shapes must be closed before step 0"
                     )
                 advance()
+                if self._is_evaluated(stage, done):
+                    pending = self._flush(pending)
+                    self._evaluate(evaluator, state, stage.name, index + 1)
+                    self.timer.finish()
         return state
 
-    def _stream(self, stage: StageConfig, first: int) -> data.Stream:
-        """The stage's batches from its step `first` on."""
-        position = first * stage.prompts_per_step
-        return data.stream(
-            self.config, stage, position, process_index=jax.process_index(), process_count=jax.process_count()
-        )
+    def _is_evaluated(self, stage: StageConfig, done: int) -> bool:
+        """Whether the suites are asked after this step of a stage; its last step is its end's affair."""
+        every = self.config.evaluation.every
+        return bool(every) and 0 < done < stage.steps and done % every == 0
 
     def _sft_step(
         self, programs: StagePrograms, state: TrainState, prompts: PromptBatch, batch: data.Batch
@@ -198,22 +214,36 @@ class Run:
         batch: data.Batch,
         step: int,
         verifier: Verifier,
+        stream: Supply,
     ) -> tuple[TrainState, dict, dict]:
-        """Sample, verify, compare within groups, update."""
-        with self.screen.phase("rollout"):
-            names = sharding.rows_to_mesh(_row_names(batch), self.programs.mesh)
-            # No name for the published parameters: they are gone before the update needs the memory.
-            on_mesh = programs.sample(self.programs.publish(state.params), prompts, names, state)
-            completions = sharding.rows_to_host(on_mesh)
+        """Sample, verify and compare within groups until they are enough; update."""
+        rounds, counted = groups.Rounds(stage), {}
+        while not rounds.is_over():
+            if rounds.done:
+                with self.screen.phase("data"):
+                    batch = next(stream)
+                    prompts = sharding.rows_to_mesh(batch.prompts, self.programs.mesh)
+            with self.screen.phase("rollout"):
+                names = sharding.rows_to_mesh(_row_names(batch), self.programs.mesh)
+                # No name for the published parameters: they are gone before the update needs the memory.
+                on_mesh = programs.sample(self.programs.publish(state.params), prompts, names, state)
+                completions = sharding.rows_to_host(on_mesh)
+            with self.screen.phase("verify"):
+                coins = (self.config.seed, step)
+                graded = rewarded.grade(completions, batch.samples, self.tokens, verifier, stage, coins)
+                counted = stream.count(rounds.add(batch, completions, graded), step)
         with self.screen.phase("verify"):
-            graded = rewarded.grade(completions, batch.samples, self.tokens, verifier, stage, (self.config.seed, step))
-            host = rewarded.summarise(graded, completions, batch.samples)
+            host = rounds.metrics() | counted
+            stream.patience.check(host, step)
             if step % self.config.samples_every == 0 and jax.process_index() == 0:
                 samples.write(
                     self.workdir, f"{step:06d}_{stage.name}", rewarded.shown(graded, completions, batch, self.config)
                 )
         with self.screen.phase("update"):
-            advantages = sharding.rows_to_mesh(graded.advantages, self.programs.mesh)
+            if len(rounds.done) == 1:  # its prompts and completions lie on the mesh
+                advantages = sharding.rows_to_mesh(graded.advantages, self.programs.mesh)
+            else:
+                prompts, on_mesh, advantages = sharding.rows_to_mesh(rounds.chosen(), self.programs.mesh)
             rows = TrainBatch(prompts, on_mesh.tokens, on_mesh.mask, on_mesh.logprobs, advantages)
             state, device = programs.update(state, rows)
         return state, device, host
@@ -236,9 +266,9 @@ class Run:
                 f"sampler and trainer differ by {mismatch:.3g} in mean probability at step {pending.step}"
             )
 
-    def _save(self, state: TrainState, place: Place, stage: StageConfig) -> None:
+    def _save(self, state: TrainState, place: Place, stream: Supply) -> None:
         """Write a checkpoint of everything that the rest of the run depends on."""
-        position = {"stage": place.stage, "step": place.step, "data": place.step * stage.prompts_per_step}
+        position = {"stage": place.stage, "step": place.step} | stream.stored()
         self.checkpoints.save(int(state.step), state, position, to_dict(self.config))
         self._write_facts()
 

@@ -5,6 +5,7 @@ rewards and advantages need no other host; only the counts behind the metrics ar
 """
 
 from collections.abc import Sequence
+from itertools import chain
 from typing import NamedTuple
 
 import numpy as np
@@ -63,12 +64,12 @@ def grade(
         lengths = completions.mask.sum(axis=2).astype(np.float32)
         overlong = overlong_penalty(lengths, max_tokens, stage.loss.overlong_tokens)
         graded = graded._replace(total=graded.total + overlong)
-    advantages, has_signal = _advantages(graded, overlong, stage)
+    advantages, has_signal = compare(graded, overlong, stage)
     return Graded(texts, verdicts, *graded, overlong, advantages.astype(np.float32), has_signal)
 
 
-def _advantages(graded: Rewards, overlong: np.ndarray | None, stage: StageConfig) -> Advantages:
-    """The stage's kind of advantages, of [P, G] rewards."""
+def compare(graded: Rewards, overlong: np.ndarray | None, stage: StageConfig) -> Advantages:
+    """The stage's kind of advantages, of [P, G] rewards and parts; every host calls it at the same step."""
     if stage.loss.advantage != "per_reward":
         return group_advantages(graded.total, standardise=stage.loss.advantage == "standardised")
     if stage.reward.control == "random":
@@ -82,6 +83,16 @@ def _advantages(graded: Rewards, overlong: np.ndarray | None, stage: StageConfig
     sums = sharding.sum_over_hosts({"squares": float((advantages**2).sum()), "count": float(advantages.size)})
     deviation = (sums["squares"] / sums["count"]) ** 0.5
     return Advantages(advantages / np.float32(deviation + LEAST_DEVIATION), has_signal)
+
+
+def join(rounds: Sequence[Graded]) -> Graded:
+    """Several rollouts of one step as one."""
+    if len(rounds) == 1:
+        return rounds[0]
+    columns = dict(zip(Graded._fields, zip(*rounds, strict=True), strict=True))
+    texts, verdicts = (list(chain.from_iterable(columns.pop(name))) for name in ("texts", "verdicts"))
+    whole = {name: None if parts[0] is None else np.concatenate(parts) for name, parts in columns.items()}
+    return Graded(texts, verdicts, **whole)
 
 
 def summarise(graded: Graded, completions: Completions, infos: Sequence[SampleInfo]) -> dict[str, float]:

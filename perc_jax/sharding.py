@@ -36,6 +36,13 @@ RULES = (
     # patch's values (1176) by 8.
     (r"vision/(blocks/mlp/down|patch_embed)/kernel$", (None, ("fsdp", "tensor"))),
     (r"vision/.*kernel$", (("fsdp", "tensor"), None)),
+    # Low-rank adapters [inputs, r] and [r, outputs] have their kernel's two sides: merging exchanges nothing.
+    (r"text/.*(query|key|value|gate|up)/lora_a$", ("fsdp", None)),
+    (r"text/.*(query|key|value|gate|up)/lora_b$", (None, "tensor")),
+    (r"text/.*(output|down)/lora_a$", ("tensor", None)),
+    (r"text/.*(output|down)/lora_b$", (None, "fsdp")),
+    (r"vision/blocks/mlp/down/lora_b$", (None, ("fsdp", "tensor"))),
+    (r"vision/(?!blocks/mlp/down/).*lora_a$", (("fsdp", "tensor"), None)),
 )
 
 
@@ -102,11 +109,14 @@ def rollout_shardings(params: Any, mesh: Mesh | AbstractMesh) -> Any:
 
 
 def rollout_specs() -> tuple[Context, State]:
-    """How what decoding reads and writes is split: prompts over the data-parallel devices, KV heads over `tensor`."""
+    """How what decoding reads and writes is split: prompts over the data-parallel devices, KV heads over `tensor`.
+
+    A spec stands for all arrays of its branch.
+    """
     cache = PartitionSpec(None, ROW_AXES, "tensor")
     return (
         Context(cache, cache, ROWS, ROWS, ROWS),
-        State(PartitionSpec(), ROWS, ROWS, ROWS, ROWS, cache, cache),
+        State(PartitionSpec(), ROWS, cache, cache, ROWS),
     )
 
 
@@ -144,3 +154,10 @@ def sum_over_hosts(values: dict[str, float]) -> dict[str, float]:
     padded[: len(values)] = list(values.values())
     summed = multihost_utils.process_allgather(padded).sum(axis=0)[: len(values)]
     return dict(zip(values, summed.tolist(), strict=True))
+
+
+def sum_array_over_hosts(values: np.ndarray) -> np.ndarray:
+    """Add up an array of counts over all hosts; each shape compiles once on several hosts, so call it before step 0."""
+    if jax.process_count() == 1:
+        return values
+    return multihost_utils.process_allgather(values.astype(np.int32)).sum(axis=0)

@@ -1,0 +1,50 @@
+"""The debug model on a mixture far wider than its ability, to see what a curriculum is worth.
+
+Six question types the warm-up teaches, at the lowest of three levels; twelve more it never meets, with answers of forms
+that it does not know. Drawn as the mixture says, most groups of the GRPO stage carry no signal.
+
+    python -m perc_jax.train --config configs/wide_cpu.py --seed 0 --workdir runs/stratified_0
+    python -m perc_jax.train --config configs/wide_cpu.py --seed 0 --workdir runs/uniform_0 \\
+        --stages.1.mixture.curriculum.kind none
+    python -m perc_jax.report runs/uniform_0 runs/stratified_0 --out runs/curriculum_0.html
+
+With the same seed both warm-ups are equal to the last bit, so that the GRPO stages start from one model.
+"""
+
+import dataclasses
+
+from configs import debug_cpu
+from perc_jax.config import Config, CurriculumConfig, EvaluationConfig, MixtureConfig, RolloutConfig
+
+UNKNOWN = (
+    "grid.locate",
+    "grid.difference",
+    "cube.opposite",
+    "cube.profile",
+    "chart.rank_order",
+    "chart.sum_bars",
+    "sudoku.transcribe",
+    "sudoku.pattern",
+    "function.monotone",
+    "function.positive",
+    "geometry.angle_size",
+    "geometry.containing",
+)
+
+
+def get_config() -> Config:
+    """The recipe."""
+    debug = debug_cpu.get_config()
+    warmup, grpo = debug.stages
+    wide = MixtureConfig(
+        levels=(0, 1, 2),
+        types=(*warmup.mixture.types, *UNKNOWN),
+        curriculum=CurriculumConfig(kind="stratified"),
+    )
+    return dataclasses.replace(
+        debug,
+        name="wide_cpu",
+        rollout=RolloutConfig(max_tokens=16),
+        stages=(warmup, dataclasses.replace(grpo, steps=150, mixture=wide)),
+        evaluation=EvaluationConfig(suites=("test_a",), samples=(800,), hard_levels=(3,), every=25),
+    )
