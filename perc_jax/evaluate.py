@@ -1,105 +1,252 @@
-"""Greedy accuracy of a model on fresh scenes, with intervals: per suite, engine, question type and level.
+"""Accuracy of a model with intervals: on the engines' fresh scenes and on public benchmarks, in one command.
 
-`python -m perc_jax.evaluate --model runs/debug_cpu --suites test_a,test_c --samples 4000 --out accuracy.json` evaluates
-the newest checkpoint of a run. `--model` may also be a Hugging Face folder or hub id; then `--config` names the file
-that says what is asked and how (data, evaluation, mesh), and the model in it is replaced.
+    python -m perc_jax.evaluate --model runs/debug_cpu --suites test_a,test_c,dynamath,mathvista:strict --data data \
+        --out runs/debug_cpu/benchmarks
+
+`--model` is the workdir of a run, whose newest checkpoint is asked, or a Hugging Face folder or hub id; with the latter
+`--config` names the file that says what the engines' suites ask. A suite is test_a … test_d, or a benchmark, with a
+mode after a colon if not that of `--mode` (default: the benchmark's first, mostly `official`). Greedy, or with
+`--samples K` at a temperature: avg@K and pass@k.
+
+`--out` keeps every answer as it comes, one JSON line per question in `<suite>.jsonl`, and the results in
+`results.json` (with `--out F.json`: the results in F.json, the lines in F.items). Interrupted at any moment and started
+again, the same command goes on; lines of another model, mode or setting are refused. `perc_jax.compare` compares two
+such folders. `--blind` asks everything a second time with a uniform grey picture (RGB 128) of the same size in place of
+each, and tells how much of the accuracy needs the picture.
 """
 
 import argparse
-import dataclasses
+import contextlib
 import json
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from perc_jax import cli, interrupts, pretrained
-from perc_jax.config import Config, from_dict, to_dict
+from perc_jax import benchmarks, cli, compare, interrupts, pretrained, score
+from perc_jax.benchmarks import Benchmark, Problem
+
+if TYPE_CHECKING:
+    from perc_jax.exams import Exam
+    from perc_jax.progress import Progress
+    from perc_jax.records import Records
+    from perc_jax.subject import Description
+
+SUITES = ("test_a", "test_b", "test_c", "test_d")
+SCENES = 1000  # of an engines' suite, without --limit
+MAX_PROMPT_TOKENS = 20_480  # a picture of the greatest published area and 4,096 tokens of text
+
+
+class Wanted(NamedTuple):
+    """A benchmark to ask, its problems and mode."""
+
+    benchmark: Benchmark
+    mode: str
+    problems: list[Problem]
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Evaluate a run's newest checkpoint, or a published model."""
-    parser = argparse.ArgumentParser(prog="python -m perc_jax.evaluate", description=__doc__.splitlines()[0])
-    parser.add_argument("--model", required=True, help="workdir of a run, or a Hugging Face folder or hub id")
-    parser.add_argument("--config", default="", help="config file; for a Hugging Face model only")
-    parser.add_argument(
-        "--suites", default="test_a,test_b,test_c,test_d", help="comma-separated (default: %(default)s)"
-    )
-    parser.add_argument("--samples", type=int, default=1000, help="questions per suite (default: %(default)s)")
-    parser.add_argument("--out", help="JSON file for the results")
-    arguments = parser.parse_args(argv)
-    interrupts.leave_with("interrupted")
+    """Evaluate, print a table, write the results."""
+    arguments = _parser().parse_args(argv)
+    interrupts.leave_with("interrupted; what was answered is kept" if arguments.out else "interrupted")
     try:
-        suites = tuple(arguments.suites.split(","))
-        _check(arguments.model, arguments.config, suites, arguments.samples)
-        results = evaluate(arguments.model, suites, arguments.samples, arguments.config)
-        for suite, result in results.items():
-            low, high = result["ci95"]
-            print(f"{suite}  {100 * result['accuracy']:.1f} %  [{100 * low:.1f}, {100 * high:.1f}]  n = {result['n']}")
+        wanted = _check(arguments)
+        results = evaluate(arguments, wanted)
+        if not results:  # on hosts other than the first
+            return
+        print("\n".join(table(results)))
         if arguments.out:
             from etils import epath
 
             from perc_jax.files import write_whole
 
-            write_whole(epath.Path(arguments.out).expanduser(), json.dumps(results))
+            write_whole(epath.Path(_places(arguments.out)[0]), json.dumps(results, ensure_ascii=False) + "\n")
     except (ValueError, OSError) as error:
         cli.fail(str(error))
+    except RuntimeError as error:
+        cli.fail(str(error), code=1)
 
 
-def _check(model: str, config_file: str, suites: tuple[str, ...], count: int) -> None:
-    """Raise `ValueError` for arguments that cannot be, before anything slow is imported."""
-    from engines.base import SPLITS
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m perc_jax.evaluate",
+        description=__doc__.splitlines()[0],
+        epilog=f"benchmarks: {', '.join(benchmarks.BENCHMARKS)}",
+        allow_abbrev=False,
+    )
+    add = parser.add_argument
+    add("--model", required=True, help="workdir of a run, or a Hugging Face folder or hub id")
+    add("--config", default="", help="config file of the engines' suites; for a Hugging Face model only")
+    add("--suites", default=",".join(SUITES), help="suites and benchmarks, comma-separated (default: %(default)s)")
+    add("--data", default="", help="folder with a folder per benchmark, or one benchmark's; without it: from the hub")
+    add("--mode", default="", help="protocol of the benchmarks (default: each one's first)")
+    add("--limit", type=int, default=0, help=f"first questions of each suite (default: {SCENES} scenes, all problems)")
+    add("--samples", type=int, default=1, help="answers per question (default: %(default)s)")
+    add("--temperature", type=float, help="0 is greedy (default: 0, or 1 with several samples)")
+    add("--seed", type=int, default=0, help="of the random draws (default: %(default)s)")
+    add("--batch", type=int, default=0, help="questions per device call (default: the config's evaluation.batch)")
+    add("--max-tokens", type=int, default=0, help="of an answer (default: the config's rollout.max_tokens)")
+    add("--max-pixels", type=int, default=0, help="area above which a picture is reduced (default: the model's)")
+    add("--max-prompt-tokens", type=int, default=MAX_PROMPT_TOKENS, help="longer prompts are not asked, and counted")
+    add("--tensor", type=int, default=0, help="devices that share a prompt (default: the config's mesh.tensor)")
+    add("--blind", action="store_true", help="also ask without the pictures: uniform grey in their place")
+    add("--out", default="", help="folder, or JSON file, for results and answers")
+    return parser
 
-    if count < 1:
-        raise ValueError(f"--samples must be >= 1, got {count}")
-    unknown = [suite for suite in suites if suite not in SPLITS[1:]]
-    if unknown:
-        raise ValueError(f"--suites must be of {', '.join(SPLITS[1:])}, got {unknown[0]!r}")
-    published = pretrained.is_pretrained(model)
-    if published and not config_file:
-        what = "a Hugging Face model" if Path(model).expanduser().is_dir() else "no folder here, so taken for a hub id"
-        raise ValueError(f"--config must be given with a Hugging Face model, got none; --model {model} is {what}")
-    if config_file and not published:
-        raise ValueError(f"--config must be left out for a run's workdir, which has its own, got {config_file}")
+
+def _check(arguments: argparse.Namespace) -> list[str | Wanted]:
+    """What is asked, in order; `ValueError` or `OSError` for what cannot be, before anything slow is imported."""
+    if arguments.temperature is None:
+        arguments.temperature = 0.0 if arguments.samples == 1 else 1.0
+    rules = [
+        ("--samples", arguments.samples >= 1, "must be >= 1", arguments.samples),
+        ("--temperature", 0 <= arguments.temperature < math.inf, "must be >= 0", arguments.temperature),
+        ("--temperature", arguments.samples == 1 or arguments.temperature > 0, "must be > 0 with several samples", 0.0),
+        ("--seed", 0 <= arguments.seed < 2**32, "must be within 0..4294967295", arguments.seed),
+        ("--max-prompt-tokens", arguments.max_prompt_tokens >= 1, "must be >= 1", arguments.max_prompt_tokens),
+        ("--out", "://" not in arguments.out, "must be a local path: answers are appended to it", arguments.out),
+    ]
+    for name in ("limit", "batch", "max_tokens", "max_pixels", "tensor"):
+        value = getattr(arguments, name)
+        rules.append((f"--{name.replace('_', '-')}", value >= 0, "must be >= 1", value))
+    for option, holds, rule, value in rules:
+        if not holds:
+            raise ValueError(f"{option} {rule}, got {value!r}")
+    asked = [_wanted(name, arguments) for name in arguments.suites.split(",")]
+    names = [one if isinstance(one, str) else one.benchmark.name for one in asked]
+    if len(set(names)) < len(names):
+        raise ValueError(f"--suites must name each suite once, got {arguments.suites}")
+    is_suite = any(isinstance(one, str) for one in asked)
+    if is_suite and not arguments.config and pretrained.is_pretrained(arguments.model):
+        what = "a Hugging Face model" if Path(arguments.model).expanduser().is_dir() else "taken for a hub id"
+        raise ValueError(f"--config must be given for suites of the engines, got none; {arguments.model} is {what}")
+    return asked
 
 
-def evaluate(model: str, suites: tuple[str, ...], count: int, config_file: str = "") -> dict[str, Any]:
-    """Results on the first `count` questions of each suite, of a run's newest checkpoint or of a Hugging Face model.
+def _wanted(name: str, arguments: argparse.Namespace) -> str | Wanted:
+    """An engines' suite, or a benchmark with its problems. Raises `ValueError` or `OSError`."""
+    if name in SUITES:
+        return name
+    name, _, mode = name.partition(":")
+    if name not in benchmarks.BENCHMARKS:
+        raise ValueError(f"--suites must be of {', '.join((*SUITES, *benchmarks.BENCHMARKS))}, got {name!r}")
+    benchmark = benchmarks.get(name)
+    mode = mode or arguments.mode or next(iter(benchmark.modes))
+    benchmark.check_mode(mode)
+    folder = Path(arguments.data).expanduser() / name if arguments.data else benchmark.download()
+    alone = len([one for one in arguments.suites.split(",") if one not in SUITES]) == 1
+    if arguments.data and not folder.exists() and alone:
+        folder = folder.parent
+    problems = benchmark.load(folder)
+    return Wanted(benchmark, mode, problems[: arguments.limit or len(problems)])
 
-    Raises `ValueError` if there is no sound checkpoint, or model and config do not fit each other; `FileNotFoundError`
-    for a model that is not there.
+
+def _places(out: str) -> tuple[Path, Path]:
+    """The file of the results and the folder of the answers."""
+    path = Path(out).expanduser()
+    return (path, path.with_suffix(".items")) if path.suffix == ".json" else (path / "results.json", path)
+
+
+def evaluate(arguments: argparse.Namespace, asked: Sequence[str | Wanted]) -> dict[str, Any]:
+    """Results by suite; empty on hosts other than the first.
+
+    Raises `ValueError` if there is no sound checkpoint, or model, config and devices do not fit each other, or kept
+    answers are of another evaluation; `FileNotFoundError` for a model that is not there; `RuntimeError` for a model
+    that does not see.
     """
     # Seconds, for which --help and mistakes need not wait.
-    from perc_jax import progress, tokenizer, weights
-    from perc_jax.checkpoint import Checkpoints
-    from perc_jax.programs import Programs
-    from perc_jax.reward import Verifier
-    from perc_jax.suites import Evaluator
+    import jax
 
-    checkpoints = None if config_file else Checkpoints(model, keep=1)
-    if checkpoints is None:
-        config = cli.with_model(cli.load_config(config_file), model)
-        weights.check(pretrained.folder_of(model), config.model)
-    else:
-        config = from_dict(Config, checkpoints.config())
-    config = dataclasses.replace(
-        config,
-        evaluation=dataclasses.replace(config.evaluation, suites=suites, samples=(count,) * len(suites), shown=0),
-    )
-    tokens = tokenizer.load(config.data.tokenizer)
-    tokenizer.check_fits(tokens, config.model.text.vocab_size)
-    programs = Programs(config, tokens.ids)
-    with (
-        Verifier(config.verifier_deadline_s, config.verifier_processes) as verifier,
-        progress.Progress(config.phase_deadline_s) as screen,
-    ):
-        if checkpoints is None:
-            folder, target = pretrained.folder_of(model), programs.blueprints.rollout_params
-            params = weights.load_params(folder, config.model, target, bar=screen.bar)
+    from perc_jax import evaluating, hosts, progress, subject
+
+    hosts.connect()
+    first = jax.process_index() == 0
+    sizes = {"batch": arguments.batch, "max_tokens": arguments.max_tokens, "tensor": arguments.tensor}
+    described = subject.describe(arguments.model, arguments.config)
+    described = subject.settle(described, **sizes, samples=arguments.samples)
+    with contextlib.ExitStack() as opened:
+        screen = opened.enter_context(progress.Progress(described.config.phase_deadline_s, quiet=not first))
+        exams = _exams(arguments, asked, described, screen, opened)
+        kept = {
+            (exam.name, blind): opened.enter_context(_records(arguments, exam.head(), blind, described))
+            for exam in exams
+            for blind in (False, True)[: 1 + arguments.blind]
+            if first and arguments.out
+        }
+        model = subject.load(described, screen)
+        how = {"samples": arguments.samples, "temperature": arguments.temperature, "seed": arguments.seed}
+        examiner = evaluating.Examiner(model, model.respondent(**how), screen, arguments.samples)
+        return examiner.results(exams, kept, arguments.blind)
+
+
+def _exams(
+    arguments: argparse.Namespace,
+    asked: Sequence[str | Wanted],
+    described: "Description",
+    screen: "Progress",
+    opened: contextlib.ExitStack,
+) -> "list[Exam]":
+    """What is asked as exams; the sizes of their pictures are read now."""
+    from perc_jax.benchmarks.symbolic import Comparer
+    from perc_jax.exams import BenchmarkExam, SuiteExam
+    from perc_jax.questions import Reader
+    from perc_jax.reward import Verifier
+
+    config, pixels = described.config, described.pixels
+    if arguments.max_pixels:
+        pixels = pixels._replace(max_pixels=max(arguments.max_pixels, pixels.min_pixels))
+    reader = Reader(described.tokens, config.model.vision, pixels, arguments.max_prompt_tokens)
+    compare = opened.enter_context(Comparer())
+    suites = [one for one in asked if isinstance(one, str)]
+    if suites:
+        verifier = opened.enter_context(Verifier(config.verifier_deadline_s, config.verifier_processes))
+    exams = []
+    for one in asked:
+        if isinstance(one, str):
+            exams.append(SuiteExam(config, one, arguments.limit or SCENES, verifier))
         else:
-            state, _ = checkpoints.restore({"params": programs.params}, to_dict(config))
-            params = programs.publish(state["params"])
-        results, _ = Evaluator(config, programs, tokens, verifier, screen).suites(params)
-    return results
+            with screen.phase(f"reading {one.benchmark.name}"):
+                exams.append(BenchmarkExam(one.benchmark, one.problems, one.mode, reader, compare))
+    return exams
+
+
+def _records(
+    arguments: argparse.Namespace, head: Mapping[str, Any], blind: bool, described: "Description"
+) -> "Records":
+    """The file of an exam's answers, which belong to a model and to how it is asked."""
+    from perc_jax.records import Records
+
+    config = described.config
+    asked = {
+        "model": described.fingerprint,
+        **head,
+        "blind": blind,
+        "samples": arguments.samples,
+        "temperature": arguments.temperature,
+        "seed": arguments.seed if arguments.temperature else None,  # greedy answers have none
+        "max_tokens": config.rollout.max_tokens,
+        "dtype": config.model.dtype,
+    }
+    name = f"{head['suite']}.blind.jsonl" if blind else f"{head['suite']}.jsonl"
+    return Records(_places(arguments.out)[1] / name, asked)
+
+
+def table(results: Mapping[str, Any]) -> list[str]:
+    """Write results as lines: each suite's accuracy, its counts, its groups, and what the pictures are worth."""
+    lines = []
+    for name, found in results.items():
+        mode = f" ({found['mode']})" if "mode" in found else ""
+        lines.append(score.line(name + mode, found))
+        for k, share in found.get("pass_at", {}).items():
+            lines.append(score.line(f"  pass@{k}", share))
+        counts = {"unparsed": "unparsed", "cut": "cut at the longest answer", "timed_out": "timed out"}
+        counts |= {"not_asked": "not asked: do not fit"}
+        lines += [f"  {label:30} {found[field]:6}" for field, label in counts.items() if found[field]]
+        lines += score.lines_of(found.get("summary", {}), "  ")
+        if "blind" in found:
+            lines.append(score.line("  without the picture", found["blind"]))
+            lines.append("  " + compare.line("what it is worth", found["picture"]))
+    return lines
 
 
 if __name__ == "__main__":

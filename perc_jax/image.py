@@ -11,6 +11,7 @@ patches) are in reading order inside a window; the unit at row 0, column 4 of th
 """
 
 import functools
+import io
 import math
 import warnings
 from pathlib import Path
@@ -39,8 +40,10 @@ class PixelPatches(NamedTuple):
     units: tuple[int, int]  # rows and columns of merge units
 
 
-def open_picture(path: str | Path) -> UInt8[np.ndarray, "H W 3"]:
+def open_picture(path: str | Path, data: bytes | None = None) -> UInt8[np.ndarray, "H W 3"]:
     """Read a picture file of any mode as RGB: turned upright by its EXIF tag, transparent parts on white.
+
+    Where its bytes are given as `data`, `path` is only what a complaint calls it.
 
     This is what Hugging Face's processor makes of the upright picture. (Given a path, its `load_image` drops the
     transparency instead, and shows the colours that a drawing program left below it; the model was not trained so.)
@@ -52,7 +55,7 @@ def open_picture(path: str | Path) -> UInt8[np.ndarray, "H W 3"]:
             warnings.simplefilter(
                 "ignore", Image.DecompressionBombWarning
             )  # above 89 million pixels; an error at twice
-            with Image.open(path) as file:
+            with Image.open(path if data is None else io.BytesIO(data)) as file:
                 upright = ImageOps.exif_transpose(file)
     except UnidentifiedImageError as error:
         raise ValueError(f"image file {path} must be a picture; videos are not supported") from error

@@ -126,31 +126,34 @@ def _check_ids(wanted: set[str], given: set[str]) -> None:
 
 def table(result: Mapping[str, Any]) -> list[str]:
     """Write the result as lines: the total, then the benchmark's aggregates, groups indented."""
-    lines = [f"{result['benchmark']}, {result['mode']}: {result['protocol']}", _line("accuracy", result)]
+    lines = [f"{result['benchmark']}, {result['mode']}: {result['protocol']}", line("accuracy", result)]
     lines.append(f"{'unparsed':32} {result['unparsed']:6}")
     if result["timed_out"]:
         lines.append(f"{'comparisons timed out':32} {result['timed_out']:6}")
-    return lines + list(_lines(result["summary"], ""))
+    return lines + list(lines_of(result["summary"]))
 
 
-def _line(name: str, share: Mapping[str, Any]) -> str:
-    low, high = share["ci95"]
-    interval = f"[{100 * low:5.1f}, {100 * high:5.1f}]"
-    return f"{name:32} {100 * share['accuracy']:6.1f} %  {interval}  n = {share['n']}"
+def line(name: str, share: Mapping[str, Any]) -> str:
+    """Write an accuracy with its interval and count."""
+    interval = ""
+    if "ci95" in share:  # a mean of several evaluations has none
+        interval = f"[{100 * share['ci95'][0]:5.1f}, {100 * share['ci95'][1]:5.1f}]"
+    return f"{name:32} {100 * share['accuracy']:6.1f} %  {interval:14}  n = {share['n']}"
 
 
-def _lines(groups: Mapping[str, Any], indent: str) -> Iterator[str]:
+def lines_of(groups: Mapping[str, Any], indent: str = "") -> Iterator[str]:
+    """Write a benchmark's aggregates, groups indented."""
     for name, value in list(groups.items())[:MAX_GROUPS]:
         label = indent + name.replace("_", " ")
         if isinstance(value, float):
             yield f"{label:32} {100 * value:6.1f} %"
         elif isinstance(value, int):
             yield f"{label:32} {value:6}"
-        elif "ci95" in value:
-            yield _line(label, value)
+        elif "accuracy" in value:
+            yield line(label, value)
         else:
             yield label
-            yield from _lines(value, indent + "  ")
+            yield from lines_of(value, indent + "  ")
 
 
 if __name__ == "__main__":

@@ -3,13 +3,16 @@
 Every interval is at 95 % unless `z` or `confidence` says otherwise.
 """
 
+import itertools
 import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Shaped
 
 Z95 = 1.959963984540054  # 97.5 % quantile of the standard normal distribution
+EXACT_UNITS = 12  # that differ, up to which all signs are tried
 
 
 class PairedDifference(NamedTuple):
@@ -103,3 +106,60 @@ def bootstrap_mean(
     chosen = rng.integers(len(values), size=(resamples, len(values)))
     low, high = np.quantile(values[chosen].mean(axis=1), [(1 - confidence) / 2, (1 + confidence) / 2])
     return float(low), float(high)
+
+
+def pass_at_k(n: int, correct: int, k: int) -> float:
+    """Chance that one of k of the n samples of a question, drawn without replacement, is right.
+
+    The unbiased estimator of Chen et al. 2021 (arXiv 2107.03374, section 2.1). Raises `ValueError` unless 1 <= k <= n
+    and 0 <= correct <= n.
+    """
+    if not 1 <= k <= n or not 0 <= correct <= n:
+        raise ValueError(f"pass@k needs 1 <= k <= n and 0 <= correct <= n, got k = {k}, n = {n}, correct = {correct}")
+    return 1 - math.comb(n - correct, k) / math.comb(n, k)
+
+
+def by_unit(
+    values: Float[np.ndarray, "n"], units: Sequence[str]
+) -> tuple[Float[np.ndarray, "u"], Float[np.ndarray, "u"]]:
+    """Sum and count of the values of each unit, units in the order of their first value."""
+    places: dict[str, int] = {}
+    index = np.array([places.setdefault(unit, len(places)) for unit in units])
+    return np.bincount(index, values, len(places)), np.bincount(index, minlength=len(places)).astype(np.float64)
+
+
+def clustered_mean(
+    values: Float[np.ndarray, "n"], units: Sequence[str], rng: np.random.Generator, *, resamples: int = 2000
+) -> tuple[float, float, float]:
+    """Mean of values, and its percentile interval when whole units are drawn again, not values.
+
+    Args:
+        values: one per question.
+        units: the independent unit that each belongs to, for instance the seed of a variant.
+        rng: where the resamples come from.
+        resamples: how many.
+
+    Raises:
+        ValueError: no values.
+    """
+    if len(values) == 0:
+        raise ValueError("values must have at least one entry, got 0")
+    sums, counts = by_unit(values, units)
+    chosen = rng.integers(len(sums), size=(resamples, len(sums)))
+    low, high = np.quantile(sums[chosen].sum(axis=1) / counts[chosen].sum(axis=1), [0.025, 0.975])
+    return float(values.mean()), float(low), float(high)
+
+
+def sign_flip(differences: Float[np.ndarray, "u"], rng: np.random.Generator, *, resamples: int = 20_000) -> float:
+    """Two-sided p-value of a paired permutation test: that each unit's difference might as well have the other sign.
+
+    Exact up to `EXACT_UNITS` units that differ, from random signs (and the observed ones) beyond.
+    """
+    size = np.abs(differences[differences != 0])
+    observed = abs(differences.sum()) - 1e-9 * size.sum()
+    if len(size) <= EXACT_UNITS:
+        signs = np.array(list(itertools.product((-1.0, 1.0), repeat=len(size)))).reshape(2 ** len(size), -1)
+        return float(np.mean(np.abs(signs @ size) >= observed))
+    sums = [(rng.integers(0, 2, (1000, len(size))) * 2 - 1) @ size for _ in range(-(-resamples // 1000))]
+    extreme = np.abs(np.concatenate(sums)) >= observed
+    return float((extreme.sum() + 1) / (len(extreme) + 1))

@@ -1,8 +1,9 @@
 """The model that is evaluated or graded: a run's newest checkpoint, or a Hugging Face folder or hub id.
 
-`describe` reads small files only, so that mistakes are told at once; `load` compiles and reads weights. What a run's
-config says of training is kept, because the engines' suites follow from it. Its mesh is not: the machine may be another
-one, so all devices are data-parallel, in groups of `tensor` that share a prompt.
+`describe` reads small files only, so that mistakes are told at once; `settle` fits the config to this machine; `load`
+compiles and reads weights. What a run's config says of training is kept, because the engines' suites follow from it.
+Its mesh is not, for the machine may be another one: all devices are data-parallel, in groups of `tensor` that share a
+prompt.
 """
 
 import dataclasses
@@ -10,6 +11,7 @@ import hashlib
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import jax
 from etils import epath
 
 from perc_jax import cli, pretrained, tokenizer, weights
@@ -33,6 +35,7 @@ class Description(NamedTuple):
 
     name: str  # as it was given
     config: Config
+    tokens: tokenizer.Tokenizer
     stored: dict | None  # a run's config as it was saved; None for a Hugging Face model
     fingerprint: str  # another checkpoint or other weights have another
     pixels: Processor  # bounds on the area of a picture of any size
@@ -65,42 +68,55 @@ def describe(model: str, config_file: str = "") -> Description:
     folder = pretrained.folder_of(model)
     config = cli.with_model(cli.load_config(config_file), model) if config_file else _bare(model, folder)
     weights.check(folder, config.model)
-    return Description(model, config, None, _print_of_files(folder), pretrained.processor(folder))
+    tokens = tokenizer.load(config.data.tokenizer)
+    ends = (*tokens.ids.ends, *pretrained.end_ids(folder))
+    tokens.ids = tokens.ids._replace(ends=tuple(dict.fromkeys(ends)))
+    return Description(model, config, tokens, None, _print_of_files(folder), pretrained.processor(folder))
 
 
-def load(
-    described: Description,
-    screen: Progress,
-    *,
-    batch: int = 0,
-    max_tokens: int = 0,
-    tensor: int = 0,
-    greedy: bool = False,
-) -> Subject:
-    """Compile the moves of parameters, and read them onto this machine's mesh.
+def settle(
+    described: Description, *, batch: int = 0, max_tokens: int = 0, tensor: int = 0, samples: int = 1
+) -> Description:
+    """Fit a model's config to this machine and to what is asked.
 
     Args:
         described: of `describe`.
-        screen: told what happens.
-        batch: prompts per device call over all hosts (default: the config's `evaluation.batch`).
+        batch: prompts per device call over all hosts. Default: the config's `evaluation.batch`, fewer if each has
+            several answers, rounded up to a multiple of the data-parallel devices.
         max_tokens: of an answer (default: the config's `rollout.max_tokens`).
         tensor: devices that share a prompt (default: the config's `mesh.tensor`).
+        samples: answers per prompt.
+    """
+    config = described.config
+    tensor = tensor or config.mesh.tensor
+    rollout = dataclasses.replace(config.rollout, slots=0)  # of training's rollouts only, on the run's machine
+    if max_tokens:
+        rollout = dataclasses.replace(rollout, max_tokens=max_tokens, short_rings=())
+    if not batch:
+        multiple = max(1, jax.device_count() // tensor)
+        batch = -(-max(1, config.evaluation.batch // samples) // multiple) * multiple
+    return described._replace(
+        config=dataclasses.replace(
+            config,
+            mesh=MeshConfig(tensor=tensor),
+            rollout=rollout,
+            evaluation=dataclasses.replace(config.evaluation, batch=batch),
+        )
+    )
+
+
+def load(described: Description, screen: Progress, *, greedy: bool = False) -> Subject:
+    """Compile the moves of parameters, and read them onto this machine's mesh.
+
+    Args:
+        described: of `settle`.
+        screen: told what happens.
         greedy: also compile `programs.greedy`, in the config's own bucket.
 
     Raises `ValueError` where devices, batch and model do not fit each other.
     """
-    config, name = described.config, described.name
-    config = dataclasses.replace(
-        config,
-        mesh=MeshConfig(tensor=tensor or config.mesh.tensor),
-        rollout=dataclasses.replace(config.rollout, max_tokens=max_tokens or config.rollout.max_tokens),
-        evaluation=dataclasses.replace(config.evaluation, batch=batch or config.evaluation.batch),
-    )
-    tokens = tokenizer.load(config.data.tokenizer)
+    config, name, tokens = described.config, described.name, described.tokens
     tokenizer.check_fits(tokens, config.model.text.vocab_size)
-    if described.stored is None:
-        ends = (*tokens.ids.ends, *pretrained.end_ids(pretrained.folder_of(name)))
-        tokens.ids = tokens.ids._replace(ends=tuple(dict.fromkeys(ends)))
     with screen.phase("loading the model"):
         programs = Programs(dataclasses.replace(config, stages=()), tokens.ids, greedy=greedy)
         if described.stored is None:
@@ -123,7 +139,8 @@ def _trained(workdir: str) -> Description:
     else:  # it has seen pictures of one size
         area = config.data.image_px**2
         pixels = Processor(min(MIN_PIXELS, area), area)
-    return Description(workdir, config, stored, hashlib.sha256(newest.read_bytes()).hexdigest()[:16], pixels)
+    fingerprint = hashlib.sha256(newest.read_bytes()).hexdigest()[:16]
+    return Description(workdir, config, tokenizer.load(config.data.tokenizer), stored, fingerprint, pixels)
 
 
 def _bare(model: str, folder: Path) -> Config:

@@ -1,5 +1,6 @@
 """Intervals: known values, bounds, coverage by simulation."""
 
+import itertools
 import math
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from perc_jax import statistics
 from perc_jax.statistics import bootstrap_mean, mcnemar, paired_difference, wilson_interval
 
 
@@ -100,3 +102,45 @@ def test_bootstrap_is_repeatable_and_covers():
     assert 0.88 < inside / 300 < 0.98
     with pytest.raises(ValueError, match="at least one entry"):
         bootstrap_mean(np.zeros(0), rng)
+
+
+@pytest.mark.parametrize(("n", "correct"), [(1, 0), (1, 1), (5, 2), (6, 0), (6, 6), (8, 3)])
+def test_pass_at_k_is_the_share_of_draws_with_a_right_one(n, correct):
+    answers = [1] * correct + [0] * (n - correct)
+    for k in range(1, n + 1):
+        draws = [max(draw) for draw in itertools.combinations(answers, k)]
+        assert statistics.pass_at_k(n, correct, k) == pytest.approx(sum(draws) / len(draws))
+    with pytest.raises(ValueError, match=r"pass@k needs 1 <= k <= n .*, got k = 0"):
+        statistics.pass_at_k(n, correct, 0)
+
+
+def test_units_are_resampled_whole():
+    """Ten copies of every value are no news: the interval stays, where one over values would shrink."""
+    values, rng = np.random.default_rng(0).random(40), np.random.default_rng
+    names = [str(i) for i in range(40)]
+    mean, low, high = statistics.clustered_mean(values, names, rng(1))
+    copies, units = np.repeat(values, 10), [name for name in names for _ in range(10)]
+    again = statistics.clustered_mean(copies, units, rng(1))
+    assert again == pytest.approx((mean, low, high))
+    assert mean == pytest.approx(values.mean()) and low < mean < high
+    shrunk = statistics.clustered_mean(copies, [str(i) for i in range(400)], rng(1))
+    assert shrunk[2] - shrunk[1] < (high - low) / 2
+    sums, counts = statistics.by_unit(np.array([1.0, 2.0, 4.0]), ["b", "a", "b"])
+    assert sums.tolist() == [5.0, 2.0] and counts.tolist() == [2.0, 1.0]
+
+
+def test_flipped_signs_give_the_p_value_of_all_ways_to_flip():
+    rng = np.random.default_rng(2)
+    for size in (1, 4, 9):
+        differences = rng.normal(0.3, 1.0, size)
+        flips = [abs(np.dot(signs, differences)) for signs in itertools.product((-1, 1), repeat=size)]
+        exact = np.mean([flip >= abs(differences.sum()) - 1e-9 for flip in flips])
+        assert statistics.sign_flip(np.append(differences, 0.0), rng) == pytest.approx(exact)
+    assert statistics.sign_flip(np.zeros(3), rng) == 1.0
+
+
+def test_many_units_get_a_p_value_by_chance_that_is_right():
+    rng = np.random.default_rng(3)
+    ones = np.array([1.0] * 14 + [-1.0] * 6)  # signs alone: McNemar's test
+    assert statistics.sign_flip(ones, rng) == pytest.approx(statistics.mcnemar(14, 6), abs=0.01)
+    assert 0 < statistics.sign_flip(np.ones(40), rng) < 1e-4

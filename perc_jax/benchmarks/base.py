@@ -177,6 +177,14 @@ class Benchmark(abc.ABC):
             return Scored(False, None, r"not of the form <answer>\boxed{…}</answer>")
         return self.accept(problem, content.strip(" "), compare)
 
+    def unit(self, name: str) -> str:
+        """Give the name of what the question of that id belongs to and what is independent of the rest; here itself."""
+        return name
+
+    def is_seen(self, problem: Problem) -> bool:
+        """Whether the question comes with a picture; one that should and has none is never asked without it."""
+        return True
+
     def total(self, items: Sequence[Item]) -> dict[str, Any]:
         """Give count, accuracy and 95 % interval over all questions; a benchmark of groups says otherwise."""
         return share([item.scored.correct for item in items])

@@ -119,6 +119,10 @@ class DynaMath(Benchmark):
         near = value is not None and abs(value - float(problem.gold)) <= TOLERANCE
         return verdict(near, None if value is None else str(value), "within 1e-3")
 
+    def unit(self, name: str) -> str:
+        """The seed."""
+        return name.rpartition("_")[0]
+
     def total(self, items: Sequence[Item]) -> dict[str, Any]:
         """The average over concrete questions, with an interval over seeds."""
         return {**cases(items)["average"], "n": len(items)}

@@ -51,6 +51,10 @@ class HallusionBench(Benchmark):
             )
         return found
 
+    def is_seen(self, problem: Problem) -> bool:
+        """Questions of visual input 0 are asked without a picture."""
+        return problem.meta["visual_input"] != "0"
+
     def ask(self, problem: Problem) -> str:
         """The question with the kits' hint."""
         return f"{problem.question}\nPlease answer yes or no."
