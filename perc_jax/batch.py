@@ -51,6 +51,7 @@ class TrainBatch(NamedTuple):
     mask: Bool[Array, "P G C"]  # tokens that carry loss
     logprobs: Float[Array, "P G C"]  # the sampler's
     advantages: Float[Array, "P G"]
+    reference: Float[Array, "P G C"] | None = None  # log-probabilities under the reference policy, where a KL term asks
 
 
 class TokenIds(NamedTuple):

@@ -206,7 +206,10 @@ def _check_same_run(stored: dict, wanted: dict, workdir: epath.Path) -> None:
 
     def identity(config: dict) -> dict:
         tokenizer = config.get("data", {}).get("tokenizer")
-        return {"model": config.get("model"), "data": {"tokenizer": tokenizer}, "seed": config.get("seed")}
+        model = dict(config.get("model") or {})
+        if not model.get("lora", {}).get("rank"):  # without adapters, what they would be is nothing
+            model.pop("lora", None)
+        return {"model": model, "data": {"tokenizer": tokenizer}, "seed": config.get("seed")}
 
     # Through JSON, since there tuples are lists.
     found = first_difference(identity(stored), identity(json.loads(json.dumps(wanted))))

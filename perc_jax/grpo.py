@@ -1,6 +1,6 @@
 """GRPO and its relatives: advantages within groups, and the policy-gradient loss. Pure maths on [P, G] and [P, G, C].
 
-GRPO is Shao et al. 2024 (arXiv 2402.03300), equations 1-3, with three deviations as the default:
+GRPO is Shao et al. 2024 (arXiv 2402.03300), equations 1-4, with three deviations as the default:
 1. Where a rollout serves one update, the policy that is trained is the one that sampled: the ratio is 1 by
    construction, its gradient is that of the log-probability, and no clipping is active. Where it serves several, the
    ratio is that of the trainer's probability now to the sampler's then, and no old log-probabilities are computed.
@@ -18,6 +18,14 @@ eq. 5-7. CISPO: arXiv 2506.13585 eq. 4-5; with l = 1 its weights are the truncat
 IMPALA (arXiv 1802.01561), which also correct a sampler that rounds otherwise than the trainer, so that here alone r is
 that of the sampler on every update. `dual_clip` c (Ye et al., arXiv 1912.09729) makes it max(., c A) where A < 0:
 without it r, and the step, have no bound there.
+
+`kl_coef` adds its multiple of the divergence from a reference policy (GRPO eq. 3-4), token by token and aggregated like
+the terms above. With d = log pi_ref - log pi the config's `kl` is one of Schulman's estimators of KL(pi || pi_ref)
+(joschu.net/blog/kl-approx.html, 2020); GRPO's equation 4 is k3:
+    k1 = -d         unbiased, of either sign; its gradient alone, that of log pi, is 0 on average on policy
+    k2 = d^2 / 2    biased a little, of low variance; its gradient is, on policy, an unbiased one of the KL
+    k3 = e^d - 1 - d    unbiased, never negative, of low variance
+Groups without signal are left out of the loss here too (deviation 3).
 
 Worked example, G = 4, rewards 1 0 0 1: mean 0.5, standard deviation 0.5, advantages +1 -1 -1 +1.
 """
@@ -45,6 +53,13 @@ class PolicyLoss(NamedTuple):
 
     total: Float[Array, ""]
     clipped: Float[Array, ""]
+
+
+class Divergence(NamedTuple):
+    """The KL term's part of the loss, yet to be divided by `normaliser`, and the estimate's sum over all tokens."""
+
+    total: Float[Array, ""]
+    estimate: Float[Array, ""]
 
 
 def group_advantages(rewards: Float[Any, "P G"], *, standardise: bool = True) -> Advantages:
@@ -110,12 +125,39 @@ def policy_loss_sum(
             ratio = clipped * jnp.where(mask, logprobs, 0.0)
         else:
             ratio = jnp.where(is_inside, ratio, clipped)
-    terms = jnp.where(mask, ratio * advantages, 0.0)
+    return PolicyLoss(-_weighted_sum(jnp.where(mask, ratio * advantages, 0.0), mask, config), beyond)
+
+
+def kl_loss_sum(
+    logprobs: Float[Array, "P G C"],
+    reference_logprobs: Float[Array, "P G C"],
+    advantages: Float[Array, "P G"],
+    mask: Bool[Array, "P G C"],
+    config: LossConfig,
+) -> Divergence:
+    """`kl_coef` times the weighted sum of the config's estimates over the tokens of groups with signal."""
+    difference = jnp.where(mask, reference_logprobs - logprobs, 0.0)
+    if config.kl == "k1":
+        each = -difference
+    elif config.kl == "k2":
+        each = jnp.square(difference) / 2
+    else:
+        each = jnp.exp(jnp.minimum(difference, MAX_LOG_RATIO)) - 1 - difference
+    counted = jnp.where(_has_signal(advantages), each, 0.0)
+    return Divergence(config.kl_coef * _weighted_sum(counted, mask, config), jnp.sum(each))
+
+
+def _weighted_sum(terms: Float[Array, "P G C"], mask: Bool[Array, "P G C"], config: LossConfig) -> Float[Array, ""]:
+    """The sum of all tokens' terms, each with the weight that the config's aggregation gives it."""
     if config.aggregation == "completion_mean":
         terms = terms / _lengths(mask)
     elif config.aggregation == "constant":
         terms = terms / mask.shape[2]
-    return PolicyLoss(-jnp.sum(terms), beyond)
+    return jnp.sum(terms)
+
+
+def _has_signal(advantages: Float[Array, "P G"]) -> Bool[Array, "P 1 1"]:
+    return jnp.any(advantages != 0, axis=1)[:, None, None]
 
 
 def _lengths(mask: Bool[Array, "P G C"]) -> Int[Array, "P G 1"]:
@@ -146,8 +188,7 @@ def normaliser(mask: Bool[Array, "P G C"], advantages: Float[Array, "P G"], conf
 
 def trained_count(mask: Bool[Array, "P G C"], advantages: Float[Array, "P G"]) -> Float[Array, ""]:
     """Entries of the mask in groups with signal, at least 1."""
-    has_signal = jnp.any(advantages != 0, axis=1)
-    return jnp.maximum(jnp.sum(mask & has_signal[:, None, None]), 1).astype(jnp.float32)
+    return jnp.maximum(jnp.sum(mask & _has_signal(advantages)), 1).astype(jnp.float32)
 
 
 def mismatch(

@@ -12,7 +12,9 @@ import optax
 from optax.contrib import MuonDimensionNumbers, muon
 
 from perc_jax.config import OptimizerConfig
+from perc_jax.model.low_rank import ADAPTERS
 
+MATRICES = ("kernel", *ADAPTERS)  # ends of names: what weight decay shrinks and Muon makes orthogonal
 MAX_BAD_STEPS = 5  # consecutive ones whose non-finite gradients are skipped before one is let through and stops the run
 
 
@@ -36,12 +38,19 @@ def path_name(path: tuple[Any, ...]) -> str:
 
 
 def split_frozen(params: Any, frozen: Sequence[str]) -> tuple[Any, Any]:
-    """Two trees like `params`: one without the parameters whose names match a pattern (None there), one of those."""
+    """Two trees like `params`: one without the frozen parameters (None there), one of those.
+
+    Frozen are those whose names match a pattern and, where there are low-rank adapters, all parameters but adapters.
+    """
+    names = jax.tree_util.tree_map_with_path(lambda path, _: path_name(path), params)
+    adapted = any(name.endswith(ADAPTERS) for name in jax.tree.leaves(names))
 
     def keep(wanted: bool) -> Any:
-        return jax.tree_util.tree_map_with_path(
-            lambda path, leaf: leaf if _matches(path_name(path), frozen) == wanted else None, params
-        )
+        def one(name: str, leaf: Any) -> Any:
+            is_frozen = _matches(name, frozen) or (adapted and not name.endswith(ADAPTERS))
+            return leaf if is_frozen == wanted else None
+
+        return jax.tree.map(one, names, params)
 
     return keep(False), keep(True)
 
@@ -58,12 +67,14 @@ def make_optimizer(
 
     `init` takes all parameters and keeps state for those that are trained; `update` takes gradients and parameters of
     the trained ones alone (`split_frozen`). Weight decay applies to matrices only (stacked layers have one dimension
-    more). Raises `ValueError` if a pattern of `frozen` matches no parameter.
+    more), adapters among them. Raises `ValueError` if a pattern of `frozen` matches no parameter, or all are frozen.
     """
     names = [path_name(path) for path, _ in jax.tree_util.tree_leaves_with_path(params)]
     for pattern in config.frozen:
         if not any(_matches(name, (pattern,)) for name in names):
             raise ValueError(f"optimizer.frozen must match a parameter, got {pattern!r}; parameters are {names}")
+    if not jax.tree.leaves(split_frozen(params, config.frozen)[0]):
+        raise ValueError(f"optimizer.frozen must leave something to train, got {config.frozen}")
     method = _adamw if config.method == "adamw" else _muon
     rate = schedule(config, steps * updates_per_step)
     clipped = optax.chain(optax.clip_by_global_norm(config.max_grad_norm), method(config, rate))
@@ -109,13 +120,13 @@ def _muon(config: OptimizerConfig, rate: optax.Schedule) -> optax.GradientTransf
 
 
 def _is_matrix(tree: Any) -> Any:
-    return jax.tree_util.tree_map_with_path(lambda path, _: path_name(path).endswith("kernel"), tree)
+    return jax.tree_util.tree_map_with_path(lambda path, _: path_name(path).endswith(MATRICES), tree)
 
 
 def _matrix_axes(tree: Any) -> Any:
-    """For each kernel, which axes are inputs and outputs (a stack's first axis is neither); None for all else."""
+    """For each matrix, which axes are inputs and outputs (a stack's first axis is neither); None for all else."""
 
     def axes(path: tuple[Any, ...], leaf: Any) -> MuonDimensionNumbers | None:
-        return MuonDimensionNumbers(leaf.ndim - 2, leaf.ndim - 1) if path_name(path).endswith("kernel") else None
+        return MuonDimensionNumbers(leaf.ndim - 2, leaf.ndim - 1) if path_name(path).endswith(MATRICES) else None
 
     return jax.tree_util.tree_map_with_path(axes, tree)

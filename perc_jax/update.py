@@ -32,6 +32,7 @@ class TrainState(NamedTuple):
     opt_state: Any
     step: Int[Array, ""]  # steps since the run began, over all stages: rollouts with their updates, or SFT updates
     key: UInt32[Array, "2"]  # the run's random key; every use folds in its purpose and the step
+    reference: Any = ()  # what the stage's first parameters had in the place of those it trains, where a KL term asks
 
 
 class _Sums(NamedTuple):
@@ -39,6 +40,7 @@ class _Sums(NamedTuple):
 
     loss: Float[Array, ""]
     clipped: Float[Array, ""]
+    kl: Float[Array, ""]
     tokens: Float[Array, ""]
     entropy: Float[Array, ""]
     mismatch: Float[Array, ""]
@@ -63,16 +65,21 @@ def make_loss(
     def loss(params: Any, batch: TrainBatch, total: Float[Array, ""]) -> tuple[Float[Array, ""], _Sums]:
         model = bind(config, params)
         logprobs, entropy = completion_logprobs(model, ids, batch.prompts, batch.tokens, temperature, remat=remat)
+        divergence = grpo.Divergence(jnp.float32(0), jnp.float32(0))
         if kind == "grpo":
             policy_loss = grpo.policy_loss_sum(
                 logprobs, batch.logprobs, batch.advantages, batch.mask, terms, on_policy=on_policy
             )
+            if terms.kl_coef:
+                divergence = grpo.kl_loss_sum(logprobs, batch.reference, batch.advantages, batch.mask, terms)
         else:
             policy_loss = grpo.PolicyLoss(sft.nll_sum(logprobs, batch.mask), jnp.float32(0))
+        total_loss = policy_loss.total + divergence.total
         tokens = jnp.sum(batch.mask).astype(jnp.float32)
         entropy_sum = jnp.sum(jnp.where(batch.mask, entropy, 0.0))
-        sums = _Sums(*policy_loss, tokens, entropy_sum, *grpo.mismatch(logprobs, batch.logprobs, batch.mask))
-        return policy_loss.total / total, jax.tree.map(jax.lax.stop_gradient, sums)
+        mismatch = grpo.mismatch(logprobs, batch.logprobs, batch.mask)
+        sums = _Sums(total_loss, policy_loss.clipped, divergence.estimate, tokens, entropy_sum, *mismatch)
+        return total_loss / total, jax.tree.map(jax.lax.stop_gradient, sums)
 
     return loss
 
@@ -84,6 +91,33 @@ def make_score(config: ModelConfig, ids: TokenIds, temperature: float) -> Callab
         return completion_logprobs(bind(config, params), ids, prompts, tokens, temperature, remat=False)[0]
 
     return score
+
+
+def make_reference(config: ModelConfig, frozen: Sequence[str]) -> Callable[[Any], Any]:
+    """Build `keep(params) -> reference`: a copy of the trained parameters, in the dtype the model computes in.
+
+    Adapters keep theirs: they are added to the base before anything is rounded.
+    """
+
+    def keep(params: Any) -> Any:
+        trained, _ = split_frozen(params, frozen)
+        return trained if config.lora.rank else jax.tree.map(lambda leaf: leaf.astype(config.dtype), trained)
+
+    return keep
+
+
+def make_reference_score(
+    config: ModelConfig, ids: TokenIds, temperature: float, frozen: Sequence[str]
+) -> Callable[..., Float[Array, "P G C"]]:
+    """Build `score(params, reference, prompts, tokens) -> logprobs` of the policy that `make_reference` kept."""
+    score = make_score(config, ids, temperature)
+
+    def score_reference(
+        params: Any, reference: Any, prompts: PromptBatch, tokens: Int[Array, "P G C"]
+    ) -> Float[Array, "P G C"]:
+        return score(join(reference, split_frozen(params, frozen)[1]), prompts, tokens)
+
+    return score_reference
 
 
 def make_gradient(
@@ -132,7 +166,8 @@ def make_update(
 
     Metrics are float32 scalars: loss, entropy (nats per token), gradient norm before clipping, tokens that carry loss
     (those of groups with signal), the mean and maximum difference |p_sampler - p_trainer|, and whether the gradient was
-    finite (if not, the update changed nothing). Where ratios can be clipped: the share of tokens whose were.
+    finite (if not, the update changed nothing). Where ratios can be clipped: the share of tokens whose were; with a KL
+    term: its estimate's mean over all tokens.
     Over several updates: means, but the sum of tokens, the difference at the first one, and whether all were finite.
     """
     on_policy = stage.updates_per_rollout == 1
@@ -161,6 +196,8 @@ def make_update(
             metrics["mismatch/prob_diff_max"] = sums.mismatch_max
             if not on_policy or stage.loss.objective == "cispo":
                 metrics["train/clipped_share"] = sums.clipped / tokens
+            if stage.loss.kl_coef:
+                metrics["train/kl"] = sums.kl / sums.tokens
         return (join(optax.apply_updates(trained, updates), fixed), opt_state), metrics
 
     def update(state: TrainState, batch: TrainBatch) -> tuple[TrainState, Metrics]:
@@ -170,7 +207,8 @@ def make_update(
         else:
             carry, each = jax.lax.scan(once, carry, _cut(batch, stage.updates_per_rollout))
             metrics = {name: _over_updates(name, values) for name, values in each.items()}
-        return TrainState(*carry, state.step + 1, state.key), metrics
+        params, opt_state = carry
+        return state._replace(params=params, opt_state=opt_state, step=state.step + 1), metrics
 
     return update
 

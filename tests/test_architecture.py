@@ -25,7 +25,7 @@ MAX_FUNCTION_LINES = 80
 ROOMS = {
     "base": "__init__ config config_data batch statistics topologies flops hlo",
     "host": "data prompt image questions pretrained hf_files tokenizer reward workers curriculum benchmarks",
-    "device": "model rollout update grpo sft optimizer sharding hosts sampling policy blueprints programs weights "
+    "device": "model rollout update grpo sft lora optimizer sharding hosts sampling policy blueprints programs weights "
     "blueprint rollout_blueprints generation slots",
     "io": "checkpoint metrics progress files records interrupts",
     "program": "cli train loop rewarded groups supply samples evaluate evaluating compare suites sample answering "

@@ -14,7 +14,7 @@ from flax import nnx
 from jaxtyping import Float, Int
 
 from perc_jax.batch import Array
-from perc_jax.model import layout
+from perc_jax.model import layout, low_rank
 
 VISION_EPS = 1e-6  # fixed in the vision tower; the language model reads its own from the config
 
@@ -56,8 +56,17 @@ def _affine_backward(kept: tuple[Array, Array], gradient: Array) -> tuple[Array,
 _affine.defvjp(_affine_forward, _affine_backward)
 
 
+def _map(x: Float[Array, "n I"], kernel: Float[Array, "I O"], bias: Float[Array, "O"] | None) -> Float[Array, "n O"]:
+    return x @ kernel if bias is None else _affine(x, kernel, bias)
+
+
 class Linear(nnx.Module):
-    """An affine map over the last axis: x @ kernel (+ bias). `split`: the side that several devices may share."""
+    """An affine map over the last axis: x @ kernel (+ bias). `split`: the side that several devices may share.
+
+    `low_rank.add` gives it adapters.
+    """
+
+    lora_a = lora_b = None
 
     def __init__(self, inputs: int, outputs: int, *, bias: bool, rngs: nnx.Rngs, split: layout.Split = None):
         # Scaled by the inputs, unlike the published constant 0.02: a model of small widths learns several times faster.
@@ -69,8 +78,12 @@ class Linear(nnx.Module):
         """Map the last axis, in the input's dtype."""
         # A plain matrix product: contracting several axes at once for the kernel's gradient costs XLA:CPU a transposed
         # copy, which doubles the backward pass.
-        flat, kernel = x.reshape(-1, x.shape[-1]), layout.weight(self.kernel[...].astype(x.dtype), self.split)
-        y = flat @ kernel if self.bias is None else _affine(flat, kernel, self.bias[...].astype(x.dtype))
+        flat, bias = x.reshape(-1, x.shape[-1]), None if self.bias is None else self.bias[...].astype(x.dtype)
+        if self.lora_a is None:
+            y = _map(flat, layout.weight(self.kernel[...].astype(x.dtype), self.split), bias)
+        else:
+            adapters = self.lora_a[...], self.lora_b[...]
+            y = low_rank.apply(_map, self.scale, self.split, flat, self.kernel[...], bias, *adapters)
         return layout.rows(y.reshape(*x.shape[:-1], y.shape[-1]), split=self.split == "outputs")
 
 

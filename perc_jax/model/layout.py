@@ -47,6 +47,12 @@ def weight(kernel: Shaped[Array, "I O"], split: Split) -> Shaped[Array, "I O"]:
     return _gather(split, kernel)
 
 
+def stored(kernel: Shaped[Array, "I O"], split: Split) -> Shaped[Array, "I O"]:
+    """Keep one layer's weight, or its gradient, in the parts in which the language model's weights are stored."""
+    sides = {"inputs": ("tensor", STORE_AXIS), "outputs": (STORE_AXIS, "tensor")}
+    return _place(kernel, *sides[split]) if split else kernel
+
+
 @functools.partial(jax.custom_vjp, nondiff_argnums=(0,))
 def _gather(split: Split, kernel: Array) -> Array:
     return _place(kernel, *(side == split and "tensor" for side in ("inputs", "outputs")))
@@ -58,8 +64,7 @@ def _gather_forward(split: Split, kernel: Array) -> tuple[Array, None]:
 
 def _gather_backward(split: Split, _: None, gradient: Array) -> tuple[Array]:
     # Without this the compiler may sum the whole gradient on every device before it keeps a part.
-    sides = {"inputs": ("tensor", STORE_AXIS), "outputs": (STORE_AXIS, "tensor")}
-    return (_place(gradient, *sides[split]),) if split else (gradient,)
+    return (stored(gradient, split),)
 
 
 _gather.defvjp(_gather_forward, _gather_backward)
