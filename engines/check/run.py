@@ -4,6 +4,7 @@ import collections
 import itertools
 import multiprocessing
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -88,8 +89,9 @@ def cells(work: list[Task], processes: int) -> Iterator[Cell]:
     if processes == 1:
         yield from map(cell_of, work)
         return
-    with multiprocessing.get_context("spawn").Pool(processes) as pool:
-        yield from pool.imap_unordered(cell_of, work)
+    with ProcessPoolExecutor(processes, multiprocessing.get_context("spawn")) as pool:  # says so if a process dies
+        for future in as_completed([pool.submit(cell_of, task) for task in work]):
+            yield future.result()
 
 
 def cell_of(task: Task) -> Cell:

@@ -21,7 +21,7 @@ OPERATIONS = (1, 1, 2, 2, 3, 3, 4, 4, 5, 5)  # per level, of the program besides
 MOST = (3, 3, 4, 4, 5, 5, 5, 6, 6, 6)  # largest number that a count asks for, per level
 TRIES_PER_SCENE = 60
 TRIES_OF_PAIRS = 3  # per scene, of questions about two things: their descriptions are few and known
-SAMPLED = 10  # sets of several values each, out of the many that a scene has
+SAMPLED = 6  # sets of several values each, out of the many that a scene has
 MOST_VALUES = 2  # in a set with a relation; more read badly
 LONGEST_NAME = 3  # operations of a description without a relation
 SCENES = 6  # tried for one question and answer, before another is drawn
@@ -99,14 +99,15 @@ class _Drafter:
         for node in [*(("the", node) for node in plain), *((*e, node) for e in self._extremes for node in inner)]:
             with contextlib.suppress(Undefined):
                 place = table.place(node)
-                if is_sayable(node) and not table.keeps(node):
+                if not table.keeps(node):
                     yield place, node
 
     def _sampled(self, count: int) -> list[Node]:
         """Some of the many sets of `count` values."""
         if count > len(self._said):
             return []
-        return [self._values(self._roll(len(self._table.things)), count) for _ in range(SAMPLED)]
+        drawn = (self._values(self._roll(len(self._table.things)), count) for _ in range(SAMPLED))
+        return list(dict.fromkeys(drawn))
 
     def draft(self, target: _Target, budget: int, wanted: str | int) -> Node:
         """A question of `budget` operations. Raises `Undefined`, or gives one that may still be idle or unsayable."""
@@ -153,10 +154,12 @@ def make_pose(
     things: Callable[[Any], Sequence[Thing]],
     operations: Sequence[int] = OPERATIONS,
     most: Sequence[int] = MOST,
+    skew: Sequence[float] = (1.0,) * 10,
 ) -> Callable[[np.random.Generator, int], Posed]:
     """Build the `pose` of a compositional question type over a category's random scenes.
 
-    `operations` and `most` say per level how long programs are and how far is counted.
+    `operations` and `most` say per level how long programs are and how far is counted; `skew`, how much likelier than
+    the average of the answers drawn the commonest is: where sets are small, programs that count one thing abound.
     Raises `RuntimeError` from `pose` if no scene has a question with one of the answers drawn.
     """
 
@@ -172,7 +175,7 @@ def make_pose(
                 wanted = options[int(target.share * len(options))]
                 node = _search(_Drafter(kind, table, rng), table, target, operations[level], wanted)
                 if node is not None:
-                    return _posed(kind, scene, node, wanted, options, rng)
+                    return _posed(kind, scene, node, wanted, min(1.0, skew[level] / len(options)), rng)
         raise RuntimeError(f"no question about {kind.plural} at level {level} in {TARGETS * SCENES} scenes")
 
     return pose
@@ -235,7 +238,7 @@ def _gives_away(node: Node) -> bool:
 
 
 def _posed(
-    kind: Kind, scene: Scene, node: Node, wanted: str | int, options: Sequence[str | int], rng: np.random.Generator
+    kind: Kind, scene: Scene, node: Node, wanted: str | int, guess_rate: float, rng: np.random.Generator
 ) -> Posed:
     attribute: Attribute | None = kind.attribute(node[1]) if node[0] == "read" else None
     if isinstance(wanted, str):
@@ -243,7 +246,7 @@ def _posed(
     else:
         answer = Answer.integer(wanted)
     query = {"ask": "compose", "program": _plain(node)}
-    return Posed(scene, question(kind, node, rng), answer, guess_rate=1 / len(options), query=query)
+    return Posed(scene, question(kind, node, rng), answer, guess_rate=guess_rate, query=query)
 
 
 def _plain(node: Node) -> list:

@@ -32,6 +32,7 @@ class Table:
             for name, value in thing.items():
                 masks = self.where.setdefault(name, {})
                 masks[value] = masks.get(value, 0) | 1 << place
+        self._ascending = {name: [masks[value] for value in sorted(masks)] for name, masks in self.where.items()}
 
     def values(self, attribute: str) -> list[str | int]:
         """The values that an attribute takes, in ascending order."""
@@ -59,8 +60,9 @@ class Table:
         if not inside:
             raise Undefined("an empty set")
         if node[0] != "the":
-            ordered = sorted(self.where[node[1]].items(), reverse=node[0] == "most")
-            inside = next(inside & mask for _, mask in ordered if inside & mask)
+            ascending = self._ascending[node[1]]
+            ordered = reversed(ascending) if node[0] == "most" else ascending
+            inside = next(inside & mask for mask in ordered if inside & mask)
         if inside & (inside - 1):
             raise Undefined("more than one thing")
         return inside.bit_length() - 1

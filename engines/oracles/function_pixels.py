@@ -11,6 +11,7 @@ SAME_ROW_PX = 6.0  # the numbers of the x-axis stand this evenly
 NEAR = 14  # per channel: a pixel of a colour, hardly blended with another
 GAP_PX = 14  # of a dashed line
 STROKE_PX = 2.1  # half a curve's width, without its blended edge
+THICK_PX = 3  # thicker than half of any line
 RING_PX = 8.0  # around the dot of a point, where the region shows
 
 
@@ -113,16 +114,25 @@ def radius(sample: Sample) -> str:
 
 
 def region(sample: Sample) -> str:
-    """Points around whose dot the tint is: of the two commonest colours of the plot the one nearer to a border's."""
+    """Points around whose dot the tint is: of the two commonest colours of the plot the one nearer to a border's.
+
+    A pixel counts whose neighbours at some distance have its colour, so that lines, of which there are many, do not.
+    """
     scale, image = _scale(sample), sample.image.astype(int)
     x_low, x_high, y_low, y_high = sample.scene["window"]
-    plot = image[
-        round(scale.row(y_high)) : round(scale.row(y_low)), round(scale.column(x_low)) : round(scale.column(x_high))
-    ]
-    flat = plot.reshape(-1, 3)
-    codes, counts = np.unique(flat @ np.array([65536, 256, 1]), return_counts=True)
-    commonest = [np.array(divmod(code, 65536)) for code in codes[np.argsort(counts)[-2:]].tolist()]
-    colours = [np.array([high, low // 256, low % 256]) for high, low in commonest]
+    rows = slice(round(scale.row(y_high)), round(scale.row(y_low)))
+    codes = image[rows, round(scale.column(x_low)) : round(scale.column(x_high))] @ np.array([65536, 256, 1])
+    inner = codes[THICK_PX:-THICK_PX, THICK_PX:-THICK_PX]
+    is_solid = np.all(
+        [
+            inner == np.roll(codes, shift, axis)[THICK_PX:-THICK_PX, THICK_PX:-THICK_PX]
+            for axis in (0, 1)
+            for shift in (-THICK_PX, THICK_PX)
+        ],
+        axis=0,
+    )
+    found, counts = np.unique(inner[is_solid], return_counts=True)
+    colours = [np.array([code >> 16, code >> 8 & 255, code & 255]) for code in found[np.argsort(counts)[-2:]]]
     borders = [np.array(PALETTE[curve["colour"]]) for curve in sample.scene["curves"]]
     tint, paper = sorted(colours, key=lambda colour: min(abs(colour - border).sum() for border in borders))
     turns = np.arange(24) * np.pi / 12

@@ -86,4 +86,5 @@ def things(scene: StackScene) -> list[Thing]:
     ]
 
 
-pose_compose = make_pose(KIND, random_scene, things)
+SKEW = (1.35, 1.4, 1.5, 1.35, 1.05, 1.05, 1.1, 1.1, 1.15, 1.2)  # per level, measured
+pose_compose = make_pose(KIND, random_scene, things, skew=SKEW)

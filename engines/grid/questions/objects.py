@@ -78,4 +78,5 @@ def things(scene: GridScene) -> list[Thing]:
     return [{"colour": m.colour, "shape": m.shape, "row": row, "column": column} for row, column, m in scene.marks()]
 
 
-pose_compose = make_pose(KIND, random_scene, things)
+SKEW = (1.05, 1.2, 1.3, 1.4, 1.0, 1.0, 1.0, 1.05, 1.0, 1.0)  # per level, measured
+pose_compose = make_pose(KIND, random_scene, things, skew=SKEW)

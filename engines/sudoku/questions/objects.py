@@ -99,6 +99,7 @@ def things(scene: SudokuScene) -> list[Thing]:
     ]
 
 
+SKEW = (1.15, 1.3, 1.5, 1.5, 1.0, 1.0, 1.0, 1.0, 1.1, 1.3)  # per level, measured
 OPERATIONS = (1, 1, 2, 2, 3, 3, 3, 3, 4, 4)  # a digit has fewer attributes than a shape in a grid
 
-pose_compose = make_pose(KIND, random_scene, things, OPERATIONS)
+pose_compose = make_pose(KIND, random_scene, things, OPERATIONS, skew=SKEW)
