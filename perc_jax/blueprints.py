@@ -4,7 +4,8 @@ A blueprint needs a config, token ids and a mesh; no data, no parameters, and no
 of a machine that is not here. `programs.py` compiles them for a run, `planning.py` to say what they will cost.
 """
 
-from collections.abc import Callable
+import dataclasses
+import functools
 from typing import Any, NamedTuple
 
 import jax
@@ -12,31 +13,22 @@ import jax.numpy as jnp
 import optax
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
-from perc_jax import sharding
+from perc_jax import lora, sharding
 from perc_jax.batch import PromptBatch, TokenIds, TrainBatch
+from perc_jax.blueprint import Blueprint, laid_out
 from perc_jax.config import Config, StageConfig
 from perc_jax.model import abstract_params, init_params
 from perc_jax.optimizer import make_optimizer
-from perc_jax.rollout import make_rollout
-from perc_jax.update import TrainState, make_score, make_update
+from perc_jax.rollout_blueprints import Maker, RolloutBlueprints
+from perc_jax.update import TrainState, make_reference, make_reference_score, make_score, make_update
 
 
-class Blueprint(NamedTuple):
-    """A program to compile. Arguments and outputs are trees of `jax.ShapeDtypeStruct` that carry their layout."""
+class UpdateBlueprints(NamedTuple):
+    """The programs of a stage's updates."""
 
-    name: str
-    function: Callable[..., Any]
-    arguments: dict[str, Any]  # in order; the names say what each one is
-    outputs: Any
-    mesh: Mesh
-    donated: tuple[int, ...] = ()
-
-    def compile(self) -> jax.stages.Compiled:
-        """Lower and compile it for the mesh; with the mesh set, so that the model can place activations on it."""
-        layout = jax.tree.map(lambda leaf: leaf.sharding, self.outputs)
-        jitted = jax.jit(self.function, out_shardings=layout, donate_argnums=self.donated)
-        with jax.set_mesh(self.mesh):
-            return jitted.lower(*self.arguments.values()).compile()
+    begin: Blueprint
+    gradients: dict[int, Blueprint]  # by width of row
+    finish: Blueprint
 
 
 class Blueprints:
@@ -48,9 +40,12 @@ class Blueprints:
         sharding.check_heads(self.mesh, config.model.text.num_key_value_heads)
         self.rows = self.mesh.shape["replica"] * self.mesh.shape["fsdp"]
         params = abstract_params(config.model)
-        self.params = _laid_out(params, sharding.state_shardings(params, self.mesh))
-        self.rollout_params = _laid_out(params, sharding.rollout_shardings(params, self.mesh), config.model.dtype)
+        self.params = laid_out(params, sharding.state_shardings(params, self.mesh))
+        plain, _ = lora.split(params)
+        self.rollout_params = laid_out(plain, sharding.rollout_shardings(plain, self.mesh), config.model.dtype)
+        self._maker = Maker(config.model, ids, self.rollout_params, self.mesh)
         self._check_rows("evaluation.batch", config.evaluation.batch)
+        self._check_rows("rollout.slots", config.rollout.slots)
         for stage in config.stages:
             parts = stage.micro_batches * stage.updates_per_rollout
             field = f"stages[{stage.name}].prompts_per_step / micro_batches"
@@ -65,19 +60,29 @@ class Blueprints:
 
         return Blueprint("init", init, {"seed": self._same((), jnp.uint32)}, self.params, self.mesh)
 
-    def publish(self) -> Blueprint:
-        """`params -> rollout params`: the training parameters in the dtype and layout of decoding."""
+    def adapters(self) -> Blueprint:
+        """`seed -> adapters`: those of `init` alone, for a base that comes from elsewhere."""
 
-        def move(leaf, target):
-            def one(weight):
+        def init(seed):
+            return lora.split(init_params(self.config.model, jax.random.PRNGKey(seed)))[1]
+
+        outputs = lora.split(self.params)[1]
+        return Blueprint("adapters", init, {"seed": self._same((), jnp.uint32)}, outputs, self.mesh)
+
+    def publish(self) -> Blueprint:
+        """`params -> rollout params`: the training parameters in the dtype and layout of decoding, adapters merged."""
+
+        def move(target, parts):
+            def one(parts):
+                weight = lora.weight(parts, self.config.model.lora, target.dtype)
                 placed = PartitionSpec(*target.sharding.spec[-weight.ndim :]) if weight.ndim else PartitionSpec()
-                return jax.lax.with_sharding_constraint(weight.astype(target.dtype), placed)
+                return jax.lax.with_sharding_constraint(weight, placed)
 
             # Layer by layer: gathering a whole stack at once would need its memory twice.
-            return jax.lax.map(one, leaf) if leaf.ndim == 3 else one(leaf)
+            return jax.lax.map(one, parts) if len(target.shape) == 3 else one(parts)
 
         def publish(params):
-            return jax.tree.map(move, params, self.rollout_params)
+            return jax.tree.map(move, self.rollout_params, lora.parts(params))
 
         return Blueprint("publish", publish, {"params": self.params}, self.rollout_params, self.mesh)
 
@@ -87,15 +92,72 @@ class Blueprints:
         state = self._opt_state(stage)
         return Blueprint(f"{stage.name}: optimizer", optimizer.init, {"params": self.params}, state, self.mesh)
 
-    def update(self, stage: StageConfig) -> Blueprint:
-        """`state, batch -> state, metrics`: one optimizer step of a stage; consumes the state."""
+    def update(self, stage: StageConfig) -> UpdateBlueprints:
+        """The programs of a stage's updates, see `update.Update`; the last two write over what they get."""
         optimizer = self._optimizer(stage)
         update = make_update(self.config.model, stage, self.ids, optimizer, self.config.rollout.temperature)
         state, batch = self.train_state(stage), self.train_batch(stage.prompts_per_step, stage.group_size)
-        _, metrics = jax.eval_shape(update, state, batch)
-        metrics = jax.tree.map(lambda leaf: self._same(leaf.shape, leaf.dtype), metrics)
-        arguments = {"state": state, "batch": batch}
-        return Blueprint(f"{stage.name}: update", update, arguments, (state, metrics), self.mesh, donated=(0,))
+        if stage.loss.kl_coef:
+            batch = batch._replace(reference=batch.logprobs)
+        one = self._same((), jnp.int32)
+        counted = {"params": state.params, "mask": batch.mask, "advantages": batch.advantages, "part": one}
+        progress = jax.eval_shape(update.begin, *counted.values())
+        layout = sharding.state_shardings(progress.gradient, self.mesh)
+        progress = self._everywhere(progress)._replace(gradient=laid_out(progress.gradient, layout))
+        _, metrics = jax.eval_shape(update.finish, state, progress, one)
+        count = stage.prompts_per_step // (self.rows * stage.micro_batches * stage.updates_per_rollout)
+        arguments = {
+            "params": state.params,
+            "progress": progress,
+            "batch": batch,
+            "rows": self._rows((self.rows, count), jnp.int32),
+        }
+        widths = self.widths(stage)
+        gradients = {
+            width: Blueprint(
+                f"{stage.name}: update" + f" {width}" * (width < widths[-1]),
+                functools.partial(update.gradient, width=width),
+                arguments,
+                progress,
+                self.mesh,
+                donated=(1,),
+            )
+            for width in widths
+        }
+        finish = {"state": state, "progress": progress, "steps": one}
+        return UpdateBlueprints(
+            Blueprint(f"{stage.name}: begin", update.begin, counted, progress, self.mesh),
+            gradients,
+            Blueprint(
+                f"{stage.name}: finish",
+                update.finish,
+                finish,
+                (state, self._everywhere(metrics)),
+                self.mesh,
+                donated=(0,),
+            ),
+        )
+
+    def widths(self, stage: StageConfig) -> tuple[int, ...]:
+        """The places for a group's completions for which a stage's update is compiled, ascending."""
+        return *stage.row_widths, stage.group_size * self.config.rollout.max_tokens
+
+    def reference(self, stage: StageConfig) -> tuple[Blueprint, Blueprint] | None:
+        """For a stage with a KL term: `params -> reference`, and `params, reference, prompts, tokens -> logprobs`.
+
+        The reference is what the stage trains as it was when the stage began.
+        """
+        if not stage.loss.kl_coef:
+            return None
+        frozen, kept = stage.optimizer.frozen, self.train_state(stage).reference
+        batch = self.train_batch(stage.prompts_per_step, stage.group_size)
+        score = make_reference_score(self.config.model, self.ids, self.config.rollout.temperature, frozen)
+        given = {"params": self.params, "reference": kept, "prompts": batch.prompts, "tokens": batch.tokens}
+        keep = make_reference(self.config.model, frozen)
+        return (
+            Blueprint(f"{stage.name}: reference", keep, {"params": self.params}, kept, self.mesh),
+            Blueprint(f"{stage.name}: reference score", score, given, batch.logprobs, self.mesh),
+        )
 
     def score(self) -> Blueprint:
         """`params, prompts, tokens -> logprobs [P, 1, C]`: the trainer's forward pass over given completions."""
@@ -104,61 +166,28 @@ class Blueprints:
         arguments = {"params": self.params, "prompts": batch.prompts, "tokens": batch.tokens}
         return Blueprint("score", score, arguments, batch.logprobs, self.mesh)
 
-    def rollout(self, stage: StageConfig | None) -> tuple[Blueprint, Blueprint]:
-        """The two programs that sample a stage's rollouts; for None the greedy ones of evaluation, with G = 1.
-
-        `rollout params, prompts, row names, key, step -> context, state` and
-        `rollout params, context, state -> state, whether all rows are done`; the second consumes the state.
-        """
+    def rollout(self, stage: StageConfig | None) -> RolloutBlueprints:
+        """The programs that sample a stage's rollouts; for None the greedy ones of evaluation, with G = 1."""
         if stage is None:
             return self.sampling("greedy", self.config.evaluation.batch, 1, 0.0)
-        return self.sampling(stage.name, stage.prompts_per_step, stage.group_size, self.config.rollout.temperature)
-
-    def sampling(self, name: str, count: int, group: int, temperature: float) -> tuple[Blueprint, Blueprint]:
-        """The two programs of `rollout` for any number of prompts and completions of each; temperature 0 is greedy."""
-        prefill, decode = make_rollout(
-            self.config.model,
-            self.ids,
-            group_size=group,
-            max_tokens=self.config.rollout.max_tokens,
-            temperature=temperature,
-            segment_tokens=self.config.rollout.segment_tokens,
+        rollout, prompts = self.config.rollout, self.prompts(stage.prompts_per_step)
+        return self._maker.make(
+            stage.name, rollout, prompts, group_size=stage.group_size, temperature=rollout.temperature
         )
 
-        def keyed(params, prompts, rows, key, step):
-            return prefill(params, prompts, rows, jax.random.fold_in(key, step))
-
-        layout = sharding.rollout_specs()
-        if self.mesh.shape["tensor"] == 1:
-            # Every device decodes its own rows on its own: nothing is exchanged, and none waits for another's rows.
-            whole = jax.tree.map(lambda _: PartitionSpec(), self.rollout_params)
-            decode = jax.shard_map(
-                decode, mesh=self.mesh, in_specs=(whole, *layout), out_specs=layout[1], check_vma=False
-            )
-
-        def segment(params, context, state):
-            state = decode(params, context, state)
-            return state, jnp.all(state.done)
-
-        arguments = {
-            "rollout_params": self.rollout_params,
-            "prompts": self.prompts(count),
-            "rows": self._rows((count,), jnp.uint32),
-            "key": self._same((2,), jnp.uint32),
-            "step": self._same((), jnp.int32),
-        }
-        made = jax.eval_shape(keyed, *arguments.values())
-        context, state = (_laid_out(tree, self._named(specs)) for tree, specs in zip(made, layout, strict=True))
-        further = {"rollout_params": self.rollout_params, "context": context, "state": state}
-        outputs = (state, self._same((), jnp.bool_))
-        return (
-            Blueprint(f"{name}: prefill", keyed, arguments, (context, state), self.mesh),
-            Blueprint(f"{name}: decode", segment, further, outputs, self.mesh, donated=(2,)),
-        )
+    def sampling(self, name: str, count: int, group: int, temperature: float) -> RolloutBlueprints:
+        """The programs for any number of prompts, all decoded at once, and completions of each; 0 is greedy."""
+        plain = dataclasses.replace(self.config.rollout, slots=0, rows=0, kv_dtype="model")
+        return self._maker.make(name, plain, self.prompts(count), group_size=group, temperature=temperature)
 
     def train_state(self, stage: StageConfig) -> TrainState:
         """The layout of everything that training changes."""
-        return TrainState(self.params, self._opt_state(stage), self._same((), jnp.int32), self._same((2,), jnp.uint32))
+        reference: Any = ()
+        if stage.loss.kl_coef:
+            kept = jax.eval_shape(make_reference(self.config.model, stage.optimizer.frozen), self.params)
+            reference = laid_out(kept, sharding.state_shardings(kept, self.mesh))
+        opt_state = self._opt_state(stage)
+        return TrainState(self.params, opt_state, self._same((), jnp.int32), self._same((2,), jnp.uint32), reference)
 
     def train_batch(self, count: int, group: int) -> TrainBatch:
         """The layout of `count` prompts with `group` completions each."""
@@ -192,24 +221,17 @@ class Blueprints:
     def _opt_state(self, stage: StageConfig) -> Any:
         optimizer = self._optimizer(stage)
         state = jax.eval_shape(optimizer.init, self.params)
-        return _laid_out(state, sharding.state_shardings(state, self.mesh))
+        return laid_out(state, sharding.state_shardings(state, self.mesh))
 
     def _check_rows(self, field: str, prompts: int) -> None:
         if prompts % self.rows:
             raise ValueError(f"{field} must be a multiple of the {self.rows} data-parallel devices, got {prompts}")
 
-    def _named(self, specs: Any) -> Any:
-        return jax.tree.map(lambda spec: NamedSharding(self.mesh, spec), specs)
-
     def _rows(self, shape: tuple[int, ...], dtype: Any) -> jax.ShapeDtypeStruct:
         return jax.ShapeDtypeStruct(shape, dtype, sharding=NamedSharding(self.mesh, sharding.ROWS))
 
+    def _everywhere(self, tree: Any) -> Any:
+        return jax.tree.map(lambda leaf: self._same(leaf.shape, leaf.dtype), tree)
+
     def _same(self, shape: tuple[int, ...], dtype: Any) -> jax.ShapeDtypeStruct:
         return jax.ShapeDtypeStruct(shape, dtype, sharding=NamedSharding(self.mesh, PartitionSpec()))
-
-
-def _laid_out(tree: Any, shardings: Any, dtype: Any = None) -> Any:
-    """Abstract arrays with a layout, and a dtype if given."""
-    return jax.tree.map(
-        lambda leaf, where: jax.ShapeDtypeStruct(leaf.shape, dtype or leaf.dtype, sharding=where), tree, shardings
-    )

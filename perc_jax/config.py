@@ -177,8 +177,12 @@ class StageConfig:
     prompts_per_step: int  # P, over all hosts
     optimizer: OptimizerConfig
     mixture: MixtureConfig = dataclasses.field(default=MixtureConfig())
-    micro_batches: int = 1  # gradient accumulation; changes memory, never the gradient
-    remat: bool = True  # recompute each block in the backward pass instead of storing its activations
+    micro_batches: int = 1  # parts of an update, of groups of similar length; changes memory, never the gradient
+    # Places for all completions of a group for which the update is compiled, ascending, beside G x max_tokens, which is
+    # always there: each micro-batch takes the narrowest rows that hold its groups.
+    row_widths: tuple[int, ...] = ()
+    # What the backward pass computes again: nothing, whole blocks, or all of a block but its products with weights.
+    remat: Literal["none", "block", "dots"] = "block"
     group_size: int = 1  # G; 1 for sft
     reward: RewardConfig = RewardConfig()
     loss: LossConfig = LossConfig()  # of grpo
@@ -191,6 +195,9 @@ class StageConfig:
         check(self.steps >= 0, f"{name}.steps", "must be >= 0", self.steps)
         check(self.prompts_per_step >= 1, f"{name}.prompts_per_step", "must be >= 1", self.prompts_per_step)
         check(self.micro_batches >= 1, f"{name}.micro_batches", "must be >= 1", self.micro_batches)
+        widths = self.row_widths
+        ascending = all(0 < low < high for low, high in zip((0.5, *widths), widths, strict=False))
+        check(ascending, f"{name}.row_widths", "must be positive and ascending", widths)
         updates = self.updates_per_rollout
         check(updates >= 1, f"{name}.updates_per_rollout", "must be >= 1", updates)
         check(
@@ -335,6 +342,12 @@ class Config:
                 f"stages[{stage.name}].loss.overlong_tokens",
                 f"must be within rollout.max_tokens ({self.rollout.max_tokens})",
                 stage.loss.overlong_tokens,
+            )
+            check(
+                not stage.row_widths or stage.row_widths[-1] < stage.group_size * self.rollout.max_tokens,
+                f"stages[{stage.name}].row_widths",
+                f"must be below group_size x rollout.max_tokens ({stage.group_size * self.rollout.max_tokens})",
+                stage.row_widths,
             )
         names = [stage.name for stage in self.stages]
         check(len(set(names)) == len(names), "stages", "must have different names", names)

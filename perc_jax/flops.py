@@ -63,7 +63,7 @@ def vision(config: VisionConfig, patches: int, outputs: int) -> float:
 def row_pairs(model: ModelConfig, prompt: int, group: int, completion: int) -> float:
     """Pairs of a query and a key that are computed for a group row; masked ones too where scores are dense."""
     if model.attention == "dense":
-        return float(prompt**2 + group * completion * (prompt + completion))
+        return float(prompt**2 + group * completion * (prompt + min(2, group) * completion))
     own = completion * (completion + 1) / 2
     return prompt * (prompt + 1) / 2 + group * (completion * prompt + own)
 
@@ -84,7 +84,7 @@ def step_work(config: Config, stage: StageConfig, *, trains_vision: bool) -> Wor
     single = (prompt + length) * text_token(model.text) + attention(
         model.text, (prompt + length) * (prompt + length + 1) / 2
     )
-    again = 1 if stage.remat else 0  # forward once more in the backward pass
+    again = 1 if stage.remat == "block" else 0  # forward once more in the backward pass
     # The head's logits are always computed again: they are never stored.
     update = (3 + again) * row + 4 * head + ((3 + again) if trains_vision else 1) * picture
     useful_update = group * (3 * single + (3 if trains_vision else 1) * picture) + 3 * head

@@ -173,15 +173,17 @@ def _bounds(advantages: Float[Array, "P G 1"], config: LossConfig) -> tuple[Arra
     return jnp.where(advantages >= 0, 0.0, low), jnp.where(advantages >= 0, high, config.dual_clip or jnp.inf)
 
 
-def normaliser(mask: Bool[Array, "P G C"], advantages: Float[Array, "P G"], config: LossConfig) -> Float[Array, ""]:
-    """What the loss sum of an update's whole batch is divided by, at least 1.
+def normaliser(
+    mask: Bool[Array, "P G C"], advantages: Float[Array, "P G"], config: LossConfig, groups: int | None = None
+) -> Float[Array, ""]:
+    """What the loss sum of an update's whole batch is divided by, at least 1; `groups` of it count (default: all).
 
     token_mean: trained tokens (DAPO). completion_mean: completions, each a mean over its own tokens (GRPO eq. 3, GSPO).
     Both of groups with signal only. constant: all completions, each a sum over its tokens divided by C, whatever was
     sampled (Dr. GRPO, arXiv 2503.20783: no bias towards short right and long wrong answers).
     """
     if config.aggregation == "constant":
-        return jnp.float32(mask.shape[0] * mask.shape[1])
+        return jnp.float32((groups or mask.shape[0]) * mask.shape[1])
     counted = mask if config.aggregation == "token_mean" else jnp.any(mask, axis=2, keepdims=True)
     return trained_count(counted, advantages)
 

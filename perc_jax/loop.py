@@ -29,7 +29,8 @@ from perc_jax.reward import Verifier
 from perc_jax.suites import Evaluator, proof_of_sight
 from perc_jax.supply import FOLDER as PHASES
 from perc_jax.supply import Supply, prepare
-from perc_jax.update import TrainState
+from perc_jax.update import Metrics as DeviceMetrics
+from perc_jax.update import TrainState, of_step
 
 MAX_BAD_STEPS = 5  # consecutive steps with a non-finite gradient after which the run stops
 
@@ -46,7 +47,7 @@ class Pending(NamedTuple):
 
     step: int
     stage: str
-    device: dict[str, jax.Array]
+    device: list[DeviceMetrics]  # of each of its updates
     host: dict[str, float]
 
 
@@ -196,14 +197,15 @@ class Run:
 
     def _sft_step(
         self, programs: StagePrograms, state: TrainState, prompts: PromptBatch, batch: data.Batch
-    ) -> tuple[TrainState, dict, dict]:
+    ) -> tuple[TrainState, list[DeviceMetrics], dict]:
         """One supervised step on gold answers."""
         tokens, mask = batch.gold_tokens[:, None], batch.gold_mask[:, None]
         zeros, ones = np.zeros(tokens.shape, np.float32), np.ones(tokens.shape[:2], np.float32)
         with self.screen.phase("update"):
             gold = sharding.rows_to_mesh((tokens, mask, zeros, ones), self.programs.mesh)
-            state, device = programs.update(state, TrainBatch(prompts, *gold))
-        return state, device, {}
+            plan = programs.plan(batch.prompts.mask, mask)
+            state, device = programs.update(state, TrainBatch(prompts, *gold), plan)
+        return state, device, {"train/padding_share": plan.padding_share}
 
     def _grpo_step(
         self,
@@ -215,7 +217,7 @@ class Run:
         step: int,
         verifier: Verifier,
         stream: Supply,
-    ) -> tuple[TrainState, dict, dict]:
+    ) -> tuple[TrainState, list[DeviceMetrics], dict]:
         """Sample, verify and compare within groups until they are enough; update."""
         rounds, counted = groups.Rounds(stage), {}
         while not rounds.is_over():
@@ -233,7 +235,7 @@ class Run:
                 graded = rewarded.grade(completions, batch.samples, self.tokens, verifier, stage, coins)
                 counted = stream.count(rounds.add(batch, completions, graded), step)
         with self.screen.phase("verify"):
-            host = rounds.metrics() | counted
+            host = rounds.metrics() | counted | programs.occupancy()
             stream.patience.check(host, step)
             if step % self.config.samples_every == 0 and jax.process_index() == 0:
                 samples.write(
@@ -245,14 +247,15 @@ class Run:
             else:
                 prompts, on_mesh, advantages = sharding.rows_to_mesh(rounds.chosen(), self.programs.mesh)
             rows = TrainBatch(prompts, on_mesh.tokens, on_mesh.mask, on_mesh.logprobs, advantages)
-            state, device = programs.update(state, rows)
-        return state, device, host
+            plan = programs.plan(batch.prompts.mask, completions.mask)
+            state, device = programs.update(state, rows, plan)
+        return state, device, host | {"train/padding_share": plan.padding_share}
 
     def _flush(self, pending: Pending | None) -> None:
         """Read a step's metrics from the device, write them, and stop a run that has gone wrong."""
         if pending is None:
             return
-        values = {name: float(value) for name, value in pending.device.items()} | pending.host
+        values = of_step([jax.tree.map(float, update) for update in pending.device]) | pending.host
         values["rate/tokens_per_s"] = values["train/tokens"] / values["time/step_s"]
         self.metrics.write(pending.step, pending.stage, values)
         names = ("train/loss", "rollout/accuracy", "train/entropy")

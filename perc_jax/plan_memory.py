@@ -10,17 +10,18 @@ from typing import Any, NamedTuple
 
 import jax
 
-from perc_jax.blueprints import Blueprint, Blueprints
+from perc_jax.blueprint import Blueprint
+from perc_jax.blueprints import Blueprints
 from perc_jax.config import StageConfig
 from perc_jax.optimizer import split_frozen
 from perc_jax.rollout import Context, State
-from perc_jax.update import TrainState
+from perc_jax.update import Progress, TrainState
 
 
 class Split(NamedTuple):
     """Bytes on one device."""
 
-    parameters: int = 0  # float32, of training
+    parameters: int = 0  # of training, and of the reference where there is one
     optimizer: int = 0
     decoding: int = 0  # parameters in the layout of decoding
     cache: int = 0  # keys and values
@@ -72,15 +73,23 @@ def arrays(blueprint: Blueprint) -> Split:
 
 def alive_elsewhere(blueprint: Blueprint, blueprints: Blueprints, stage: StageConfig) -> Split:
     """What the run holds meanwhile that is neither argument nor result of the program."""
-    parameters, optimizer = device_bytes(blueprints.params), device_bytes(blueprints.train_state(stage).opt_state)
+    state = blueprints.train_state(stage)
+    optimizer, reference = device_bytes(state.opt_state), device_bytes(state.reference)
+    parameters = device_bytes(blueprints.params) + reference
     prompts = device_bytes(blueprints.prompts(stage.prompts_per_step))
     kind = blueprint.name.rpartition(": ")[2]
     if kind in ("prefill", "decode"):
         return Split(parameters=parameters, optimizer=optimizer, batch=prompts if kind == "decode" else 0)
     if kind == "publish":
-        return Split(optimizer=optimizer, batch=prompts)
+        return Split(parameters=reference, optimizer=optimizer, batch=prompts)
+    if kind == "update":
+        return Split(parameters=reference, optimizer=optimizer)
+    if kind == "finish":
+        return Split(batch=prompts)
     if kind == "score":
-        return Split(optimizer=optimizer, decoding=device_bytes(blueprints.rollout_params))
+        return Split(parameters=reference, optimizer=optimizer, decoding=device_bytes(blueprints.rollout_params))
+    if kind.startswith("reference"):
+        return Split(optimizer=optimizer)
     return Split()
 
 
@@ -90,7 +99,9 @@ def split(blueprint: Blueprint, measured: Sizes, elsewhere: Split, gradients: in
     counted = measured.arguments + measured.outputs - measured.aliased
     gradients = min(gradients, measured.temporary)
     own = own._replace(
-        padding=max(0, counted - own.total), gradients=gradients, activations=measured.temporary - gradients
+        padding=max(0, counted - own.total),
+        gradients=own.gradients + gradients,
+        activations=measured.temporary - gradients,
     )
     return own.plus(elsewhere)
 
@@ -108,7 +119,13 @@ def device_bytes(tree: Any) -> int:
 def _add(roles: dict[str, int], name: str, tree: Any, program: str) -> None:
     """Add a tree's bytes to the roles of what it holds."""
     if isinstance(tree, TrainState):
-        found = {"parameters": tree.params, "optimizer": tree.opt_state, "batch": (tree.step, tree.key)}
+        found = {
+            "parameters": (tree.params, tree.reference),
+            "optimizer": tree.opt_state,
+            "batch": (tree.step, tree.key),
+        }
+    elif isinstance(tree, Progress):
+        found = {"gradients": tree.gradient, "batch": tree._replace(gradient=None)}
     elif isinstance(tree, Context | State):
         cache = (tree.keys, tree.values)
         found = {"cache": cache, "batch": tree._replace(keys=None, values=None)}
@@ -124,7 +141,7 @@ def _add(roles: dict[str, int], name: str, tree: Any, program: str) -> None:
 
 def _role(name: str, program: str) -> str:
     """The role of an argument by its name, of a result by its program's."""
-    results = {"init": "parameters", "publish": "decoding", "optimizer": "optimizer"}
+    results = {"init": "parameters", "publish": "decoding", "optimizer": "optimizer", "reference": "parameters"}
     if name == "outputs":
         return results.get(program.rpartition(": ")[2], "batch")
-    return {"params": "parameters", "rollout_params": "decoding"}.get(name, "batch")
+    return {"params": "parameters", "reference": "parameters", "rollout_params": "decoding"}.get(name, "batch")

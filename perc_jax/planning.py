@@ -15,8 +15,10 @@ from jax.experimental import topologies as compile_only
 
 from perc_jax import flops, hlo, plan_advice, plan_memory, sharding, topologies
 from perc_jax.batch import TokenIds
-from perc_jax.blueprints import Blueprint, Blueprints
+from perc_jax.blueprint import Blueprint
+from perc_jax.blueprints import Blueprints
 from perc_jax.config import Config, StageConfig
+from perc_jax.rollout_blueprints import RolloutBlueprints
 from perc_jax.topologies import Topology
 
 # What to expect of the ceilings: dense training of this kind reaches 35 to 50 % of the peak on TPUs (figures published
@@ -100,15 +102,26 @@ def programs(blueprints: Blueprints) -> Iterator[tuple[StageConfig, Blueprint]]:
     yield stages[0], blueprints.publish()
     for stage in stages:
         yield stage, blueprints.optimizer(stage)
+        for program in blueprints.reference(stage) or ():
+            yield stage, program
         if stage.kind == "grpo":
-            for program in blueprints.rollout(stage):
+            for program in _of_rollout(blueprints.rollout(stage)):
                 yield stage, program
-        yield stage, blueprints.update(stage)
+        update = blueprints.update(stage)
+        yield stage, update.gradients[max(update.gradients)]  # in narrower rows it needs less
+        yield stage, update.finish
     largest = max((stage.prompts_per_step for stage in stages if stage.kind == "grpo"), default=0)
     if blueprints.config.evaluation.batch > largest:
-        for program in blueprints.rollout(None):
+        for program in _of_rollout(blueprints.rollout(None)):
             yield stages[0], program
     yield stages[0], blueprints.score()
+
+
+def _of_rollout(rollout: RolloutBlueprints) -> list[Blueprint]:
+    """Those of a rollout's programs that hold the most: decoding on the longest ring, moving to it, and the pool's."""
+    rings = rollout.config.rings
+    moved = [program for (_, ring), program in rollout.resize.items() if ring == rings[-1]]
+    return [rollout.prefill, rollout.decode[rings[-1]], *moved, *(rollout.pool or ())]
 
 
 def _measure(blueprints: Blueprints, stage: StageConfig, blueprint: Blueprint, say: Callable[[str], None]) -> Measured:

@@ -7,20 +7,49 @@ devices once, after the last chunk. It knows no loss.
 """
 
 import functools
+import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jax.sharding import PartitionSpec
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 
 from perc_jax import sampling
 from perc_jax.batch import Array, PromptBatch, TokenIds
 from perc_jax.model import Qwen2_5_VL, layout
+from perc_jax.model.layers import Remat
 from perc_jax.model.layout import ROW_AXES, free_axes
 
 CHUNK_BYTES = 2**29  # of one chunk's float32 logits on one device
+
+
+class Packing(NamedTuple):
+    """Where the tokens of G completions stand when they are written one after the other, without their padding.
+
+    Worked example, G = 2, C = 4, lengths 3 and 2, width 6: sources 0 1 2 4 5 4, columns 0 1 2 0 1 0.
+    """
+
+    sources: Int[Array, "P W"]  # of each place: g * C + c
+    columns: Int[Array, "P W"]  # c; 0 at the places that are left over
+    places: Int[Array, "P G C"]  # of each token; anything beyond its completion's length
+    is_inside: Bool[Array, "P G C"]  # up to each completion's length
+
+
+def pack(mask: Bool[Array, "P G C"], width: int) -> Packing:
+    """Cut each completion after its last token that the mask names; together they must fit into `width` places."""
+    group, length = mask.shape[1:]
+    column = jnp.arange(length)
+    lengths = jnp.max(jnp.where(mask, column + 1, 0), axis=2)
+    ends = jnp.cumsum(lengths, axis=1)
+    place = jnp.arange(width)
+    owner = jnp.sum(place[:, None] >= ends[:, None], axis=2)
+    last = jnp.minimum(owner, group - 1)
+    first = jnp.take_along_axis(ends - lengths, last, axis=1)
+    columns = jnp.where(owner < group, place - first, 0)
+    places = jnp.minimum((ends - lengths)[..., None] + column, width - 1)
+    return Packing(last * length + columns, columns, places, column < lengths[..., None])
 
 
 def completion_logprobs(
@@ -28,19 +57,32 @@ def completion_logprobs(
     ids: TokenIds,
     prompts: PromptBatch,
     tokens: Int[Array, "P G C"],
+    mask: Bool[Array, "P G C"],
     temperature: float,
     *,
-    remat: bool,
+    width: int,
+    remat: Remat,
 ) -> tuple[Float[Array, "P G C"], Float[Array, "P G C"]]:
     """Log-probability of every completion token and, without gradient, entropy of the distribution it was drawn from.
 
-    Both are float32; the entropy is in nats.
+    Both are float32, and 0 beyond a completion's last token of the mask; the entropy is in nats. `width`: places of a
+    row for all its completions, G x C at most.
     """
-    prompt_hidden, hidden = model.forward(prompts, tokens, remat=remat)
+    packing = pack(mask, width)
+    packed = jnp.take_along_axis(tokens.reshape(len(tokens), -1), packing.sources, axis=1)
+    prompt_hidden, hidden = model.rows(prompts, packed, packing.columns, longest=tokens.shape[2], remat=remat)
     # Token c is predicted by what stands before it: the prompt's last token, then the completion's tokens 0..C-2.
-    first = jnp.broadcast_to(prompt_hidden[:, -1:, None].swapaxes(1, 2), (*hidden.shape[:2], 1, hidden.shape[-1]))
-    before = jnp.concatenate([first, hidden[:, :, :-1]], axis=2)
-    return _score(functools.partial(_judge, ids, temperature), before, tokens, model.text.head_kernel())
+    first = prompt_hidden[:, -1:]
+    before = jnp.concatenate([first, hidden[:, :-1]], axis=1)
+    before = jnp.where((packing.columns == 0)[..., None], first, before)
+    found = _score(functools.partial(_judge, ids, temperature), before, packed, model.text.head_kernel())
+    places = packing.places.reshape(len(tokens), -1)
+
+    def unpacked(values: Float[Array, "P W"]) -> Float[Array, "P G C"]:
+        whole = jnp.take_along_axis(values, places, axis=1).reshape(tokens.shape)
+        return jnp.where(packing.is_inside, whole, 0.0)
+
+    return unpacked(found[0]), unpacked(found[1])
 
 
 def _judge(
@@ -52,8 +94,8 @@ def _judge(
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(0,))
 def _score(
-    judge: Callable[..., Any], hidden: Float[Array, "P G C D"], tokens: Int[Array, "P G C"], kernel: Float[Array, "D V"]
-) -> tuple[Float[Array, "P G C"], Float[Array, "P G C"]]:
+    judge: Callable[..., Any], hidden: Float[Array, "*n D"], tokens: Int[Array, "*n"], kernel: Float[Array, "D V"]
+) -> tuple[Float[Array, "*n"], Float[Array, "*n"]]:
     """`judge(logits, tokens)` of every position, logits = hidden x kernel, chunk by chunk."""
     return _score_forward(judge, hidden, tokens, kernel)[0]
 
@@ -65,7 +107,7 @@ def _score_forward(judge: Callable[..., Any], hidden: Array, tokens: Array, kern
         return jax.tree.map(lambda x: _whole(x, tokens.shape), out)
 
     rows = PartitionSpec(free_axes(*ROW_AXES) or None)
-    run = _on_each_device(run, (PartitionSpec(), rows, rows), (rows, rows))
+    run = on_each_device(run, (PartitionSpec(), rows, rows), (rows, rows))
     return run(kernel.astype(hidden.dtype), hidden, tokens), (hidden, tokens, kernel)
 
 
@@ -87,7 +129,7 @@ def _score_backward(judge: Callable[..., Any], saved: Any, given: Any) -> tuple[
 
     rows, whole = PartitionSpec(axes or None), PartitionSpec()
     kept = layout.stored_axes(kernel.shape[0])
-    run = _on_each_device(run, (whole, rows, rows, (rows, rows)), (rows, PartitionSpec(kept or None)))
+    run = on_each_device(run, (whole, rows, rows, (rows, rows)), (rows, PartitionSpec(kept or None)))
     to_hidden, to_kernel = run(kernel.astype(hidden.dtype), hidden, tokens, given)
     return to_hidden, None, to_kernel.astype(kernel.dtype)
 
@@ -112,13 +154,13 @@ def _logits(hidden: Float[Array, "n D"], kernel: Float[Array, "D V"]) -> Float[A
 
 
 def _chunks(tree: Any, shape: tuple[int, ...], vocabulary: int) -> Any:
-    """Join the leading [P, G, C] = `shape` of every leaf and cut it into equal chunks, zeros at the end."""
-    count = shape[0] * shape[1] * shape[2]
+    """Join the leading dimensions `shape` of every leaf and cut them into equal chunks, zeros at the end."""
+    count = math.prod(shape)
     chunks = -(-count * vocabulary * 4 // CHUNK_BYTES)
     size = -(-count // chunks)
 
     def cut(leaf: Array) -> Array:
-        flat = leaf.reshape(count, *leaf.shape[3:])
+        flat = leaf.reshape(count, *leaf.shape[len(shape) :])
         flat = jnp.pad(flat, [(0, chunks * size - count)] + [(0, 0)] * (flat.ndim - 1))
         return flat.reshape(chunks, size, *flat.shape[1:])
 
@@ -128,10 +170,10 @@ def _chunks(tree: Any, shape: tuple[int, ...], vocabulary: int) -> Any:
 def _whole(chunks: Array, shape: tuple[int, ...]) -> Array:
     """Undo `_chunks` for one leaf."""
     flat = chunks.reshape(-1, *chunks.shape[2:])
-    return flat[: shape[0] * shape[1] * shape[2]].reshape(shape)
+    return flat[: math.prod(shape[: len(shape) - flat.ndim + 1])].reshape(shape)
 
 
-def _on_each_device(run: Callable[..., Any], inputs: Any, outputs: Any) -> Callable[..., Any]:
+def on_each_device(run: Callable[..., Any], inputs: Any, outputs: Any) -> Callable[..., Any]:
     """Run on each device's own rows of the mesh in force; other axes than those of the rows stay the compiler's."""
     axes = free_axes(*ROW_AXES)
     if not axes:

@@ -12,10 +12,13 @@ import jax
 import numpy as np
 from jax.sharding import Mesh
 
-from perc_jax import sharding
+from perc_jax import lora, packing, sharding
 from perc_jax.batch import Completions, PromptBatch, TokenIds, TrainBatch
-from perc_jax.blueprints import Blueprint, Blueprints
+from perc_jax.blueprint import Blueprint
+from perc_jax.blueprints import Blueprints
 from perc_jax.config import Config, StageConfig
+from perc_jax.generation import Generation
+from perc_jax.rollout_blueprints import RolloutBlueprints
 from perc_jax.update import Metrics, TrainState
 
 Score = Callable[[Any, PromptBatch, np.ndarray], np.ndarray]
@@ -41,7 +44,6 @@ class Programs:
         self.blueprints = Blueprints(config, ids, mesh)
         self.mesh, self.params = self.blueprints.mesh, self.blueprints.params
         self.table: list[Compiled] = []
-        self._max_tokens, self._segment_tokens = config.rollout.max_tokens, config.rollout.segment_tokens
         self._seed = np.uint32(config.seed)
         self._publish = self.compile(self.blueprints.publish())
         self._greedy = Sampler(self, self.blueprints.rollout(None)) if greedy else None
@@ -59,6 +61,12 @@ class Programs:
         """Random parameters from the run's seed, laid out for training."""
         return self.compile(self.blueprints.init())(self._seed)
 
+    def with_adapters(self, base: Any) -> Any:
+        """Parameters that were read from a folder, with the adapters of `init_params` where the config has them."""
+        if not self.blueprints.config.model.lora.rank:
+            return base
+        return lora.join(base, self.compile(self.blueprints.adapters())(self._seed))
+
     def publish(self, params: Any) -> Any:
         """The training parameters in the dtype and layout of decoding."""
         return self._publish(params)
@@ -66,22 +74,6 @@ class Programs:
     def greedy(self, params: Any, prompts: PromptBatch) -> Completions:
         """One greedy completion per prompt; host rows in, host rows out (G = 1)."""
         return self._greedy(params, prompts, np.zeros(len(prompts.tokens), np.uint32), seed=0)
-
-    def generate(
-        self, programs: tuple[Callable, Callable], params: Any, prompts: PromptBatch, rows: Any, key: Any, step: Any
-    ) -> Completions:
-        """Prefill, then decode segment after segment until all rows are done."""
-        prefill, decode = programs
-        context, state = prefill(params, prompts, rows, key, step)
-        # Each segment is dispatched before the one before it is known to be the last, so that the device never waits
-        # for the host; a segment that finds all rows done does nothing.
-        done = [np.False_]
-        for _ in range(-(-(self._max_tokens - 1) // self._segment_tokens)):
-            if done[0]:
-                break
-            state, finished = decode(params, context, state)
-            done = [*done[-1:], finished]
-        return state.completions()
 
     def scorer(self) -> Score:
         """Compile and return `score(params, prompts, tokens)`: the log-probabilities that training parameters give to
@@ -101,19 +93,19 @@ class Programs:
 class Sampler:
     """G completions per prompt for prompts of one shape; compiled when it is made. Host rows in, host rows out."""
 
-    def __init__(self, programs: Programs, blueprints: tuple[Blueprint, Blueprint]):
+    def __init__(self, programs: Programs, blueprints: RolloutBlueprints):
         self._programs = programs
-        self._pair = tuple(programs.compile(blueprint) for blueprint in blueprints)
+        self._generation = Generation(blueprints, programs.compile)
 
     def __call__(self, params: Any, prompts: PromptBatch, rows: np.ndarray, *, seed: int) -> Completions:
         """Sample; what a prompt gets depends on its name in `rows` (uint32 [P]) and the seed, not on its place."""
-        return sharding.rows_to_host(self._programs.generate(self._pair, *self._inputs(params, prompts, rows, seed)))
+        return sharding.rows_to_host(self._generation(*self._inputs(params, prompts, rows, seed)))
 
     def first_logprobs(self, params: Any, prompts: PromptBatch) -> np.ndarray:
         """The log-probability [P] of each prompt's first token, by the prefill alone."""
-        prefill, _ = self._pair
-        _, state = prefill(*self._inputs(params, prompts, np.zeros(len(prompts.tokens), np.uint32), 0))
-        return sharding.rows_to_host(state.logprobs)[:, 0, 0]
+        inputs = self._inputs(params, prompts, np.zeros(len(prompts.tokens), np.uint32), 0)
+        _, state = self._generation.prefill(*inputs)
+        return sharding.rows_to_host(state.groups.logprobs)[:, 0, 0]
 
     def _inputs(self, params: Any, prompts: PromptBatch, rows: np.ndarray, seed: int) -> tuple[Any, ...]:
         on_mesh = sharding.rows_to_mesh((prompts, rows), self._programs.mesh)
@@ -121,20 +113,68 @@ class Sampler:
 
 
 class StagePrograms:
-    """The programs of one stage: fresh optimizer state, rollout, update."""
+    """The programs of one stage: fresh optimizer state, rollout, update; with a KL term also its reference policy."""
 
     def __init__(self, programs: Programs, stage: StageConfig):
-        self._programs, blueprints = programs, programs.blueprints
+        self._programs, self._stage, blueprints = programs, stage, programs.blueprints
         self.state = blueprints.train_state(stage)
         self.init_opt_state = programs.compile(blueprints.optimizer(stage))
-        self._update = programs.compile(blueprints.update(stage))
+        self._begin, gradients, self._finish = blueprints.update(stage)
+        self._begin, self._finish = programs.compile(self._begin), programs.compile(self._finish)
+        self._gradients = {width: programs.compile(blueprint) for width, blueprint in gradients.items()}
+        self._keep = self._score = None
+        if pair := blueprints.reference(stage):
+            self._keep, self._score = (programs.compile(blueprint) for blueprint in pair)
+        count, group = stage.prompts_per_step // jax.process_count(), stage.group_size
+        shapes = (blueprints.config.data.max_prompt_tokens,), (group, blueprints.config.rollout.max_tokens)
+        self.plan(*(np.zeros((count, *shape), bool) for shape in shapes))  # the hosts' exchange is compiled now
         if stage.kind == "grpo":
-            self._rollout = tuple(programs.compile(program) for program in blueprints.rollout(stage))
+            self._rollout = Generation(blueprints.rollout(stage), programs.compile)
+
+    def begin(self, state: TrainState) -> TrainState:
+        """The state at the stage's start: parameters, step and key as they are, all else fresh."""
+        reference = self._keep(state.params) if self._keep else ()
+        return state._replace(opt_state=self.init_opt_state(state.params), reference=reference)
 
     def sample(self, params: Any, prompts: PromptBatch, rows: jax.Array, state: TrainState) -> Completions:
         """G completions per prompt: global device arrays in and out; `rows` (uint32) names the prompts."""
-        return self._programs.generate(self._rollout, params, prompts, rows, state.key, state.step)
+        return self._rollout(params, prompts, rows, state.key, state.step)
 
-    def update(self, state: TrainState, batch: TrainBatch) -> tuple[TrainState, Metrics]:
-        """One optimizer step on global device arrays; consumes the state."""
-        return self._update(state, batch)
+    def occupancy(self) -> dict[str, float]:
+        """How much of what the last `sample` decoded was of use, by the metrics' paths."""
+        return self._rollout.occupancy()
+
+    def plan(self, prompt_mask: np.ndarray, mask: np.ndarray) -> packing.Plan:
+        """How a step's updates are cut, from this host's rows: masks of prompts [P, S] and of completions [P, G, C]."""
+        tokens = np.stack([prompt_mask.sum(axis=1), packing.lengths(mask).sum(axis=1)], axis=1)
+        prompts, completions = sharding.rows_of_all_hosts(tokens.astype(np.int32)).T
+        return packing.plan(
+            prompts,
+            completions,
+            devices=self._programs.blueprints.rows,
+            prompt_width=prompt_mask.shape[1],
+            widths=tuple(self._gradients),
+            micro_batches=self._stage.micro_batches,
+            updates=self._stage.updates_per_rollout,
+        )
+
+    def update(self, state: TrainState, batch: TrainBatch, plan: packing.Plan) -> tuple[TrainState, list[Metrics]]:
+        """The optimizer updates of one step on global device arrays, with the metrics of each; consumes the state."""
+        if self._score:
+            reference = self._score(state.params, state.reference, batch.prompts, batch.tokens)
+            batch = batch._replace(reference=reference)
+        metrics = []
+        for part, micro_batches in enumerate(plan.updates):
+            progress = self._begin(state.params, batch.mask, batch.advantages, np.int32(part))
+            for width, rows in micro_batches:
+                mine = sharding.rows_to_mesh(_own(rows), self._programs.mesh)
+                progress = self._gradients[width](state.params, progress, batch, mine)
+            state, found = self._finish(state, progress, np.int32(part == len(plan.updates) - 1))
+            metrics.append(found)
+        return state, metrics
+
+
+def _own(rows: np.ndarray) -> np.ndarray:
+    """Of one row per data-parallel device, those of this host's devices."""
+    share = len(rows) // jax.process_count()
+    return rows[jax.process_index() * share :][:share].astype(np.int32)

@@ -146,6 +146,13 @@ def rows_to_host(tree: Any) -> Any:
     return jax.tree.map(local, tree)
 
 
+def rows_of_all_hosts(rows: np.ndarray) -> np.ndarray:
+    """Join the rows of a small batch from all hosts, in the global batch's order, on each of them."""
+    if jax.process_count() == 1:
+        return rows
+    return multihost_utils.process_allgather(rows, tiled=True)
+
+
 def sum_over_hosts(values: dict[str, float]) -> dict[str, float]:
     """Add up each entry over all hosts (float64 on one host, float32 across several); at most `MAX_SUMS` of them."""
     if jax.process_count() == 1:

@@ -1,28 +1,34 @@
 """The updates of one step over group rows: `TrainBatch` in, new `TrainState` and metrics out, compiled once per stage.
 
+    begin -> gradient, once per micro-batch, each in rows of one of the stage's widths -> finish
+
 A group is one row `[prompt | completion 1 | … | completion G]`, so the prompt and its image are computed once. The
 loss is divided by a number that belongs to the update's *global* batch (by default its trained tokens), counted before
-any micro-batch is cut, so micro-batches and devices change memory and speed but not the gradient.
+any micro-batch is cut, so micro-batches, widths and devices change memory and speed but not the gradient. Which groups
+make a micro-batch, and how wide its rows are, is the host's plan (`packing.py`).
 """
 
-from collections.abc import Callable, Sequence
+import statistics
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import optax
+from jax.sharding import PartitionSpec
 from jaxtyping import Array, Float, Int, UInt32
 
 from perc_jax import grpo, sft
 from perc_jax.batch import PromptBatch, TokenIds, TrainBatch
 from perc_jax.config import LossConfig, ModelConfig, StageConfig
 from perc_jax.model import bind
+from perc_jax.model.layers import Remat
+from perc_jax.model.layout import ROW_AXES, free_axes
 from perc_jax.optimizer import join, split_frozen
-from perc_jax.policy import completion_logprobs
+from perc_jax.policy import completion_logprobs, on_each_device
 
 Metrics = dict[str, Float[Array, ""]]
 GRPO = LossConfig()
-Update = Callable[["TrainState", TrainBatch], tuple["TrainState", Metrics]]
 
 
 class TrainState(NamedTuple):
@@ -47,24 +53,34 @@ class _Sums(NamedTuple):
     mismatch_max: Float[Array, ""]
 
 
+class Progress(NamedTuple):
+    """An update under way: what its micro-batches have added up to so far."""
+
+    gradient: Any  # like the trained parameters
+    sums: _Sums
+    total: Float[Array, ""]  # what the loss is divided by
+    trained: Float[Array, ""]  # tokens of groups with signal
+
+
 def make_loss(
     config: ModelConfig,
     ids: TokenIds,
     *,
     kind: str,
     temperature: float,
-    remat: bool = False,
+    remat: Remat = "none",
     terms: LossConfig = GRPO,
     on_policy: bool = True,
 ) -> Callable[..., tuple[Array, _Sums]]:
-    """Build `loss(params, batch, total) -> (loss, sums)`: the stage's loss of a (micro-)batch divided by `total`.
+    """Build `loss(params, batch, total, width) -> (loss, sums)`: the stage's loss of a (micro-)batch over `total`.
 
-    `on_policy`: the parameters are always those that sampled the batch (`grpo.policy_loss_sum`).
+    `width`: places of a row for all completions of a group; they must fit. `on_policy`: the parameters are always those
+    that sampled the batch (`grpo.policy_loss_sum`).
     """
 
-    def loss(params: Any, batch: TrainBatch, total: Float[Array, ""]) -> tuple[Float[Array, ""], _Sums]:
-        model = bind(config, params)
-        logprobs, entropy = completion_logprobs(model, ids, batch.prompts, batch.tokens, temperature, remat=remat)
+    def loss(params: Any, batch: TrainBatch, total: Float[Array, ""], width: int) -> tuple[Float[Array, ""], _Sums]:
+        model, given = bind(config, params), (batch.prompts, batch.tokens, batch.mask)
+        logprobs, entropy = completion_logprobs(model, ids, *given, temperature, width=width, remat=remat)
         divergence = grpo.Divergence(jnp.float32(0), jnp.float32(0))
         if kind == "grpo":
             policy_loss = grpo.policy_loss_sum(
@@ -88,7 +104,9 @@ def make_score(config: ModelConfig, ids: TokenIds, temperature: float) -> Callab
     """Build `score(params, prompts, tokens) -> logprobs`: what the trainer's forward pass says of given completions."""
 
     def score(params: Any, prompts: PromptBatch, tokens: Int[Array, "P G C"]) -> Float[Array, "P G C"]:
-        return completion_logprobs(bind(config, params), ids, prompts, tokens, temperature, remat=False)[0]
+        given, width = jnp.ones(tokens.shape, bool), tokens.shape[1] * tokens.shape[2]
+        model = bind(config, params)
+        return completion_logprobs(model, ids, prompts, tokens, given, temperature, width=width, remat="none")[0]
 
     return score
 
@@ -120,101 +138,115 @@ def make_reference_score(
     return score_reference
 
 
-def make_gradient(
-    loss: Callable[..., Any], micro_batches: int, frozen: Sequence[str] = (), terms: LossConfig = GRPO
-) -> Callable[[Any, TrainBatch], tuple[Any, _Sums, Array]]:
-    """Build `gradient(params, batch) -> (gradient, sums, total)`, accumulated over micro-batches of prompts.
+def make_gradient(loss: Callable[..., Any], frozen: Sequence[str] = ()) -> Callable[..., tuple[Any, _Sums]]:
+    """Build `gradient(params, batch, total, width) -> (gradient, sums)` of a loss of `make_loss`.
 
-    `total` is what the loss was divided by, which `terms` decides.
     The gradient has no leaf for parameters that match a pattern of `frozen`: nothing is computed or stored for them.
     """
 
-    def gradient(params: Any, batch: TrainBatch) -> tuple[Any, _Sums, Float[Array, ""]]:
-        params, fixed = split_frozen(params, frozen)
-        total = grpo.normaliser(batch.mask, batch.advantages, terms)
-        value_and_grad = jax.value_and_grad(lambda trained, *rest: loss(join(trained, fixed), *rest), has_aux=True)
-        if micro_batches == 1:
-            (_, sums), grads = value_and_grad(params, batch, total)
-            return grads, sums, total
-
-        def accumulate(carry: tuple[Any, _Sums], micro: TrainBatch) -> tuple[tuple[Any, _Sums], None]:
-            (_, sums), grads = value_and_grad(params, micro, total)
-            added = _Sums(*[old + new for old, new in zip(carry[1], sums, strict=True)])
-            added = added._replace(mismatch_max=jnp.maximum(carry[1].mismatch_max, sums.mismatch_max))
-            return (jax.tree.map(jnp.add, carry[0], grads), added), None
-
-        start = (jax.tree.map(jnp.zeros_like, params), _Sums(*[jnp.float32(0)] * len(_Sums._fields)))
-        (grads, sums), _ = jax.lax.scan(accumulate, start, _cut(batch, micro_batches))
-        return grads, sums, total
+    def gradient(params: Any, batch: TrainBatch, total: Float[Array, ""], width: int) -> tuple[Any, _Sums]:
+        trained, fixed = split_frozen(params, frozen)
+        value_and_grad = jax.value_and_grad(
+            lambda trained: loss(join(trained, fixed), batch, total, width), has_aux=True
+        )
+        (_, sums), found = value_and_grad(trained)
+        return found, sums
 
     return gradient
 
 
-def _cut(batch: TrainBatch, count: int) -> TrainBatch:
-    """Cut prompts into `count` parts, stacked: rows p, p + count, … are part p, so devices keep their own rows."""
-    return jax.tree.map(lambda leaf: leaf.reshape(leaf.shape[0] // count, count, *leaf.shape[1:]).swapaxes(0, 1), batch)
+class Update(NamedTuple):
+    """The three programs of an update, to be jitted by the caller; k of each step where a rollout serves k updates.
+
+    begin(params, mask, advantages, part) -> progress
+    gradient(params, progress, batch, rows, width) -> progress
+        adds the micro-batch of these `rows` [D, n]: of each data-parallel device, by their place among its own
+    finish(state, progress, steps) -> state, metrics
+        one optimizer update; `steps` is 1 after the last update of a step, else 0
+
+    With `updates_per_rollout` k > 1 the prompts are cut into k parts, each of which makes one optimizer update, as in
+    DAPO and GSPO: part p has rows p, p + k, …; from the second on, the policy is no longer the one that sampled. All k
+    belong to one step, so a checkpoint never stands between them.
+    """
+
+    begin: Callable[..., Progress]
+    gradient: Callable[..., Progress]
+    finish: Callable[..., tuple[TrainState, Metrics]]
 
 
 def make_update(
     config: ModelConfig, stage: StageConfig, ids: TokenIds, optimizer: optax.GradientTransformation, temperature: float
 ) -> Update:
-    """Build `update(state, batch) -> (state, metrics)`, to be jitted by the caller with the state donated.
-
-    With `updates_per_rollout` k > 1 the prompts are cut into k parts, each of which makes one optimizer update, as in
-    DAPO and GSPO: from the second on, the policy is no longer the one that sampled. All k belong to one step, so a
-    checkpoint never stands between them.
+    """Build the programs of a stage's updates; the caller donates `progress` to the second, `state` to the third.
 
     Metrics are float32 scalars: loss, entropy (nats per token), gradient norm before clipping, tokens that carry loss
     (those of groups with signal), the mean and maximum difference |p_sampler - p_trainer|, and whether the gradient was
     finite (if not, the update changed nothing). Where ratios can be clipped: the share of tokens whose were; with a KL
     term: its estimate's mean over all tokens.
-    Over several updates: means, but the sum of tokens, the difference at the first one, and whether all were finite.
     """
-    on_policy = stage.updates_per_rollout == 1
+    on_policy, frozen = stage.updates_per_rollout == 1, stage.optimizer.frozen
     loss = make_loss(
         config, ids, kind=stage.kind, temperature=temperature, remat=stage.remat, terms=stage.loss, on_policy=on_policy
     )
-    frozen = stage.optimizer.frozen
-    gradient = make_gradient(loss, stage.micro_batches, frozen, stage.loss)
+    add = make_gradient(loss, frozen)
 
-    def once(carry: tuple[Any, Any], batch: TrainBatch) -> tuple[tuple[Any, Any], Metrics]:
-        params, opt_state = carry
-        grads, sums, total = gradient(params, batch)
-        trained, fixed = split_frozen(params, frozen)
-        updates, opt_state = optimizer.update(grads, opt_state, trained)
-        grad_norm = optax.tree.norm(grads)
-        tokens = grpo.trained_count(batch.mask, batch.advantages)
+    def begin(params: Any, mask: Array, advantages: Array, part: Int[Array, ""]) -> Progress:
+        mine = jnp.arange(len(mask)) % stage.updates_per_rollout == part
+        mask, advantages = mask & mine[:, None, None], jnp.where(mine[:, None], advantages, 0.0)
+        return Progress(
+            jax.tree.map(jnp.zeros_like, split_frozen(params, frozen)[0]),
+            _Sums(*[jnp.float32(0)] * len(_Sums._fields)),
+            grpo.normaliser(mask, advantages, stage.loss, groups=len(mask) // stage.updates_per_rollout),
+            grpo.trained_count(mask, advantages),
+        )
+
+    def gradient(params: Any, progress: Progress, batch: TrainBatch, rows: Int[Array, "D n"], width: int) -> Progress:
+        found, sums = add(params, _own_rows(batch, rows), progress.total, width)
+        added = _Sums(*[old + new for old, new in zip(progress.sums, sums, strict=True)])
+        added = added._replace(mismatch_max=jnp.maximum(progress.sums.mismatch_max, sums.mismatch_max))
+        return progress._replace(gradient=jax.tree.map(jnp.add, progress.gradient, found), sums=added)
+
+    def finish(state: TrainState, progress: Progress, steps: Int[Array, ""]) -> tuple[TrainState, Metrics]:
+        trained, fixed = split_frozen(state.params, frozen)
+        updates, opt_state = optimizer.update(progress.gradient, state.opt_state, trained)
+        sums, grad_norm = progress.sums, optax.tree.norm(progress.gradient)
         metrics = {
-            "train/loss": sums.loss / total,
+            "train/loss": sums.loss / progress.total,
             "train/entropy": sums.entropy / sums.tokens,
             "train/grad_norm": grad_norm,
-            "train/tokens": tokens,
+            "train/tokens": progress.trained,
             "train/is_finite": jnp.isfinite(grad_norm).astype(jnp.float32),
         }
         if stage.kind == "grpo":
             metrics["mismatch/prob_diff_mean"] = sums.mismatch / sums.tokens
             metrics["mismatch/prob_diff_max"] = sums.mismatch_max
             if not on_policy or stage.loss.objective == "cispo":
-                metrics["train/clipped_share"] = sums.clipped / tokens
+                metrics["train/clipped_share"] = sums.clipped / progress.trained
             if stage.loss.kl_coef:
                 metrics["train/kl"] = sums.kl / sums.tokens
-        return (join(optax.apply_updates(trained, updates), fixed), opt_state), metrics
+        params = join(optax.apply_updates(trained, updates), fixed)
+        return state._replace(params=params, opt_state=opt_state, step=state.step + steps), metrics
 
-    def update(state: TrainState, batch: TrainBatch) -> tuple[TrainState, Metrics]:
-        carry = state.params, state.opt_state
-        if on_policy:
-            carry, metrics = once(carry, batch)
-        else:
-            carry, each = jax.lax.scan(once, carry, _cut(batch, stage.updates_per_rollout))
-            metrics = {name: _over_updates(name, values) for name, values in each.items()}
-        params, opt_state = carry
-        return state._replace(params=params, opt_state=opt_state, step=state.step + 1), metrics
-
-    return update
+    return Update(begin, gradient, finish)
 
 
-def _over_updates(name: str, values: Float[Array, "k"]) -> Float[Array, ""]:
-    """One metric of a step from those of its k updates."""
-    if name.startswith("mismatch/"):
-        return values[0]  # later the policies differ by what was learnt
-    return {"train/tokens": jnp.sum, "train/is_finite": jnp.min}.get(name, jnp.mean)(values)
+def _own_rows(batch: TrainBatch, rows: Int[Array, "D n"]) -> TrainBatch:
+    """These rows of each device's part of the batch; they stay where they are."""
+
+    def run(batch: TrainBatch, rows: Array) -> TrainBatch:
+        return jax.tree.map(lambda leaf: leaf[rows[0]], batch)
+
+    split = PartitionSpec(free_axes(*ROW_AXES) or None)
+    return on_each_device(run, (split, split), split)(batch, rows)
+
+
+def of_step(updates: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """A step's metrics from those of its updates: means, but the sum of tokens, the mismatch at the first one (later
+    the policies differ by what was learnt), and whether all gradients were finite."""
+
+    def whole(name: str, values: list[float]) -> float:
+        if name.startswith("mismatch/"):
+            return values[0]
+        return {"train/tokens": sum, "train/is_finite": min}.get(name, statistics.fmean)(values)
+
+    return {name: whole(name, [update[name] for update in updates]) for name in updates[0]}

@@ -16,8 +16,9 @@ import jax
 import numpy as np
 from model_cases import CASES, IMAGE_ID, Built, Case, Draws, build, compiled, random_tensors, relative
 
+from perc_jax import grpo
 from perc_jax.batch import TokenIds, TrainBatch
-from perc_jax.config import ModelConfig
+from perc_jax.config import LossConfig, ModelConfig
 from perc_jax.model import bind
 from perc_jax.model.params import from_hf, to_hf
 from perc_jax.rollout import make_rollout
@@ -123,7 +124,9 @@ def gradients(given: Inputs) -> Answers:
     loss = make_loss(given.config, given.ids, kind="grpo", temperature=TEMPERATURE)
     nothing = np.zeros(given.completions.shape, np.float32)
     batch = TrainBatch(given.built.batch, given.completions, given.mask, nothing, given.advantages)
-    found, _, _ = compiled(make_gradient(loss, micro_batches=1))(from_hf(given.config, given.tensors), batch)
+    gradient = functools.partial(make_gradient(loss), width=given.mask[0].size)
+    total = grpo.normaliser(given.mask, given.advantages, LossConfig())
+    found, _ = compiled(gradient)(from_hf(given.config, given.tensors), batch, total)
     return {f"gradient {name}": x for name, x in to_hf(given.config, found).items()}
 
 

@@ -73,7 +73,8 @@ def main() -> None:
     del decoding, context, rollout, completions, params
     found["live at update"] = live()
     found["peak before update"] = status("VmHWM") - empty
-    state, _ = stage.update(state, batch)
+    plan = stage.plan(np.ones(prompts.mask.shape, bool), np.ones(batch.mask.shape, bool))
+    state, _ = stage.update(state, batch, plan)
     jax.block_until_ready(state)
     found["peak at update"] = status("VmHWM") - empty
     json.dump(found, sys.stdout)

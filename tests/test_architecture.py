@@ -23,13 +23,13 @@ MAX_FILE_LINES = 400
 MAX_FUNCTION_LINES = 80
 
 ROOMS = {
-    "base": "__init__ config config_data batch statistics topologies flops hlo",
-    "host": "data prompt image questions pretrained hf_files tokenizer reward workers curriculum benchmarks",
+    "base": "__init__ config config_data batch packing statistics topologies flops hlo",
+    "host": "data drawing prompt image questions pretrained hf_files tokenizer reward workers curriculum benchmarks",
     "device": "model rollout update grpo sft lora optimizer sharding hosts sampling policy blueprints programs weights "
     "blueprint rollout_blueprints generation slots",
     "io": "checkpoint metrics progress files records interrupts",
     "program": "cli train loop rewarded groups supply samples evaluate evaluating compare suites sample answering "
-    "subject exams grade score export hf_folder bench plan planning plan_memory plan_advice plan_table "
+    "subject exams grade grading score export hf_folder bench plan planning plan_memory plan_advice plan_table "
     "report report_chart report_page report_tables",
 }
 LAYER = {room: layer for layer, rooms in ROOMS.items() for room in rooms.split()}

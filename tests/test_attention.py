@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from model_cases import Case, build, compiled, random_params, relative, small_config
 
-from perc_jax.model import attention, bind, blockwise, splash
+from perc_jax.model import attention, bind, blockwise, dense, splash
 
 RNG = np.random.default_rng
 WAYS = ("blockwise", "dense")
@@ -35,6 +35,12 @@ def written_out(q, k, v, seen):
     scores = np.where(seen[:, None, None], scores, -np.inf)
     weights = np.exp(scores - scores.max(axis=-1, keepdims=True))
     return np.einsum("pkrtu,pukd->ptkrd", weights / weights.sum(axis=-1, keepdims=True), v)
+
+
+def rows_of(mask, completion, group) -> dense.Rows:
+    """Rows in which every completion has the same length."""
+    columns = np.tile(np.arange(completion, dtype=np.int32), (len(mask), group))
+    return dense.Rows(mask, columns, completion)
 
 
 def group_rows(prompt, completion, group, kv_heads, repeats, width=8, prompts=2, seed=0):
@@ -84,7 +90,8 @@ def test_blocks_equal_the_rule_and_the_dense_way(case, monkeypatch):
     monkeypatch.setattr(blockwise, "BLOCK_SIDES", (side, side))
     prompt, completion, group = shape[:3]
     q, k, v, mask, real = group_rows(*shape)
-    ways = (functools.partial(attention.group_row, way, prompt_mask=mask, group=group) for way in WAYS)
+    rows = rows_of(mask, completion, group)
+    ways = (functools.partial(attention.group_row, way, rows=rows) for way in WAYS)
     rule = sees(prompt, completion, q.shape[1])
     wanted = written_out(q, k, v, rule & (real[:, None] | ~real[:, :, None]))
     for found in assert_same(*ways, (q, k, v), real):
@@ -95,11 +102,10 @@ def test_blocks_skip_what_cannot_be_seen(monkeypatch):
     """Keys that the rule hides may be anything, even not a number."""
     monkeypatch.setattr(blockwise, "BLOCK_SIDES", (4, 4))
     q, k, v, mask, _ = group_rows(8, 4, 2, 2, 2)
-    mask = np.ones_like(mask)
-    run = compiled(functools.partial(attention.group_row, "blockwise", group=2))
-    out = np.asarray(run(q, k, v, prompt_mask=mask))
+    run = compiled(functools.partial(attention.group_row, "blockwise", rows=rows_of(np.ones_like(mask), 4, 2)))
+    out = np.asarray(run(q, k, v))
     k[:, 12:], v[:, 12:] = np.nan, np.nan
-    again = np.asarray(run(q, k, v, prompt_mask=mask))
+    again = np.asarray(run(q, k, v))
     assert np.array_equal(out[:, :12], again[:, :12])
     assert np.isnan(again[:, 12:]).all()
 
@@ -108,11 +114,60 @@ def test_blocks_skip_what_cannot_be_seen(monkeypatch):
 def test_more_padding_changes_nothing(way, monkeypatch):
     monkeypatch.setattr(blockwise, "BLOCK_SIDES", (4, 4))
     q, k, v, mask, real = group_rows(9, 5, 2, 2, 2)
-    run = compiled(functools.partial(attention.group_row, way, group=2))
+
+    def run(mask, *inputs):
+        return compiled(functools.partial(attention.group_row, way, rows=rows_of(mask, 5, 2)))(*inputs)
+
     wide = [np.pad(x, [(0, 0), (6, 0)] + [(0, 0)] * (x.ndim - 2), constant_values=7) for x in (q, k, v)]
-    out = run(*wide, prompt_mask=np.pad(mask, [(0, 0), (6, 0)]))
-    wanted = run(q, k, v, prompt_mask=mask)
+    out = run(np.pad(mask, [(0, 0), (6, 0)]), *wide)
+    wanted = run(mask, q, k, v)
     assert relative(np.asarray(out)[:, 6:][real], np.asarray(wanted)[real]) <= 1e-5
+
+
+LENGTHS = {  # of completions one after the other in rows of 23 places, and a bound for them
+    "across blocks": ([[7, 1, 9, 6], [3, 3, 3, 3]], 9),
+    "one that fills the row": ([[23], [1, 1, 20]], 23),
+    "none": ([[], [5, 7]], 7),
+}
+
+
+def packed(lengths, longest, places=23):
+    """Rows of completions of different lengths: q, k, v, which places are real, and the rule written out."""
+    q, k, v, mask, _ = group_rows(9, places, 1, 2, 2)
+    columns, real = np.zeros((2, places), np.int32), np.zeros((2, places), bool)
+    seen = np.zeros((2, 9 + places, 9 + places), bool)
+    for p, row in enumerate(lengths):
+        seen[p, :9, :9] = np.tril(np.ones((9, 9), bool)) & mask[p]
+        seen[p, 9:, :9] = mask[p]
+        for first, length in zip(np.cumsum([0, *row]), row, strict=False):
+            columns[p, first : first + length], real[p, first : first + length] = np.arange(length), True
+            own = slice(9 + first, 9 + first + length)
+            seen[p, own, own] = np.tril(np.ones((length, length), bool))
+    return (q, k, v), np.concatenate([mask, real], axis=1), dense.Rows(mask, columns, longest), seen
+
+
+@pytest.mark.parametrize("way", [*WAYS, "splash"])
+@pytest.mark.parametrize("case", LENGTHS.values(), ids=LENGTHS)
+def test_completions_of_different_lengths_follow_the_rule(case, way, monkeypatch):
+    monkeypatch.setattr(blockwise, "BLOCK_SIDES", (4, 4))
+    inputs, real, rows, seen = packed(*case)
+    seen |= ~real[:, :, None]
+    weights = np.where(real[..., None, None, None], RNG(9).normal(size=inputs[0].shape), 0).astype(np.float32)
+    run = functools.partial(attention.group_row, way, rows=rows)
+    if way == "splash":
+        run = functools.partial(splash.group_row, rows=rows, interpret=True)
+    found, gradients = with_gradients(run)(inputs, weights)
+    assert relative(np.asarray(found)[real], written_out(*inputs, seen)[real]) <= 1e-5
+    _, wanted = with_gradients(lambda q, k, v: plainly(q, k, v, seen))(inputs, weights)
+    for name, gradient, other in zip("qkv", gradients, wanted, strict=True):
+        assert relative(gradient, other) <= 1e-4, name
+
+
+def plainly(q, k, v, seen):
+    """`written_out` that can be differentiated."""
+    scores = jnp.einsum("ptkrd,pukd->pkrtu", q, k) * q.shape[-1] ** -0.5
+    weights = jax.nn.softmax(jnp.where(seen[:, None, None], scores, -1e30))
+    return jnp.einsum("pkrtu,pukd->ptkrd", weights, v)
 
 
 def images(width=8, heads=3):
@@ -137,10 +192,13 @@ def test_the_kernels_mask_is_the_rule():
     for prompt, completion, group in ((5, 3, 4), (8, 0, 1), (4, 1, 3), (6, 7, 2)):
         row = prompt + group * completion
         mask = splash.GroupRows(row + 5, prompt, completion)
+        columns = rows_of(np.ones((1, prompt), bool), completion, group).columns
+        rule = np.asarray(mask.mask_function(mask.numbers(columns)[0][:, None], np.arange(row + 5)))
         everything = slice(0, row + 5)
-        assert np.array_equal(mask[everything, everything][:row, :row], sees(prompt, completion, row))
+        assert np.array_equal(rule[:row, :row], sees(prompt, completion, row))
         assert np.array_equal(mask[2:6, 1:7], mask[everything, everything][2:6, 1:7])
-        assert mask[everything, everything].any(axis=1).all()  # a row that sees nothing would divide by zero
+        assert not (rule & ~mask[everything, everything]).any()  # no block is skipped in which something is seen
+        assert rule.any(axis=1).all()  # a row that sees nothing would divide by zero
 
 
 @pytest.mark.parametrize("repeats", [1, 2])
@@ -148,9 +206,9 @@ def test_the_kernel_equals_the_dense_way(repeats, monkeypatch):
     """Interpreted: two blocks, a row that fills them not quite, left padding, forward and backward."""
     monkeypatch.setattr(splash, "BLOCK", 128)
     q, k, v, mask, real = group_rows(100, 70, 2, 2, repeats, width=16)
-    kernel = functools.partial(splash.group_row, prompt_mask=mask, group=2, interpret=True)
-    dense = functools.partial(attention.group_row, "dense", prompt_mask=mask, group=2)
-    assert_same(kernel, dense, (q, k, v), real)
+    kernel = functools.partial(splash.group_row, rows=rows_of(mask, 70, 2), interpret=True)
+    plain = functools.partial(attention.group_row, "dense", rows=rows_of(mask, 70, 2))
+    assert_same(kernel, plain, (q, k, v), real)
 
 
 def test_the_kernel_on_images_equals_the_dense_way():
@@ -163,7 +221,7 @@ def test_the_kernel_on_a_mesh_equals_one_device():
     """Prompts over two axes, heads over the third."""
     mesh = jax.make_mesh((1, 2, 2), ("replica", "fsdp", "tensor"), axis_types=(jax.sharding.AxisType.Auto,) * 3)
     q, k, v, mask, real = group_rows(40, 30, 2, 2, 2, width=16)
-    kernel = functools.partial(splash.group_row, prompt_mask=mask, group=2, interpret=True)
+    kernel = functools.partial(splash.group_row, rows=rows_of(mask, 30, 2), interpret=True)
     weights = np.where(real[..., None, None, None], 1, 0) * np.ones_like(q)
     wanted = with_gradients(kernel)((q, k, v), weights)
     with jax.set_mesh(mesh):
@@ -184,7 +242,7 @@ def test_a_model_computes_the_same_in_blocks(monkeypatch):
     def outputs(config):
         def loss(params, batch, tokens):
             model = bind(config, params)
-            prompt, answer = model.forward(batch, tokens, remat=True)
+            prompt, answer = model.forward(batch, tokens, remat="block")
             prompt = jnp.where(batch.mask[..., None], prompt, 0)
             return jnp.sum(jnp.sin(prompt)) + jnp.sum(jnp.sin(2 * answer)), (prompt, answer)
 
@@ -209,7 +267,7 @@ def test_memory_grows_with_the_length_of_the_row_and_not_its_square():
         tokens = np.zeros((1, 2, (row - 64) // 2), np.int32)
 
         def loss(params):
-            return jnp.sum(bind(chosen, params).forward(prompt, tokens, remat=True)[1])
+            return jnp.sum(bind(chosen, params).forward(prompt, tokens, remat="block")[1])
 
         return compiled(jax.grad(loss)).lower(params).compile().memory_analysis().temp_size_in_bytes
 
@@ -234,10 +292,13 @@ q = place((4, 9216, 4, 7, 128), jnp.bfloat16, None, "tensor")
 k = place((4, 9216, 4, 128), jnp.bfloat16, None, "tensor")
 mask = place((4, 1024), jnp.bool_)
 patches, segment = place((4, 4096, 16, 80), jnp.bfloat16), place((4, 4096), jnp.int32)
-rows = lambda q, k, v, mask: jnp.sum(attention.group_row("splash", q, k, v, mask, 8).astype(jnp.float32))
+def rows(q, k, v, mask, columns):
+    return jnp.sum(attention.group_row("splash", q, k, v, attention.Rows(mask, columns, 1024)).astype(jnp.float32))
+
+columns = place((4, 8192), jnp.int32)
 images = lambda q, k, v, segment: jnp.sum(attention.same_segment("splash", q, k, v, segment).astype(jnp.float32))
 with jax.set_mesh(mesh):
-    for loss, inputs in ((rows, (q, k, k, mask)), (images, (patches, patches, patches, segment))):
+    for loss, inputs in ((rows, (q, k, k, mask, columns)), (images, (patches, patches, patches, segment))):
         program = jax.jit(jax.grad(loss, argnums=(0, 1, 2))).lower(*inputs).compile()
         assert "all-gather" not in program.as_text() and "all-reduce" not in program.as_text()
         print(program.memory_analysis().temp_size_in_bytes)

@@ -250,7 +250,7 @@ def test_a_model_that_hugging_face_cannot_express():
 
 def starting(config: Config, folder: Path) -> Config:
     """A config that starts from a folder and does one step, which changes nothing."""
-    still = dataclasses.replace(config.stages[0], name="still", steps=1, prompts_per_step=8, remat=False)
+    still = dataclasses.replace(config.stages[0], name="still", steps=1, prompts_per_step=8, remat="none")
     still = dataclasses.replace(still, optimizer=dataclasses.replace(still.optimizer, learning_rate=0.0))
     return dataclasses.replace(
         config,
@@ -274,8 +274,11 @@ class Uncompiled:
     def scorer(self) -> None:
         """Nothing is asked of it here."""
 
-    def init_opt_state(self, _params: object) -> tuple:
-        return ()
+    def begin(self, state: TrainState) -> TrainState:
+        return state
+
+    def with_adapters(self, base: dict) -> dict:
+        return base
 
     def init_params(self) -> None:
         raise AssertionError("random parameters were asked for")

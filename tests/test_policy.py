@@ -117,8 +117,9 @@ def test_an_update_holds_no_array_of_tokens_times_vocabulary():
         prompts, np.zeros(shape, np.int32), np.ones(shape, bool), np.zeros(shape, np.float32),
         np.ones(shape[:2], np.float32),
     )  # fmt: skip
-    gradient = make_gradient(make_loss(config, ids, kind="grpo", temperature=1.0, remat=True), 1)
-    program = compiled(gradient).lower(abstract_params(config), batch).compile().as_text()
+    gradient = make_gradient(make_loss(config, ids, kind="grpo", temperature=1.0, remat="block"))
+    run = compiled(functools.partial(gradient, width=8 * 768))
+    program = run.lower(abstract_params(config), batch, np.float32(1)).compile().as_text()
     positions, row = 2 * 8 * 768, 32 + 8 * 768
     assert largest_array(program) <= policy.CHUNK_BYTES // 4 < positions * 2**15
     attention_scores = 2 * config.text.num_attention_heads * row * row
@@ -133,7 +134,8 @@ def test_logprobs_of_a_model_are_those_of_its_logits():
 
     def both(params):
         model = bind(config, params)
-        logprobs, _ = policy.completion_logprobs(model, IDS, batch, tokens, 1.0, remat=False)
+        given = jnp.ones(tokens.shape, bool)
+        logprobs, _ = policy.completion_logprobs(model, IDS, batch, tokens, given, 1.0, width=6, remat="none")
         prompt, answer = model.forward(batch, tokens)
         logits = model.logits(jnp.concatenate([prompt[:, None, -1:].repeat(2, axis=1), answer], axis=2))
         return logprobs, sampling.take(sampling.sampling_logprobs(logits[:, :, :-1], 1.0, IDS), tokens)

@@ -66,7 +66,7 @@ def fresh(programs, stage, params) -> TrainState:
 
 def test_every_program_is_compiled_once_and_its_memory_known(programs, stage, params):
     names = ["publish", "init", "greedy: prefill", "greedy: decode"]
-    names += [f"grpo: {name}" for name in ("optimizer", "update", "prefill", "decode")]
+    names += [f"grpo: {name}" for name in ("optimizer", "begin", "update", "finish", "prefill", "decode")]
     assert sorted(program.name for program in programs.table if program.name != "score") == sorted(names)
     update = next(program for program in programs.table if program.name == "grpo: update")
     assert update.argument_bytes > 0 and update.temporary_bytes > 0 and update.compile_s > 0
@@ -82,7 +82,8 @@ def test_a_step_compiles_nothing_and_changes_the_model(programs, stage, params, 
         prompts, names, signs = sharding.rows_to_mesh((batch.prompts, names, signs), programs.mesh)
         sampled = stage.sample(published, prompts, names, before)
         rows = TrainBatch(prompts, sampled.tokens, sampled.mask, sampled.logprobs, signs)
-        after, metrics = stage.update(before, rows)
+        plan = stage.plan(batch.prompts.mask, np.asarray(sampled.mask))
+        after, [metrics] = stage.update(before, rows, plan)
         values = {name: float(value) for name, value in metrics.items()}
     assert compiles.names == []
     assert all(leaf.is_deleted() for leaf in jax.tree.leaves(before.params))  # donated
@@ -124,7 +125,7 @@ def test_segments_change_nothing_and_later_ones_cost_nothing(programs, stage, pa
 
 
 def test_decoding_exchanges_nothing_and_the_trainer_agrees_with_the_sampler(programs, params, batch):
-    decode = programs.blueprints.rollout(None)[1].compile().as_text()
+    decode = programs.blueprints.rollout(None).decode[CONFIG.rollout.max_tokens].compile().as_text()
     assert [found for found in hlo.collectives(decode) if found.in_decode_loop] == []
     found = programs.greedy(programs.publish(params), batch.prompts)
     scored = programs.scorer()(params, batch.prompts, found.tokens)

@@ -1,6 +1,8 @@
 """The update: group row = separate sequences, micro-batches = whole batch, 8 devices = 1, no signal = no gradient."""
 
+import contextlib
 import dataclasses
+import functools
 
 import jax
 import jax.numpy as jnp
@@ -10,18 +12,31 @@ import pytest
 from jax.sharding import Mesh
 from model_cases import Case, build, compiled, random_params, relative, small_config
 
-from perc_jax import grpo, sharding, update
+from perc_jax import grpo, packing, sharding, update
 from perc_jax.batch import TokenIds, TrainBatch
 from perc_jax.config import LossConfig, MeshConfig, OptimizerConfig, StageConfig
 from perc_jax.optimizer import make_optimizer
-from perc_jax.update import TrainState, make_gradient, make_loss, make_update
+from perc_jax.update import GRPO, TrainState, make_gradient, make_loss, make_update, of_step
 
 CONFIG = small_config()
 CASE = Case(CONFIG, [[3, (8, 6), 4], [2, (6, 4), 1, (4, 4), 3], [5], [7], [1, (4, 4)], [4, (4, 6)], [9], [2]], 22, 64)
 IDS = TokenIds(pad=0, ends=(1, 2), image=3, forbidden=(3, 4), vocab_size=60)
 PROMPTS, GROUP, LENGTH = len(CASE.prompts), 4, 5
+WIDTH = GROUP * LENGTH
 LOSS = make_loss(CONFIG, IDS, kind="grpo", temperature=1.0)
-GRADIENT = compiled(make_gradient(LOSS, micro_batches=1))
+
+
+def whole_gradient(loss, terms=GRPO):
+    """`gradient(params, batch) -> gradient, sums, total` of a whole batch at once, every completion in C places."""
+
+    def gradient(params, batch):
+        total = grpo.normaliser(batch.mask, batch.advantages, terms)
+        return *make_gradient(loss)(params, batch, total, batch.mask[0].size), total
+
+    return gradient
+
+
+GRADIENT = compiled(whole_gradient(LOSS))
 
 
 def train_batch(seed: int = 0) -> TrainBatch:
@@ -66,13 +81,40 @@ def test_a_group_row_equals_separate_sequences(params):
     assert_gradients_close(gradient, shared, 1e-5)
 
 
-@pytest.mark.parametrize("micro_batches", [2, 4, 8])
-def test_micro_batches_equal_the_whole_batch(params, micro_batches):
+def add_up(update, params, batch, plan, part=0):
+    """The progress of an update after all its micro-batches, compiled for each width."""
+    progress = compiled(update.begin)(params, batch.mask, batch.advantages, np.int32(part))
+    programs = {width: compiled(functools.partial(update.gradient, width=width)) for width, _ in plan.updates[part]}
+    for width, rows in plan.updates[part]:
+        rows = rows.astype(np.int32)
+        progress = programs[width](params, progress, batch, rows)
+    return progress
+
+
+def plan_of(batch, stage, devices=1):
+    """The plan of a stage's updates."""
+    return packing.plan(
+        np.asarray(batch.prompts.mask).sum(axis=1),
+        packing.lengths(np.asarray(batch.mask)).sum(axis=1),
+        devices=devices,
+        prompt_width=batch.prompts.mask.shape[1],
+        widths=(*stage.row_widths, WIDTH),
+        micro_batches=stage.micro_batches,
+        updates=stage.updates_per_rollout,
+    )
+
+
+@pytest.mark.parametrize(("micro_batches", "widths"), [(1, ()), (4, ()), (4, (11, 13)), (8, (9, 11, 13, 16))])
+def test_micro_batches_in_narrow_rows_equal_the_whole_batch(params, micro_batches, widths):
     batch = train_batch()
-    whole, sums, _ = GRADIENT(params, batch)
-    cut, cut_sums, _ = compiled(make_gradient(LOSS, micro_batches))(params, batch)
-    assert_gradients_close(cut, whole, 2e-5)
-    np.testing.assert_allclose(cut_sums, sums, rtol=1e-5)
+    stage = dataclasses.replace(STAGE, micro_batches=micro_batches, row_widths=widths)
+    plan = plan_of(batch, stage)
+    assert len({width for width, _ in plan.updates[0]}) > len(widths) // 2
+    whole, sums, total = GRADIENT(params, batch)
+    progress = add_up(make_update(CONFIG, stage, IDS, optax.identity(), 1.0), params, batch, plan)
+    assert float(progress.total) == float(total) == float(progress.trained)
+    assert_gradients_close(progress.gradient, whole, 1e-5)
+    np.testing.assert_allclose(progress.sums, sums, rtol=1e-5)
 
 
 def test_the_gradient_of_a_group_without_signal_is_exactly_zero(params):
@@ -116,7 +158,7 @@ def test_gradient_equals_finite_differences(params):
         value = 0.0
         for advantage in np.unique(batch.advantages):
             chosen = batch.mask & (batch.advantages == advantage)[..., None]
-            _, sums = compiled_loss(PLAIN)(moved, batch._replace(mask=chosen), np.float32(1))
+            _, sums = plain_loss(moved, batch._replace(mask=chosen), np.float32(1))
             value += float(advantage) * float(sums.loss)
         return value / float(total)
 
@@ -126,25 +168,20 @@ def test_gradient_equals_finite_differences(params):
     assert slope == pytest.approx(wanted, rel=2e-2)
 
 
-_COMPILED = {}
-
-
-def compiled_loss(loss):
-    return _COMPILED.setdefault("nll", compiled(loss))
-
-
 def run_update(mesh: Mesh, params: dict, batch: TrainBatch, stage: StageConfig):
     """One update with everything laid out on a mesh: new parameters and metrics on the host."""
     optimizer = make_optimizer(stage.optimizer, stage.steps, params)
     params = jax.device_put(params, sharding.state_shardings(params, mesh))
     opt_state = jax.jit(optimizer.init)(params)
     state = TrainState(params, opt_state, *sharding.same_to_mesh((np.int32(0), np.zeros(2, np.uint32)), mesh))
-    update = compiled(make_update(CONFIG, stage, IDS, optimizer, 1.0))
-    state, metrics = update(state, sharding.rows_to_mesh(batch, mesh))
+    update, rows = make_update(CONFIG, stage, IDS, optimizer, 1.0), sharding.rows_to_mesh(batch, mesh)
+    with jax.set_mesh(mesh):
+        progress = add_up(update, params, rows, plan_of(batch, stage, mesh.shape["replica"] * mesh.shape["fsdp"]))
+        state, metrics = compiled(update.finish)(state, progress, np.int32(1))
     return jax.tree.map(np.asarray, state.params), {name: float(value) for name, value in metrics.items()}
 
 
-PLAIN = make_loss(CONFIG, IDS, kind="sft", temperature=1.0)
+plain_loss = compiled(functools.partial(make_loss(CONFIG, IDS, kind="sft", temperature=1.0), width=WIDTH))
 STAGE = StageConfig("grpo", "grpo", 10, PROMPTS, OptimizerConfig(1e-3), group_size=GROUP)
 ONE = MeshConfig(fsdp=1)
 
@@ -156,8 +193,9 @@ def one_device() -> Mesh:
 @pytest.mark.parametrize("shape", [(1, 8, 1), (2, 4, 1), (1, 4, 2), (2, 2, 2)])
 def test_eight_devices_equal_one(params, shape):
     # SGD-like: Adam's first step is the gradient's sign, which would turn rounding into whole steps.
-    stage = dataclasses.replace(STAGE, optimizer=OptimizerConfig(1e-3, eps=1.0))
+    stage = dataclasses.replace(STAGE, optimizer=OptimizerConfig(1e-3, eps=1.0), row_widths=(12, 16))
     wanted, metrics = run_update(one_device(), params, train_batch(), stage)
+    stage = dataclasses.replace(stage, micro_batches=PROMPTS // (shape[0] * shape[1]))  # a row per device at a time
     mesh = sharding.make_mesh(MeshConfig(*shape))
     found, other = run_update(mesh, params, train_batch(), stage)
     for name, value in metrics.items():
@@ -187,7 +225,7 @@ def test_sft_is_the_mean_negative_log_likelihood_of_the_gold_tokens(params):
     batch = batch._replace(advantages=np.ones_like(batch.advantages))
     stage = dataclasses.replace(STAGE, kind="sft", group_size=1)
     _, metrics = run_update(one_device(), params, batch, stage)
-    _, sums = compiled_loss(PLAIN)(params, batch, np.float32(1))
+    _, sums = plain_loss(params, batch, np.float32(1))
     assert metrics["train/loss"] == pytest.approx(float(sums.loss) / batch.mask.sum(), rel=1e-5)
     assert metrics["train/tokens"] == batch.mask.sum()
     assert "mismatch/prob_diff_mean" not in metrics
@@ -199,15 +237,11 @@ def test_updates_raise_the_probability_of_what_was_rewarded(params):
         advantages=np.where(np.arange(GROUP) == 0, 1.0, -0.1).astype(np.float32) * np.ones((PROMPTS, 1), np.float32)
     )
     optimizer = optax.sgd(0.05)
-    _, before = compiled_loss(PLAIN)(
-        params, batch._replace(mask=batch.mask & (np.arange(GROUP) == 0)[:, None]), np.float32(1)
-    )
+    _, before = plain_loss(params, batch._replace(mask=batch.mask & (np.arange(GROUP) == 0)[:, None]), np.float32(1))
     gradient, _, _ = GRADIENT(params, batch)
     updates, _ = optimizer.update(gradient, optimizer.init(params), params)
     moved = jax.tree.map(np.asarray, optax.apply_updates(params, updates))
-    _, after = compiled_loss(PLAIN)(
-        moved, batch._replace(mask=batch.mask & (np.arange(GROUP) == 0)[:, None]), np.float32(1)
-    )
+    _, after = plain_loss(moved, batch._replace(mask=batch.mask & (np.arange(GROUP) == 0)[:, None]), np.float32(1))
     assert float(after.loss) < float(before.loss)
 
 
@@ -227,7 +261,7 @@ TABLE = {"table": {"kernel": np.linspace(-3, -1, 120).astype(np.float32).reshape
 def table_model(monkeypatch):
     """The log-probability of a token is the mean of its row; its entropy is made up."""
 
-    def look_up(model, ids, prompts, tokens, temperature, *, remat):
+    def look_up(model, ids, prompts, tokens, mask, temperature, *, width, remat):
         rows = model["table"]["kernel"][tokens]
         return rows.mean(-1), jax.lax.stop_gradient(rows[..., 0])
 
@@ -237,14 +271,17 @@ def table_model(monkeypatch):
 
 @pytest.mark.usefixtures("table_model")
 @pytest.mark.parametrize("terms", LOSSES.values(), ids=LOSSES)
-def test_micro_batches_equal_the_whole_batch_for_every_loss(terms):
+def test_micro_batches_equal_the_whole_batch_for_every_loss(terms, monkeypatch):
     loss = make_loss(CONFIG, IDS, kind="grpo", temperature=1.0, terms=terms, on_policy=False)
     batch = train_batch()
-    whole, sums, total = jax.jit(make_gradient(loss, 1, terms=terms))(TABLE, batch)
-    cut, cut_sums, cut_total = jax.jit(make_gradient(loss, 4, terms=terms))(TABLE, batch)
-    assert_gradients_close(cut, whole, 1e-5)
-    np.testing.assert_allclose(cut_sums, sums, rtol=1e-5)
-    assert total == cut_total == grpo.normaliser(jnp.array(batch.mask), jnp.array(batch.advantages), terms)
+    whole, sums, total = jax.jit(whole_gradient(loss, terms))(TABLE, batch)
+    # Four parts of a step's one update, not on policy because the step has others.
+    stage = dataclasses.replace(STAGE, loss=terms, micro_batches=4)
+    monkeypatch.setattr(update, "make_loss", lambda *args, **kwargs: loss)
+    progress = add_up(make_update(CONFIG, stage, IDS, optax.identity(), 1.0), TABLE, batch, plan_of(batch, stage))
+    assert_gradients_close(progress.gradient, whole, 1e-5)
+    np.testing.assert_allclose(progress.sums, sums, rtol=1e-5)
+    assert total == progress.total == grpo.normaliser(jnp.array(batch.mask), jnp.array(batch.advantages), terms)
     assert 0 < sums.clipped < sums.tokens and float(jnp.abs(whole["table"]["kernel"]).max()) > 0
 
 
@@ -252,9 +289,16 @@ def table_update(stage: StageConfig, batch: TrainBatch, mesh: Mesh | None = None
     """A step of the table: new state and metrics."""
     optimizer = make_optimizer(stage.optimizer, stage.steps, TABLE, stage.updates_per_rollout)
     state = TrainState(TABLE, optimizer.init(TABLE), np.int32(0), np.zeros(2, np.uint32))
+    update, found = make_update(CONFIG, stage, IDS, optimizer, 1.0), []
+    plan = plan_of(batch, stage, 1 if mesh is None else mesh.size)
     if mesh is not None:
         state, batch = sharding.same_to_mesh(state, mesh), sharding.rows_to_mesh(batch, mesh)
-    return jax.jit(make_update(CONFIG, stage, IDS, optimizer, 1.0))(state, batch)
+    with jax.set_mesh(mesh) if mesh is not None else contextlib.nullcontext():
+        for part in range(stage.updates_per_rollout):
+            progress = add_up(update, state.params, batch, plan, part)
+            state, metrics = jax.jit(update.finish)(state, progress, np.int32(part == stage.updates_per_rollout - 1))
+            found.append({name: float(value) for name, value in metrics.items()})
+    return state, of_step(found)
 
 
 @pytest.mark.usefixtures("table_model")
@@ -271,7 +315,7 @@ def test_updates_of_one_step_are_updates_of_the_parts_one_after_the_other(name):
     params, opt_state, tokens = TABLE, optimizer.init(TABLE), 0
     for part in range(2):
         rows = jax.tree.map(lambda leaf, part=part: leaf[part::2], batch)
-        gradient, sums, _ = jax.jit(make_gradient(loss, 1, terms=terms))(params, rows)
+        gradient, sums, _ = jax.jit(whole_gradient(loss, terms))(params, rows)
         assert (sums.clipped > 0) == (part == 1)
         assert (sums.mismatch > 1e-3) == (part == 1)
         changes, opt_state = optimizer.update(gradient, opt_state, params)
@@ -309,7 +353,7 @@ def test_one_bad_update_of_a_step_is_reported_and_leaves_the_others():
 def test_only_ratios_that_can_leave_their_bounds_are_counted():
     def names(terms):
         stage = dataclasses.replace(STAGE, loss=terms)
-        return set(jax.eval_shape(lambda batch: table_update(stage, batch)[1], train_batch()))
+        return set(table_update(stage, train_batch())[1])
 
     found = {kind: names(terms) for kind, terms in LOSSES.items()}
     assert found["cispo"] - found["token_mean"] == {"train/clipped_share"}

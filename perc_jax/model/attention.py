@@ -2,8 +2,8 @@
 
 Two rules, the same whichever way is chosen; `decode_step`, for one new token per completion, has one way (`dense`).
 
-- *group row*: in a row `[prompt | completion 1 | … | completion G]` token i sees token j <= i iff j is a real prompt
-  token or in i's own completion;
+- *group row*: in a row `[prompt | completion 1 | … | completion G]`, whose completions may have different lengths,
+  token i sees token j <= i iff j is a real prompt token or in i's own completion;
 - *same segment*: patches see the patches of their own image, both ways.
 
 | way | holds | for |
@@ -17,10 +17,11 @@ What stands at padding is finite, differs between the ways, and is seen by no re
 
 from typing import Literal
 
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 
 from perc_jax.batch import Array
 from perc_jax.model import blockwise, dense, splash
+from perc_jax.model.dense import Rows as Rows
 
 Way = Literal["dense", "blockwise", "splash"]
 _WAYS = {"dense": dense, "blockwise": blockwise, "splash": splash}
@@ -31,14 +32,13 @@ def group_row(
     q: Float[Array, "P T K R hd"],
     k: Float[Array, "P T K hd"],
     v: Float[Array, "P T K hd"],
-    prompt_mask: Bool[Array, "P S"],
-    group: int,
+    rows: Rows,
 ) -> Float[Array, "P T K R hd"]:
-    """Attend within group rows, T = S + group * C; q has H = K * R heads, R of them read each key/value head.
+    """Attend within group rows, T = S + W; q has H = K * R heads, R of them read each key/value head.
 
-    With S = 2, G = 2, C = 1: token 2 (completion 1) sees 0, 1, 2; token 3 (completion 2) sees 0, 1, 3.
+    With S = 2 and columns 0 1 0: token 3 (completion 1) sees 0, 1, 2, 3; token 4 (completion 2) sees 0, 1, 4.
     """
-    return _WAYS[way].group_row(q, k, v, prompt_mask, group)
+    return _WAYS[way].group_row(q, k, v, rows)
 
 
 def same_segment(

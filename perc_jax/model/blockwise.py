@@ -17,7 +17,7 @@ import jax.numpy as jnp
 from jaxtyping import Bool, Float, Int
 
 from perc_jax.batch import Array
-from perc_jax.model.dense import HIDDEN
+from perc_jax.model.dense import HIDDEN, Rows
 
 # Scores per prompt that exist at a time: what stays in a CPU's cache; what keeps a GPU busy (64 MiB of float32).
 BLOCK_SCORES = {"cpu": 2**17, "gpu": 2**24, "tpu": 2**24}
@@ -26,7 +26,7 @@ QUERY_PADDING, KEY_PADDING = -3, -2  # segments of what fills the last block up;
 
 
 class Part(NamedTuple):
-    """Keys and values that queries may see: those of the query's segment, up to its own place where `causal`.
+    """Keys and values that queries may see: those of the query's segment within its reach.
 
     N key/value heads serve the A query heads, A / N neighbours each.
     """
@@ -34,6 +34,8 @@ class Part(NamedTuple):
     k: Float[Array, "P N U hd"]
     v: Float[Array, "P N U hd"]
     segment: Int[Array, "P U"]
+    # How many keys before its own place a query sees, itself not counted; None: all of them, and all after it.
+    reach: Int[Array, "P T"] | None = None
 
 
 class _Softmax(NamedTuple):
@@ -48,31 +50,24 @@ def group_row(
     q: Float[Array, "P T K R hd"],
     k: Float[Array, "P T K hd"],
     v: Float[Array, "P T K hd"],
-    prompt_mask: Bool[Array, "P S"],
-    group: int,
+    rows: Rows,
 ) -> Float[Array, "P T K R hd"]:
     """Attend within group rows, as the rule in `attention` says."""
-    prompts, length = prompt_mask.shape
+    prompts, length = rows.prompt_mask.shape
     _, row, heads, repeats, width = q.shape
     queries = jnp.moveaxis(q, 1, 3)  # [P,K,R,T,hd]
     keys, values = jnp.swapaxes(k, 1, 2), jnp.swapaxes(v, 1, 2)
-    prompt = Part(keys[:, :, :length], values[:, :, :length], jnp.where(prompt_mask, 0, -1))
+    prompt = Part(keys[:, :, :length], values[:, :, :length], jnp.where(rows.prompt_mask, 0, -1))
+    segment = jnp.zeros((prompts, row), jnp.int32)
     at_prompt = queries[..., :length, :].reshape(prompts, -1, length, width)
-    out = attend((True,), at_prompt, jnp.zeros_like(prompt.segment), (prompt,))
+    before = jnp.broadcast_to(jnp.arange(length), (prompts, length))
+    out = attend((length,), at_prompt, segment[:, :length], (prompt._replace(reach=before),))
     out = out.reshape(prompts, heads, repeats, length, width)
     if row > length:
-        # Query heads in the order K, G, R: for the prompt's K heads G * R neighbours, for K * G own ones R neighbours.
-        own = queries[..., length:, :].reshape(prompts, heads, repeats, group, -1, width).swapaxes(2, 3)
-        own_k, own_v = (x[:, :, length:].reshape(prompts, heads * group, -1, width) for x in (keys, values))
-        segment = jnp.zeros((prompts, own_k.shape[2]), jnp.int32)
-        answer = attend(
-            (False, True),
-            own.reshape(prompts, -1, *own.shape[4:]),
-            segment,
-            (prompt, Part(own_k, own_v, segment)),
-        )
-        answer = answer.reshape(own.shape).swapaxes(2, 3).reshape(prompts, heads, repeats, -1, width)
-        out = jnp.concatenate([out, answer], axis=3)
+        own = Part(keys[:, :, length:], values[:, :, length:], segment[:, length:], rows.columns)
+        at_own = queries[..., length:, :].reshape(prompts, -1, row - length, width)
+        answer = attend((None, rows.longest), at_own, own.segment, (prompt, own))
+        out = jnp.concatenate([out, answer.reshape(prompts, heads, repeats, row - length, width)], axis=3)
     return jnp.moveaxis(out, 3, 1)
 
 
@@ -81,19 +76,20 @@ def same_segment(
 ) -> Float[Array, "B T H hd"]:
     """Attend within segments, as the rule in `attention` says."""
     q, k, v = (jnp.swapaxes(x, 1, 2) for x in (q, k, v))
-    return jnp.swapaxes(attend((False,), q, segment, (Part(k, v, segment),)), 1, 2)
+    return jnp.swapaxes(attend((None,), q, segment, (Part(k, v, segment),)), 1, 2)
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(0,))
 def attend(
-    causal: tuple[bool, ...], q: Float[Array, "P A T hd"], segment: Int[Array, "P T"], parts: tuple[Part, ...]
+    within: tuple[int | None, ...], q: Float[Array, "P A T hd"], segment: Int[Array, "P T"], parts: tuple[Part, ...]
 ) -> Float[Array, "P A T hd"]:
-    """Attend to all parts under one softmax. A causal part has T keys, one at each query's place."""
-    return _attend_forward(causal, q, segment, parts)[0]
+    """Attend to all parts under one softmax. A part with a `reach` has T keys, one at each query's place; `within` says
+    for each of them how many keys, its own one counted, a query sees at most, so that others are never visited."""
+    return _attend_forward(within, q, segment, parts)[0]
 
 
 def _attend_forward(
-    causal: tuple[bool, ...], q: Array, segment: Array, parts: tuple[Part, ...]
+    within: tuple[int | None, ...], q: Array, segment: Array, parts: tuple[Part, ...]
 ) -> tuple[Array, tuple[Any, ...]]:
     """The result, and what the backward pass reads: no scores, but each query's log of the sum of weights."""
     side = _side(q.shape[1])
@@ -102,14 +98,14 @@ def _attend_forward(
     state = _Softmax(
         jnp.full(rows, HIDDEN, jnp.float32), jnp.zeros(rows, jnp.float32), jnp.zeros(queries.shape, jnp.float32)
     )
-    for part, in_order in zip(parts, causal, strict=True):
-        state = _absorb(state, queries, segments, part, in_order, side)
+    for part, keys_seen in zip(parts, within, strict=True):
+        state = _absorb(state, queries, segments, part, keys_seen, side)
     out = _join(state.values / state.total[..., None], 2, q.shape[2]).astype(q.dtype)
     return out, (q, segment, parts, out, state.top + jnp.log(state.total))
 
 
 def _attend_backward(
-    causal: tuple[bool, ...], saved: tuple[Any, ...], to_out: Array
+    within: tuple[int | None, ...], saved: tuple[Any, ...], to_out: Array
 ) -> tuple[Array, None, tuple[Part, ...]]:
     """Gradients of queries, keys and values from that of the result."""
     q, segment, parts, out, log_total = saved
@@ -118,8 +114,8 @@ def _attend_backward(
     through_total = jnp.sum(to_out.astype(jnp.float32) * out.astype(jnp.float32), axis=-1)
     fixed = (queries, segments, log_total, _cut(to_out, 2, side), _cut(through_total, 2, side))
     to_queries, to_parts = jnp.zeros(queries.shape, jnp.float32), []
-    for part, in_order in zip(parts, causal, strict=True):
-        to_queries, to_part = _pull_back(to_queries, fixed, part, in_order, side)
+    for part, keys_seen in zip(parts, within, strict=True):
+        to_queries, to_part = _pull_back(to_queries, fixed, part, keys_seen, side)
         to_parts.append(to_part)
     return (_join(to_queries, 2, q.shape[2]) * q.shape[-1] ** -0.5).astype(q.dtype), None, tuple(to_parts)
 
@@ -127,16 +123,17 @@ def _attend_backward(
 attend.defvjp(_attend_forward, _attend_backward)
 
 
-def _absorb(state: _Softmax, queries: Array, segments: Array, part: Part, causal: bool, side: int) -> _Softmax:
+def _absorb(state: _Softmax, queries: Array, segments: Array, part: Part, within: int | None, side: int) -> _Softmax:
     """Let every query see one part: each visited pair of blocks updates the running softmax of its queries."""
     heads = part.k.shape[1]
     keys, values, key_segments = _cut_part(part, side)
+    reach = None if part.reach is None else _cut(part.reach, 1, side)
 
     def visit(state: _Softmax, pair: Int[Array, "2"]) -> _Softmax:
         i, j = pair
         old = _Softmax(*(_split(_take(x, i), heads) for x in state))
         raw = _product("pnrtd,pnud->pnrtu", _split(_take(queries, i), heads), _take(keys, j))
-        seen = _seen(_take(segments, i), _take(key_segments, j), pair if causal else None)
+        seen = _seen(_take(segments, i), _take(key_segments, j), pair, None if reach is None else _take(reach, i))
         scores = jnp.where(seen, raw, HIDDEN)
         top = jnp.maximum(old.top, scores.max(axis=-1))
         weights, keep = jnp.exp(scores - top[..., None]), jnp.exp(old.top - top)
@@ -144,20 +141,23 @@ def _absorb(state: _Softmax, queries: Array, segments: Array, part: Part, causal
         new = _Softmax(top, old.total * keep + weights.sum(axis=-1), old.values * keep[..., None] + added)
         return _Softmax(*(_put(x, i, y) for x, y in zip(state, new, strict=True)))
 
-    return _visit_pairs(visit, state, len(queries), len(keys), causal)
+    return _visit_pairs(visit, state, len(queries), len(keys), within, queries.shape[-2])
 
 
-def _pull_back(to_queries: Array, fixed: tuple[Array, ...], part: Part, causal: bool, side: int) -> tuple[Array, Part]:
+def _pull_back(
+    to_queries: Array, fixed: tuple[Array, ...], part: Part, within: int | None, side: int
+) -> tuple[Array, Part]:
     """Carry the results' gradient back through one part: to queries (added), to its keys and values."""
     queries, segments, log_total, to_out, through_total = fixed
     heads = part.k.shape[1]
     keys, values, key_segments = _cut_part(part, side)
+    reach = None if part.reach is None else _cut(part.reach, 1, side)
 
     def visit(grads: tuple[Array, Array, Array], pair: Int[Array, "2"]) -> tuple[Array, Array, Array]:
         i, j = pair
         queries_i, to_out_i, keys_j = _split(_take(queries, i), heads), _split(_take(to_out, i), heads), _take(keys, j)
         raw = _product("pnrtd,pnud->pnrtu", queries_i, keys_j)
-        seen = _seen(_take(segments, i), _take(key_segments, j), pair if causal else None)
+        seen = _seen(_take(segments, i), _take(key_segments, j), pair, None if reach is None else _take(reach, i))
         weights = jnp.where(seen, jnp.exp(raw - _split(_take(log_total, i), heads)[..., None]), 0.0)
         to_weights = _product("pnrtd,pnud->pnrtu", to_out_i, _take(values, j))
         to_scores = weights * (to_weights - _split(_take(through_total, i), heads)[..., None])
@@ -172,9 +172,9 @@ def _pull_back(to_queries: Array, fixed: tuple[Array, ...], part: Part, causal: 
         return tuple(_put(x, at, y) for x, at, y in zip(grads, (i, j, j), new, strict=True))
 
     start = (to_queries, jnp.zeros(keys.shape, jnp.float32), jnp.zeros(values.shape, jnp.float32))
-    to_queries, *to_part = _visit_pairs(visit, start, len(queries), len(keys), causal)
+    to_queries, *to_part = _visit_pairs(visit, start, len(queries), len(keys), within, queries.shape[-2])
     to_keys, to_values = (_join(x, 2, part.k.shape[2]).astype(part.k.dtype) for x in to_part)
-    return to_queries, Part(to_keys, to_values, None)
+    return to_queries, Part(to_keys, to_values, None, None)
 
 
 def _side(heads: int) -> int:
@@ -184,9 +184,13 @@ def _side(heads: int) -> int:
     return min(max(2 ** math.floor(math.log2(scores / heads) / 2), fewest), most)
 
 
-def _visit_pairs(visit: Callable[..., Any], state: Any, query_blocks: int, key_blocks: int, causal: bool) -> Any:
+def _visit_pairs(
+    visit: Callable[..., Any], state: Any, query_blocks: int, key_blocks: int, within: int | None, size: int
+) -> Any:
     """Fold `visit(state, pair)` over the pairs of a block of queries and one of keys in which something can be seen."""
-    pairs = [(i, j) for i in range(query_blocks) for j in range(key_blocks) if not causal or j <= i]
+    pairs = [(i, j) for i in range(query_blocks) for j in range(key_blocks)]
+    if within is not None:  # of a block before their own, queries see the last keys at most
+        pairs = [(i, j) for i, j in pairs if i == j or (j < i and (i - j - 1) * size + 1 < within)]
     table = jnp.array(pairs, jnp.int32)
 
     def step(carry: tuple[Array, Any]) -> tuple[Array, Any]:
@@ -198,14 +202,18 @@ def _visit_pairs(visit: Callable[..., Any], state: Any, query_blocks: int, key_b
 
 
 def _seen(
-    segment: Int[Array, "P t"], key_segment: Int[Array, "P u"], causal_pair: Int[Array, "2"] | None
+    segment: Int[Array, "P t"],
+    key_segment: Int[Array, "P u"],
+    pair: Int[Array, "2"],
+    reach: Int[Array, "P t"] | None,
 ) -> Bool[Array, "P 1 1 t u"]:
-    """Which queries of a block see which keys; `causal_pair` numbers the two blocks where order counts."""
+    """Which queries of a block see which keys; `pair` numbers the two blocks, of equal size where there is a reach."""
     seen = segment[:, :, None] == key_segment[:, None, :]
-    if causal_pair is not None:
+    if reach is not None:
         place = jnp.arange(segment.shape[1])
-        start, key_start = segment.shape[1] * causal_pair
-        seen &= (start + place)[:, None] >= key_start + place
+        start, key_start = segment.shape[1] * pair
+        distance = (start + place)[:, None] - (key_start + place)
+        seen &= (distance >= 0) & (distance <= reach[:, :, None])
     return seen[:, None, None]
 
 

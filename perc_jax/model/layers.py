@@ -7,6 +7,7 @@ whatever the input's dtype, and rounded once: in bfloat16, each rounding more co
 
 import functools
 from collections.abc import Callable
+from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
@@ -15,6 +16,10 @@ from jaxtyping import Float, Int
 
 from perc_jax.batch import Array
 from perc_jax.model import layout, low_rank
+
+# What the backward pass computes again instead of having stored it: nothing; whole blocks, of which only the inputs
+# are stored; or all of a block but its matrix products with weights.
+Remat = Literal["none", "block", "dots"]
 
 VISION_EPS = 1e-6  # fixed in the vision tower; the language model reads its own from the config
 
@@ -110,6 +115,14 @@ class GatedMLP(nnx.Module):
     def __call__(self, x: Float[Array, "... D"]) -> Float[Array, "... D"]:
         """Map each position on its own."""
         return self.down(_gated(self.gate(x), self.up(x)))
+
+
+def recomputed(block: Callable[..., Any], remat: Remat) -> Callable[..., Any]:
+    """The block, to be scanned over, with what the backward pass computes again."""
+    if remat == "none":
+        return block
+    policies = {"block": None, "dots": jax.checkpoint_policies.dots_with_no_batch_dims_saveable}
+    return jax.checkpoint(block, policy=policies[remat])
 
 
 def stack(layers: int, make: Callable[[nnx.Rngs], nnx.Module], rngs: nnx.Rngs) -> nnx.Module:

@@ -9,6 +9,7 @@ prompt is computed on its own: what else is in the batch, and how much padding, 
 """
 
 import functools
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import jax
@@ -18,11 +19,14 @@ from jaxtyping import Bool, Float, Int
 
 from perc_jax.batch import Array, PromptBatch
 from perc_jax.config import ModelConfig
-from perc_jax.model import layout
+from perc_jax.model import attention, layout, low_rank
+from perc_jax.model.cache import Stored
+from perc_jax.model.layers import Remat
 from perc_jax.model.text import TextModel
 from perc_jax.model.vision import VisionTower
 
 Params = dict[str, Any]  # nested dicts of arrays; the '/'-joined path of a leaf is its name
+ADAPTER_PURPOSE = 1  # folded into the key of the parameters: the base is the same with and without adapters
 
 
 class Qwen2_5_VL(nnx.Module):
@@ -39,7 +43,7 @@ class Qwen2_5_VL(nnx.Module):
         patch_rowcol: Int[Array, "P N 2"],
         patch_image: Int[Array, "P N"],
         *,
-        remat: bool = False,
+        remat: Remat = "none",
     ) -> Float[Array, "P M D"]:
         """Turn patches in window order into M = N / merge_size^2 features; those of padding slots are finite."""
         if patches.shape[1] == 0:  # a bucket for text only; reductions over no patch have no value
@@ -66,60 +70,92 @@ class Qwen2_5_VL(nnx.Module):
         completions: Int[Array, "P G C"],
         *,
         features: Float[Array, "P M D"] | None = None,
-        remat: bool = False,
+        remat: Remat = "none",
     ) -> tuple[Float[Array, "P S D"], Float[Array, "P G C D"]]:
+        """Run every prompt once with all its completions, each filling C places of the row; C may be 0."""
+        count, group, length = completions.shape
+        columns = jnp.broadcast_to(jnp.tile(jnp.arange(length), group), (count, group * length))
+        tokens = completions.reshape(columns.shape)
+        prompt, answers = self.rows(prompts, tokens, columns, longest=length, features=features, remat=remat)
+        return prompt, answers.reshape(count, group, length, -1)
+
+    def rows(
+        self,
+        prompts: PromptBatch,
+        tokens: Int[Array, "P W"],
+        columns: Int[Array, "P W"],
+        *,
+        longest: int,
+        features: Float[Array, "P M D"] | None = None,
+        remat: Remat = "none",
+    ) -> tuple[Float[Array, "P S D"], Float[Array, "P W D"]]:
         """Run every prompt once with all its completions, as one row `[prompt | completion 1 | … | completion G]`.
 
-        Token i sees token j <= i iff j is a real prompt token or in i's own completion, so the result is that of G
-        separate sequences. C may be 0. `features` are those of `encode_images`, made here when absent. `remat`
-        recomputes each block in the backward pass instead of storing its activations.
+        Completions stand one after the other, each with its own length of at most `longest`: `columns` says the place
+        of each token in its completion, 0 at its first; places that are left over at the end are completions of one
+        token. Worked example, lengths 3 and 2 in W = 6 places: columns 0 1 2 0 1 0. Token i sees token j <= i iff j is
+        a real prompt token or in i's own completion, so the result is that of separate sequences.
+
+        `features` are those of `encode_images`, made here when absent. `remat`: what the backward pass computes again.
         """
-        count, group, length = completions.shape
         features = self._features(prompts, remat) if features is None else features
         x = self.embed(prompts.tokens, features, prompts.image_slots)
-        answers = self.embed(completions.reshape(count, group * length), None, None)
-        after = jnp.tile(prompts.next_position[:, None] + jnp.arange(length), (1, group))
-        after = jnp.broadcast_to(after[:, None], (count, 3, group * length))
+        answers = self.embed(tokens, None, None)
+        after = prompts.next_position[:, None] + columns
+        after = jnp.broadcast_to(after[:, None], (len(columns), 3, columns.shape[1]))
         positions = jnp.concatenate([prompts.positions, after], axis=2)
-        row = self.text.rows(jnp.concatenate([x, answers], axis=1), positions, prompts.mask, group, remat=remat)
+        rows = attention.Rows(prompts.mask, columns, longest)
+        row = self.text.rows(jnp.concatenate([x, answers], axis=1), positions, rows, remat=remat)
         split = prompts.tokens.shape[1]
-        return row[:, :split], row[:, split:].reshape(count, group, length, row.shape[-1])
+        return row[:, :split], row[:, split:]
 
     def prefill(
         self, prompts: PromptBatch, *, features: Float[Array, "P M D"] | None = None
     ) -> tuple[Float[Array, "P D"], tuple[Float[Array, "L P K S hd"], Float[Array, "L P K S hd"]]]:
         """Run prompts and keep their keys and values. Prompts are left-padded: the last column is the last token."""
-        features = self._features(prompts, remat=False) if features is None else features
+        features = self._features(prompts, remat="none") if features is None else features
         x = self.embed(prompts.tokens, features, prompts.image_slots)
         return self.text.prefill(x, prompts.positions, prompts.mask)
 
     def decode(
         self,
-        tokens: Int[Array, "P G"],
-        positions: Int[Array, "P"],
-        column: Int[Array, ""] | int,
-        prompt_cache: tuple[Float[Array, "L P K S hd"], Float[Array, "L P K S hd"]],
+        tokens: Int[Array, "P W"],
+        positions: Int[Array, "P W"],
+        lengths: Int[Array, "P W"],
+        time: Int[Array, ""],
+        prompt_cache: tuple[Stored, Stored],
         prompt_mask: Bool[Array, "P S"],
-        cache: tuple[Float[Array, "L P K G C hd"], Float[Array, "L P K G C hd"]],
-    ) -> tuple[Float[Array, "P G D"], tuple[Float[Array, "L P K G C hd"], Float[Array, "L P K G C hd"]]]:
-        """Run token number `column` of each completion, at `positions` on all three axes; columns before it are read.
+        ring: tuple[Stored, Stored],
+    ) -> tuple[Float[Array, "P W D"], tuple[Stored, Stored]]:
+        """Run the next token of each of W rows per prompt, at `positions` on all three axes.
 
-        Returns hidden states and the cache with this column written. The caches' dtype is the caller's choice.
+        prompt_cache holds keys and values [L,P,K,S,hd], ring [L,P,K,W,B,hd]: column `time` modulo B is written for all
+        rows alike, and a row sees the `lengths` columns before it. Returns hidden states and the ring with the column.
         """
         x = self.embed(tokens, None, None)
-        return self.text.decode(x, positions, jnp.asarray(column), prompt_cache, prompt_mask, cache)
+        return self.text.decode(x, positions, lengths, time, prompt_cache, prompt_mask, ring)
 
     def logits(self, hidden: Float[Array, "... D"]) -> Float[Array, "... V"]:
         """Float32 scores of every token of the vocabulary."""
         return self.text.logits(hidden)
 
-    def _features(self, prompts: PromptBatch, remat: bool) -> Float[Array, "P M D"]:
+    def _features(self, prompts: PromptBatch, remat: Remat) -> Float[Array, "P M D"]:
         return self.encode_images(prompts.patches, prompts.patch_rowcol, prompts.patch_image, remat=remat)
 
 
 def init_params(config: ModelConfig, key: Array) -> Params:
-    """Make fresh float32 parameters: normal(inputs^-0.5) matrices, zero biases, unit norms. Call it under `jax.jit`."""
-    return nnx.to_pure_dict(nnx.state(Qwen2_5_VL(config, nnx.Rngs(key)), nnx.Param))
+    """Make fresh float32 parameters: normal(inputs^-0.5) matrices, zero biases, unit norms. Call it under `jax.jit`.
+
+    With `config.lora` the maps it names get adapters that change nothing yet, and all else is in the base's dtype.
+    """
+    model = Qwen2_5_VL(config, nnx.Rngs(key))
+    if not config.lora.rank:
+        return _pure(model)
+    _adapt(model, config, _targets(config), jax.random.fold_in(key, ADAPTER_PURPOSE))
+    return jax.tree_util.tree_map_with_path(
+        lambda path, leaf: leaf if path[-1].key in low_rank.ADAPTERS else leaf.astype(config.lora.base_dtype),
+        _pure(model),
+    )
 
 
 def abstract_params(config: ModelConfig) -> Params:
@@ -128,10 +164,44 @@ def abstract_params(config: ModelConfig) -> Params:
 
 
 def bind(config: ModelConfig, params: Params) -> Qwen2_5_VL:
-    """Make the model around `params` (float32 or bfloat16, arrays or tracers)."""
-    return nnx.merge(_graph(config), params)
+    """Make the model around `params` (float32 or bfloat16, arrays or tracers), with the adapters that they have."""
+    return nnx.merge(_graph(config, tuple(_with_adapters(params))), params)
 
 
 @functools.lru_cache(maxsize=16)
-def _graph(config: ModelConfig) -> nnx.GraphDef:
-    return nnx.graphdef(nnx.eval_shape(lambda: Qwen2_5_VL(config, nnx.Rngs(0))))
+def _graph(config: ModelConfig, adapted: tuple[str, ...]) -> nnx.GraphDef:
+    def make() -> Qwen2_5_VL:
+        model = Qwen2_5_VL(config, nnx.Rngs(0))
+        _adapt(model, config, adapted, jax.random.key(0))
+        return model
+
+    return nnx.graphdef(nnx.eval_shape(make))
+
+
+def _pure(model: Qwen2_5_VL) -> Params:
+    return nnx.to_pure_dict(nnx.state(model, nnx.Param))
+
+
+def _adapt(model: Qwen2_5_VL, config: ModelConfig, names: Sequence[str], key: Array) -> None:
+    """Give the named maps adapters."""
+    rank = config.lora.rank
+    for i, name in enumerate(names):
+        linear = functools.reduce(getattr, name.split("/"), model)
+        low_rank.add(linear, rank, config.lora.alpha / rank, jax.random.fold_in(key, i))
+
+
+@functools.lru_cache(maxsize=16)
+def _targets(config: ModelConfig) -> tuple[str, ...]:
+    """Names of the maps that the config gives adapters."""
+    plain = jax.eval_shape(lambda: _pure(Qwen2_5_VL(config, nnx.Rngs(0))))
+    paths = ["/".join(key.key for key in path) for path, _ in jax.tree_util.tree_leaves_with_path(plain)]
+    return tuple(low_rank.targets(config.lora, [path for path in paths if path.endswith("/kernel")]))
+
+
+def _with_adapters(params: Params, prefix: str = "") -> Iterator[str]:
+    """Names of the maps that have adapters."""
+    for name, below in params.items():
+        if isinstance(below, dict):
+            if low_rank.ADAPTERS[0] in below:
+                yield prefix + name
+            yield from _with_adapters(below, f"{prefix}{name}/")

@@ -1,13 +1,15 @@
 """Attention by JAX's splash TPU kernel: scores stay in the chip's fast memory, blocks that see nothing are skipped.
 
-The group-row rule is a static mask over blocks; segments say which prompt tokens are real. Under a mesh a kernel has to
-be told what each device computes, so whoever traces a program for several devices does it within `jax.set_mesh(mesh)`.
-The mesh's axes `replica` and `fsdp` together must divide the prompts; its axis `tensor` splits the key/value heads
-where it divides them. Without a mesh in force, the kernel takes its arrays whole.
+The group-row rule is computed in the kernel, from a number per query that says where its completion begins; a static
+mask says which blocks are skipped whatever the lengths are, segments say which prompt tokens are real. Under a mesh a
+kernel has to be told what each device computes, so whoever traces a program for several devices does it within
+`jax.set_mesh(mesh)`. The mesh's axes `replica` and `fsdp` together must divide the prompts; its axis `tensor` splits
+the key/value heads where it divides them. Without a mesh in force, the kernel takes its arrays whole.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -17,50 +19,72 @@ from jax.sharding import PartitionSpec
 from jaxtyping import Bool, Float, Int
 
 from perc_jax.batch import Array
+from perc_jax.model.dense import Rows
 from perc_jax.model.layout import ROW_AXES, free_axes
 
 HEADS_AXIS = "tensor"  # the mesh axis over which heads are split
 LANES = 128  # a kernel's blocks are multiples of the vector unit's width
 BLOCK = 512  # longest side of a block of scores
+PLACES = 2**15  # of a row at most: the kernel gets two places of a query in one number of 31 bits
 
 
 @dataclass(frozen=True)
 class GroupRows(kernels.Mask):
-    """The group-row rule over `size` positions; those beyond the row, if any, go on as further completions."""
+    """Which pairs can be seen at all in a row of `size` places, whatever the completions' lengths: a superset.
+
+    `mask_function` is the rule itself, computed in the kernel from the query's number (`numbers`) and the key's place.
+    The numbers in `q_sequence` only stand for those of real rows, which `_attend` puts in their place.
+    """
 
     size: int
     prompt: int  # S
-    completion: int  # C; 0 without completions
+    longest: int  # tokens of a completion at most
 
     @property
     def shape(self) -> tuple[int, int]:
         """Queries by keys."""
         return self.size, self.size
 
+    @property
+    def q_sequence(self) -> Int[np.ndarray, "q"]:
+        """A number per query."""
+        return np.zeros(self.size, np.int32)
+
     def __getitem__(self, index: tuple[slice, slice]) -> Bool[np.ndarray, "q k"]:
         rows, columns = (np.arange(self.size)[cut] for cut in index)
-        own = self.prompt + (rows - self.prompt) // max(self.completion, 1) * self.completion
-        first = np.where(rows < self.prompt, 0, own)  # where the query's own completion begins
-        in_sight = (columns < self.prompt) | (columns >= first[:, None])
-        return in_sight & (columns <= rows[:, None])
+        distance = rows[:, None] - columns
+        return (distance >= 0) & ((columns < self.prompt) | (distance < max(self.longest, 1)))
+
+    def mask_function(self, number: Int[Array, "..."], key: Int[Array, "..."]) -> Bool[Array, "..."]:
+        """The rule: up to one's own place, the prompt or one's own completion."""
+        place, first = number & (PLACES - 1), number >> (PLACES.bit_length() - 1)
+        return (key <= place) & ((key < self.prompt) | (key >= first))
+
+    def numbers(self, columns: Int[Array, "P W"]) -> Int[Array, "P q"]:
+        """Place and the first place of one's own completion (a prompt token's own one), as one number."""
+        place = jnp.arange(self.size)
+        back = jnp.pad(columns, [(0, 0), (self.prompt, self.size - self.prompt - columns.shape[1])])
+        return (place - back) * PLACES + place
 
 
 def group_row(
     q: Float[Array, "P T K R hd"],
     k: Float[Array, "P T K hd"],
     v: Float[Array, "P T K hd"],
-    prompt_mask: Bool[Array, "P S"],
-    group: int,
+    rows: Rows,
     *,
     interpret: bool = False,
 ) -> Float[Array, "P T K R hd"]:
     """Attend within group rows, as the rule in `attention` says; `interpret` runs the kernel on a CPU, slowly."""
     prompts, row, width = q.shape[0], q.shape[1], q.shape[-1]
-    length = prompt_mask.shape[1]
+    length = rows.prompt_mask.shape[1]
     size, block = _blocks(row)
-    mask = GroupRows(size, length, (row - length) // max(group, 1))
-    real = jnp.concatenate([prompt_mask, jnp.ones((prompts, row - length), bool)], axis=1).astype(jnp.int32)
-    out = _attend(q.reshape(prompts, row, -1, width), k, v, real, mask, block, interpret)
+    if size > PLACES:
+        raise ValueError(f"a row must have at most {PLACES} tokens for attention by splash, got {size}")
+    mask = GroupRows(size, length, rows.longest)
+    real = jnp.concatenate([rows.prompt_mask, jnp.ones((prompts, row - length), bool)], axis=1).astype(jnp.int32)
+    flat = q.reshape(prompts, row, -1, width)
+    out = _attend(flat, k, v, real, mask, block, interpret, mask.numbers(rows.columns))
     return out.reshape(q.shape)
 
 
@@ -92,25 +116,42 @@ def _attend(
     mask: kernels.Mask,
     block: int,
     interpret: bool,
+    numbers: Int[Array, "P q"] | None = None,
 ) -> Float[Array, "P T H hd"]:
-    """Pad to whole blocks (with a segment of its own), put heads first, and run the kernel wherever the rows lie."""
+    """Pad to whole blocks (with a segment of its own), put heads first, and run the kernel wherever the rows lie.
+
+    `numbers` are what a mask that is computed in the kernel reads of each query.
+    """
     length, extra = q.shape[1], mask.shape[0] - q.shape[1]
     q, k, v = (
         jnp.pad(jnp.swapaxes(x, 1, 2), [(0, 0), (0, 0), (0, extra), (0, 0)]) for x in (q * q.shape[-1] ** -0.5, k, v)
     )
     segment = jnp.pad(segment, [(0, 0), (0, extra)], constant_values=-2)
 
-    def run(q: Array, k: Array, v: Array, segment: Array) -> Array:
+    def run(q: Array, k: Array, v: Array, segment: Array, *numbers: Array) -> Array:
         sides = kernels.BlockSizes(*[block] * 8)
         heads = kernels.MultiHeadMask([mask] * q.shape[1])
         kernel = kernels.make_splash_mha_single_device(heads, block_sizes=sides, interpret=interpret)
-        return jax.vmap(lambda q, k, v, s: kernel(q, k, v, segment_ids=kernels.SegmentIds(s, s)))(q, k, v, segment)
 
-    out = _over_mesh(run, k.shape[1])(q, k, v, segment)
+        def one(q: Array, k: Array, v: Array, segment: Array, *numbers: Array) -> Array:
+            mine = _with_numbers(kernel, *numbers) if numbers else kernel
+            return mine(q, k, v, segment_ids=kernels.SegmentIds(segment, segment))
+
+        return jax.vmap(one)(q, k, v, segment, *numbers)
+
+    given = () if numbers is None else (numbers,)
+    out = _over_mesh(run, k.shape[1], len(given))(q, k, v, segment, *given)
     return jnp.swapaxes(out[:, :, :length], 1, 2)
 
 
-def _over_mesh(run: Callable[..., Array], heads: int) -> Callable[..., Array]:
+def _with_numbers(kernel: Any, numbers: Int[Array, "q"]) -> Any:
+    """The kernel with these numbers of its queries in the place of the static mask's: it is a pytree of mask infos."""
+    infos, settings = kernel.tree_flatten()
+    infos = [info and info._replace(q_sequence=numbers) for info in infos]
+    return type(kernel).tree_unflatten(settings, infos)
+
+
+def _over_mesh(run: Callable[..., Array], heads: int, further: int) -> Callable[..., Array]:
     """Let every device of the mesh in force run its own prompts, and its own key/value heads where they divide."""
     rows, splitting = free_axes(*ROW_AXES), free_axes(HEADS_AXIS)
     if not rows + splitting:
@@ -119,7 +160,7 @@ def _over_mesh(run: Callable[..., Array], heads: int) -> Callable[..., Array]:
     tensors = PartitionSpec(rows or None, *splitting if divides else ())
     return jax.shard_map(
         run,
-        in_specs=(tensors, tensors, tensors, PartitionSpec(rows or None)),
+        in_specs=(tensors, tensors, tensors, *[PartitionSpec(rows or None)] * (1 + further)),
         out_specs=tensors,
         axis_names={*rows, *splitting},
         check_vma=False,  # the kernel does not say over which axes its results vary

@@ -13,10 +13,11 @@ from jaxtyping import Bool, Float, Int
 
 from perc_jax.batch import Array
 from perc_jax.config import TextConfig
-from perc_jax.model import layout
-from perc_jax.model.attention import Way, group_row
+from perc_jax.model import cache, layout
+from perc_jax.model.attention import Rows, Way, group_row
+from perc_jax.model.cache import Stored
 from perc_jax.model.dense import decode_step
-from perc_jax.model.layers import GatedMLP, Linear, RMSNorm, mrope_tables, rotate, stack
+from perc_jax.model.layers import GatedMLP, Linear, Remat, RMSNorm, mrope_tables, recomputed, rotate, stack
 
 Tables = tuple[Float[Array, "..."], Float[Array, "..."]]  # cosines and sines
 Cache = tuple[Float[Array, "..."], Float[Array, "..."]]  # keys and values
@@ -89,61 +90,57 @@ class TextModel(nnx.Module):
         self,
         x: Float[Array, "P T D"],
         positions: Int[Array, "P 3 T"],
-        prompt_mask: Bool[Array, "P S"],
-        group: int,
+        rows: Rows,
         *,
-        remat: bool,
+        remat: Remat,
     ) -> Float[Array, "P T D"]:
-        """Run group rows (T = S + group * C) and apply the final norm."""
+        """Run group rows (T = S + W) and apply the final norm."""
         rotary = self.tables(positions, x.dtype)
 
         def body(x, block):
-            x, _ = block(x, rotary, lambda q, k, v: group_row(self.attention, q, k, v, prompt_mask, group))
+            x, _ = block(x, rotary, lambda q, k, v: group_row(self.attention, q, k, v, rows))
             return x, None
 
-        x, _ = jax.lax.scan(jax.checkpoint(body) if remat else body, x, self.layers)
+        x, _ = jax.lax.scan(recomputed(body, remat), x, self.layers)
         return self.norm(x)
 
     def prefill(
         self, x: Float[Array, "P S D"], positions: Int[Array, "P 3 S"], prompt_mask: Bool[Array, "P S"]
     ) -> tuple[Float[Array, "P D"], tuple[Float[Array, "L P K S hd"], Float[Array, "L P K S hd"]]]:
         """Run prompts; return the last column's normalised hidden state and every layer's keys and values."""
-        rotary = self.tables(positions, x.dtype)
+        rotary, rows = self.tables(positions, x.dtype), Rows.of_prompts(prompt_mask)
 
         def body(x, block):
-            x, (k, v) = block(x, rotary, lambda q, k, v: group_row(self.attention, q, k, v, prompt_mask, 0))
+            x, (k, v) = block(x, rotary, lambda q, k, v: group_row(self.attention, q, k, v, rows))
             return x, (jnp.swapaxes(k, 1, 2), jnp.swapaxes(v, 1, 2))
 
-        x, cache = jax.lax.scan(body, x, self.layers)
-        return self.norm(x[:, -1]), cache
+        x, kept = jax.lax.scan(body, x, self.layers)
+        return self.norm(x[:, -1]), kept
 
     def decode(
         self,
-        x: Float[Array, "P G D"],
-        positions: Int[Array, "P"],
-        column: Int[Array, ""],
-        prompt_cache: tuple[Float[Array, "L P K S hd"], Float[Array, "L P K S hd"]],
+        x: Float[Array, "P W D"],
+        positions: Int[Array, "P W"],
+        lengths: Int[Array, "P W"],
+        time: Int[Array, ""],
+        prompt_cache: tuple[Stored, Stored],
         prompt_mask: Bool[Array, "P S"],
-        cache: tuple[Float[Array, "L P K G C hd"], Float[Array, "L P K G C hd"]],
-    ) -> tuple[Float[Array, "P G D"], tuple[Float[Array, "L P K G C hd"], Float[Array, "L P K G C hd"]]]:
-        """Run one token per completion; return normalised hidden states and the cache with column `column` written.
+        ring: tuple[Stored, Stored],
+    ) -> tuple[Float[Array, "P W D"], tuple[Stored, Stored]]:
+        """Run one token per row; return normalised hidden states and the ring with column `time` written.
 
         The scan only reads the caches. All layers' new keys and values are written after it, by one update per array: a
         cache that passes through a scan is copied whole at every step.
         """
-        rotary = self.tables(jnp.broadcast_to(positions[:, None, None], (positions.shape[0], 3, 1)), x.dtype)
+        rotary = self.tables(jnp.repeat(positions[:, None], 3, axis=1), x.dtype)
+        seen = cache.seen(cache.columns(ring[0]), time, lengths)
 
         def body(x, layer):
             block, prompt_layer, own_layer = layer
-            return block(x, rotary, lambda q, k, v: decode_step(q, k, v, prompt_layer, prompt_mask, own_layer, column))
+            return block(x, rotary, lambda q, k, v: decode_step(q, k, v, prompt_layer, prompt_mask, own_layer, seen))
 
-        x, new = jax.lax.scan(body, x, (self.layers, prompt_cache, cache))
-        start = (0, 0, 0, 0, column, 0)
-        cache = tuple(
-            jax.lax.dynamic_update_slice(old, jnp.swapaxes(fresh, 2, 3)[..., None, :].astype(old.dtype), start)
-            for old, fresh in zip(cache, new, strict=True)
-        )
-        return self.norm(x), cache
+        x, new = jax.lax.scan(body, x, (self.layers, prompt_cache, ring))
+        return self.norm(x), tuple(cache.write(old, fresh, time) for old, fresh in zip(ring, new, strict=True))
 
     def logits(self, hidden: Float[Array, "... D"]) -> Float[Array, "... V"]:
         """Scores of every token, accumulated and returned in float32."""

@@ -13,7 +13,7 @@ from perc_jax.batch import Array
 from perc_jax.config import VisionConfig
 from perc_jax.model import dense
 from perc_jax.model.attention import Way, same_segment
-from perc_jax.model.layers import VISION_EPS, GatedMLP, Linear, RMSNorm, axial_tables, rotate, stack
+from perc_jax.model.layers import VISION_EPS, GatedMLP, Linear, Remat, RMSNorm, axial_tables, recomputed, rotate, stack
 
 
 class VisionAttention(nnx.Module):
@@ -105,9 +105,9 @@ class VisionTower(nnx.Module):
         self.config = config
 
     def __call__(
-        self, patches: Float[Array, "P N X"], rowcol: Int[Array, "P N 2"], image: Int[Array, "P N"], *, remat: bool
+        self, patches: Float[Array, "P N X"], rowcol: Int[Array, "P N 2"], image: Int[Array, "P N"], *, remat: Remat
     ) -> Float[Array, "P M D"]:
-        """Encode images, in the dtype of `patches`. `remat` recomputes each block in the backward pass."""
+        """Encode images, in the dtype of `patches`. `remat`: what the backward pass computes again."""
         config = self.config
         rotary = axial_tables(rowcol, config.hidden_size // config.num_heads)
         whole = jnp.array([i in config.fullatt_block_indexes for i in range(config.depth)])
@@ -116,6 +116,5 @@ class VisionTower(nnx.Module):
             block, whole_image = layer
             return block(x, rotary, image, whole_image), None
 
-        body = jax.checkpoint(body) if remat else body
-        x, _ = jax.lax.scan(body, self.patch_embed(patches), (self.blocks, whole))
+        x, _ = jax.lax.scan(recomputed(body, remat), self.patch_embed(patches), (self.blocks, whole))
         return self.merger(x)
