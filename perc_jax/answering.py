@@ -12,11 +12,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh, NamedSharding
 
-from perc_jax import sharding, weights
+from perc_jax import lora, sharding, weights
 from perc_jax.batch import Completions, PromptBatch, TokenIds
 from perc_jax.blueprints import Blueprints
 from perc_jax.checkpoint import Checkpoints
@@ -68,17 +67,22 @@ def published_params(folder: Path, config: ModelConfig, mesh: Mesh, bar: weights
 def trained_params(workdir: str, stored: dict, config: ModelConfig, mesh: Mesh) -> Any:
     """The parameters of a run's newest sound checkpoint in `config.dtype`; `stored` is its config as it was saved.
 
-    Raises `ValueError` if there is none.
+    Adapters are merged into them. Raises `ValueError` if there is no such checkpoint.
     """
-    target = _target(config, mesh, "float32")
+    target = _target(config, mesh)
     state, _ = Checkpoints(workdir, keep=1).restore({"params": target}, stored)
-    return jax.tree.map(lambda leaf: leaf.astype(config.dtype), state["params"])
+    layout = jax.tree.map(lambda leaf: leaf.sharding, lora.split(target)[0])
+    merge = jax.jit(lambda params: lora.merge(params, config.lora, config.dtype), out_shardings=layout)
+    return merge(state["params"])
 
 
-def _target(config: ModelConfig, mesh: Mesh, dtype: str) -> Any:
+def _target(config: ModelConfig, mesh: Mesh, dtype: str = "") -> Any:
+    """Where all parameters lie, in a dtype or in that of training."""
     params = abstract_params(config)
     layout = sharding.rollout_shardings(params, mesh)
-    return jax.tree.map(lambda leaf, where: jax.ShapeDtypeStruct(leaf.shape, dtype, sharding=where), params, layout)
+    return jax.tree.map(
+        lambda leaf, where: jax.ShapeDtypeStruct(leaf.shape, dtype or leaf.dtype, sharding=where), params, layout
+    )
 
 
 def make_answer(
@@ -127,8 +131,9 @@ def make_answer(
 
 def _newest(state: State) -> tuple[Any, Any, Any]:
     """Token and log-probability of the column sampled last, and whether the completion has ended."""
-    column = state.column - 1
-    return state.tokens[0, 0, column], state.logprobs[0, 0, column], jnp.all(state.done)
+    groups = state.groups
+    column = groups.length[0, 0] - 1
+    return groups.tokens[0, 0, column], groups.logprobs[0, 0, column], groups.ended[0, 0]
 
 
 class Respondent:

@@ -37,10 +37,15 @@ def take(logprobs: Float[Array, "*n V"], tokens: Int[Array, "*n"]) -> Float[Arra
     return jnp.sum(jnp.where(chosen, logprobs, 0.0), axis=-1)
 
 
-def draw(logprobs: Float[Array, "P G V"], keys: UInt32[Array, "P G 2"], column: Int[Array, ""]) -> Int[Array, "P G"]:
-    """Sample one token per row with the row's own key, so that neighbours and device counts change nothing."""
+def draw(
+    logprobs: Float[Array, "P G V"], keys: UInt32[Array, "P G 2"], columns: Int[Array, "P G"]
+) -> Int[Array, "P G"]:
+    """Sample one token per row with the row's own key and column, so that neighbours and device counts change nothing.
 
-    def one(key, row):
+    By the largest of log-probabilities plus Gumbel noise: nothing is sorted or summed up over the vocabulary.
+    """
+
+    def one(key, row, column):
         return jax.random.categorical(jax.random.fold_in(key, column), row)
 
-    return jax.vmap(jax.vmap(one))(keys, logprobs).astype(jnp.int32)
+    return jax.vmap(jax.vmap(one))(keys, logprobs, columns).astype(jnp.int32)

@@ -62,7 +62,7 @@ def assert_close(found, wanted, limit=1e-5):
 
 def test_a_group_row_is_its_completions_in_separate_rows(params, batch, completions):
     (value, answer), gradient = LOSS(params, batch, completions, np.ones(3, np.float32))
-    rows = PromptBatch(*(np.repeat(x, GROUP, axis=0) for x in batch))
+    rows = jax.tree.map(lambda x: np.repeat(x, GROUP, axis=0), batch)
     each = completions.reshape(-1, 1, LENGTH)
     (apart, answers), wanted = LOSS(params, rows, each, np.full(3 * GROUP, 1 / GROUP, np.float32))
     assert relative(answer, answers.reshape(answer.shape)) <= 1e-5
@@ -123,7 +123,7 @@ def test_padding_and_company_change_nothing(params, batch, completions):
         patch_image=grow(batch.patch_image, after=slots, fill=-1),
     )
     order = np.array([1, 2, 0, 0])
-    wide = PromptBatch(*(x[order] for x in wide))
+    wide = jax.tree.map(lambda x: x[order], wide)
     other = completions[order]
     other[3] = 9
     prompt, answer = forward(params, wide, other)

@@ -1,0 +1,34 @@
+"""One device program before it is compiled: what it computes, on which arrays, laid out how."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+from jax.sharding import Mesh
+
+
+class Blueprint(NamedTuple):
+    """A program to compile. Arguments and outputs are trees of `jax.ShapeDtypeStruct` that carry their layout."""
+
+    name: str
+    function: Callable[..., Any]
+    arguments: dict[str, Any]  # in order; the names say what each one is
+    outputs: Any
+    mesh: Mesh
+    donated: tuple[int, ...] = ()
+
+    def compile(self) -> jax.stages.Compiled:
+        """Lower and compile it for the mesh; with the mesh set, so that the model can place activations on it."""
+        layout = jax.tree.map(lambda leaf: leaf.sharding, self.outputs)
+        jitted = jax.jit(self.function, out_shardings=layout, donate_argnums=self.donated)
+        with jax.set_mesh(self.mesh):
+            return jitted.lower(*self.arguments.values()).compile()
+
+
+def laid_out(tree: Any, shardings: Any, dtype: Any = None) -> Any:
+    """Abstract arrays with a layout, and a dtype if given; a sharding may stand for a whole branch of the tree."""
+
+    def one(where: jax.sharding.Sharding, branch: Any) -> Any:
+        return jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, dtype or leaf.dtype, sharding=where), branch)
+
+    return jax.tree.map(one, shardings, tree)

@@ -1,0 +1,99 @@
+"""Keys and values that decoding reads: in the model's dtype, or as int8 with a scale per token and head.
+
+`Stored` is either. int8 halves what bfloat16 takes and what every token must read; a number is then off by at most half
+a step of its own head's largest / 127. It changes what the sampler computes and not the trainer: their difference is
+the price. Every generated column is written at one place for all rows, one update per array: a ring of B columns.
+"""
+
+from typing import Literal, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Bool, Float, Int, Int8
+
+from perc_jax.batch import Array
+
+KvDtype = Literal["model", "int8"]
+
+
+class Quantised(NamedTuple):
+    """Numbers as `data * scale`; the scale stands for the last axis."""
+
+    data: Int8[Array, "... hd"]
+    scale: Float[Array, "..."]
+
+
+Stored = Float[Array, "..."] | Quantised
+
+
+def stored(x: Float[Array, "*n hd"], dtype: KvDtype) -> Stored:
+    """Keys or values as they are kept."""
+    if dtype == "model":
+        return x
+    wide = x.astype(jnp.float32)
+    scale = jnp.maximum(jnp.max(jnp.abs(wide), axis=-1), 1e-20) / 127
+    return Quantised(jnp.round(wide / scale[..., None]).astype(jnp.int8), scale)
+
+
+def empty(shape: tuple[int, ...], dtype: jnp.dtype, kept: KvDtype) -> Stored:
+    """Room for keys or values [..., hd]."""
+    if kept == "model":
+        return jnp.zeros(shape, dtype)
+    return Quantised(jnp.zeros(shape, jnp.int8), jnp.zeros(shape[:-1], jnp.float32))
+
+
+def columns(cache: Stored) -> int:
+    """Columns B of a ring [L,P,K,W,B,hd]."""
+    return (cache.scale.shape[-1]) if isinstance(cache, Quantised) else cache.shape[-2]
+
+
+def write(ring: Stored, fresh: Float[Array, "L P W K hd"], time: Int[Array, ""]) -> Stored:
+    """Write one token's keys or values of all layers and rows into column `time` modulo B of a ring [L,P,K,W,B,hd]."""
+    column = time % columns(ring)
+    fresh = jnp.swapaxes(fresh, 2, 3)
+    if not isinstance(ring, Quantised):
+        start = (0, 0, 0, 0, column, 0)
+        return jax.lax.dynamic_update_slice(ring, fresh[..., None, :].astype(ring.dtype), start)
+    new = stored(fresh, "int8")
+    return Quantised(
+        jax.lax.dynamic_update_slice(ring.data, new.data[..., None, :], (0, 0, 0, 0, column, 0)),
+        jax.lax.dynamic_update_slice(ring.scale, new.scale[..., None], (0, 0, 0, 0, column)),
+    )
+
+
+def seen(columns: int, time: Int[Array, ""], lengths: Int[Array, "P W"]) -> Bool[Array, "P W B"]:
+    """Which columns of a ring hold the last `lengths` tokens of each row, `time` being the next to be written.
+
+    With 4 columns and time 6, the columns 1, 0, 3, 2 hold the last token, the one before, and so on: a row of length 3
+    sees 1, 0, 3.
+    """
+    age = (time - 1 - jnp.arange(columns)) % columns
+    return age < lengths[..., None]
+
+
+def resized(ring: Stored, time: Int[Array, ""], size: int) -> Stored:
+    """The ring with another number of columns, of which one must divide the other; `time` modulo `size` goes on.
+
+    Growing keeps every column, shrinking the last `size` ones. Each number is read once and written once, in its place
+    or a fixed distance away.
+    """
+    before, place = columns(ring), time % columns(ring)
+
+    def resize(x: Array, axis: int) -> Array:
+        index = jnp.arange(size).reshape([-1 if i == axis else 1 for i in range(x.ndim)])
+        if size > before:
+            # The gap opens where the next column is written: what was written last stays just before it.
+            room = [(0, 0)] * x.ndim
+            room[axis] = (0, size - before)
+            front = jnp.pad(x, room)
+            room[axis] = (size - before, 0)
+            return jnp.where(index < place, front, jnp.pad(x, room))
+        out = jax.lax.slice_in_dim(x, 0, size, axis=axis)
+        for start in range(size, before, size):
+            part = jax.lax.slice_in_dim(x, start, start + size, axis=axis)
+            out = jnp.where((time - 1 - start - index) % before < size, part, out)
+        return out
+
+    if isinstance(ring, Quantised):
+        return Quantised(resize(ring.data, ring.data.ndim - 2), resize(ring.scale, ring.scale.ndim - 1))
+    return resize(ring, ring.ndim - 2)

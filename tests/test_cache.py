@@ -1,0 +1,70 @@
+"""Rings of keys and values: who sees which column, moved rings hold the same, int8 is as close as it can be."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from perc_jax.model import cache
+
+KINDS = ("model", "int8")
+
+
+def filled(kind: str, columns: int, tokens: int):
+    """A ring after that many tokens, [L,P,K,W,B,hd] = [1,1,1,1,B,2]; token t is (t + 1, -t - 1)."""
+    ring = cache.empty((1, 1, 1, 1, columns, 2), np.dtype(np.float32), kind)
+    for token in range(tokens):
+        fresh = np.array([token + 1, -token - 1], np.float32).reshape(1, 1, 1, 1, 2)
+        ring = cache.write(ring, fresh, jnp.int32(token))
+    return ring
+
+
+def read(ring, time: int, length: int) -> list[float]:
+    """The tokens that a row of that length sees, sorted."""
+    seen = np.asarray(cache.seen(cache.columns(ring), jnp.int32(time), np.array([[length]])))[0, 0]
+    data = ring.data * ring.scale[..., None] if isinstance(ring, cache.Quantised) else ring
+    return sorted(np.asarray(data)[0, 0, 0, 0, seen, 0].round(3).tolist())
+
+
+def test_the_worked_example():
+    assert np.asarray(cache.seen(4, jnp.int32(6), np.array([[0, 1, 3, 4]]))).astype(int).tolist() == [
+        [[0, 0, 0, 0], [0, 1, 0, 0], [1, 1, 0, 1], [1, 1, 1, 1]]
+    ]
+
+
+@given(st.sampled_from([1, 4, 5]), st.data())
+def test_a_row_sees_its_own_last_tokens_however_often_the_ring_went_round(columns, data):
+    tokens = data.draw(st.integers(0, 3 * columns))
+    length = data.draw(st.integers(0, min(columns, tokens)))
+    assert read(filled("model", columns, tokens), tokens, length) == list(range(tokens - length + 1, tokens + 1))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@given(st.sampled_from([1, 3]), st.sampled_from([1, 2, 3]), st.booleans(), st.data())
+def test_a_moved_ring_holds_the_same_and_goes_on(kind, short, factor, grows, data):
+    """Growing keeps all columns, shrinking the last ones; then a token more is written and found."""
+    before, after = (short, short * factor) if grows else (short * factor, short)
+    tokens = data.draw(st.integers(0, 3 * before))
+    ring = cache.resized(filled(kind, before, tokens), jnp.int32(tokens), after)
+    time = tokens % min(before, after)
+    kept = min(tokens, before, after)
+    assert read(ring, time, kept) == list(range(tokens - kept + 1, tokens + 1))
+    fresh = np.array([tokens + 1, -tokens - 1], np.float32).reshape(1, 1, 1, 1, 2)
+    ring = cache.write(ring, fresh, jnp.int32(time))
+    more = min(kept + 1, after)
+    assert read(ring, time + 1, more) == list(range(tokens - more + 2, tokens + 2))
+
+
+def test_int8_is_off_by_half_a_step_at_most_and_exact_at_its_largest():
+    x = np.random.default_rng(0).normal(size=(5, 7, 16)).astype(np.float32) * np.float32(
+        [[[1e-4]], [[1]], [[50]], [[0]], [[3]]]
+    )
+    kept = jax.tree.map(np.asarray, cache.stored(jnp.asarray(x), "int8"))
+    off = np.abs(kept.data * kept.scale[..., None] - x)
+    assert kept.data.dtype == np.int8
+    assert (off <= 0.5001 * kept.scale[..., None]).all()
+    largest = np.abs(x).argmax(axis=-1)[..., None]
+    np.testing.assert_allclose(np.take_along_axis(off, largest, axis=-1), 0, atol=1e-5)
+    assert cache.stored(x, "model") is x
