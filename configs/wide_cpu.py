@@ -45,6 +45,6 @@ def get_config() -> Config:
         debug,
         name="wide_cpu",
         rollout=RolloutConfig(max_tokens=16),
-        stages=(warmup, dataclasses.replace(grpo, steps=150, mixture=wide)),
-        evaluation=EvaluationConfig(suites=("test_a",), samples=(800,), hard_levels=(3,), every=25),
+        stages=(warmup, dataclasses.replace(grpo, steps=90, mixture=wide)),
+        evaluation=EvaluationConfig(suites=("test_a",), samples=(400,), hard_levels=(3,), every=15),
     )

@@ -141,10 +141,24 @@ class Phases:
     folder: str
     batches: int  # of a phase
 
-    def cell(self, rng: np.random.Generator, batch: int) -> Cell:
-        """Draw a cell for a batch; waits until its phase is decided. Raises `RuntimeError` if it never will be."""
-        shares = _read_shares(self.folder, batch // self.batches)
+    def cell(self, rng: np.random.Generator, position: int, batch: int) -> Cell:
+        """Draw a cell for a position of batches of that size; waits until the phase is decided.
+
+        Raises `RuntimeError` if it never will be.
+        """
+        shares = _read_shares(self.folder, position // batch // self.batches)
         return self.cells[int(rng.choice(len(self.cells), p=shares / shares.sum()))]
+
+
+@dataclass(frozen=True)
+class InTurn:
+    """One cell after the other, whatever the position's random numbers are: how a model is graded."""
+
+    cells: tuple[Cell, ...]
+
+    def cell(self, rng: np.random.Generator, position: int, batch: int) -> Cell:
+        """The cell of a position."""
+        return self.cells[position % len(self.cells)]
 
 
 @functools.lru_cache(maxsize=8)

@@ -10,7 +10,6 @@ A prompt that does not fit its bucket, or whose gold answer does not fit a train
 draft of the same position, counted, and named in the batch. Pictures travel as bytes and become floats on arrival.
 """
 
-import functools
 from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -22,32 +21,12 @@ from absl import flags
 from jaxtyping import Bool, Int
 
 import engines
-from engines.answer import Answer
-from engines.base import make_rng
 from perc_jax import workers
 from perc_jax.batch import PromptBatch
 from perc_jax.config import Config, StageConfig
-from perc_jax.curriculum import Phases, types_of
-from perc_jax.prompt import CompletionTooLong, PackedPrompts, PromptTooLong, gold_completion, make_row, pack, unpack
-from perc_jax.tokenizer import Tokenizer, load
-
-MAX_DRAFTS = 50  # of one position, before the bucket is called too small
-INDEX_BITS = 62
-
-
-class SampleInfo(NamedTuple):
-    """What is kept of a sample beside its prompt; `image.unpatchify` gives the picture back."""
-
-    sample_id: str  # split/engine/type/level/index
-    engine: str
-    question_type: str
-    split: str
-    level: int
-    index: int
-    photographed: bool
-    question: str
-    answer: Answer
-    guess_rate: float
+from perc_jax.curriculum import Cell, InTurn, Phases, types_of
+from perc_jax.drawing import Draw, SampleInfo
+from perc_jax.prompt import PackedPrompts, pack, unpack
 
 
 class Batch(NamedTuple):
@@ -60,89 +39,6 @@ class Batch(NamedTuple):
     real: Bool[np.ndarray, " P"]  # False where the last row of a suite is repeated to fill the batch
     dropped: tuple[str, ...]  # why each replaced draft did not fit, with its id
     position: int  # where the stream stands after this batch, over all hosts
-
-
-@dataclass(frozen=True)
-class _Draw:
-    """The samples of a stage or a suite, by position."""
-
-    config: Config
-    key: tuple[str | int, ...]
-    split: str
-    engines: tuple[str, ...]
-    weights: tuple[float, ...]
-    levels: tuple[tuple[int, ...], ...]  # of each engine
-    types: tuple[tuple[str, ...], ...]  # of each engine; empty: all that the split may ask
-    photo_share: float
-    has_gold: bool
-    batch: int  # prompts, over all hosts
-    phases: Phases | None = None  # of a curriculum, instead of engines, weights, levels and types
-
-    def sample(self, position: int, draft: int) -> engines.Sample:
-        """Give the engine sample of a position's draft."""
-        rng = make_rng(*self.key, position, draft)
-        if self.phases:
-            cell = self.phases.cell(rng, position // self.batch)
-            photo, index = self._look(rng)
-            return self._made(cell.engine, cell.level, index, cell.question_type, photo)
-        chosen = int(rng.choice(len(self.engines), p=np.array(self.weights) / sum(self.weights)))
-        level = self.levels[chosen][int(rng.integers(len(self.levels[chosen])))]
-        photo, index = self._look(rng)
-        asks_held_out = self.split == "test_d" and index % 2 == 0  # see `engines.sample`
-        types = () if asks_held_out else self.types[chosen]
-        question_type = types[int(rng.integers(len(types)))] if types else None
-        return self._made(self.engines[chosen], level, index, question_type, photo)
-
-    def _look(self, rng: np.random.Generator) -> tuple[bool, int]:
-        """Whether a sample is photographed, and its index."""
-        return bool(rng.random() < self.photo_share), int(rng.integers(2**INDEX_BITS))
-
-    def _made(self, engine: str, level: int, index: int, question_type: str | None, photo: bool) -> engines.Sample:
-        return engines.sample(
-            engine,
-            split=self.split,
-            index=index,
-            level=level,
-            question_type=question_type,
-            size_px=self.config.data.image_px,
-            photo=photo,
-        )
-
-    def row(self, position: int) -> "_Row":
-        """Make the prompt of a position: the first of its drafts that fits.
-
-        Raises `ValueError` if none does.
-        """
-        tokenizer, dropped = _tokenizer(self.config.data.tokenizer), []
-        for draft in range(MAX_DRAFTS):
-            sample = self.sample(position, draft)
-            info = _describe(sample)
-            try:
-                prompt = make_row(
-                    info.sample_id,
-                    [sample.image],
-                    sample.question,
-                    tokenizer=tokenizer,
-                    data=self.config.data,
-                    vision=self.config.model.vision,
-                )
-                gold = (
-                    gold_completion(sample.answer, tokenizer, self.config.rollout.max_tokens) if self.has_gold else ()
-                )
-            except (PromptTooLong, CompletionTooLong) as error:
-                dropped.append(f"{info.sample_id}: {error}")
-                continue
-            return _Row(prompt, gold, info, tuple(dropped))
-        raise ValueError(
-            f"data buckets must fit one of {MAX_DRAFTS} drafts of {self.key} {position}, got {dropped[-1]}"
-        )
-
-
-class _Row(NamedTuple):
-    prompt: PackedPrompts
-    gold: tuple[np.ndarray, ...]  # tokens and mask, or nothing
-    info: SampleInfo
-    dropped: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -164,7 +60,7 @@ class _Made:
 class _Batches:
     """Random access by number of batch: what Grain reads."""
 
-    draw: _Draw
+    draw: Draw
     start: int  # position of batch 0
     stop: int  # positions from here on repeat the last one
     batch: int  # over all hosts
@@ -273,7 +169,7 @@ def stream(
         missing = [level for level in mixture.levels if not _is_asked(name, "train", level, size_px)]
         if missing:
             raise ValueError(f"mixture.levels of {name} must be legible at data.image_px = {size_px}, got {missing}")
-    draw = _Draw(
+    draw = Draw(
         config=config,
         key=("mixture", config.seed, stage.name),
         split="train",
@@ -284,7 +180,7 @@ def stream(
         photo_share=mixture.photo_share,
         has_gold=True,
         batch=(count := stage.prompts_per_step),
-        phases=phases,
+        chooser=phases,
     )
     rows = _host_rows(f"stages[{stage.name}].prompts_per_step", count, process_index, process_count)
     batches = max(0, stage.steps * stage.max_rounds * count - position) // count
@@ -312,7 +208,7 @@ def suite(
     asked = {engine: legible for engine, legible in asked.items() if legible}
     if not asked:
         raise ValueError(f"{name} must have a legible question at {size_px} px, got none at levels {list(levels)}")
-    draw = _Draw(
+    draw = Draw(
         config=config,
         key=("suite", name),
         split=name,
@@ -326,6 +222,51 @@ def suite(
     )
     return Stream(
         _Batches(draw, start, count, batch, _host_rows("evaluation.batch", batch, process_index, process_count))
+    )
+
+
+def grading(
+    config: Config,
+    cells: tuple[Cell, ...],
+    count: int,
+    start: int = 0,
+    *,
+    process_index: int = 0,
+    process_count: int = 1,
+) -> Stream:
+    """Stream samples `start` to `count` of a grading: fresh training scenes of the cells in turn, for every run seed
+    the same, in batches of `evaluation.batch`. Raises `ValueError` if the hosts do not divide the batch."""
+    batch = config.evaluation.batch
+    rows = _host_rows("evaluation.batch", batch, process_index, process_count)
+    return Stream(_Batches(_grading(config, cells), start, count, batch, rows))
+
+
+def why_unfit(config: Config, cell: Cell) -> str:
+    """Why no question of a cell can be asked in the config's buckets and pictures; empty if one can."""
+    size_px = config.data.image_px
+    asked = engines.candidates(cell.engine, split="train", level=cell.level, size_px=size_px)
+    if cell.question_type not in {t.name for t in asked}:
+        return f"not legible at {size_px} px"
+    try:
+        _grading(config, (cell,)).row(0)
+    except ValueError as error:
+        return str(error)
+    return ""
+
+
+def _grading(config: Config, cells: tuple[Cell, ...]) -> Draw:
+    return Draw(
+        config=config,
+        key=("grade",),
+        split="train",
+        engines=(),
+        weights=(),
+        levels=(),
+        types=(),
+        photo_share=0.0,
+        has_gold=False,
+        batch=config.evaluation.batch,
+        chooser=InTurn(cells),
     )
 
 
@@ -353,24 +294,3 @@ def _dataset(batches: _Batches) -> grain.IterDataset:
         flags.FLAGS.mark_as_parsed()
     options = grain.MultiprocessingOptions(num_workers=data.workers, per_worker_buffer_size=data.prefetch)
     return dataset.mp_prefetch(options)
-
-
-@functools.cache
-def _tokenizer(name: str) -> Tokenizer:
-    return load(name)
-
-
-def _describe(sample: engines.Sample) -> SampleInfo:
-    name = f"{sample.split}/{sample.engine}/{sample.question_type}/{sample.level}/{sample.index}"
-    return SampleInfo(
-        sample_id=name,
-        engine=sample.engine,
-        question_type=sample.question_type,
-        split=sample.split,
-        level=sample.level,
-        index=sample.index,
-        photographed=sample.photographed,
-        question=sample.question,
-        answer=sample.answer,
-        guess_rate=sample.guess_rate,
-    )

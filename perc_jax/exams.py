@@ -8,7 +8,7 @@ import hashlib
 import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import jax
 import numpy as np
@@ -35,6 +35,7 @@ class Asked(NamedTuple):
     about: list[Any]  # what the exam needs to mark each row
 
 
+@runtime_checkable
 class Exam(Protocol):
     """Questions in a fixed order, and their marks."""
 
@@ -179,14 +180,19 @@ class SuiteExam:
     def batches(self, answered: Collection[str], batch: int, multiple: int) -> Iterator[Asked]:
         """The stream of the suite from where the answers end."""
         start = len(answered) // batch * batch
-        place = {"process_index": jax.process_index(), "process_count": jax.process_count()}
-        if start >= self.count:
+        if len(answered) >= self.count:
             return
-        with data.suite(self._config, self.name, self.count, start, **place) as stream:
+        with self._stream(
+            start, {"process_index": jax.process_index(), "process_count": jax.process_count()}
+        ) as stream:
             for drawn in stream:
                 ids = [info.sample_id for info in drawn.samples]
                 wanted = [bool(real) and name not in answered for real, name in zip(drawn.real, ids, strict=True)]
                 yield _filled(Asked(drawn.prompts, ids, wanted, list(drawn.samples)))
+
+    def _stream(self, start: int, place: Mapping[str, int]) -> data.Stream:
+        """This host's part of the questions from the `start`th on."""
+        return data.suite(self._config, self.name, self.count, start, **place)
 
     def mark(self, asked: Asked, responses: Sequence[Sequence[str]]) -> list[tuple[str, str, list[Scored], int]]:
         """Verify strictly, as in training."""

@@ -1,8 +1,11 @@
 """`python -m perc_jax.report --workdir DIR`: one self-contained `report.html` from what a run has written so far.
 
+`python -m perc_jax.report RUN1 RUN2 … --out page.html` sets several runs side by side, the first one being that which
+the others are compared with.
+
 Reads `config.json`, `metrics.jsonl`, `eval/<order>_<stage>_<step>.json`, `samples/<step>_<stage>.json` with their
-pictures, and `run.json`: facts of the machine and the run by label, shown as they are. Whatever is missing is left out
-of the page, so that a report can be made at any moment of a run.
+pictures, `curriculum/<step>_<stage>_<phase>.json`, and `run.json`: facts of the machine and the run by label, shown as
+they are. Whatever is missing is left out of the page, so that a report can be made at any moment of a run.
 """
 
 import argparse
@@ -17,9 +20,11 @@ from etils import epath
 from perc_jax import cli
 from perc_jax.files import write_whole
 from perc_jax.metrics import read_metrics
+from perc_jax.report_compare import comparison
 from perc_jax.report_page import Evaluation, Run, Sheet, page
 
 EVAL_NAME = re.compile(r"(\d+)_(.+)_(\d+)\.json")  # order, stage, step
+PHASE_NAME = re.compile(r"(\d+)_(.+)_(\d+)\.json")  # step, stage, phase
 SHEET_NAME = re.compile(r"(\d+)_(.+)\.json")  # step, stage
 MAX_SHEETS = 8  # evenly over the run, the first and the last included
 MAX_SAMPLES = 12  # of a sheet, evenly over its suites
@@ -38,19 +43,33 @@ def write_report(workdir: str) -> str:
     Raises:
         ValueError: the workdir does not exist, or one of its JSON files cannot be read.
     """
-    folder = epath.Path(workdir).expanduser()
-    if not folder.is_dir():
-        raise ValueError(f"--workdir must be the folder of a run, got {workdir!r}")
+    folder = _folder(workdir)
     target = folder / "report.html"
     write_whole(target, page(read_run(folder)))
     return str(target)
 
 
+def write_comparison(workdirs: Sequence[str], out: str) -> str:
+    """Write a page about several runs and return its path; raises as `write_report`."""
+    runs = [read_run(_folder(workdir)) for workdir in workdirs]
+    write_whole(epath.Path(out).expanduser(), comparison(runs))
+    return out
+
+
+def _folder(workdir: str) -> epath.Path:
+    folder = epath.Path(workdir).expanduser()
+    if not folder.is_dir():
+        raise ValueError(f"--workdir must be the folder of a run, got {workdir!r}")
+    return folder
+
+
 def read_run(folder: epath.Path) -> Run:
     """Read everything the page shows."""
+    named = _named(folder / "eval", EVAL_NAME)
+    last = {stage: max(int(groups[2]) for _, groups in named if groups[1] == stage) for _, (_, stage, _) in named}
     evaluations = [
-        Evaluation(int(order), stage, int(step), _json(path))
-        for path, (order, stage, step) in _named(folder / "eval", EVAL_NAME)
+        Evaluation(int(order), stage, int(step), _json(path), int(step) == last[stage])
+        for path, (order, stage, step) in named
     ]
     sheets = [
         Sheet(int(step), stage, _with_pictures(folder, _spread(_json(path), MAX_SAMPLES)))
@@ -64,6 +83,7 @@ def read_run(folder: epath.Path) -> Run:
         records=read_metrics(str(folder)),
         evaluations=sorted(evaluations, key=lambda evaluation: (evaluation.order, evaluation.step)),
         sheets=sheets,
+        phases=[_json(path) for path, _ in _named(folder / "curriculum", PHASE_NAME)],
     )
 
 
@@ -105,9 +125,21 @@ def _json(path: epath.Path) -> Any:
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the command line."""
     parser = argparse.ArgumentParser(prog="python -m perc_jax.report", description="Write report.html for a run.")
-    parser.add_argument("--workdir", required=True, help="folder of the run, local or gs://")
+    parser.add_argument("runs", nargs="*", help="folders of two or more runs to compare")
+    parser.add_argument("--workdir", default="", help="folder of the run, local or gs://")
+    parser.add_argument("--out", default="", help="file of the comparison")
+    arguments = parser.parse_args(argv)
     try:
-        print(write_report(parser.parse_args(argv).workdir))
+        if bool(arguments.workdir) == bool(arguments.runs):
+            raise ValueError("either --workdir or the folders of runs to compare must be given, got both or neither")
+        if arguments.workdir:
+            if arguments.out:
+                raise ValueError(f"--out must be left out with --workdir, got {arguments.out!r}")
+            print(write_report(arguments.workdir))
+            return
+        if len(arguments.runs) < 2 or not arguments.out:
+            raise ValueError(f"two or more runs and --out must be given, got {arguments.runs} and {arguments.out!r}")
+        print(write_comparison(arguments.runs, arguments.out))
     except (ValueError, OSError) as error:
         cli.fail(str(error))
 

@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from perc_jax.report_chart import COLOURS, Series, Span, legend, line_chart, percent, short
+from perc_jax.report_heat import difficulty_section, heat_map_section
 from perc_jax.report_tables import accuracy_section, compare, samples_section
+from perc_jax.report_watch import findings, watch_section
 
 STYLE = Path(__file__).parent / "assets" / "report.css"
 
@@ -20,11 +22,14 @@ class Evaluation(NamedTuple):
     stage: str
     step: int
     suites: dict[str, dict]
+    is_end: bool = True  # of its stage; False: between two of its steps
 
     @property
     def title(self) -> str:
         """Column heading."""
-        return f"after {self.stage}" if self.order else "at the start"
+        if not self.order:
+            return "at the start"
+        return f"after {self.stage}" if self.is_end else f"in {self.stage}"
 
 
 class Sheet(NamedTuple):
@@ -44,6 +49,7 @@ class Run(NamedTuple):
     records: list[dict]  # lines of metrics.jsonl
     evaluations: list[Evaluation]  # in order
     sheets: list[Sheet]  # in order
+    phases: list[dict]  # of `curriculum/`, in order
 
 
 class Panel(NamedTuple):
@@ -65,6 +71,7 @@ PANELS = (
     Panel("Entropy", "Nats per token. Near 0 the model has stopped exploring.", "train/entropy"),
     Panel("Completion length", "Tokens, end token included.", "rollout/completion_length", floor=None),
     Panel("Groups with no signal", "All their completions earned the same.", "groups/no_signal_share", percent),
+    Panel("Cells by difficulty", "Question types at levels, by their pass rates.", "curriculum/", floor=0.0),
     Panel("Gradient norm", "Before clipping.", "train/grad_norm"),
     Panel("Sampler against trainer", "Mean |p - p'| of the sampled tokens' probabilities.", "mismatch/prob_diff_mean"),
     Panel("Loss, supervised stages", "Cross-entropy in nats per target token.", "train/loss", kind="sft"),
@@ -74,20 +81,28 @@ PANELS = (
 
 def page(run: Run) -> str:
     """Write the whole document."""
+    order = engine_order(run.config)
     sections = [
         _header(run),
-        accuracy_section(run.evaluations, _engine_order(run.config)),
+        accuracy_section([evaluation for evaluation in run.evaluations if evaluation.is_end], order),
+        heat_map_section(run.evaluations, order),
+        watch_section(findings(run.records, run.evaluations, stage_kinds(run))),
         _curves(run),
+        difficulty_section(run.phases, order),
         _times(run),
         samples_section(run.sheets),
         _settings(run),
     ]
-    title = escape(str(run.config.get("name", run.name)))
+    return document(f"{run.config.get('name', run.name)} · perc_jax report", "".join(sections))
+
+
+def document(title: str, body: str) -> str:
+    """A whole page with the report's style."""
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{title} · perc_jax report</title><style>{STYLE.read_text()}</style></head>"
-        f"<body><main>{''.join(sections)}</main></body></html>\n"
+        f"<title>{escape(title)}</title><style>{STYLE.read_text()}</style></head>"
+        f"<body><main>{body}</main></body></html>\n"
     )
 
 
@@ -97,7 +112,7 @@ def _header(run: Run) -> str:
     done = max((record["step"] for record in run.records), default=0)
     state = "finished" if planned and done >= planned else "in progress or interrupted" if done else "not started"
     seconds = sum(record.get("time/step_s") or 0.0 for record in run.records)
-    tiles = _score_tiles(run.evaluations)
+    tiles = _score_tiles([evaluation for evaluation in run.evaluations if evaluation.is_end])
     tiles.append(("Optimizer steps", f"{done:,}" + (f" of {planned:,}" if planned else ""), state))
     if seconds:
         tiles.append(("Time in steps", _duration(seconds), f"{seconds / len(run.records):.2f} s per step"))
@@ -128,7 +143,12 @@ def _score_tiles(evaluations: Sequence[Evaluation]) -> list[tuple[str, str, str]
     return tiles
 
 
-def _engine_order(config: Mapping[str, Any]) -> list[str]:
+def stage_kinds(run: Run) -> dict[str, str]:
+    """The kind of each stage."""
+    return {stage["name"]: stage["kind"] for stage in run.config.get("stages", ())}
+
+
+def engine_order(config: Mapping[str, Any]) -> list[str]:
     """Engines as the stages list them."""
     mixtures = [stage.get("mixture", {}) for stage in config.get("stages", ())]
     return list(dict.fromkeys(name for mixture in mixtures for name in mixture.get("engines", ())))
@@ -153,28 +173,26 @@ def _curves(run: Run) -> str:
     """All charts: greedy evaluations, the panels, and whatever else the run has measured."""
     if not run.records:
         return '<h2>Training</h2><p class="empty">No steps yet.</p>'
-    kinds = {stage["name"]: stage["kind"] for stage in run.config.get("stages", ())}
+    kinds = stage_kinds(run)
     spans, shown = _spans(run), set()
     charts = []
     for panel in PANELS:
         records = [record for record in run.records if panel.kind in ("", kinds.get(record["stage"]))]
         names = [
             name
-            for name in _names(records)
+            for name in names_of(records)
             if name == panel.prefix or (panel.prefix.endswith("/") and name.startswith(panel.prefix))
         ]
-        shown |= {*names, *(name for name in _names(run.records) if name == panel.prefix)}
+        shown |= {*names, *(name for name in names_of(run.records) if name == panel.prefix)}
         lines = _lines(records, names, panel.prefix)
         if lines:
-            charts.append(_figure(panel.title, panel.note, lines, spans, panel.form, panel.floor))
+            charts.append(figure(panel.title, panel.note, lines, spans, panel.form, panel.floor))
     if len(run.evaluations) > 1:
-        greedy = _greedy_lines(run.evaluations)
+        greedy = greedy_lines(run.evaluations)
         note = "Fresh scenes, greedy decoding; whiskers are 95 % intervals."
-        charts.insert(
-            1 if charts else 0, _figure("Greedy accuracy on the test sets", note, greedy, spans, percent, 0.0)
-        )
+        charts.insert(1 if charts else 0, figure("Greedy accuracy on the test sets", note, greedy, spans, percent, 0.0))
     intro = '<p class="soft">Faint lines are single steps, bold ones a moving mean. Shading marks the stages.</p>'
-    rest = [name for name in _names(run.records) if name not in shown and not name.startswith("time/")]
+    rest = [name for name in names_of(run.records) if name not in shown and not name.startswith("time/")]
     return f'<h2>Training</h2>{intro}<div class="charts">{"".join(charts)}</div>{_other_charts(run, rest, spans)}'
 
 
@@ -186,7 +204,7 @@ def _other_charts(run: Run, names: Sequence[str], spans: Sequence[Span]) -> str:
         if line and min(line[0].y) == max(line[0].y):
             constant.append(f"<code>{escape(name)}</code> {short(line[0].y[0])}")
         elif line:
-            charts.append(_figure(name, "", line, spans, short, None))
+            charts.append(figure(name, "", line, spans, short, None))
     if not charts and not constant:
         return ""
     never = f'<p class="note">The same at every step: {", ".join(constant)}.</p>' if constant else ""
@@ -194,7 +212,7 @@ def _other_charts(run: Run, names: Sequence[str], spans: Sequence[Span]) -> str:
     return f'<details><summary>{title}</summary>{never}<div class="charts">{"".join(charts)}</div></details>'
 
 
-def _figure(
+def figure(
     title: str,
     note: str,
     lines: Sequence[Series],
@@ -208,7 +226,7 @@ def _figure(
     return f"<figure><figcaption><h3>{escape(title)}</h3>{words}</figcaption>{legend(lines)}{chart}</figure>"
 
 
-def _names(records: Sequence[Mapping[str, Any]]) -> list[str]:
+def names_of(records: Sequence[Mapping[str, Any]]) -> list[str]:
     """Metric names in the order in which they first appear."""
     return [name for name in dict.fromkeys(name for record in records for name in record) if "/" in name]
 
@@ -227,7 +245,7 @@ def _lines(records: Sequence[Mapping[str, Any]], names: Sequence[str], prefix: s
     return lines
 
 
-def _greedy_lines(evaluations: Sequence[Evaluation]) -> list[Series]:
+def greedy_lines(evaluations: Sequence[Evaluation]) -> list[Series]:
     """One series of points per suite."""
     suites = dict.fromkeys(suite for evaluation in evaluations for suite in evaluation.suites)
     lines = []
@@ -241,7 +259,9 @@ def _greedy_lines(evaluations: Sequence[Evaluation]) -> list[Series]:
 
 def _times(run: Run) -> str:
     """Where the seconds of each stage went."""
-    phases = [name for name in _names(run.records) if name.startswith("time/") and name != "time/step_s"]
+    # Seconds of waiting lie within the phases.
+    seconds = [name for name in names_of(run.records) if name.startswith("time/") and name != "time/step_s"]
+    phases = [name for name in seconds if not name.endswith(("_idle_s", "_wait_s"))]
     colours = {name: COLOURS[number % len(COLOURS)] for number, name in enumerate(phases)}
     blocks = [_stage_time(run, span.name, colours) for span in _spans(run)]
     return f"<h2>Time</h2>{''.join(blocks)}" if any(blocks) else ""

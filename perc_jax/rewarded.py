@@ -20,6 +20,7 @@ from perc_jax.data import Batch, SampleInfo
 from perc_jax.grpo import Advantages, group_advantages, overlong_penalty, per_reward_advantages
 from perc_jax.reward import Rewards, Verdict, Verifier, rewards
 from perc_jax.tokenizer import Tokenizer
+from perc_jax.watch import answer_drift, is_degenerate
 
 SHOWN_PROMPTS = 4  # of a step whose samples are kept
 LEAST_DEVIATION = 1e-4  # added to the batch's: advantages that only rounding tells from zero stay small
@@ -105,6 +106,8 @@ def summarise(graded: Graded, completions: Completions, infos: Sequence[SampleIn
         "rollout/format": float(graded.format.sum()),
         "rollout/completion_length": float(completions.mask.sum()),
         "rollout/cut_share": float((~completions.ended).sum()),
+        "rollout/degenerate_share": float(sum(map(is_degenerate, graded.texts))),
+        "rollout/answer_drift": _drift(graded, infos) * prompts * group,
         "rollout/timed_out": float(sum(verdict.timed_out for verdict in graded.verdicts)),
         "groups/no_signal_share": float((~graded.has_signal).sum()),
         "groups/all_right_share": float((correct == group).sum()),
@@ -131,6 +134,12 @@ def summarise(graded: Graded, completions: Completions, infos: Sequence[SampleIn
         elif name.startswith("rollout/"):
             metrics[name] = value / (sums["prompts"] * group)
     return metrics
+
+
+def _drift(graded: Graded, infos: Sequence[SampleInfo]) -> float:
+    """The drift of this host's answers from the right ones."""
+    golds = [info.answer.text() for info in infos for _ in range(graded.rewards.shape[1])]
+    return answer_drift([verdict.parsed for verdict in graded.verdicts], golds)
 
 
 def shown(graded: Graded, completions: Completions, batch: Batch, config: Config) -> list[samples.Shown]:

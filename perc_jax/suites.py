@@ -165,6 +165,7 @@ def summary(items: Sequence[Item]) -> dict[str, Any]:
             "engine": by(lambda item: item.engine),
             "type": by(lambda item: f"{item.engine}.{item.question_type}"),
             "level": by(lambda item: str(item.level)),
+            "cell": by(lambda item: f"{item.engine}.{item.question_type}/{item.level}"),
         },
         "correct": correct,
     }

@@ -29,8 +29,10 @@ ROOMS = {
     "blueprint rollout_blueprints generation slots",
     "io": "checkpoint metrics progress files records interrupts",
     "program": "cli train loop rewarded groups supply samples evaluate evaluating compare suites sample answering "
-    "subject exams grade grading score export hf_folder bench plan planning plan_memory plan_advice plan_table "
-    "report report_chart report_page report_tables",
+    "subject exams grade grading score export hf_folder bench bench_case bench_figures bench_machine "
+    "bench_ours bench_peer bench_plot bench_run bench_table peer_service peer_transformers peer_trl "
+    "plan planning plan_memory plan_advice plan_table "
+    "report report_chart report_page report_tables report_watch report_heat report_compare",
 }
 LAYER = {room: layer for layer, rooms in ROOMS.items() for room in rooms.split()}
 MAY_IMPORT = {
@@ -63,6 +65,7 @@ ENGINE_PROGRAMS = {  # rooms of engines/ that audit, show or write samples: (mor
 }
 EXTRAS = {package for packages in ENGINE_PROGRAMS.values() for package in packages} - {"rich", "etils"}
 LAZY = {"transformers", "huggingface_hub", "math_verify"} | EXTRAS  # slow to import, or not there for everybody
+LAZY |= {"torch", "trl", "datasets"}
 DISTRIBUTIONS = {"PIL": "pillow", "cv2": "opencv-python-headless", "orbax": "orbax-checkpoint", "absl": "absl-py"}
 DISTRIBUTIONS |= {
     name: name.replace("_", "-") for name in ("tensorflow_datasets", "apache_beam", "google_crc32c", "math_verify")

@@ -165,7 +165,7 @@ def test_a_draw_waits_for_its_phase_and_gives_up_when_the_curriculum_ends():
 
     def draw(batch: int) -> None:
         try:
-            found.append(this.phases.cell(np.random.default_rng(0), batch))
+            found.append(this.phases.cell(np.random.default_rng(0), 3 * batch, 3))
         except RuntimeError as error:
             found.append(str(error))
 

@@ -24,7 +24,8 @@ IN_STAGE = {
         *("groups/no_signal_share", "mismatch/prob_diff_mean", "mismatch/prob_diff_max"),
     },
 }
-TIMED = {"rate/tokens_per_s", "time/step_s", "time/data_s", "time/update_s", "time/other_s"}
+WAITS = {"time/device_idle_s", "time/host_idle_s", "time/data_wait_s"}  # within the phases
+TIMED = {"rate/tokens_per_s", "time/step_s", "time/data_s", "time/update_s", "time/other_s"} | WAITS
 
 
 # --- a run that nothing disturbs -----------------------------------------------------------------------------------
@@ -61,9 +62,9 @@ def test_metrics_hold_every_promised_name(reference_run):
             }
         assert promised <= set(record)
         assert record["train/is_finite"] == 1 and record["train/recompiles"] == 0
-        assert sum(value for name, value in record.items() if name.startswith("time/")) == pytest.approx(
-            2 * record["time/step_s"]
-        )
+        phases = {name: value for name, value in record.items() if name.startswith("time/")} | dict.fromkeys(WAITS, 0.0)
+        assert sum(phases.values()) == pytest.approx(2 * record["time/step_s"])
+        assert 0 <= record["train/padding_share"] < 1 and all(0 <= record[name] for name in WAITS)
         assert record.get("mismatch/prob_diff_max", 0.0) < 1e-4
     assert any(record["train/grad_norm"] > 0 for record in records[WARMUP:])
     losses = [record["train/loss"] for record in records[:WARMUP]]
@@ -82,7 +83,7 @@ def test_evaluations_hold_the_contract(reference_run):
             assert set(result) >= {"n", "accuracy", "ci95", "by"}
             low, high = result["ci95"]
             assert 0 <= low <= result["accuracy"] <= high <= 1
-            assert set(result["by"]) == {"engine", "type", "level"} and len(result["correct"]) == result["n"]
+            assert set(result["by"]) == {"engine", "type", "level", "cell"} and len(result["correct"]) == result["n"]
 
 
 def test_kept_samples_are_verified_as_the_metrics_say(reference_run):

@@ -1,0 +1,112 @@
+"""The comparison of runs and the heat maps: right numbers in the right cells, whatever is missing."""
+
+import json
+from pathlib import Path
+
+import pytest
+from test_report import check_html, suite, write_config, write_metrics
+
+from perc_jax.report import main, write_comparison, write_report
+from perc_jax.report_compare import steps_to
+from perc_jax.report_heat import difficulty_section, heat_map_section
+from perc_jax.report_page import Evaluation
+
+
+def cells(accuracy: float) -> dict:
+    return {"test_a": {"by": {"cell": {f"grid.count/{level}": {"n": 10, "accuracy": accuracy} for level in (0, 2)}}}}
+
+
+def made(folder, seed: int, right: int):
+    folder.mkdir()
+    write_config(folder)
+    config = json.loads((folder / "config.json").read_text()) | {"seed": seed}
+    (folder / "config.json").write_text(json.dumps(config))
+    write_metrics(folder)
+    (folder / "eval").mkdir()
+    for name, count in (("0_start_000000", 40), ("1_warmup_000003", 40), ("2_rl_000006", right)):
+        (folder / "eval" / f"{name}.json").write_text(json.dumps({"test_a": suite([1] * count + [0] * (100 - count))}))
+    return str(folder)
+
+
+def test_runs_stand_side_by_side_with_paired_differences(tmp_path):
+    runs = [made(tmp_path / "plain", 0, 60), made(tmp_path / "better", 1, 80)]
+    page = check_html(
+        (tmp_path / "page.html").read_text() if write_comparison(runs, str(tmp_path / "page.html")) else ""
+    )
+    assert "<th>seed</th><td>0</td><td>1</td>" in page and "stages[rl]" not in page
+    assert "+20.0 [+1" in page and "+0.0 [" in page
+    assert '<td class="number">6</td><td class="number">4</td>' in page  # 60 % after 3 + 3 x 20 / 40 steps
+    assert page.count("<svg") >= 3
+
+
+def test_equal_runs_without_evaluations_are_compared_too(tmp_path):
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        write_config(tmp_path / name)
+    write_comparison([str(tmp_path / "a"), str(tmp_path / "b"), str(tmp_path / "a")], str(tmp_path / "page.html"))
+    page = check_html((tmp_path / "page.html").read_text())
+    assert "The configs are equal" in page and "No evaluation yet" in page and "No steps yet" in page
+
+
+def test_steps_to_an_accuracy_are_those_after_which_it_stays():
+    reached = [(0, 0.2), (10, 0.6), (20, 0.4), (30, 0.8)]
+    seen = [Evaluation(1, "rl", step, {"test_a": {"accuracy": accuracy}}) for step, accuracy in reached]
+    assert steps_to(seen, "test_a", 0.5) == pytest.approx(22.5)
+    assert steps_to(seen, "test_a", 0.1) == 0 and steps_to(seen, "test_a", 0.9) is None
+    assert steps_to([], "test_a", 0.5) is None
+
+
+def test_the_heat_map_has_a_type_per_row_and_before_and_after_in_each_level():
+    evaluations = [
+        Evaluation(0, "start", 0, cells(0.0)),
+        Evaluation(1, "warmup", 5, cells(0.25)),
+        Evaluation(2, "rl", 7, cells(0.4), is_end=False),
+        Evaluation(2, "rl", 9, cells(0.75)),
+    ]
+    section = check_html(heat_map_section(evaluations, ["grid"]))
+    assert "level 0" in section and "level 2" in section and "level 1" not in section
+    assert section.count(">25</td>") == section.count(">75</td>") == 2 and ">40</td>" not in section
+    assert heat_map_section(evaluations[:1], []) == "" and heat_map_section([], []) == ""
+
+
+def test_difficulty_over_time_shows_rates_and_what_is_drawn_more():
+    phases = [
+        {
+            "step": 10 * number, "stage": "rl", "cells": ["grid.count/0", "cube.view/1"],
+            "rate": [None if number == 0 else 0.5, 0.1], "share": [0.5, 0.5] if number == 0 else [0.9, 0.1],
+            "kind": ["new", "hard"], "groups": [3, 4],
+        }
+        for number in range(20)
+    ]  # fmt: skip
+    section = check_html(difficulty_section(phases, ["cube", "grid"]))
+    assert section.index("cube.view, level 1") < section.index("grid.count, level 0")
+    assert section.count(">50</td>") == 11 and section.count('class="drawn"') == 11 and "<th>190</th>" in section
+    assert difficulty_section(phases[:1], []) == ""
+
+
+def test_a_run_with_phases_shows_them(tmp_path):
+    folder = tmp_path / "run"
+    made(folder, 0, 60)
+    (folder / "curriculum").mkdir()
+    phase = {"stage": "rl", "cells": ["grid.count/0"], "rate": [0.5], "share": [1.0], "kind": ["band"], "groups": [3]}
+    for number in (0, 1):
+        (folder / "curriculum" / f"{number:06d}_rl_{number}.json").write_text(json.dumps({"step": number} | phase))
+    page = check_html(Path(write_report(str(folder))).read_text())
+    assert "Difficulty over time" in page
+
+
+@pytest.mark.parametrize(
+    ("words", "complaint"),
+    [
+        ((), "either --workdir or the folders"),
+        (("a", "--workdir", "b"), "either --workdir or the folders"),
+        (("a", "--out", "x.html"), "two or more runs and --out must be given"),
+        (("a", "b"), "two or more runs and --out must be given"),
+        (("--workdir", "a", "--out", "b"), "--out must be left out"),
+        (("nowhere", "neither", "--out", "x.html"), "must be the folder of a run, got 'nowhere'"),
+    ],
+)
+def test_mistakes_are_told(words, complaint, capsys):
+    with pytest.raises(SystemExit) as end:
+        main(list(words))
+    assert end.value.code == 2 and complaint in capsys.readouterr().err
