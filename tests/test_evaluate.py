@@ -1,16 +1,17 @@
-"""The program `evaluate`: a run's checkpoint as the run itself, a published model by a config, mistakes in a line."""
+"""The program `evaluate`: a run as the run itself, published models, every benchmark's files, mistakes in a line."""
 
-import dataclasses
 import json
 
 import jax
 import numpy as np
 import pytest
 import whole_runs
+from benchmark_folders import WRITERS
 from published_folders import SMALL, edit, write_small_files
 
-from perc_jax import evaluate, suites, weights
+from perc_jax import compare, evaluate, weights
 from perc_jax.model import init_params
+from perc_jax.records import read
 
 CONFIG = """
 import dataclasses
@@ -22,19 +23,27 @@ def get_config():
     rollout = dataclasses.replace(config.rollout, max_tokens=4)
     return dataclasses.replace(config, data=data, rollout=rollout)
 """
+NAMES = ",".join(WRITERS)
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("--suites", "test_a,test_x"), "--suites must be of test_a, test_b, test_c, test_d, got 'test_x'"),
+        (("--suites", "test_a,test_x"), "--suites must be of test_a, test_b, test_c, test_d, dynamath, mathvista,"),
+        (("--suites", "test_a,test_a"), "--suites must name each suite once, got test_a,test_a"),
+        (("--suites", "mmstar:gpt", "--data", "."), "mode of mmstar must be one of official,"),
+        (("--suites", "mmstar", "--data", "nowhere"), "mmstar: nowhere must be a folder or file that exists"),
         (("--samples", "0"), "--samples must be >= 1, got 0"),
+        (("--samples", "4", "--temperature", "0"), "--temperature must be > 0 with several samples, got 0.0"),
+        (("--limit", "-1"), "--limit must be >= 1, got -1"),
+        (("--out", "gs://bucket/a"), "--out must be a local path: answers are appended to it, got 'gs://bucket/a'"),
         ((), "must hold a checkpoint, found none"),
         (("--config", "configs/smoke_cpu.py"), "--config must be left out for a run's workdir"),
-        (("--model", "some/model"), "--config must be given with a Hugging Face model, got none; --model some/model"),
+        (("--model", "some/model"), "--config must be given for suites of the engines, got none; some/model is"),
     ],
 )
-def test_what_cannot_be_evaluated_is_refused_in_a_line(tmp_path, capsys, arguments, message):
+def test_what_cannot_be_evaluated_is_refused_in_a_line(tmp_path, monkeypatch, capsys, arguments, message):
+    monkeypatch.chdir(tmp_path)
     with pytest.raises(SystemExit) as end:
         evaluate.main(["--model", str(tmp_path), *arguments])
     out, err = capsys.readouterr()
@@ -45,52 +54,100 @@ def test_what_cannot_be_evaluated_is_refused_in_a_line(tmp_path, capsys, argumen
 
 def test_a_finished_run_evaluates_as_it_did_itself(reference_run, tmp_path):
     target = tmp_path / "accuracy.json"
-    arguments = ("--model", str(reference_run.workdir), "--suites", "test_a,test_d", "--samples", "16")
+    arguments = ("--model", str(reference_run.workdir), "--suites", "test_a,test_d", "--limit", "16")
     with whole_runs.Running(
         "perc_jax.evaluate", *arguments, "--out", str(target), folder=tmp_path / "output", cache=reference_run.cache
     ) as command:
         ended = command.end()
     assert ended.code == 0 and ended.unspoken() == [], ended.err
+    assert "the model sees: another picture moves log-probabilities by" in ended.err
     found = json.loads(target.read_text())
     own = json.loads((reference_run.workdir / "eval" / "2_grpo_000010.json").read_text())
-    assert found["test_d"] == own["test_d"]
+    assert {name: found["test_d"][name] for name in own["test_d"]} == own["test_d"]
     assert found["test_a"]["correct"] == own["test_a"]["correct"][:16]
-    assert [line.split()[0] for line in ended.out.splitlines()] == ["test_a", "test_d"]
+    assert [line.split()[0] for line in ended.out.splitlines() if line[0] != " "] == ["test_a", "test_d"]
+    assert len(read(tmp_path / "accuracy.items" / "test_a.jsonl")[1]) == 16
 
 
 @pytest.fixture(scope="module")
 def published(tmp_path_factory):
-    """A folder with random weights, those weights, and a config file that asks little."""
+    """A folder with random weights, and a config file that asks little."""
     pytest.importorskip("transformers")
     folder = write_small_files(tmp_path_factory.mktemp("published"))
-    params = jax.jit(lambda key: init_params(SMALL, key))(jax.random.key(3))
-    weights.save_params(folder, SMALL, params, "float32")
+    weights.save_params(folder, SMALL, jax.jit(lambda key: init_params(SMALL, key))(jax.random.key(3)), "float32")
     config = tmp_path_factory.mktemp("config") / "ask.py"
     config.write_text(CONFIG)
-    return folder, params, config
+    return folder, config
 
 
-def test_a_published_model_is_asked_what_the_config_says(published, tmp_path, monkeypatch):
-    folder, params, config = published
-    asked = suites.Evaluator.suites
-    seen = {}
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    """Every benchmark in the form that its authors or the hub publish, with a few questions each."""
+    pytest.importorskip("pyarrow", reason="pyarrow writes the small data sets")
+    folder = tmp_path_factory.mktemp("benchmarks")
+    for name, write in WRITERS.items():
+        write(folder / name)
+    return folder
 
-    def spy(self, given):
-        seen.update(config=self._config, params=given)
-        return asked(self, given)
 
-    monkeypatch.setattr(suites.Evaluator, "suites", spy)
-    arguments = ("--model", str(folder), "--config", str(config), "--suites", "test_a,test_c", "--samples", "5")
-    evaluate.main([*arguments, "--out", str(tmp_path / "out.json")])
-    results = json.loads((tmp_path / "out.json").read_text())
-    assert {name: result["n"] for name, result in results.items()} == {"test_a": 5, "test_c": 5}
-    assert seen["config"].model == dataclasses.replace(SMALL, attention=seen["config"].model.attention)
-    assert seen["config"].data.tokenizer == str(folder) and seen["config"].evaluation.hard_levels == (1, 2)
-    jax.tree.map(lambda mine, theirs: np.testing.assert_array_equal(theirs, mine), params, seen["params"])
+def test_a_published_model_is_asked_what_the_config_says_with_and_without_pictures(published, tmp_path):
+    folder, config = published
+    arguments = ("--model", str(folder), "--config", str(config), "--suites", "test_a,test_c", "--limit", "5")
+    evaluate.main([*arguments, "--blind", "--out", str(tmp_path)])
+    results = json.loads((tmp_path / "results.json").read_text())
+    assert {name: (result["n"], result["blind"]["n"]) for name, result in results.items()} == {
+        "test_a": (5, 5),
+        "test_c": (5, 5),
+    }
+    levels = {level for level, group in results["test_c"]["by"]["level"].items()}
+    assert levels <= {"1", "2"}  # the smoke recipe's hard levels
+    seen, blind = (read(tmp_path / f"test_a{kind}.jsonl") for kind in ("", ".blind"))
+    assert seen[0] | {"blind": True} == blind[0] and seen[1].keys() == blind[1].keys()
+    assert [one.responses for one in seen[1].values()] != [one.responses for one in blind[1].values()]
+
+
+def test_every_benchmark_is_asked_from_its_files(published, data, tmp_path, capsys):
+    """Three questions each; random weights answer, so that nothing is right but a guess: the path is what is real."""
+    folder, _ = published
+    common = ("--model", str(folder), "--data", str(data), "--max-tokens", "4", "--batch", "8", "--limit", "3")
+    evaluate.main([*common, "--suites", NAMES, "--out", str(tmp_path / "out")])
+    results = json.loads((tmp_path / "out" / "results.json").read_text())
+    assert list(results) == list(WRITERS)
+    said = capsys.readouterr().out
+    for name, result in results.items():
+        head, kept = read(tmp_path / "out" / f"{name}.jsonl")
+        assert head["suite"] == name and head["mode"] == result["mode"] and len(kept) == result["n"] <= 3
+        assert all(len(one.responses) == len(one.correct) == 1 and one.reason[0] for one in kept.values())
+        assert result["ci95"][0] <= result["accuracy"] <= result["ci95"][1]
+        assert result["not_asked"] == 0 and result["cut"] == sum(not one.ended[0] for one in kept.values())
+        assert result["unparsed"] == sum(one.parsed[0] is None for one in kept.values())
+        assert f"{name} ({result['mode']})" in said
+    before = {file.name: file.read_bytes() for file in (tmp_path / "out").iterdir()}
+    evaluate.main([*common, "--suites", NAMES, "--out", str(tmp_path / "out")])  # nothing is left to ask
+    assert {file.name: file.read_bytes() for file in (tmp_path / "out").iterdir()} == before
+    assert capsys.readouterr().out == said
+
+
+def test_several_samples_give_avg_and_pass_at_k_and_can_be_compared(published, data, tmp_path, capsys):
+    folder, _ = published
+    common = ("--model", str(folder), "--data", str(data / "mathvista"), "--max-tokens", "4", "--batch", "8")
+    for seed in ("1", "2"):
+        out = ("--out", str(tmp_path / seed), "--seed", seed)
+        evaluate.main([*common, "--suites", "mathvista", "--samples", "4", *out])
+    [result] = json.loads((tmp_path / "1" / "results.json").read_text()).values()
+    kept = read(tmp_path / "1" / "mathvista.jsonl")[1].values()
+    assert result["samples"] == 4 and result["accuracy"] == np.mean([one.correct for one in kept])
+    assert list(result["pass_at"]) == ["1", "2", "4"] and result["pass_at"]["1"]["accuracy"] == result["accuracy"]
+    assert result["pass_at"]["4"]["accuracy"] == np.mean([any(one.correct) for one in kept])
+    compare.main([str(tmp_path / "1"), str(tmp_path / "2")])
+    assert capsys.readouterr().out.splitlines()[-1].startswith("mathvista ")
+    with pytest.raises(SystemExit):
+        evaluate.main([*common, "--suites", "mathvista", "--samples", "4", "--seed", "3", "--out", str(tmp_path / "1")])
+    assert "was begun with seed 1, this evaluation has 3; give another --out" in capsys.readouterr().err
 
 
 def test_weights_that_do_not_fit_are_refused_before_anything_is_compiled(published, tmp_path, capsys):
-    folder, _, config = published
+    folder, config = published
     for file in folder.iterdir():
         (tmp_path / file.name).write_bytes(file.read_bytes())
     edit(tmp_path / "config.json", num_hidden_layers=4)
