@@ -23,7 +23,10 @@ from engines.check.near import near_misses
 from engines.oracles import Oracle, oracles_of
 
 # What a mistake in an engine or an oracle may raise; it is reported with the name of the sample, and the audit goes on.
-MISTAKES = (ArithmeticError, AssertionError, AttributeError, LookupError, RuntimeError, TypeError, ValueError)
+MISTAKES = (
+    *(ArithmeticError, AssertionError, AttributeError, LookupError, RuntimeError),
+    *(StopIteration, TypeError, ValueError),
+)
 MIN_FACTS = 3
 FACTS_OF = 60  # samples per cell whose facts are asked for
 TIMED = 20  # samples per cell whose posing is timed

@@ -89,9 +89,12 @@ def cells(work: list[Task], processes: int) -> Iterator[Cell]:
     if processes == 1:
         yield from map(cell_of, work)
         return
-    with ProcessPoolExecutor(processes, multiprocessing.get_context("spawn")) as pool:  # says so if a process dies
+    pool = ProcessPoolExecutor(processes, multiprocessing.get_context("spawn"))  # says so if a process dies
+    try:
         for future in as_completed([pool.submit(cell_of, task) for task in work]):
             yield future.result()
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 def cell_of(task: Task) -> Cell:

@@ -9,7 +9,7 @@ from engines.style import PALETTE
 
 SAME_ROW_PX = 6.0  # the numbers of the x-axis stand this evenly
 NEAR = 14  # per channel: a pixel of a colour, hardly blended with another
-GAP_PX = 14  # of a dashed line
+GAP_PX = 18  # of a dashed line, at most
 STROKE_PX = 2.1  # half a curve's width, without its blended edge
 THICK_PX = 3  # thicker than half of any line
 RING_PX = 8.0  # around the dot of a point, where the region shows
