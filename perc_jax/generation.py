@@ -54,7 +54,7 @@ class Generation:
         start, admit, collect = self._pool
         devices, prompts, slots = self._plan.devices, self._plan.prompts, self._plan.slots
         schedule = Schedule(devices, prompts // devices, slots // devices, self._config.prefill_prompts)
-        pool, ring = start(), self._config.rings[0]
+        (pool, state), ring = start(), self._config.rings[0]
         free, longest, newcomers = np.ones(slots, bool), 0, None
         while True:
             while schedule.waiting and (newcomers is None or free.any()):
@@ -65,18 +65,19 @@ class Generation:
                 if places is None:
                     break
                 pool, longest = admit(pool, *newcomers, schedule.first, places), max(longest, 1)
+            state = state._replace(groups=pool.groups)
             if not schedule.waiting:
                 break
-            state, ring = self._fit(pool.state, ring, longest)
+            state, ring = self._fit(state, ring, longest)
             state, told = self.decode[ring](given[0], pool.context, state)
-            pool = pool._replace(state=state)
+            pool = pool._replace(groups=state.groups)
             if schedule.used_up:
                 schedule.move_on()
                 newcomers = self.prefill(*given, schedule.first)
             told = jax.device_get(told)
             free, longest = np.array(told.free), int(told.longest)
-        state = self._finish(given[0], pool.context, pool.state, ring, longest)
-        return collect(pool._replace(state=state))
+        state = self._finish(given[0], pool.context, state, ring, longest)
+        return collect(pool._replace(groups=state.groups))
 
     def _finish(self, params: Any, context: Context, state: State, ring: int, longest: int) -> State:
         """Decode until all rows are done; `longest` is the longest unfinished completion in tokens."""

@@ -29,7 +29,7 @@ class RolloutBlueprints(NamedTuple):
     device's window, and `-> context, groups` of that window.
     `decode`: `rollout params, context, state -> state, standing` by length of the ring; consumes the state.
     `resize`: `state -> state` by lengths from and to.
-    `pool`: `-> pool`; `pool, context, groups, first, places -> pool`; `pool -> completions`. None: room for all.
+    `pool`: `-> pool, state`; `pool, context, groups, first, places -> pool`; `pool -> completions`. None: room for all.
     """
 
     prefill: Blueprint
@@ -56,7 +56,7 @@ class Maker:
         self._model, self._ids, self._params, self._mesh = model, ids, params, mesh
         self._devices = mesh.shape["replica"] * mesh.shape["fsdp"]
         self._context, self._state = sharding.rollout_specs()
-        self._pool = Pool(self._context, self._state, sharding.ROWS, sharding.ROWS)
+        self._pool = Pool(self._context, self._state.groups, sharding.ROWS, sharding.ROWS)
 
     def make(
         self, name: str, config: RolloutConfig, prompts: PromptBatch, *, group_size: int, temperature: float
@@ -159,8 +159,8 @@ class Maker:
         local = jax.tree.map(
             lambda leaf: jax.ShapeDtypeStruct(leaf.sharding.shard_shape(leaf.shape), leaf.dtype), (context, state)
         )
-        start = self._on_each_device(lambda: empty_pool(*local, count // self._devices), (), self._pool)
-        pool = self._laid_out(jax.eval_shape(start), self._pool)
+        start = self._on_each_device(lambda: empty_pool(*local, count // self._devices), (), (self._pool, self._state))
+        pool, state = self._laid_out(jax.eval_shape(start), (self._pool, self._state))
         newcomers, rows = prefill.outputs, sharding.ROWS
         enter = self._on_each_device(admit, (self._pool, self._context, rows, rows, rows), self._pool)
         ahead = len(newcomers[1].begun) // self._devices
@@ -173,7 +173,7 @@ class Maker:
         }
         end = self._on_each_device(collect, (self._pool,), rows)
         return (
-            Blueprint(f"{name}slots", start, {}, pool, self._mesh),
+            Blueprint(f"{name}slots", start, {}, (pool, state), self._mesh),
             Blueprint(f"{name}admit", enter, given, pool, self._mesh, donated=(0,)),
             Blueprint(f"{name}collect", end, {"pool": pool}, pool.results, self._mesh),
         )

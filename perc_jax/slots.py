@@ -1,6 +1,6 @@
 """More prompts than there is room for: slots that hold one group each, entered by the next prompt when one is done.
 
-`Pool` is what lives on the devices: the context and state of N slots, and what became of all P prompts. `admit` puts
+`Pool` is what lives on the devices: the context and groups of N slots, and what became of all P prompts. `admit` puts
 prefilled prompts into free slots, `collect` ends it. Both touch one device's part alone: a prompt stays on the device
 that its place in the batch says, so nothing is exchanged and a group never spans hosts.
 
@@ -19,15 +19,15 @@ from perc_jax.rollout import Context, Groups, State
 
 
 class Pool(NamedTuple):
-    """N slots and the completions of P prompts, on one device or over all of them."""
+    """N slots and the completions of P prompts, on one device or over all of them; their ring lies beside it."""
 
     context: Context
-    state: State
+    groups: Groups
     prompt: Int[Array, "N"]  # place of the prompt in the slot, among its device's; their number where the slot is empty
     results: Completions  # [P, G, C], of the prompts whose slots have been entered by others
 
 
-def empty_pool(context: Context, state: State, prompts: int) -> Pool:
+def empty_pool(context: Context, state: State, prompts: int) -> tuple[Pool, State]:
     """Free slots, from the shapes (`jax.ShapeDtypeStruct`) of what decodes in them, for one device's `prompts`."""
     context, state = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), (context, state))
     groups = state.groups._replace(ended=jnp.ones_like(state.groups.ended))
@@ -38,17 +38,16 @@ def empty_pool(context: Context, state: State, prompts: int) -> Pool:
         jnp.zeros((prompts, *shape), bool),
         jnp.zeros((prompts, shape[0]), bool),
     )
-    return Pool(context, state._replace(groups=groups), jnp.full(slots, prompts, jnp.int32), results)
+    return Pool(context, groups, jnp.full(slots, prompts, jnp.int32), results), state
 
 
 def admit(pool: Pool, context: Context, groups: Groups, first: Int[Array, "1"], places: Int[Array, "1 A"]) -> Pool:
     """Put prefilled prompts `first`, `first` + 1, … into slots; place N: not this one. What was there is kept."""
     slots = len(pool.prompt)
     results = collect(pool)
-    target = (pool.context, pool.state.groups, pool.prompt)
-    numbers = first + jnp.arange(places.shape[1], dtype=jnp.int32)
-    for entry in range(places.shape[1]):
-        place, newcomer = places[0, entry], (context, groups, numbers)
+    target = (pool.context, pool.groups, pool.prompt)
+    newcomers = (context, groups, first + jnp.arange(places.shape[1], dtype=jnp.int32))
+    for entry, place in enumerate(places[0]):
         at = jnp.minimum(place, slots - 1)
 
         def put(path: Any, old: Array, new: Array, entry: int = entry, place: Array = place, at: Array = at) -> Array:
@@ -57,14 +56,13 @@ def admit(pool: Pool, context: Context, groups: Groups, first: Int[Array, "1"], 
             kept = jax.lax.dynamic_slice_in_dim(old, at, 1, axis=axis)
             return jax.lax.dynamic_update_slice_in_dim(old, jnp.where(place < slots, one, kept), at, axis=axis)
 
-        target = jax.tree_util.tree_map_with_path(put, target, newcomer)
-    context, groups, prompt = target
-    return Pool(context, pool.state._replace(groups=groups), prompt, results)
+        target = jax.tree_util.tree_map_with_path(put, target, newcomers)
+    return Pool(*target, results)
 
 
 def collect(pool: Pool) -> Completions:
     """The completions of all prompts that have been in a slot."""
-    now = pool.state.completions()
+    now = pool.groups.completions()
     return jax.tree.map(lambda old, new: old.at[pool.prompt].set(new, mode="drop"), pool.results, now)
 
 
