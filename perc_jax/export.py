@@ -1,8 +1,8 @@
 """Write a run's newest checkpoint as a Hugging Face folder, which transformers and every server of its models opens.
 
-`python -m perc_jax.export --checkpoint WORKDIR --out DIR [--dtype bfloat16|float32] [--like HF_FOLDER]`. What is in the
-folder, and from where, is said in `hf_folder.py`. Exit codes: 0 done, 2 bad input, 130 Ctrl-C; without a 0 there is no
-folder.
+`python -m perc_jax.export --checkpoint WORKDIR --out DIR [--dtype bfloat16|float32] [--like HF_FOLDER]
+[--adapter-only]`. What is in the folder, and from where, is said in `hf_folder.py`. Exit codes: 0 done, 2 bad input,
+130 Ctrl-C; without a 0 there is no folder.
 """
 
 import argparse
@@ -21,6 +21,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument(
         "--like", default="", metavar="HF", help="folder or hub id whose tokenizer and other files are copied"
     )
+    parser.add_argument(
+        "--adapter-only",
+        action="store_true",
+        help="write a run's low-rank adapters alone, as PEFT loads them (float32)",
+    )
     arguments = parser.parse_args(sys.argv[1:] if argv is None else argv)
     interrupts.leave_with("interrupted; nothing was exported")
     try:
@@ -29,7 +34,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         jax.config.update("jax_platforms", "cpu")  # the weights only pass through
         from perc_jax import hf_folder
 
-        for line in hf_folder.export(arguments.checkpoint, arguments.out, dtype=arguments.dtype, like=arguments.like):
+        chosen = {name: getattr(arguments, name) for name in ("dtype", "like", "adapter_only")}
+        for line in hf_folder.export(arguments.checkpoint, arguments.out, **chosen):
             print(line)
     except (ValueError, OSError) as error:
         cli.fail(str(error))

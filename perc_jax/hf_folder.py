@@ -6,6 +6,12 @@
         made for a run with a SentencePiece tokenizer
     config.json                that model's, where the run's model is the same; made otherwise
 
+A run with low-rank adapters is written as such a folder too, the adapters merged into the weights; or the adapters
+alone, as PEFT writes and loads them:
+
+    adapter_model.safetensors   float32
+    adapter_config.json         names the Hugging Face model that the run started from, or `like`
+
 A local folder appears when it is complete. On gs://, where nothing can be renamed, config.json is written last. The
 float32 weights must fit the host's memory once.
 """
@@ -19,13 +25,15 @@ from typing import Any
 
 import jax
 from etils import epath
+from safetensors.numpy import save
 
-from perc_jax import hf_files, pretrained, tokenizer, weights
+from perc_jax import hf_files, lora, pretrained, tokenizer, weights
 from perc_jax.checkpoint import Checkpoints, first_difference
 from perc_jax.config import Config, ModelConfig, from_dict, to_dict
 from perc_jax.model import Params, abstract_params
 from perc_jax.progress import Progress
 
+ADAPTER = "adapter_model.safetensors"
 COPIED = (
     "tokenizer.json",
     "tokenizer_config.json",
@@ -43,11 +51,14 @@ COPIED = (
 )
 
 
-def export(checkpoint: str, out: str, *, dtype: str = "bfloat16", like: str = "") -> list[str]:
+def export(
+    checkpoint: str, out: str, *, dtype: str = "bfloat16", like: str = "", adapter_only: bool = False
+) -> list[str]:
     """Write the newest checkpoint of a workdir; returns what to tell the user, line by line.
 
     Raises:
-        ValueError: `out` is not empty, there is no sound checkpoint, or `like` is another model.
+        ValueError: `out` is not empty, there is no sound checkpoint, or `like` is another model; `adapter_only` of a
+            run that has no adapters, or of one that started from random weights.
         FileNotFoundError: the Hugging Face files to copy are not there.
     """
     target = epath.Path(out).expanduser().absolute()
@@ -56,20 +67,44 @@ def export(checkpoint: str, out: str, *, dtype: str = "bfloat16", like: str = ""
     checkpoints = Checkpoints(checkpoint, keep=1)
     stored = checkpoints.config()
     config = from_dict(Config, stored)
-    small, told = _small_files(config, dtype, like)
+    small, told = _adapter_files(config, like) if adapter_only else _small_files(config, dtype, like)
     with contextlib.closing(checkpoints), Progress(config.phase_deadline_s) as screen:
         with screen.phase("reading the checkpoint"):
             state, position = checkpoints.restore({"params": _on_one_device(config.model)}, stored)
         with screen.phase("writing"), _whole(target) as folder:
-            files = weights.save_params(folder, config.model, state["params"], dtype, bar=screen.bar)
+            if adapter_only:
+                files = _write_adapter(folder, config, state["params"])
+            else:
+                params = lora.merge_on_host(state.pop("params"), config.model.lora)
+                files = weights.save_params(folder, config.model, params, dtype, bar=screen.bar)
             for name, content in small.items():
                 (folder / name).write_bytes(content)
+    what, form = ("adapters", "float32") if adapter_only else ("weights", dtype)
     stage = config.stages[position["stage"]].name
-    return [f"{out}: weights of {stage} step {position['step']} in {dtype}, {', '.join(files)}", *told]
+    return [f"{out}: {what} of {stage} step {position['step']} in {form}, {', '.join(files)}", *told]
+
+
+def _adapter_files(config: Config, like: str) -> tuple[dict[str, bytes], list[str]]:
+    """Content of adapter_config.json by name, and which base it names, in words."""
+    base = like or config.pretrained
+    if not config.model.lora.rank:
+        raise ValueError("--adapter-only needs a run with adapters, this one's model.lora.rank is 0")
+    if not base:
+        raise ValueError("--adapter-only needs a base that others have: this run's was random; --like can name one")
+    check_same_model(pretrained.folder_of(base, weights=False), config.model, "the adapters' base: model")
+    settings = lora.peft_settings(config.model) | {"base_model_name_or_path": base}
+    text = json.dumps(settings, indent=2) + "\n"
+    return {"adapter_config.json": text.encode()}, [f"adapter_config.json names {base} as the base"]
+
+
+def _write_adapter(folder: epath.Path, config: Config, params: Params) -> list[str]:
+    """Write the adapters' tensors; returns the file's name."""
+    (folder / ADAPTER).write_bytes(save(lora.peft_tensors(config.model, params), {"format": "pt"}))
+    return [ADAPTER]
 
 
 def _on_one_device(config: ModelConfig) -> Params:
-    """Abstract parameters, whole on the first device."""
+    """Abstract parameters of training, whole on the first device."""
     place = jax.sharding.SingleDeviceSharding(jax.devices()[0])
     return jax.tree.map(
         lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=place), abstract_params(config)

@@ -12,7 +12,8 @@ blocks, with alpha three times as large, so that alpha / r stays.
 
 import itertools
 import re
-from typing import Any, NamedTuple
+from collections.abc import Iterator
+from typing import Any
 
 import jax
 import numpy as np
@@ -20,16 +21,9 @@ from jaxtyping import Float
 
 from perc_jax.batch import Array
 from perc_jax.config import LoraConfig, ModelConfig
-from perc_jax.model import Params, low_rank, params
+from perc_jax.model import Params, abstract_params, low_rank, params
 
 Parts = tuple[Array] | tuple[Array, Array, Array]  # a weight that has no adapters; or W, A, B
-
-
-class Adapter(NamedTuple):
-    """An adapter as PEFT stores it: settings for adapter_config.json, and tensors for adapter_model.safetensors."""
-
-    settings: dict[str, Any]
-    tensors: dict[str, np.ndarray]  # float32
 
 
 def split(values: Params) -> tuple[Params, Params]:
@@ -76,36 +70,37 @@ def merge(values: Params, config: LoraConfig, dtype: str | np.dtype) -> Params:
     """Plain parameters in a dtype. Stacks are merged layer by layer: their float32 copy would be large."""
 
     def make(of: Parts) -> Array:
-        if of[0].ndim == 3:
+        if len(of) > 1 and of[0].ndim == 3:
             return jax.lax.map(lambda layer: weight(layer, config, dtype), of)
         return weight(of, config, dtype)
 
     return jax.tree.map(make, parts(values), is_leaf=lambda node: isinstance(node, tuple))
 
 
-def peft(config: ModelConfig, values: Params) -> Adapter:
-    """The adapters of host arrays in PEFT's form; without the name of the base model, which is the caller's to know.
+def merge_on_host(values: Params, config: LoraConfig) -> Params:
+    """Plain float32 parameters as numpy arrays, merged layer by layer; nothing is compiled."""
 
-    Raises `ValueError` if there are none.
-    """
+    def make(of: Parts) -> np.ndarray:
+        if len(of) == 1:
+            return np.asarray(of[0], np.float32)
+        kernel, a, b = (np.array(x, np.float32) for x in of)
+        for i in range(len(kernel)) if kernel.ndim == 3 else (...,):
+            kernel[i] += config.alpha / config.rank * (a[i] @ b[i])
+        return kernel
+
+    return jax.tree.map(make, parts(values), is_leaf=lambda node: isinstance(node, tuple))
+
+
+def peft_settings(config: ModelConfig) -> dict[str, Any]:
+    """adapter_config.json of a model's adapters, without the name of the base model, which is the caller's to know."""
     rank, alpha = config.lora.rank, config.lora.alpha
-    tensors, modules, wide = {}, [], {}
-    for name, group in itertools.groupby(params.table(config), key=lambda leaf: leaf.name):
-        leaves = [(leaf, *_adapters(values, leaf)) for leaf in group if _adapters(values, leaf)]
-        if not leaves:
-            continue
-        module = _module(name.removesuffix(".weight"))
+    modules, wide = [], {}
+    for name, leaves in _tensors(config, abstract_params(config)):
+        module = _module(name)
         modules.append(re.escape(module).replace(r"\{\}", r"\d+"))
         if len(leaves) > 1:
-            wide[module.rpartition("{}.")[2]] = len(leaves)
-        for i in range(max(1, leaves[0][0].layers)):
-            layer = [(leaf, *(x[i] if leaf.layers else x for x in factors)) for leaf, *factors in leaves]
-            key = f"base_model.model.{module.format(i)}"
-            tensors[f"{key}.lora_A.weight"] = np.concatenate([a.T for _, a, _ in layer])
-            tensors[f"{key}.lora_B.weight"] = _blocks(layer, rank)
-    if not tensors:
-        raise ValueError("the run must have adapters (model.lora.rank > 0) to export them alone")
-    settings = {
+            wide[re.escape(module.rpartition("{}.")[2])] = len(leaves)
+    return {
         "peft_type": "LORA",
         "task_type": "CAUSAL_LM",
         "r": rank,
@@ -118,28 +113,46 @@ def peft(config: ModelConfig, values: Params) -> Adapter:
         "fan_in_fan_out": False,
         "inference_mode": True,
     }
-    return Adapter(settings, tensors)
 
 
-def _adapters(values: Params, leaf: params.Leaf) -> tuple[np.ndarray, ...]:
+def peft_tensors(config: ModelConfig, values: Params) -> dict[str, np.ndarray]:
+    """adapter_model.safetensors by name, float32, from arrays that this process holds whole."""
+    found = {}
+    for name, leaves in _tensors(config, values):
+        for i in range(max(1, leaves[0].layers)):
+            factors = [[np.asarray(x[i] if leaf.layers else x) for x in _adapters(values, leaf)] for leaf in leaves]
+            key = f"base_model.model.{_module(name).format(i)}"
+            found[f"{key}.lora_A.weight"] = np.concatenate([a for a, _ in factors], axis=1).T.copy()
+            found[f"{key}.lora_B.weight"] = _blocks(leaves, [b for _, b in factors])
+    return found
+
+
+def _tensors(config: ModelConfig, values: Params) -> Iterator[tuple[str, list[params.Leaf]]]:
+    """The published tensors that have adapters, and the kernels that each is made of."""
+    for name, group in itertools.groupby(params.table(config), key=lambda leaf: leaf.name):
+        if leaves := [leaf for leaf in group if _adapters(values, leaf)]:
+            yield name, leaves
+
+
+def _adapters(values: Params, leaf: params.Leaf) -> tuple[Array, ...]:
     """A and B of the map whose kernel a leaf is; nothing for other leaves and maps without."""
     path, _, last = leaf.path.rpartition("/")
     holder = params.get(values, path)
     if last != "kernel" or low_rank.ADAPTERS[0] not in holder:
         return ()
-    return tuple(np.asarray(holder[name], np.float32) for name in low_rank.ADAPTERS)
+    return tuple(holder[name] for name in low_rank.ADAPTERS)
 
 
-def _blocks(layer: list[tuple[params.Leaf, np.ndarray, np.ndarray]], rank: int) -> np.ndarray:
-    """The Bs of one tensor's parts, turned, each in its rows and its own `rank` columns."""
-    whole = np.zeros((layer[0][0].tensor[0], rank * len(layer)), np.float32)
-    for i, (leaf, _, b) in enumerate(layer):
+def _blocks(leaves: list[params.Leaf], bs: list[np.ndarray]) -> np.ndarray:
+    """The Bs [r, outputs] of one tensor's parts, turned, each in its rows and its own columns."""
+    rank = len(bs[0])
+    whole = np.zeros((leaves[0].tensor[0], rank * len(bs)), np.float32)
+    for i, (leaf, b) in enumerate(zip(leaves, bs, strict=True)):
         whole[slice(*leaf.row_range), rank * i : rank * (i + 1)] = b.T
     return whole
 
 
-def _module(published: str) -> str:
-    """The module of transformers (4.52 and later) whose tensor a published name is."""
-    if published.startswith("visual."):
-        return f"model.{published}"
-    return "model.language_model." + published.removeprefix("model.")
+def _module(tensor: str) -> str:
+    """The module of transformers (4.52 and later) whose weight a published name is; {} where the layer's number is."""
+    name = tensor.removesuffix(".weight")
+    return f"model.{name}" if name.startswith("visual.") else "model.language_model." + name.removeprefix("model.")
