@@ -261,6 +261,7 @@ class EvaluationConfig:
     hard_levels: tuple[int, ...] = (3, 4)  # of test_c: above every trained level
     batch: int = 128  # prompts per device call
     every: int = 0  # steps of a stage between two evaluations within it; 0: only between stages
+    blind: int = 200  # first questions of the first suite that are asked again without the picture
     shown: int = 12  # samples per evaluation kept with picture and answer for the report
 
     def __post_init__(self):
@@ -268,6 +269,7 @@ class EvaluationConfig:
         check(all(count >= 1 for count in self.samples), "evaluation.samples", "must be >= 1", self.samples)
         check(self.batch >= 1, "evaluation.batch", "must be >= 1", self.batch)
         check(self.every >= 0, "evaluation.every", "must be >= 0", self.every)
+        check(self.blind >= 0, "evaluation.blind", "must be >= 0", self.blind)
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ Worked example, rehearsal 0.1, exploration 0.2, four equal cells at rates 0, 0.4
 
 import difflib
 import functools
+import hashlib
 import json
 import shutil
 import tempfile
@@ -228,7 +229,7 @@ class Curriculum:
     def metrics(self, tally: Shaped[np.ndarray, "n 5"]) -> dict[str, float]:
         """Metrics of the batch that is to be added: cells of each kind, and the share of its groups in the band."""
         kinds = self._phases[self.batches // self.config.phase_steps][1]
-        counts = {f"curriculum/{name}_cells": float((kinds == place).sum()) for place, name in enumerate(KINDS)}
+        counts = {f"curriculum/cells/{name}": float((kinds == place).sum()) for place, name in enumerate(KINDS)}
         groups = tally[:, 0]
         inside = groups[kinds == KINDS.index("band")].sum()
         return counts | {"curriculum/band_share": float(inside) / max(1.0, float(groups.sum()))}
@@ -265,7 +266,8 @@ class Curriculum:
     def _identity(self) -> str:
         """What must be the same for a stored tally to be gone on from."""
         cells = [cell.name for cell in self.cells]
-        return json.dumps([cells, self.config.kind, self.config.phase_steps, self._group_size, self.batches])
+        content = json.dumps([cells, self.config.kind, self.config.phase_steps, self._group_size, self.batches])
+        return hashlib.blake2b(content.encode(), digest_size=16).hexdigest()
 
     def _restore(self, stored: dict) -> None:
         self._recent[:] = stored["recent"]

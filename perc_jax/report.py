@@ -65,26 +65,32 @@ def _folder(workdir: str) -> epath.Path:
 
 def read_run(folder: epath.Path) -> Run:
     """Read everything the page shows."""
-    named = _named(folder / "eval", EVAL_NAME)
-    last = {stage: max(int(groups[2]) for _, groups in named if groups[1] == stage) for _, (_, stage, _) in named}
-    evaluations = [
-        Evaluation(int(order), stage, int(step), _json(path), int(step) == last[stage])
-        for path, (order, stage, step) in named
-    ]
+    config, facts = folder / "config.json", folder / "run.json"
+    settings = _json(config) if config.exists() else {}
+    evaluations = _evaluations(folder, settings)
     sheets = [
         Sheet(int(step), stage, _with_pictures(folder, _spread(_json(path), MAX_SAMPLES)))
         for path, (step, stage) in _spread(_named(folder / "samples", SHEET_NAME), MAX_SHEETS)
     ]
-    config, facts = folder / "config.json", folder / "run.json"
     return Run(
         name=folder.name,
-        config=_json(config) if config.exists() else {},
+        config=settings,
         facts=_json(facts) if facts.exists() else {},
         records=read_metrics(str(folder)),
         evaluations=sorted(evaluations, key=lambda evaluation: (evaluation.order, evaluation.step)),
         sheets=sheets,
         phases=[_json(path) for path, _ in _named(folder / "curriculum", PHASE_NAME)],
     )
+
+
+def _evaluations(folder: epath.Path, settings: dict) -> list[Evaluation]:
+    """The evaluations; that at a stage's last step is its end's, without a config the last one of each stage is."""
+    named = [(path, int(n), stage, int(step)) for path, (n, stage, step) in _named(folder / "eval", EVAL_NAME)]
+    last, done = {stage: step for _, _, stage, step in sorted(named, key=lambda entry: entry[3])}, 0
+    for stage in settings.get("stages", ()):
+        done += stage["steps"]
+        last[stage["name"]] = max(done, last.get(stage["name"], done))
+    return [Evaluation(n, stage, step, _json(path), n == 0 or step == last[stage]) for path, n, stage, step in named]
 
 
 def _named(folder: epath.Path, pattern: re.Pattern) -> list[Entry]:

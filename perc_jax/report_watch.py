@@ -146,4 +146,4 @@ def watch_section(found: Sequence[Finding], limits: Limits = LIMITS) -> str:
         rows += f"<tr><th>{escape(finding.rule)}</th>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>"
     head = "".join(f"<th>{name}</th>" for name in ("rule", "stage", "", "what it saw"))
     table = f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>'
-    return f"<h2>Watch</h2>{intro}{table}"
+    return f"<h2>Reward-hacking watch</h2>{intro}{table}"

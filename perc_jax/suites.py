@@ -14,7 +14,7 @@ import numpy as np
 from jax.experimental import multihost_utils
 
 import engines
-from perc_jax import data, progress, samples, statistics, tokenizer
+from perc_jax import data, progress, questions, samples, statistics, tokenizer
 from perc_jax.config import Config
 from perc_jax.programs import Programs, Score
 from perc_jax.reward import Verdict, Verifier
@@ -60,13 +60,26 @@ class Evaluator:
                 items, looked_at = self._ask(params, suite, counts[suite], stream)
                 results[suite] = summary(items)
                 shown += looked_at
+        for suite, n in list(counts.items())[:1] if evaluation.blind else ():
+            results[suite]["blind"] = self._blind(params, suite, min(n, evaluation.blind))
         return results, shown
 
-    def _ask(self, params: Any, suite: str, count: int, stream: data.Stream) -> tuple[list[Item], list[samples.Shown]]:
+    def _blind(self, params: Any, suite: str, count: int) -> dict[str, Any]:
+        """Accuracy on the first questions with a uniform grey picture in place of each."""
+        with _stream(self._config, suite, count) as stream:
+            items, _ = self._ask(params, suite, count, stream, blind=True)
+        return {name: value for name, value in summary(items).items() if name in ("n", "accuracy", "ci95")}
+
+    def _ask(
+        self, params: Any, suite: str, count: int, stream: data.Stream, blind: bool = False
+    ) -> tuple[list[Item], list[samples.Shown]]:
         items: list[Item] = []
         shown: list[samples.Shown] = []
-        with self._screen.phase(f"evaluating {suite}"), self._screen.bar(suite, count) as advance:
+        name = f"{suite}, blind" if blind else suite
+        with self._screen.phase(f"evaluating {name}"), self._screen.bar(name, count) as advance:
             for batch in stream:
+                if blind:
+                    batch = batch._replace(prompts=questions.unseen(batch.prompts, self._config.model.vision))
                 completions = self._programs.greedy(params, batch.prompts)
                 texts = [
                     self._tokens.decode(row[0, keep[0]].tolist())

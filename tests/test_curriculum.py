@@ -118,7 +118,7 @@ def test_the_band_is_drawn_more_and_the_metrics_say_so():
         assert kinds == ["band", "hard", "hard", "hard", "hard", "solved"]
         assert shares[0] == pytest.approx(0.7) and shares[5] == pytest.approx(0.1)
         metrics = this.metrics(counts((6, 0), *[(0, 0)] * 4, (2, 0)))
-        assert metrics["curriculum/band_share"] == 0.75 and metrics["curriculum/hard_cells"] == 4
+        assert metrics["curriculum/band_share"] == 0.75 and metrics["curriculum/cells/hard"] == 4
 
 
 def test_without_a_curriculum_the_mixture_stays_and_is_still_measured():

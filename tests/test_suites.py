@@ -69,6 +69,7 @@ def test_a_summary_is_as_by_hand():
             "engine": {"cube": right, "grid": half},
             "type": {"cube.net": right, "grid.count": half},
             "level": {"0": all_right, "2": wrong},
+            "cell": {"cube.net/0": right, "grid.count/0": right, "grid.count/2": wrong},
         },
         "correct": [1, 0, 1],
     }
@@ -78,7 +79,9 @@ def test_a_suite_is_asked_in_full_and_every_question_counts_once(config):
     oracle = Oracle(MappingProxyType(known(config, "test_a")))
     with Progress(60.0, quiet=True) as screen:
         results, shown = Evaluator(config, oracle, TOKENS, Here(), screen).suites({})
-    assert list(results) == ["test_a", "test_c"] and oracle.asked == 2 * 3 * BATCH
+    assert list(results) == ["test_a", "test_c"] and oracle.asked == 3 * 3 * BATCH
+    assert results["test_a"]["blind"]["accuracy"] == 0 and results["test_a"]["blind"]["n"] == COUNT
+    assert "blind" not in results["test_c"]
     assert results["test_a"]["accuracy"] == 1 and results["test_a"]["correct"] == [1] * COUNT
     assert results["test_c"]["accuracy"] == 0 and results["test_c"]["n"] == COUNT
     for result in results.values():

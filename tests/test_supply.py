@@ -107,6 +107,30 @@ def test_a_run_with_curriculum_and_rounds_resumes_to_the_same_bits(tmp_path):
     assert files(whole) == files(killed)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("rounds", ["1", "2"])
+def test_two_processes_count_as_one(rounds, tmp_path):
+    """With one round all is as on one host; with two, each host fills its own part, and both agree when to stop."""
+    how, cache = (*WIDE, "--stages.1.max-rounds", rounds), tmp_path / "cache"
+    place = {"JAX_COORDINATOR_ADDRESS": f"localhost:{whole_runs.free_port()}", "JAX_NUM_PROCESSES": "2"}
+    with contextlib.ExitStack() as both:
+        ranks = [
+            both.enter_context(
+                whole_runs.train(
+                    tmp_path / "two", *how, output=tmp_path / f"rank_{rank}", **place, JAX_PROCESS_ID=str(rank)
+                )
+            )
+            for rank in (0, 1)
+        ]
+        ended = [rank.end() for rank in ranks]
+    assert [rank.code for rank in ended] == [0, 0], [rank.err for rank in ended]
+    written = files(tmp_path / "two")
+    assert all(record["groups/rounds"] <= int(rounds) for record in whole_runs.metrics(tmp_path / "two")[6:])
+    if rounds == "1":
+        whole_runs.finished(tmp_path / "one", *how, cache=cache)
+        assert written == files(tmp_path / "one")
+
+
 class Says:
     """A verifier with one verdict for everything."""
 
