@@ -46,5 +46,5 @@ def get_config() -> Config:
         name="wide_cpu",
         rollout=RolloutConfig(max_tokens=16),
         stages=(warmup, dataclasses.replace(grpo, steps=90, mixture=wide)),
-        evaluation=EvaluationConfig(suites=("test_a",), samples=(400,), hard_levels=(3,), every=15),
+        evaluation=EvaluationConfig(suites=("test_a",), samples=(400,), hard_levels=(3,), every=15, blind=0),
     )

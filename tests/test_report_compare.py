@@ -4,9 +4,10 @@ import json
 from pathlib import Path
 
 import pytest
+from etils import epath
 from test_report import check_html, suite, write_config, write_metrics
 
-from perc_jax.report import main, write_comparison, write_report
+from perc_jax.report import main, read_run, write_comparison, write_report
 from perc_jax.report_compare import steps_to
 from perc_jax.report_heat import difficulty_section, heat_map_section
 from perc_jax.report_page import Evaluation
@@ -110,3 +111,16 @@ def test_mistakes_are_told(words, complaint, capsys):
     with pytest.raises(SystemExit) as end:
         main(list(words))
     assert end.value.code == 2 and complaint in capsys.readouterr().err
+
+
+def test_evaluations_within_a_stage_are_told_from_its_end(tmp_path):
+    folder = tmp_path / "run"
+    made(folder, 0, 60)
+    (folder / "eval" / "1_warmup_000002.json").write_text(json.dumps({"test_a": suite([1] * 10)}))
+    (folder / "eval" / "2_rl_000005.json").write_text(json.dumps({"test_a": suite([1] * 10)}))
+    found = {e.step: e.is_end for e in read_run(epath.Path(folder)).evaluations}
+    assert found == {0: True, 2: False, 3: True, 5: False, 6: True}
+    (folder / "eval" / "2_rl_000006.json").unlink()  # the run is in the middle of its last stage
+    assert not read_run(epath.Path(folder)).evaluations[-1].is_end
+    (folder / "config.json").unlink()
+    assert read_run(epath.Path(folder)).evaluations[-1].is_end
