@@ -67,6 +67,7 @@ def recipe(
         prompts_per_step=64,
         group_size=8,
         micro_batches=micro_batches,
+        row_widths=(512, 768, 1024, 1536, 2048, 3072, 4096, 6144),  # of 8 x 1024: answers are short at first
         mixture=MixtureConfig(levels=(0, 1, 2, 3, 4, 5, 6), photo_share=0.25),
         # The tower is left as it is: gradients and moments exist for the language model only.
         optimizer=OptimizerConfig(learning_rate=1e-6, b2=0.95, weight_decay=0.01, frozen=("^vision/",)),

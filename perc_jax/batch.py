@@ -32,6 +32,9 @@ class PromptBatch(NamedTuple):
     patches: Float[Array, "P N X"]
     patch_rowcol: Int[Array, "P N 2"]  # row and column of the patch in its image
     patch_image: Int[Array, "P N"]  # number of the image in its prompt, -1 at padding
+    # What a vision tower that is not trained makes of the patches, once they have been through it: then nobody reads
+    # the patches any more.
+    features: Float[Array, "P M D"] | None = None
 
 
 class Completions(NamedTuple):

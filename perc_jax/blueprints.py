@@ -18,9 +18,9 @@ from perc_jax.batch import PromptBatch, TokenIds, TrainBatch
 from perc_jax.blueprint import Blueprint, laid_out
 from perc_jax.config import Config, StageConfig
 from perc_jax.model import abstract_params, init_params
-from perc_jax.optimizer import make_optimizer
+from perc_jax.optimizer import make_optimizer, split_frozen
 from perc_jax.rollout_blueprints import Maker, RolloutBlueprints
-from perc_jax.update import TrainState, make_reference, make_reference_score, make_score, make_update
+from perc_jax.update import TrainState, make_encode, make_reference, make_reference_score, make_score, make_update
 
 
 class UpdateBlueprints(NamedTuple):
@@ -97,6 +97,7 @@ class Blueprints:
         optimizer = self._optimizer(stage)
         update = make_update(self.config.model, stage, self.ids, optimizer, self.config.rollout.temperature)
         state, batch = self.train_state(stage), self.train_batch(stage.prompts_per_step, stage.group_size)
+        batch = batch._replace(prompts=self.prompts_of(stage))
         if stage.loss.kl_coef:
             batch = batch._replace(reference=batch.logprobs)
         one = self._same((), jnp.int32)
@@ -151,8 +152,9 @@ class Blueprints:
             return None
         frozen, kept = stage.optimizer.frozen, self.train_state(stage).reference
         batch = self.train_batch(stage.prompts_per_step, stage.group_size)
-        score = make_reference_score(self.config.model, self.ids, self.config.rollout.temperature, frozen)
-        given = {"params": self.params, "reference": kept, "prompts": batch.prompts, "tokens": batch.tokens}
+        temperature, parts = self.config.rollout.temperature, stage.micro_batches * stage.updates_per_rollout
+        score = make_reference_score(self.config.model, self.ids, temperature, frozen, parts)
+        given = {"params": self.params, "reference": kept, "prompts": self.prompts_of(stage), "tokens": batch.tokens}
         keep = make_reference(self.config.model, frozen)
         return (
             Blueprint(f"{stage.name}: reference", keep, {"params": self.params}, kept, self.mesh),
@@ -170,7 +172,7 @@ class Blueprints:
         """The programs that sample a stage's rollouts; for None the greedy ones of evaluation, with G = 1."""
         if stage is None:
             return self.sampling("greedy", self.config.evaluation.batch, 1, 0.0)
-        rollout, prompts = self.config.rollout, self.prompts(stage.prompts_per_step)
+        rollout, prompts = self.config.rollout, self.prompts_of(stage)
         return self._maker.make(
             stage.name, rollout, prompts, group_size=stage.group_size, temperature=rollout.temperature
         )
@@ -213,7 +215,25 @@ class Blueprints:
             patch_rowcol=((patches, 2), jnp.int32),
             patch_image=((patches,), jnp.int32),
         )
-        return PromptBatch(*[self._rows((count, *shape), dtype) for shape, dtype in shapes])
+        return PromptBatch(*[self._rows((count, *shape), dtype) for shape, dtype in shapes[:-1]])
+
+    def prompts_of(self, stage: StageConfig) -> PromptBatch:
+        """The layout of a stage's prompts on their way through a step: with their features where they are reused."""
+        prompts, program = self.prompts(stage.prompts_per_step), self.encode(stage)
+        return prompts if program is None else prompts._replace(features=program.outputs)
+
+    def encode(self, stage: StageConfig) -> Blueprint | None:
+        """`params, prompts -> features`, for a rollout and the updates on it, where the stage leaves the tower alone.
+
+        None where it trains the tower, and for sft, where the update alone looks at a picture.
+        """
+        if stage.kind != "grpo" or jax.tree.leaves(split_frozen(self.params, stage.optimizer.frozen)[0]["vision"]):
+            return None
+        prompts, model = self.prompts(stage.prompts_per_step), self.config.model
+        merged = self.config.data.max_patches // model.vision.spatial_merge_size**2
+        features = self._rows((stage.prompts_per_step, merged, model.text.hidden_size), jnp.dtype(model.dtype))
+        arguments = {"params": self.params, "prompts": prompts}
+        return Blueprint(f"{stage.name}: encode", make_encode(model), arguments, features, self.mesh)
 
     def _optimizer(self, stage: StageConfig) -> optax.GradientTransformation:
         return make_optimizer(stage.optimizer, stage.steps, self.params, stage.updates_per_rollout)

@@ -6,7 +6,7 @@ picture, each token once forward and twice backward. *Executed* work is what thi
 per group, and blocks computed again where activations are not stored.
 """
 
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from perc_jax.config import Config, ModelConfig, StageConfig, TextConfig, VisionConfig
 
@@ -86,8 +86,12 @@ def step_work(config: Config, stage: StageConfig, *, trains_vision: bool) -> Wor
     )
     again = 1 if stage.remat == "block" else 0  # forward once more in the backward pass
     # The head's logits are always computed again: they are never stored.
-    update = (3 + again) * row + 4 * head + ((3 + again) if trains_vision else 1) * picture
+    pictures = (3 + again) if trains_vision else 1 if stage.kind == "sft" else 0  # what the rollout made is reused
+    update = (3 + again) * row + 4 * head + pictures * picture
     useful_update = group * (3 * single + (3 if trains_vision else 1) * picture) + 3 * head
+    if model.lora.rank:  # no weight has a gradient; adapters themselves are a percent
+        update -= (prompt + group * length) * text_token(model.text) + head + trains_vision * picture
+        useful_update -= group * ((prompt + length) * text_token(model.text) + trains_vision * picture) + head
     if stage.kind != "grpo":
         return Work(0.0, count * useful_update, 0.0, 0.0, count * update)
     prefill = picture + forward_row(model, patches, prompt, 0, 0) + head_token(model.text)
@@ -100,19 +104,20 @@ def step_work(config: Config, stage: StageConfig, *, trains_vision: bool) -> Wor
 def decode_traffic(config: Config, prompts: int, group: int, tensor: int) -> TokenTraffic:
     """What one of `tensor` devices reads and computes for one column of `prompts` x `group` rows.
 
-    Every column reads the whole bucket of prompt and completion keys and values, filled or not; the prompt's are read
-    once per group.
+    Every column reads the whole bucket of the prompt's keys and values and the longest ring of the completion's, filled
+    or not; the prompt's are read once per group.
     """
     model, text = config.model, config.model.text
     item = CACHE_BYTES[model.dtype]
     prompt, length = config.data.max_prompt_tokens, config.rollout.max_tokens
     weights = text_token(text) / 2 + head_token(text) / 2
-    cache = cache_token_bytes(model) * prompts * (prompt + group * length)
+    cache = cache_token_bytes(model, config.rollout.kv_dtype) * prompts * (prompt + group * length)
     flops = prompts * group * (text_token(text) + head_token(text) + attention(text, prompt + length + 1))
     return TokenTraffic(weights * item / tensor, cache / tensor, flops / tensor)
 
 
-def cache_token_bytes(model: ModelConfig) -> float:
-    """Keys and values of one token in all blocks."""
+def cache_token_bytes(model: ModelConfig, kept: Literal["model", "int8"] = "model") -> float:
+    """Keys and values of one token in all blocks; int8 comes with a float32 scale per head."""
     text = model.text
-    return 2.0 * text.num_hidden_layers * text.num_key_value_heads * text.head_dim * CACHE_BYTES[model.dtype]
+    head = text.head_dim + 4 if kept == "int8" else text.head_dim * CACHE_BYTES[model.dtype]
+    return 2.0 * text.num_hidden_layers * text.num_key_value_heads * head

@@ -21,7 +21,7 @@ from perc_jax.batch import PromptBatch, TrainBatch
 from perc_jax.checkpoint import Checkpoints
 from perc_jax.config import Config, StageConfig, to_dict
 from perc_jax.files import write_whole
-from perc_jax.metrics import CompileCounter, Metrics, Timer, peak_rss_bytes
+from perc_jax.metrics import CompileCounter, Idle, Metrics, Timer, peak_rss_bytes
 from perc_jax.programs import Programs, StagePrograms
 from perc_jax.progress import Progress
 from perc_jax.report import write_report
@@ -67,6 +67,7 @@ class Run:
             hf_folder.check_same_model(folder, config.model, "model")
             weights.check(folder, config.model)
         self.metrics = Metrics(workdir)
+        self.idle = Idle()
         self.bad_steps, self.peak_bytes, self.facts = 0, 0, {}
         self.drawn: dict = {}  # where the stage's data stand in the checkpoint that was restored
         with screen.phase("compiling"):
@@ -156,23 +157,24 @@ class Run:
         compiled = self.compiles.count
         supply = Supply(self.config, stage, self.folder, before + first, self.drawn)
         with supply as stream, self.screen.bar(stage.name, stage.steps, first) as advance:
-            self.timer.finish()
+            self.timer.finish(), self.idle.finish()
             for done in range(first + 1, stage.steps + 1):
-                step = before + done
-                with self.screen.phase("data"):
+                step, idle_s = before + done, self.idle.device_s()
+                with self.screen.phase("data"):  # the update of the step before is under way
                     batch = next(stream)
                     prompts = sharding.rows_to_mesh(batch.prompts, self.programs.mesh)
-                with self.screen.phase("update"):
+                host = {"time/data_wait_s": self.idle.device_s() - idle_s, "data/dropped": len(batch.dropped)}
+                with self.screen.phase("update"), self.idle.waiting():
                     jax.block_until_ready(state.step)
                 if stage.kind == "grpo":
-                    state, device, host = self._grpo_step(
+                    state, device, found = self._grpo_step(
                         programs, stage, state, prompts, batch, step, verifier, stream
                     )
                 else:
-                    state, device, host = self._sft_step(programs, state, prompts, batch)
+                    state, device, found = self._sft_step(programs, state, prompts, batch)
                 pending = self._flush(pending)
                 recompiles = self.compiles.count - compiled
-                host = {"data/dropped": len(batch.dropped)} | host | {"train/recompiles": recompiles}
+                host |= found | {"train/recompiles": recompiles} | self.idle.finish()
                 pending = Pending(step, stage.name, device, host | self.timer.finish())
                 if done % self.config.checkpoint.every == 0 or done == stage.steps:
                     pending = self._flush(pending)
@@ -187,7 +189,7 @@ class Run:
                 if self._is_evaluated(stage, done):
                     pending = self._flush(pending)
                     self._evaluate(evaluator, state, stage.name, index + 1)
-                    self.timer.finish()
+                    self.timer.finish(), self.idle.finish()
         return state
 
     def _is_evaluated(self, stage: StageConfig, done: int) -> bool:
@@ -205,6 +207,7 @@ class Run:
             gold = sharding.rows_to_mesh((tokens, mask, zeros, ones), self.programs.mesh)
             plan = programs.plan(batch.prompts.mask, mask)
             state, device = programs.update(state, TrainBatch(prompts, *gold), plan)
+            self.idle.until(device[-1]["train/loss"])
         return state, device, {"train/padding_share": plan.padding_share}
 
     def _grpo_step(
@@ -225,7 +228,8 @@ class Run:
                 with self.screen.phase("data"):
                     batch = next(stream)
                     prompts = sharding.rows_to_mesh(batch.prompts, self.programs.mesh)
-            with self.screen.phase("rollout"):
+            with self.screen.phase("rollout"), self.idle.waiting():
+                prompts = programs.look(state.params, prompts)
                 names = sharding.rows_to_mesh(_row_names(batch), self.programs.mesh)
                 # No name for the published parameters: they are gone before the update needs the memory.
                 on_mesh = programs.sample(self.programs.publish(state.params), prompts, names, state)
@@ -234,22 +238,26 @@ class Run:
                 coins = (self.config.seed, step)
                 graded = rewarded.grade(completions, batch.samples, self.tokens, verifier, stage, coins)
                 counted = stream.count(rounds.add(batch, completions, graded), step)
-        with self.screen.phase("verify"):
-            host = rounds.metrics() | counted | programs.occupancy()
+        with self.screen.phase("update"):
+            used = groups.Chosen(batch.prompts, completions, graded.advantages)
+            if len(rounds.done) == 1:  # its prompts and completions lie on the mesh
+                advantages = sharding.rows_to_mesh(used.advantages, self.programs.mesh)
+            else:
+                used = rounds.chosen()
+                prompts, on_mesh, advantages = sharding.rows_to_mesh(used, self.programs.mesh)
+                prompts = programs.look(state.params, prompts)
+            rows = TrainBatch(prompts, on_mesh.tokens, on_mesh.mask, on_mesh.logprobs, advantages)
+            plan = programs.plan(used.prompts.mask, used.completions.mask)
+            state, device = programs.update(state, rows, plan)
+            self.idle.until(device[-1]["train/loss"])
+        with self.screen.phase("verify"):  # what the update need not wait for
+            host = rounds.metrics() | counted | programs.occupancy() | {"train/padding_share": plan.padding_share}
             stream.patience.check(host, step)
             if step % self.config.samples_every == 0 and jax.process_index() == 0:
                 samples.write(
                     self.workdir, f"{step:06d}_{stage.name}", rewarded.shown(graded, completions, batch, self.config)
                 )
-        with self.screen.phase("update"):
-            if len(rounds.done) == 1:  # its prompts and completions lie on the mesh
-                advantages = sharding.rows_to_mesh(graded.advantages, self.programs.mesh)
-            else:
-                prompts, on_mesh, advantages = sharding.rows_to_mesh(rounds.chosen(), self.programs.mesh)
-            rows = TrainBatch(prompts, on_mesh.tokens, on_mesh.mask, on_mesh.logprobs, advantages)
-            plan = programs.plan(batch.prompts.mask, completions.mask)
-            state, device = programs.update(state, rows, plan)
-        return state, device, host | {"train/padding_share": plan.padding_share}
+        return state, device, host
 
     def _flush(self, pending: Pending | None) -> None:
         """Read a step's metrics from the device, write them, and stop a run that has gone wrong."""

@@ -11,6 +11,7 @@ import math
 import os
 import resource
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import IO, Any
@@ -125,6 +126,60 @@ class Timer:
         name = self._running[-1]
         self._seconds[name] = self._seconds.get(name, 0.0) + now - self._since
         self._since = now
+
+
+class Idle:
+    """Seconds in which the devices have nothing to do, and in which the host only waits for them.
+
+    The devices count as busy while the host is within `waiting`, and from `until(array)` to the moment the array is
+    there. `clock` as of `Timer`.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.perf_counter):
+        self._clock, self._lock = clock, threading.Lock()
+        self._device_s = self._host_s = 0.0
+        self._tasks, self._since = 0, clock()  # of the devices; since when they are busy, or idle
+
+    @contextlib.contextmanager
+    def waiting(self) -> Iterator[None]:
+        """The host does nothing inside but ask the devices for results and wait for them."""
+        began = self._clock()
+        self._change(1)
+        try:
+            yield
+        finally:
+            self._change(-1)
+            self._host_s += self._clock() - began
+
+    def until(self, array: Any) -> None:
+        """The devices have been given work that ends with this array, which nobody may donate."""
+
+        def watch() -> None:
+            with contextlib.suppress(jax.errors.JaxRuntimeError):  # whoever reads the array gets it too
+                array.block_until_ready()
+            self._change(-1)
+
+        self._change(1)
+        threading.Thread(target=watch, name="idle watch", daemon=True).start()
+
+    def device_s(self) -> float:
+        """The devices' idle seconds since the last `finish`."""
+        self._change(0)
+        return self._device_s
+
+    def finish(self) -> dict[str, float]:
+        """Give `time/device_idle_s` and `time/host_idle_s` since the last call, and start anew."""
+        found = {"time/device_idle_s": self.device_s(), "time/host_idle_s": self._host_s}
+        with self._lock:
+            self._device_s = self._host_s = 0.0
+        return found
+
+    def _change(self, tasks: int) -> None:
+        """Charge what has passed, then count a task more or less."""
+        with self._lock:
+            now = self._clock()
+            self._device_s += (now - self._since) * (self._tasks == 0)
+            self._tasks, self._since = self._tasks + tasks, now
 
 
 class CompileCounter:

@@ -15,7 +15,11 @@ from perc_jax.blueprints import Blueprints
 from perc_jax.config import StageConfig
 from perc_jax.optimizer import split_frozen
 from perc_jax.rollout import Context, State
+from perc_jax.rollout_blueprints import RolloutBlueprints
+from perc_jax.slots import Pool
 from perc_jax.update import Progress, TrainState
+
+ROLLOUT = ("ring", "slots", "admit", "collect")  # first words of the names of a rollout's programs beside the two
 
 
 class Split(NamedTuple):
@@ -78,8 +82,9 @@ def alive_elsewhere(blueprint: Blueprint, blueprints: Blueprints, stage: StageCo
     parameters = device_bytes(blueprints.params) + reference
     prompts = device_bytes(blueprints.prompts(stage.prompts_per_step))
     kind = blueprint.name.rpartition(": ")[2]
-    if kind in ("prefill", "decode"):
-        return Split(parameters=parameters, optimizer=optimizer, batch=prompts if kind == "decode" else 0)
+    if kind in ("prefill", "decode") or kind.split()[0] in ROLLOUT:
+        whole = Split(parameters=parameters, optimizer=optimizer, batch=prompts if kind != "prefill" else 0)
+        return whole.plus(_of_rollout(kind, blueprints.rollout(None if blueprint.name == f"greedy: {kind}" else stage)))
     if kind == "publish":
         return Split(parameters=reference, optimizer=optimizer, batch=prompts)
     if kind == "update":
@@ -88,9 +93,28 @@ def alive_elsewhere(blueprint: Blueprint, blueprints: Blueprints, stage: StageCo
         return Split(batch=prompts)
     if kind == "score":
         return Split(parameters=reference, optimizer=optimizer, decoding=device_bytes(blueprints.rollout_params))
-    if kind.startswith("reference"):
+    if kind == "encode" or kind.startswith("reference"):
         return Split(optimizer=optimizer)
     return Split()
+
+
+def _of_rollout(kind: str, rollout: RolloutBlueprints) -> Split:
+    """What a rollout holds beside one of its programs' arguments and results."""
+    decoding = device_bytes(rollout.prefill.arguments["rollout_params"])
+    if kind.startswith("ring"):
+        context = rollout.decode[rollout.config.max_tokens].arguments["context"]
+        return arrays(rollout.prefill._replace(arguments={"context": context}, outputs=())).plus(
+            Split(decoding=decoding)
+        )
+    if rollout.pool is None:
+        return Split()
+    start, *_, collect = rollout.pool
+    newcomers = arrays(rollout.prefill._replace(arguments={}))
+    if kind == "prefill":
+        return arrays(start)
+    if kind == "decode":
+        return newcomers.plus(arrays(collect._replace(arguments={})))
+    return Split(decoding=decoding).plus(newcomers if kind == "slots" else Split())
 
 
 def split(blueprint: Blueprint, measured: Sizes, elsewhere: Split, gradients: int) -> Split:
@@ -129,7 +153,7 @@ def _add(roles: dict[str, int], name: str, tree: Any, program: str) -> None:
     elif isinstance(tree, Context | State):
         cache = (tree.keys, tree.values)
         found = {"cache": cache, "batch": tree._replace(keys=None, values=None)}
-    elif isinstance(tree, tuple) and not hasattr(tree, "_fields"):
+    elif isinstance(tree, Pool) or (isinstance(tree, tuple) and not hasattr(tree, "_fields")):
         for part in tree:
             _add(roles, name, part, program)
         return

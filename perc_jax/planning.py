@@ -102,6 +102,8 @@ def programs(blueprints: Blueprints) -> Iterator[tuple[StageConfig, Blueprint]]:
     yield stages[0], blueprints.publish()
     for stage in stages:
         yield stage, blueprints.optimizer(stage)
+        if encode := blueprints.encode(stage):
+            yield stage, encode
         for program in blueprints.reference(stage) or ():
             yield stage, program
         if stage.kind == "grpo":
@@ -173,8 +175,10 @@ def _speed(blueprints: Blueprints, stage: StageConfig, topology: Topology) -> di
     config, mesh = blueprints.config, blueprints.mesh.shape
     trained = jax.tree.leaves(plan_memory.trained(blueprints, stage)["vision"])
     work = flops.step_work(config, stage, trains_vision=bool(trained))
-    rows = stage.prompts_per_step // blueprints.rows
-    traffic = flops.decode_traffic(config, rows, stage.group_size, mesh["tensor"])
+    slots = min(config.rollout.slots or stage.prompts_per_step, stage.prompts_per_step)
+    rows = min(config.rollout.rows or stage.group_size, stage.group_size)
+    turns = -(-stage.prompts_per_step // slots) * -(-stage.group_size // rows)
+    traffic = flops.decode_traffic(config, slots // blueprints.rows, rows, mesh["tensor"])
     found = {"name": stage.name, "flops": work._asdict(), "decode_traffic": traffic._asdict()}
     chip = topology.chip
     if not chip.flops:
@@ -187,7 +191,7 @@ def _speed(blueprints: Blueprints, stage: StageConfig, topology: Topology) -> di
     ):
         peak, bandwidth = chip.flops * peak_use, chip.bandwidth * bandwidth_use
         column = max((traffic.weight_bytes + traffic.cache_bytes) / bandwidth, traffic.flops / peak)
-        decode = column * (config.rollout.max_tokens - 1) if stage.kind == "grpo" else 0.0
+        decode = column * (config.rollout.max_tokens - 1) * turns if stage.kind == "grpo" else 0.0
         rollout = work.prefill / (peak * topology.devices) + decode
         update = work.update / (peak * topology.devices)
         speeds[name] = {

@@ -122,6 +122,8 @@ class StagePrograms:
         self._begin, gradients, self._finish = blueprints.update(stage)
         self._begin, self._finish = programs.compile(self._begin), programs.compile(self._finish)
         self._gradients = {width: programs.compile(blueprint) for width, blueprint in gradients.items()}
+        encode = blueprints.encode(stage)
+        self._encode = encode and programs.compile(encode)
         self._keep = self._score = None
         if pair := blueprints.reference(stage):
             self._keep, self._score = (programs.compile(blueprint) for blueprint in pair)
@@ -135,6 +137,11 @@ class StagePrograms:
         """The state at the stage's start: parameters, step and key as they are, all else fresh."""
         reference = self._keep(state.params) if self._keep else ()
         return state._replace(opt_state=self.init_opt_state(state.params), reference=reference)
+
+    def look(self, params: Any, prompts: PromptBatch) -> PromptBatch:
+        """Prompts for `sample` and `update`: where the stage leaves the vision tower alone, with what it makes of their
+        pictures, so that each picture passes through it once in a step."""
+        return prompts._replace(features=self._encode(params, prompts)) if self._encode else prompts
 
     def sample(self, params: Any, prompts: PromptBatch, rows: jax.Array, state: TrainState) -> Completions:
         """G completions per prompt: global device arrays in and out; `rows` (uint32) names the prompts."""

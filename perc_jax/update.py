@@ -100,6 +100,15 @@ def make_loss(
     return loss
 
 
+def make_encode(config: ModelConfig) -> Callable[[Any, PromptBatch], Float[Array, "P M D"]]:
+    """Build `encode(params, prompts) -> features`: what the update's forward pass would make of the pictures."""
+
+    def encode(params: Any, prompts: PromptBatch) -> Float[Array, "P M D"]:
+        return bind(config, params).encode_images(prompts.patches, prompts.patch_rowcol, prompts.patch_image)
+
+    return encode
+
+
 def make_score(config: ModelConfig, ids: TokenIds, temperature: float) -> Callable[..., Float[Array, "P G C"]]:
     """Build `score(params, prompts, tokens) -> logprobs`: what the trainer's forward pass says of given completions."""
 
@@ -125,15 +134,26 @@ def make_reference(config: ModelConfig, frozen: Sequence[str]) -> Callable[[Any]
 
 
 def make_reference_score(
-    config: ModelConfig, ids: TokenIds, temperature: float, frozen: Sequence[str]
+    config: ModelConfig, ids: TokenIds, temperature: float, frozen: Sequence[str], parts: int = 1
 ) -> Callable[..., Float[Array, "P G C"]]:
-    """Build `score(params, reference, prompts, tokens) -> logprobs` of the policy that `make_reference` kept."""
+    """Build `score(params, reference, prompts, tokens) -> logprobs` of the policy that `make_reference` kept.
+
+    The prompts are scored in `parts`, one after the other, so that activations are no larger than an update's.
+    """
     score = make_score(config, ids, temperature)
 
     def score_reference(
         params: Any, reference: Any, prompts: PromptBatch, tokens: Int[Array, "P G C"]
     ) -> Float[Array, "P G C"]:
-        return score(join(reference, split_frozen(params, frozen)[1]), prompts, tokens)
+        whole = join(reference, split_frozen(params, frozen)[1])
+        if parts == 1:
+            return score(whole, prompts, tokens)
+
+        def cut(leaf: Array) -> Array:  # part i has rows i, i + parts, …, so that devices keep their own
+            return leaf.reshape(leaf.shape[0] // parts, parts, *leaf.shape[1:]).swapaxes(0, 1)
+
+        found = jax.lax.map(lambda part: score(whole, *part), jax.tree.map(cut, (prompts, tokens)))
+        return found.swapaxes(0, 1).reshape(tokens.shape)
 
     return score_reference
 

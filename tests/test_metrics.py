@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import threading
 import time
 
 import jax
@@ -10,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from perc_jax.metrics import CompileCounter, Metrics, Timer, peak_rss_bytes, read_metrics
+from perc_jax.metrics import CompileCounter, Idle, Metrics, Timer, peak_rss_bytes, read_metrics
 
 
 def test_lines_are_readable_at_once_and_exact(tmp_path):
@@ -119,3 +120,33 @@ def test_writing_is_cheap(tmp_path):
         metrics.write(step, "grpo", values)
     assert (time.perf_counter() - start) / 100 < 0.01
     metrics.close()
+
+
+class Held:
+    """An array that is ready when told."""
+
+    def __init__(self):
+        self.ready = threading.Event()
+
+    def block_until_ready(self):
+        self.ready.wait()
+
+
+def test_idle_seconds_are_those_in_which_nothing_is_under_way():
+    """Devices: idle for 1 s, busy for 2 (an update), of which the host waits 1, on for 3 with a rollout, idle for 4."""
+    now, array = [0.0], Held()
+    idle = Idle(lambda: now[0])
+    now[0] += 1
+    idle.until(array)
+    now[0] += 1
+    assert idle.device_s() == 1
+    with idle.waiting():
+        now[0] += 1
+        array.ready.set()
+        while idle._tasks > 1:
+            time.sleep(0.001)
+        now[0] += 3
+    now[0] += 4
+    assert idle.finish() == {"time/device_idle_s": 5, "time/host_idle_s": 4}
+    now[0] += 1
+    assert idle.finish() == {"time/device_idle_s": 1, "time/host_idle_s": 0}

@@ -126,6 +126,30 @@ def test_an_update_holds_no_array_of_tokens_times_vocabulary():
     assert largest_array(program) < attention_scores
 
 
+@pytest.mark.slow
+def test_peak_memory_grows_with_the_prompt_and_all_completions_and_not_with_their_product():
+    """Compiled only, at S = 512 and C = 32: what a gradient needs for G = 4, 8, 16 grows as S + G x C, not as G."""
+    config = small_config()
+    prompts = build(Case(config, [[9, (4, 4)]], 512, 16), seed=0).batch
+    gradient = make_gradient(make_loss(config, IDS, kind="grpo", temperature=1.0, remat="block"))
+
+    def peak(group: int) -> int:
+        shape = (1, group, 32)
+        batch = TrainBatch(
+            prompts, np.zeros(shape, np.int32), np.ones(shape, bool), np.zeros(shape, np.float32),
+            np.ones(shape[:2], np.float32),
+        )  # fmt: skip
+        run = compiled(functools.partial(gradient, width=group * 32))
+        lowered = run.lower(abstract_params(config), batch, np.float32(1))
+        return lowered.compile().memory_analysis().temp_size_in_bytes
+
+    peaks = {group: peak(group) for group in (4, 8, 16)}
+    print(peaks)
+    for group in (8, 16):
+        tokens = (512 + group * 32) / (512 + 4 * 32)
+        assert peaks[group] <= 1.15 * tokens * peaks[4] < group / 4 * peaks[4]
+
+
 def test_logprobs_of_a_model_are_those_of_its_logits():
     """Token c is judged by the hidden state before it: the prompt's last one, then the completion's."""
     config = small_config(layers=1, depth=1)

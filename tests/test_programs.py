@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from configs.smoke_cpu import get_config
-from perc_jax import data, hlo, sharding, tokenizer
+from perc_jax import data, hlo, plan_memory, sharding, tokenizer
 from perc_jax.batch import TrainBatch
 from perc_jax.config import Config, TextConfig, VisionConfig
 from perc_jax.metrics import CompileCounter
@@ -22,7 +22,7 @@ def tiny() -> Config:
     smoke = get_config()
     vision = VisionConfig(1, 32, 2, 32, (0,), window_size=56)
     text = TextConfig(32, 32, 1, 2, 1, 16, 1024, (2, 3, 3))
-    stage = dataclasses.replace(smoke.stages[1], steps=2, prompts_per_step=PROMPTS, group_size=GROUP)
+    stage = dataclasses.replace(smoke.stages[1], steps=2, prompts_per_step=PROMPTS, group_size=GROUP, row_widths=())
     return dataclasses.replace(
         smoke,
         model=dataclasses.replace(smoke.model, vision=vision, text=text),
@@ -91,6 +91,14 @@ def test_a_step_compiles_nothing_and_changes_the_model(programs, stage, params, 
     assert values["mismatch/prob_diff_max"] < 1e-5
     changed = [not np.array_equal(*pair) for pair in zip(*map(jax.tree.leaves, (after.params, params)), strict=True)]
     assert sum(changed) > len(changed) / 2
+
+
+def test_the_update_writes_over_what_it_is_given(programs, stage):
+    """Gradients are added up in place, and the optimizer changes parameters and moments in place."""
+    memory = {program.name: program.call.memory_analysis() for program in programs.table}
+    progress = programs.blueprints.update(CONFIG.stages[0]).begin.outputs
+    assert memory["grpo: update"].alias_size_in_bytes >= plan_memory.device_bytes(progress)
+    assert memory["grpo: finish"].alias_size_in_bytes >= plan_memory.device_bytes(stage.state)
 
 
 def test_another_shape_is_an_error_and_no_compile(programs, params, batch):

@@ -96,7 +96,8 @@ class Qwen2_5_VL(nnx.Module):
         token. Worked example, lengths 3 and 2 in W = 6 places: columns 0 1 2 0 1 0. Token i sees token j <= i iff j is
         a real prompt token or in i's own completion, so the result is that of separate sequences.
 
-        `features` are those of `encode_images`, made here when absent. `remat`: what the backward pass computes again.
+        `features` are those of `encode_images`, made here when `prompts` have none either. `remat`: what the backward
+        pass computes again.
         """
         features = self._features(prompts, remat) if features is None else features
         x = self.embed(prompts.tokens, features, prompts.image_slots)
@@ -140,6 +141,8 @@ class Qwen2_5_VL(nnx.Module):
         return self.text.logits(hidden)
 
     def _features(self, prompts: PromptBatch, remat: Remat) -> Float[Array, "P M D"]:
+        if prompts.features is not None:
+            return prompts.features
         return self.encode_images(prompts.patches, prompts.patch_rowcol, prompts.patch_image, remat=remat)
 
 
