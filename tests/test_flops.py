@@ -10,7 +10,7 @@ from configs import debug_cpu
 from perc_jax import flops
 from perc_jax.batch import TokenIds
 from perc_jax.blueprints import Blueprints
-from perc_jax.config import Config, ModelConfig, TextConfig, VisionConfig
+from perc_jax.config import Config, LoraConfig, ModelConfig, TextConfig, VisionConfig
 
 # Wide enough that matrices outweigh what the formulas leave out.
 VISION = VisionConfig(3, 256, 4, 320, (1,), window_size=56)
@@ -55,16 +55,23 @@ def blueprints(made: Config) -> Blueprints:
 @pytest.mark.parametrize("layers", [1, 3])
 def test_prefill(layers):
     made = config(layers=layers)
-    prefill, _ = blueprints(made).rollout(made.stages[0])
+    prefill = blueprints(made).rollout(made.stages[0]).prefill
     work = flops.step_work(made, made.stages[0], trains_vision=True)
     assert counted(prefill) == pytest.approx(work.prefill, rel=0.06)
 
 
 @pytest.mark.parametrize(
-    ("remat", "frozen", "tied"), [("none", (), True), ("block", (), False), ("block", ("^vision/",), True)]
+    ("remat", "frozen", "tied", "rank"),
+    [
+        ("none", (), True, 0),
+        ("block", (), False, 0),
+        ("block", ("^vision/",), True, 0),
+        ("none", ("^vision/",), True, 1),
+    ],
 )
-def test_update(remat, frozen, tied):
+def test_update(remat, frozen, tied, rank):
     made = config(remat=remat, frozen=frozen, tied=tied)
+    made = dataclasses.replace(made, model=dataclasses.replace(made.model, lora=LoraConfig(rank)))
     work = flops.step_work(made, made.stages[0], trains_vision=not frozen)
     [gradient] = blueprints(made).update(made.stages[0]).gradients.values()
     assert counted(gradient) == pytest.approx(work.update, rel=0.08)
@@ -73,7 +80,7 @@ def test_update(remat, frozen, tied):
 def test_a_decoded_column():
     """The loop over columns stays one loop, whose body is counted once: one column, on each of eight devices."""
     made = config()
-    _, decode = blueprints(made).rollout(made.stages[0])
+    [decode] = blueprints(made).rollout(made.stages[0]).decode.values()
     column = flops.decode_traffic(made, 8, 3, 1).flops
     assert 8 * counted(decode) == pytest.approx(column, rel=0.12)
 

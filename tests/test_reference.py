@@ -6,9 +6,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import whole_runs
 from model_cases import Draws, build, compiled, fitted, random_params, relative, small_config
 
-from perc_jax import lora, programs, sharding
+from perc_jax import grpo, lora, programs, sharding
 from perc_jax.batch import TokenIds, TrainBatch
 from perc_jax.checkpoint import Checkpoints
 from perc_jax.config import (
@@ -44,13 +45,17 @@ def train_batch(reference=None) -> TrainBatch:
     return TrainBatch(build(CASE, 3).batch, tokens, mask, logprobs, advantages, reference)
 
 
-def gradient_of(terms: LossConfig, micro_batches: int = 1):
-    loss = make_loss(MODEL, IDS, kind="grpo", temperature=1.0, terms=terms)
-    return compiled(make_gradient(loss, micro_batches, (), terms))
+def gradient_of(terms: LossConfig):
+    """`gradient(params, batch) -> gradient, sums` of the whole batch, divided by its trained tokens."""
+    gradient = make_gradient(make_loss(MODEL, IDS, kind="grpo", temperature=1.0, terms=terms))
+
+    def whole(params, batch):
+        return gradient(params, batch, grpo.normaliser(batch.mask, batch.advantages, terms), GROUP * LENGTH)
+
+    return compiled(whole)
 
 
-@pytest.mark.parametrize("micro_batches", [1, 4])
-def test_the_term_adds_its_own_gradient(micro_batches):
+def test_the_term_adds_its_own_gradient():
     """With k3 on top of the policy loss, against the formula over the scores, in plain jax."""
     params, reference = random_params(MODEL, 1), -np.abs(Draws(9).real(*SHAPE)) - 3
     batch = train_batch(reference)
@@ -62,10 +67,8 @@ def test_the_term_adds_its_own_gradient(micro_batches):
         return 0.3 * jnp.sum(jnp.where(counted, jnp.exp(difference) - 1 - difference, 0)) / counted.sum()
 
     value, alone = compiled(jax.value_and_grad(term))(params)
-    without, sums, total = gradient_of(LossConfig())(params, batch)
-    found, other_sums, other_total = gradient_of(LOSS, micro_batches)(params, batch)
-    assert total == other_total == counted.sum()
-    assert float(other_sums.loss - sums.loss) / float(total) == pytest.approx(float(value), rel=1e-4)
+    (without, sums), (found, other_sums) = (gradient_of(terms)(params, batch) for terms in (LossConfig(), LOSS))
+    assert float(other_sums.loss - sums.loss) / counted.sum() == pytest.approx(float(value), rel=1e-4)
     leaves = zip(*map(jax.tree.leaves, (found, without, alone)), strict=True)
     for (path, _), (whole, part, rest) in zip(jax.tree_util.tree_leaves_with_path(params), leaves, strict=True):
         assert relative(whole, part + rest) <= 1e-4, path_name(path)
@@ -87,7 +90,7 @@ def test_what_is_kept_scores_as_the_parameters_did():
 
 # --- in a run's programs, with a whole model and with adapters ------------------------------------------------------
 
-STAGE = StageConfig("grpo", "grpo", 4, PROMPTS, OptimizerConfig(1e-2), group_size=GROUP, loss=LOSS, micro_batches=1)
+STAGE = StageConfig("grpo", "grpo", 4, PROMPTS, OptimizerConfig(1e-2), group_size=GROUP, loss=LOSS)
 RUNS = {  # adapters, devices
     "whole": (LoraConfig(), 1),
     "adapters": (LoraConfig(rank=2, alpha=4.0, targets=("all",)), 8),
@@ -128,9 +131,9 @@ def test_the_policy_leaves_its_reference_and_resumes_in_all_bits(run, tmp_path):
     first = bits(state.reference)
     trained = lora.split(state.params)[1] if config.model.lora.rank else state.params
     assert first == bits(trained)
-    divergences = []
+    divergences, plan = [], stage.plan(*(np.asarray(mask) for mask in (batch.prompts.mask, batch.mask)))
     for _ in range(2):
-        state, metrics = stage.update(state, batch)
+        state, [metrics] = stage.update(state, batch, plan)
         divergences.append(float(metrics["train/kl"]))
     assert divergences[0] == pytest.approx(0, abs=1e-6) and divergences[1] > 1e-4
     assert bits(state.reference) == first
@@ -139,5 +142,23 @@ def test_the_policy_leaves_its_reference_and_resumes_in_all_bits(run, tmp_path):
     again, _ = checkpoints.restore(stage.state, to_dict(config))
     checkpoints.close()
     assert bits(again) == bits(state)
-    found, wanted = stage.update(again, batch), stage.update(state, batch)
+    found, wanted = stage.update(again, batch, plan), stage.update(state, batch, plan)
     assert bits(found) == bits(wanted)
+
+
+@pytest.mark.slow
+def test_a_run_with_both_resumes_in_all_bits(tmp_path):
+    """Adapters from the start, a KL term in the second stage; stopped within it."""
+    settings = ("--model.lora.rank", "4", "--model.lora.targets", "all", "--stages.1.loss.kl-coef", "0.1")
+    ended = whole_runs.finished(tmp_path / "run", *settings, cache=tmp_path / "cache")
+    whole = whole_runs.Reference(tmp_path / "run", ended, tmp_path / "cache")
+    again = whole_runs.copy_at(whole, tmp_path / "again", step=8)
+    whole_runs.finished(again, *settings, cache=tmp_path / "cache")
+    whole_runs.assert_same(tmp_path / "run", again)
+    divergences = [line["train/kl"] for line in whole_runs.metrics(again) if line["stage"] == "grpo"]
+    assert abs(divergences[0]) < 1e-6 < abs(divergences[-1])
+    leaves = whole_runs.leaves(again, 10)
+    assert any(name.startswith("reference/") for name in leaves)
+    assert {name for name in leaves if name.endswith("lora_a")} and not any(
+        "nu/" in name and "kernel" in name for name in leaves
+    )

@@ -113,5 +113,4 @@ apply.defvjp(_forward, _backward)
 
 def _whole(scale: float, split: layout.Split, kernel: Array, a: Array, b: Array, dtype: jnp.dtype) -> Array:
     """One layer's merged weight: made in parts, where they are stored, then gathered in the dtype it is used in."""
-    kernel = jax.lax.optimization_barrier(kernel)  # else XLA makes a float32 copy of the whole stack before the scan
     return layout.weight(layout.stored(merged(kernel, a, b, scale, dtype), split), split)
