@@ -64,7 +64,7 @@ def test_metrics_hold_every_promised_name(reference_run):
         assert record["train/is_finite"] == 1 and record["train/recompiles"] == 0
         phases = {name: value for name, value in record.items() if name.startswith("time/")} | dict.fromkeys(WAITS, 0.0)
         assert sum(phases.values()) == pytest.approx(2 * record["time/step_s"])
-        assert 0 <= record["train/padding_share"] < 1 and all(0 <= record[name] for name in WAITS)
+        assert 0 <= record["train/padding_share"] < 1 and min(record[name] for name in WAITS) >= 0
         assert record.get("mismatch/prob_diff_max", 0.0) < 1e-4
     assert any(record["train/grad_norm"] > 0 for record in records[WARMUP:])
     losses = [record["train/loss"] for record in records[:WARMUP]]
