@@ -5,6 +5,7 @@ import json
 
 import numpy as np
 import pytest
+from benchmark_folders import WRITERS
 
 from configs.smoke_cpu import get_config
 from perc_jax import data, grading
@@ -143,3 +144,14 @@ def test_a_grading_of_a_run_is_resumable_and_seeds_a_curriculum(reference_run, t
         main([*how, "--seed", "1"])
     assert "was begun with seed 0" in capsys.readouterr().err
     assert to_dict(get_config())["stages"][1]["mixture"]["curriculum"]["grade"] == ""
+
+
+def test_a_benchmark_is_graded_by_its_own_rules(reference_run, tmp_path, capsys):
+    WRITERS["mmstar"](tmp_path / "mmstar")
+    out = tmp_path / "g.jsonl"
+    how = ["--model", str(reference_run.workdir), "--source", "mmstar", "--data", str(tmp_path), "--rollouts", "2"]
+    main([*how, "--max-tokens", "4", "--out", str(out)])
+    result = json.loads(out.with_suffix(".json").read_text())
+    assert result["questions"] == len(out.read_text().splitlines()) - 1 > 0 and result["fits"] == {}
+    assert list(result["cells"]) == ["all questions"] and "all questions" in capsys.readouterr().out
+    assert sum(len(ids) for ids in result["lists"].values()) == result["questions"]
