@@ -23,7 +23,7 @@ MAX_FILE_LINES = 400
 MAX_FUNCTION_LINES = 80
 
 ROOMS = {
-    "base": "__init__ config config_data batch packing statistics topologies flops hlo",
+    "base": "__init__ config config_data batch packing statistics watch topologies flops hlo",
     "host": "data drawing prompt image questions pretrained hf_files tokenizer reward workers curriculum benchmarks",
     "device": "model rollout update grpo sft lora optimizer sharding hosts sampling policy blueprints programs weights "
     "blueprint rollout_blueprints generation slots",
