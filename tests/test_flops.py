@@ -74,7 +74,8 @@ def test_update(remat, frozen, tied, rank):
     made = dataclasses.replace(made, model=dataclasses.replace(made.model, lora=LoraConfig(rank)))
     work = flops.step_work(made, made.stages[0], trains_vision=not frozen)
     [gradient] = blueprints(made).update(made.stages[0]).gradients.values()
-    assert counted(gradient) == pytest.approx(work.update, rel=0.08)
+    # Without a mesh in force, it is the rows of one device of eight.
+    assert 8 * counted(gradient) == pytest.approx(work.update, rel=0.08)
 
 
 def test_a_decoded_column():
