@@ -98,7 +98,8 @@ def test_the_update_writes_over_what_it_is_given(programs, stage):
     memory = {program.name: program.call.memory_analysis() for program in programs.table}
     progress = programs.blueprints.update(CONFIG.stages[0]).begin.outputs
     assert memory["grpo: update"].alias_size_in_bytes >= plan_memory.device_bytes(progress)
-    assert memory["grpo: finish"].alias_size_in_bytes >= plan_memory.device_bytes(stage.state)
+    flags = 16  # bytes of scalars that are made anew
+    assert memory["grpo: finish"].alias_size_in_bytes >= plan_memory.device_bytes(stage.state) - flags
 
 
 def test_another_shape_is_an_error_and_no_compile(programs, params, batch):
