@@ -86,7 +86,7 @@ def _held_out(runs: Sequence[Run], names: Sequence[str]) -> str:
         lines = [_points(run, suite, name, place) for place, (run, name) in enumerate(zip(runs, names, strict=True))]
         lines = [line for line in lines if line]
         chart = figure(suite, "Greedy, on fresh scenes; whiskers are 95 % intervals.", lines, [], percent, None)
-        blocks.append(f'<div class="charts">{chart}<div>{_differences(runs, names, suite)}</div></div>')
+        blocks.append(f'<div class="charts beside">{chart}<div>{_differences(runs, names, suite)}</div></div>')
     intro = (
         '<p class="soft">Accuracy in per cent, and the difference to the first run in points on equal questions with '
         "its 95 % interval (Agresti and Min). Last row: the step by which a run has passed the first run's last "
