@@ -83,7 +83,7 @@ class Examiner:
                     self._has_seen = True
                 if blind:
                     asked = asked._replace(prompts=questions.unseen(asked.prompts, self._model.config.model.vision))
-                new = _of_all_hosts(_answered(exam, self._respondent, asked))
+                new = of_all_hosts(_answered(exam, self._respondent, asked))
                 if records:
                     records.append(new)
                 found |= {record.id: record for record in new}
@@ -124,10 +124,10 @@ def _from_first_host(found: Mapping[str, Record]) -> dict[str, Record]:
     """What the first host has kept, on all hosts."""
     if jax.process_count() == 1:
         return dict(found)
-    return {record.id: record for record in _of_all_hosts(list(found.values()))}
+    return {record.id: record for record in of_all_hosts(list(found.values()))}
 
 
-def _of_all_hosts(records: list[Record]) -> list[Record]:
+def of_all_hosts(records: list[Record]) -> list[Record]:
     """The records of all hosts, in their order."""
     if jax.process_count() == 1:
         return records

@@ -74,11 +74,12 @@ class BenchmarkExam:
 
     def __init__(self, benchmark: Benchmark, problems: Sequence[Problem], mode: str, reader: Reader, compare: Compare):
         benchmark.check_mode(mode)
-        blind = [problem.id for problem in problems if not problem.images and benchmark.is_seen(problem)]
+        blind = [row for row, problem in enumerate(problems) if not problem.images and benchmark.is_seen(problem)]
         if blind:
+            hint = f"; --limit {blind[0]} asks those before it" if blind[0] else ""
             raise ValueError(
                 f"{benchmark.name}: every question must have its picture, got {len(blind)} of {len(problems)} without, "
-                f"first {blind[0]}; --limit {[problem.id for problem in problems].index(blind[0])} asks those before it"
+                f"first {problems[blind[0]].id}{hint}"
             )
         self.name, self.count, self.benchmark, self.mode = benchmark.name, len(problems), benchmark, mode
         self.problems = list(problems)

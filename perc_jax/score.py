@@ -1,8 +1,9 @@
 """Score saved responses of any system on a public benchmark: totals, intervals, and why each item counts or does not.
 
 `python -m perc_jax.score mathvista --problems data/mathvista --responses answers.jsonl --json scores.json`. Responses
-are JSON lines with `id` and `response`, or a JSON object of id to text (or to an object with the text in `--field`).
-Every problem has exactly one response.
+are JSON lines with `id` and `response`, or a JSON object of id to text (or to an object with the text in `--field`), or
+the lines that `perc_jax.evaluate` keeps, for instance to score them in another mode. Every problem has exactly one
+response.
 """
 
 import argparse
@@ -15,7 +16,7 @@ from typing import Any
 import rich.progress
 from rich.console import Console
 
-from perc_jax import benchmarks, cli, interrupts
+from perc_jax import benchmarks, cli, interrupts, records
 from perc_jax.benchmarks import Benchmark, Item, Problem, files
 from perc_jax.benchmarks.symbolic import Comparer
 
@@ -83,10 +84,19 @@ def _pairs(file: Path, field: str) -> Iterator[tuple[str, Any]]:
         rows = [{"id": name, **(value if isinstance(value, dict) else {field: value})} for name, value in rows.items()]
     if not isinstance(rows, list):
         raise ValueError(f"{file} must hold a list or an object of responses, got {type(rows).__name__}")
+    if rows and isinstance(rows[0], dict) and rows[0].keys() == {records.HEAD}:
+        rows = [_single(row, file) for row in rows[1:]]
     for number, row in enumerate(rows, 1):
         if not isinstance(row, dict) or "id" not in row or field not in row:
             raise ValueError(f"{file} response {number} must be an object with id and {field}, got {str(row)[:60]}")
         yield str(row["id"]), row[field]
+
+
+def _single(row: Mapping[str, Any], file: Path) -> dict[str, Any]:
+    """A line that `evaluate` kept, as a response; what was not asked has an empty one."""
+    if len(row["responses"]) > 1:
+        raise ValueError(f"{file} must have one response per question, got {len(row['responses'])} to {row['id']}")
+    return {"id": row["id"], "response": "".join(row["responses"])}
 
 
 def score(

@@ -92,6 +92,11 @@ def settle(
     rollout = dataclasses.replace(config.rollout, slots=0)  # of training's rollouts only, on the run's machine
     if max_tokens:
         rollout = dataclasses.replace(rollout, max_tokens=max_tokens, short_rings=())
+    # Of a stage only what it draws matters here; lengths that fit training need not fit another max_tokens.
+    stages = tuple(
+        dataclasses.replace(stage, row_widths=(), loss=dataclasses.replace(stage.loss, overlong_tokens=0))
+        for stage in config.stages
+    )
     if not batch:
         multiple = max(1, jax.device_count() // tensor)
         batch = -(-max(1, config.evaluation.batch // samples) // multiple) * multiple
@@ -100,6 +105,7 @@ def settle(
             config,
             mesh=MeshConfig(tensor=tensor),
             rollout=rollout,
+            stages=stages,
             evaluation=dataclasses.replace(config.evaluation, batch=batch),
         )
     )

@@ -1,7 +1,7 @@
 """Greedy accuracy on fresh scenes, with intervals: per suite, and within it per engine, question type and level.
 
 `Evaluator` asks suites of a model that is on the device; `proof_of_sight` shows that it looks at the pictures. Both are
-the run's, before and after each stage, and `perc_jax.evaluate`'s.
+the run's own, before and after each stage; `perc_jax.evaluate` asks the same questions and keeps each answer.
 """
 
 import contextlib

@@ -8,6 +8,7 @@ import pytest
 import whole_runs
 from benchmark_folders import WRITERS
 from published_folders import SMALL, edit, write_small_files
+from test_evaluating import dynamath
 
 from perc_jax import compare, evaluate, weights
 from perc_jax.model import init_params
@@ -154,3 +155,34 @@ def test_weights_that_do_not_fit_are_refused_before_anything_is_compiled(publish
     with pytest.raises(SystemExit):
         evaluate.main(["--model", str(tmp_path), "--config", str(config)])
     assert "does not fit the model config: missing" in capsys.readouterr().err.replace(str(tmp_path), "")
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+def test_a_killed_evaluation_goes_on_where_it_stood(published, tmp_path):
+    """SIGKILL after each further batch, until it is through: the same lines and results as without."""
+    folder, _ = published
+    mine = dynamath(tmp_path / "dynamath")
+    common = ("--model", str(folder), "--suites", "dynamath", "--data", str(mine), "--max-tokens", "4", "--batch", "4")
+    cache = tmp_path / "cache"
+
+    def running(out: str) -> whole_runs.Running:
+        where = ("--out", str(tmp_path / out))
+        return whole_runs.Running("perc_jax.evaluate", *common, *where, folder=tmp_path / f"{out}.output", cache=cache)
+
+    with running("whole") as command:
+        assert command.end().code == 0
+    lines = tmp_path / "cut" / "dynamath.jsonl"
+
+    def count() -> int:
+        return lines.read_bytes().count(b"\n") if lines.exists() else 0
+
+    for _ in range(3):
+        before = count()
+        with running("cut") as command:
+            command.wait_for(lambda before=before: count() > max(before, 1))
+            command.kill()
+    with running("cut") as command:
+        assert command.end().code == 0
+    for name in ("dynamath.jsonl", "results.json"):
+        assert (tmp_path / "cut" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()

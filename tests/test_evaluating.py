@@ -23,7 +23,7 @@ from perc_jax.pretrained import Processor
 from perc_jax.programs import Programs
 from perc_jax.progress import Progress
 from perc_jax.questions import Reader
-from perc_jax.records import Records, read
+from perc_jax.records import Record, Records, read
 from perc_jax.subject import Subject
 
 pytest.importorskip("pyarrow", reason="pyarrow writes the small data sets")
@@ -231,6 +231,22 @@ def test_trees_of_several_evaluations_have_the_mean_of_each_number():
         {"a": {"n": 3, "accuracy": 0.4, "ci95": [0.1, 0.5]}, "b": 2, "c": 2},
     ]
     assert evaluating.mean_of_trees(trees) == {"a": {"n": 3, "accuracy": pytest.approx(0.3)}, "b": 1.5, "c": 2}
+
+
+def test_hosts_put_their_records_together(monkeypatch):
+    """Each of two hosts brings its rows, of different lengths; both then hold all, the first host's first."""
+    sides: list[list[Record]] = [[Record("1", "1", "p", ["ä\n"], [True], [True], [None], ["so"])], []]
+    sides[1] = [Record(str(i), "u", "p", ["x" * i], [False], [False], ["y"], ["no"], i) for i in (2, 3)]
+    sent = [[np.frombuffer("".join(one.line() for one in side).encode(), np.uint8) for side in sides]]
+
+    def gather(mine):
+        if mine.dtype != np.uint8:
+            return np.array([[len(data)] for data in sent[0]])
+        return np.stack([np.pad(data, (0, len(mine) - len(data))) for data in sent[0]])
+
+    monkeypatch.setattr(jax, "process_count", lambda: 2)
+    monkeypatch.setattr(evaluating.multihost_utils, "process_allgather", gather)
+    assert evaluating.of_all_hosts(sides[0]) == evaluating.of_all_hosts(sides[1]) == sides[0] + sides[1]
 
 
 def test_one_device_and_eight_give_the_same_records(tmp_path):

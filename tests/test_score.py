@@ -9,6 +9,7 @@ import pytest
 from benchmark_folders import dynamath, visulogic, write_json, write_lines
 
 from perc_jax import score
+from perc_jax.records import Record, Records
 
 pytest.importorskip("pyarrow", reason="the small data sets are written with it")
 
@@ -108,3 +109,16 @@ def test_the_program_starts_without_jax_and_lists_benchmarks_and_modes() -> None
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert found.returncode == 0, found.stderr
     assert "dynamath" in found.stdout and "vlmevalkit" in found.stdout and "--field" in found.stdout
+
+
+def test_the_lines_that_evaluate_keeps_are_scored_again(folder: Path) -> None:
+    rows = [
+        Record(i, i, "p", [answer], [True], [False], [None], ["?"]) for i, answer in (("0", "A"), ("1", r"\boxed{D}"))
+    ]
+    with Records(folder / "kept.jsonl", {"suite": "visulogic"}) as kept:
+        kept.append(rows)
+    assert score.read_responses(folder / "kept.jsonl") == {"0": "A", "1": r"\boxed{D}"}
+    with Records(folder / "two.jsonl", {"suite": "visulogic"}) as kept:
+        kept.append([rows[0]._replace(responses=["A", "B"])])
+    with pytest.raises(ValueError, match=r"two\.jsonl must have one response per question, got 2 to 0"):
+        score.read_responses(folder / "two.jsonl")
