@@ -33,7 +33,8 @@ def entry(made: dict, name: str) -> dict:
 
 
 def test_every_program_of_the_run_is_in_it(made):
-    names = ["init", "publish", "grpo: optimizer", "grpo: prefill", "grpo: decode", "grpo: update", "score"]
+    names = ["init", "publish", *(f"grpo: {name}" for name in ("optimizer", "prefill", "decode", "update", "finish"))]
+    names.append("score")
     assert [program["name"] for program in made["programs"]] == names
     assert made["fits"] and all(program["fits"] for program in made["programs"])
     assert json.loads(json.dumps(made)) == made
