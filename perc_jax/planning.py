@@ -155,7 +155,7 @@ def _entry(measured: Measured, capacity: int) -> dict[str, Any]:
     split = measured.split
     copies = []
     if measured.blueprint.name.endswith("decode"):
-        cache = measured.blueprint.arguments["state"].keys
+        cache = jax.tree.leaves(measured.blueprint.arguments["state"].keys)[0]
         # A few columns are small change, the tile that is written among them; a layer's keys are not.
         layer = plan_memory.device_bytes(cache) / cache.shape[0]
         copies = hlo.loop_copies(measured.text, least_bytes=layer / 2, dims=cache.shape[-2:])

@@ -106,30 +106,6 @@ def make_rollout(
     """
     rows = rows or group_size
 
-    def choose(
-        logprobs: Float[Array, "P n V"], keys: UInt32[Array, "P n 2"], column: Int[Array, "P n"]
-    ) -> tuple[Int[Array, "P n"], Float[Array, "P n"]]:
-        """Sample one token for each distribution, and give its log-probability."""
-        if temperature == 0:
-            chosen = jnp.argmax(logprobs, axis=-1).astype(jnp.int32)
-        else:
-            chosen = sampling.draw(logprobs, keys, column)
-        return chosen, sampling.take(logprobs, chosen)
-
-    def begin(token: Int[Array, "P G"], logprob: Float[Array, "P G"]) -> Groups:
-        """Completions of one token."""
-        count, shape = len(token), (*token.shape, max_tokens)
-        all_at_once = rows == group_size
-        return Groups(
-            tokens=jnp.full(shape, ids.pad, jnp.int32).at[:, :, 0].set(token),
-            logprobs=jnp.zeros(shape, jnp.float32).at[:, :, 0].set(logprob),
-            mask=jnp.zeros(shape, bool).at[:, :, 0].set(True),
-            length=jnp.ones(token.shape, jnp.int32),
-            ended=jnp.isin(token, jnp.array(ids.ends)),
-            at=jnp.tile(jnp.arange(rows) if all_at_once else jnp.full(rows, group_size), (count, 1)),
-            begun=jnp.full(count, group_size if all_at_once else 0),
-        )
-
     def prefill(
         params: Any, prompts: PromptBatch, names: UInt32[Array, "P"], key: UInt32[Array, "2"]
     ) -> tuple[Context, State]:
@@ -139,7 +115,8 @@ def make_rollout(
         layers, count, kv_heads, _, head_dim = kept[0].shape
         logprobs = sampling.sampling_logprobs(model.logits(last_hidden)[:, None], temperature or 1.0, ids)
         logprobs = jnp.broadcast_to(logprobs, (count, group_size, logprobs.shape[-1]))
-        groups = begin(*choose(logprobs, random_keys, jnp.zeros((count, group_size), jnp.int32)))
+        first = _choose(logprobs, random_keys, jnp.zeros((count, group_size), jnp.int32), temperature)
+        groups = _begin(*first, ids, rows, max_tokens)
         room = (layers, count, kv_heads, rows, ring or max_tokens, head_dim)
         empty = [cache.empty(room, old.dtype, kv_dtype) for old in kept]
         keys, values = (cache.stored(old, kv_dtype) for old in kept)
@@ -169,7 +146,7 @@ def make_rollout(
                 (state.keys, state.values),
             )
             logprobs = sampling.sampling_logprobs(model.logits(hidden), temperature or 1.0, ids)
-            token, logprob = choose(logprobs, own.of(context.random_keys), length)
+            token, logprob = _choose(logprobs, own.of(context.random_keys), length, temperature)
             groups = _append(groups, own.back(token), own.back(logprob), own.back(live), ids.ends)
             work = Work(
                 state.work.columns + 1,
@@ -182,6 +159,32 @@ def make_rollout(
         return jax.lax.while_loop(going_on, step, state)._replace(time=end)
 
     return prefill, decode
+
+
+def _choose(
+    logprobs: Float[Array, "P n V"], keys: UInt32[Array, "P n 2"], column: Int[Array, "P n"], temperature: float
+) -> tuple[Int[Array, "P n"], Float[Array, "P n"]]:
+    """Sample one token from each distribution, and give its log-probability."""
+    if temperature == 0:
+        chosen = jnp.argmax(logprobs, axis=-1).astype(jnp.int32)
+    else:
+        chosen = sampling.draw(logprobs, keys, column)
+    return chosen, sampling.take(logprobs, chosen)
+
+
+def _begin(token: Int[Array, "P G"], logprob: Float[Array, "P G"], ids: TokenIds, rows: int, max_tokens: int) -> Groups:
+    """Completions of one token."""
+    count, group_size = token.shape
+    shape, all_at_once = (count, group_size, max_tokens), rows == group_size
+    return Groups(
+        tokens=jnp.full(shape, ids.pad, jnp.int32).at[:, :, 0].set(token),
+        logprobs=jnp.zeros(shape, jnp.float32).at[:, :, 0].set(logprob),
+        mask=jnp.zeros(shape, bool).at[:, :, 0].set(True),
+        length=jnp.ones(token.shape, jnp.int32),
+        ended=jnp.isin(token, jnp.array(ids.ends)),
+        at=jnp.tile(jnp.arange(rows) if all_at_once else jnp.full(rows, group_size), (count, 1)),
+        begun=jnp.full(count, group_size if all_at_once else 0),
+    )
 
 
 class Standing(NamedTuple):

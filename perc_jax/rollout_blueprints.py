@@ -43,11 +43,6 @@ class RolloutBlueprints(NamedTuple):
     rows: int  # completions of a prompt that are decoded at a time
     devices: int  # that the prompts are split over
 
-    def programs(self) -> list[Blueprint]:
-        """All of them, in the order of their first calls."""
-        found = [self.prefill, *self.decode.values(), *self.resize.values()]
-        return found if self.pool is None else [*found, *self.pool]
-
 
 class Maker:
     """Makes the blueprints of rollouts: for a model, its parameters as laid out for decoding, and a mesh."""

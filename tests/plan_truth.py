@@ -63,7 +63,8 @@ def main() -> None:
     prompts = sharding.rows_to_mesh(jax.tree.map(lambda leaf: np.ones(leaf.shape, leaf.dtype), shapes), programs.mesh)
     rows = sharding.rows_to_mesh(np.arange(64, dtype=np.uint32), programs.mesh)
     decoding = programs.publish(params)
-    prefill, decode = stage._rollout
+    rollout_programs = stage._rollout
+    prefill, decode = rollout_programs.prefill, rollout_programs.decode[made.rollout.max_tokens]
     context, rollout = prefill(decoding, prompts, rows, key, step)
     found["live at decode"] = live()
     rollout, _ = decode(decoding, context, rollout)

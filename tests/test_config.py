@@ -50,7 +50,8 @@ CONFIG = Config(
 
 def make(part: str, **changes: object) -> object:
     """Rebuild one part of the tiny config with a few fields changed."""
-    parts = {"vision": VISION, "text": TEXT, "sft": SFT, "grpo": GRPO, "config": CONFIG, "data": CONFIG.data}
+    parts = {"vision": VISION, "text": TEXT, "sft": SFT, "grpo": GRPO, "config": CONFIG}
+    parts |= {"data": CONFIG.data, "rollout": CONFIG.rollout}
     plain = {
         "mixture": MixtureConfig,
         "evaluation": EvaluationConfig,
@@ -90,6 +91,11 @@ def make(part: str, **changes: object) -> object:
         ("loss", {"dual_clip": 1.0}, "loss.dual_clip must be 0 or > 1, got 1.0"),
         ("loss", {"objective": "cispo", "dual_clip": 3.0}, "loss.dual_clip must be 0 for cispo"),
         ("loss", {"overlong_tokens": -1}, "loss.overlong_tokens must be >= 0, got -1"),
+        ("rollout", {"slots": -1}, "rollout.slots must be >= 0, got -1"),
+        ("rollout", {"rows": -1}, "rollout.rows must be >= 0, got -1"),
+        ("rollout", {"prefill_prompts": 0}, "rollout.prefill_prompts must be >= 1, got 0"),
+        ("rollout", {"short_rings": (3,)}, "rollout.short_rings must each divide the next and the last max_tokens (8)"),
+        ("rollout", {"short_rings": (4, 2)}, "rollout.short_rings must each divide the next"),
         ("grpo", {"updates_per_rollout": 0}, "stages[rl].updates_per_rollout must be >= 1, got 0"),
         (
             "grpo",

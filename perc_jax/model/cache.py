@@ -44,7 +44,7 @@ def empty(shape: tuple[int, ...], dtype: jnp.dtype, kept: KvDtype) -> Stored:
 
 def columns(cache: Stored) -> int:
     """Columns B of a ring [L,P,K,W,B,hd]."""
-    return (cache.scale.shape[-1]) if isinstance(cache, Quantised) else cache.shape[-2]
+    return cache.scale.shape[-1] if isinstance(cache, Quantised) else cache.shape[-2]
 
 
 def write(ring: Stored, fresh: Float[Array, "L P W K hd"], time: Int[Array, ""]) -> Stored:
