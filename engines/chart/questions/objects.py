@@ -78,4 +78,5 @@ def things(scene: Chart) -> list[Thing]:
 OPERATIONS = (1, 1, 2, 2, 2, 3, 3, 3, 3, 3)  # few bars leave little to say
 MOST = (2, 2, 3, 3, 3, 3, 3, 3, 3, 3)
 
-pose_compose = make_pose(KIND, random_scene, things, OPERATIONS, MOST)
+SKEW = (1.3, 1.35, *(1.0,) * 8)  # per level, measured
+pose_compose = make_pose(KIND, random_scene, things, OPERATIONS, MOST, SKEW)

@@ -19,7 +19,7 @@ HALF = (3, 3, 4, 4, 5, 6, 6, 7, 8, 10)
 SHIFT = (1, 1, 1, 1, 1, 2, 2, 3, 3, 4)
 CURVES = (1, 1, 1, 2, 2, 2, 2, 3, 3, 3)
 FAMILIES = ("line", "absolute", "parabola", "pieces", "cubic", "sine", "exponential", "hyperbola")
-FAMILY_COUNT = (1, 2, 3, 4, 4, 6, 7, 8, 8, 8)
+FAMILY_COUNT = (1, 2, 3, 4, 4, 6, 6, 8, 8, 8)
 MOST_CROSSINGS = (2, 2, 2, 3, 3, 4, 4, 4, 5, 5)
 MIN_SIZE_PX = (112, 112, 112, 112, 112, 168, 168, 224, 224, 280)
 

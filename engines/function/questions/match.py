@@ -28,7 +28,7 @@ ALIKE = (0, 0, 1, 1, 2, 2, 3, 3, 3, 3)  # by level: foils that are of the asked 
 FAR = 1.0  # units by which two panels' graphs differ somewhere in the window
 
 CANDIDATES = (2, 2, 2, 3, 3, 3, 4, 4, 4, 4)  # by level: coloured graphs beside the black one
-SHAPES_OF = (2, 2, 3, 3, 3, 4, 4, 4, 4, 4)
+SHAPES_OF = (2, 2, 2, 3, 3, 4, 4, 4, 4, 4)
 MOVED_LEVEL = (4, 4, 4, 5, 5, 5, 6, 7, 8, 9)  # the level whose window is used
 OPEN_APART = 0.34  # units: nearer than that, over a whole unit, two graphs run along each other
 
