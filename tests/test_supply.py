@@ -14,7 +14,7 @@ from test_curriculum import MIXTURE, of_stage
 from configs.debug_cpu import get_config
 from perc_jax import data, groups
 from perc_jax.config import CurriculumConfig
-from perc_jax.reward import Verdict
+from perc_jax.reward import Verdict, Verifier
 from perc_jax.supply import Supply
 
 STRATIFIED = dataclasses.replace(MIXTURE, curriculum=CurriculumConfig(kind="stratified", phase_steps=3))
@@ -131,7 +131,7 @@ def test_two_processes_count_as_one(rounds, tmp_path):
         assert written == files(tmp_path / "one")
 
 
-class Says:
+class Says(Verifier):
     """A verifier with one verdict for everything."""
 
     def __init__(self, correct: bool):
