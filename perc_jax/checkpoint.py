@@ -334,11 +334,12 @@ def _quiet_threads() -> Iterator[None]:
 def _check_room(folder: epath.Path, leaves: dict[str, Any]) -> None:
     """Refuse to begin what the disk cannot hold: Orbax leaves hundreds of writes under way when one of them fails.
 
-    Leaves are compressed a little when written, so this asks for slightly too much; buckets have room.
+    Leaves are compressed a little when written, so this asks for slightly too much; buckets have room. All processes
+    ask, as all of them must stop; process 0 may not have made the folder yet.
     """
     if "://" in str(folder):
         return
-    free = shutil.disk_usage(folder.parent).free
+    free = shutil.disk_usage(next(path for path in folder.parents if path.exists())).free
     if sum(leaf.nbytes for leaf in leaves.values()) > free:
         raise OSError(errno.ENOSPC, f"No space left: {free} bytes free", str(folder))
 

@@ -13,6 +13,7 @@ import functools
 from typing import NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from model_cases import CASES, IMAGE_ID, Built, Case, Draws, build, compiled, random_tensors, relative
 
@@ -125,7 +126,7 @@ def gradients(given: Inputs) -> Answers:
     nothing = np.zeros(given.completions.shape, np.float32)
     batch = TrainBatch(given.built.batch, given.completions, given.mask, nothing, given.advantages)
     gradient = functools.partial(make_gradient(loss), width=given.mask[0].size)
-    total = grpo.normaliser(given.mask, given.advantages, LossConfig())
+    total = grpo.normaliser(jnp.asarray(given.mask), jnp.asarray(given.advantages), LossConfig())
     found, _ = compiled(gradient)(from_hf(given.config, given.tensors), batch, total)
     return {f"gradient {name}": x for name, x in to_hf(given.config, found).items()}
 

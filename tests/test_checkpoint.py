@@ -216,7 +216,11 @@ def test_two_processes_write_one_checkpoint_and_agree_on_damage(tmp_path):
         subprocess.Popen([*command, str(rank), port, str(tmp_path)], env=env, stderr=subprocess.PIPE, text=True)
         for rank in (0, 1)
     ]
-    errors = [peer.communicate(timeout=60)[1] for peer in peers]
+    try:
+        errors = [peer.communicate(timeout=60)[1] for peer in peers]
+    finally:
+        for peer in peers:
+            peer.kill()
     assert [peer.returncode for peer in peers] == [0, 0], errors
     warned = "warning: checkpoint 2 is damaged (state/ocdbt.process_1/manifest"
     assert [warned in error for error in errors] == [True, False]

@@ -22,7 +22,9 @@ def get_config():
     config = smoke()
     data = dataclasses.replace(config.data, workers=0, max_prompt_tokens=512, max_patches=128)
     rollout = dataclasses.replace(config.rollout, max_tokens=4)
-    return dataclasses.replace(config, data=data, rollout=rollout)
+    warmup, grpo = config.stages
+    stages = warmup, dataclasses.replace(grpo, row_widths=())
+    return dataclasses.replace(config, data=data, rollout=rollout, stages=stages)
 """
 NAMES = ",".join(WRITERS)
 

@@ -93,6 +93,8 @@ def test_metrics_are_as_by_hand():
             "rollout/format": 9 / 12,
             "rollout/completion_length": sampled.mask.sum() / 12,
             "rollout/cut_share": 1 / 12,
+            "rollout/degenerate_share": 0,
+            "rollout/answer_drift": 0.5,  # six of twelve answers are not 7, the right one
             "rollout/timed_out": 0,
             "groups/no_signal_share": 1 / 3,
             "groups/all_right_share": 1 / 3,

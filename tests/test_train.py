@@ -37,7 +37,7 @@ def test_the_smoke_run_writes_all_that_is_promised(reference_run):
     assert ended.seconds < 150  # under 60 on a quiet machine
     assert {path.name for path in workdir.iterdir()} == {
         *("config.json", "metrics.jsonl", "run.json", "report.html"),
-        *("checkpoints", "eval", "samples"),
+        *("checkpoints", "curriculum", "eval", "samples"),
     }
     assert whole_runs.steps(workdir) == [BEFORE, LAST]
     assert json.loads((workdir / "config.json").read_text())["name"] == "smoke_cpu"

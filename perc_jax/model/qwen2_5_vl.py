@@ -77,7 +77,7 @@ class Qwen2_5_VL(nnx.Module):
         columns = jnp.broadcast_to(jnp.tile(jnp.arange(length), group), (count, group * length))
         tokens = completions.reshape(columns.shape)
         prompt, answers = self.rows(prompts, tokens, columns, longest=length, features=features, remat=remat)
-        return prompt, answers.reshape(count, group, length, -1)
+        return prompt, answers.reshape(count, group, length, answers.shape[-1])
 
     def rows(
         self,
