@@ -17,21 +17,29 @@ SHOW_CURSOR = "\x1b[?25h\n"  # a progress bar may have hidden it
 
 
 def leave_with(message: str) -> None:
-    """From now on, SIGINT ends this process with a line on stderr and exit code 130.
+    """From now on, SIGINT ends this process with a line on stderr and exit code 130. For the main thread to call.
 
-    One thread waits for the signal, so that it is heard inside a compile too. It is blocked in all others, and in
-    processes begun from now on: a terminal sends it to all of them, and only one is to answer. They end with this one.
+    Whichever thread the system picks for the signal (libraries begin theirs when they are imported), Python's handler
+    writes a byte to a pipe at once, also inside a compile, and one thread waits for that. In all threads and processes
+    begun from now on the signal is blocked: a terminal sends it to all processes, and only one is to answer. They end
+    with this one.
     """
     # The tracker frees the semaphores of a process that left at once; that it does is no news for the screen. Begun
     # later, it would unblock the signal in the thread that begins it.
     sys.warnoptions.append("ignore::UserWarning:multiprocessing.resource_tracker")
     resource_tracker.ensure_running()
+    heard, told = os.pipe()
+    os.set_blocking(told, False)
+    signal.signal(signal.SIGINT, lambda *_: None)  # in place of KeyboardInterrupt
+    signal.set_wakeup_fd(told, warn_on_full_buffer=False)
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    threading.Thread(target=_wait, args=(message,), name="interrupts", daemon=True).start()
+    threading.Thread(target=_wait, args=(heard, message), name="interrupts", daemon=True).start()
 
 
-def _wait(message: str) -> None:
-    signal.sigwait({signal.SIGINT})
+def _wait(heard: int, message: str) -> None:
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+    while os.read(heard, 1) != bytes([signal.SIGINT]):
+        pass
     text = f"{SHOW_CURSOR if sys.stderr.isatty() else ''}error: {message}\n"
     os.write(sys.stderr.fileno(), text.encode())
     _end_children()

@@ -35,9 +35,10 @@ while True:
 """,
 }
 PROGRAM = """
-import sys
+import sys, threading
 from perc_jax import interrupts
 if __name__ == "__main__":
+    threading.Thread(target=threading.Event().wait, daemon=True).start()  # as a library does when it is imported
     interrupts.leave_with("stopped")
     print("begun", flush=True)
     exec(sys.argv[1])
