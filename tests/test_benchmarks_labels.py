@@ -138,8 +138,8 @@ def test_mathvista_agrees_from_the_response_alone(reference_data: Path) -> None:
     agrees = [agree for out, agree, text in pairs if out and text]
     everything = [agree for out, agree, _ in pairs if out]
     assert (len(agrees), len(everything)) == (2415, 2784)
-    assert sum(agrees) / len(agrees) >= 0.96  # where there is a response
-    assert sum(everything) / len(everything) >= 0.95  # 369 are empty, and their labels are guesses
+    assert sum(agrees) / len(agrees) >= 0.965  # where there is a response
+    assert sum(everything) / len(everything) >= 0.956  # 369 are empty, and 157 of their labels are guesses
 
 
 # --- MATH-Vision ------------------------------------------------------------------------------------------------------

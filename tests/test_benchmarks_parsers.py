@@ -78,6 +78,12 @@ def test_numbers_in_a_text() -> None:
     assert numbers.spelled("There are two bars, Twenty in all, not twofold") == ["2", "20"]
 
 
+def test_a_number_is_not_the_end_of_a_longer_one() -> None:
+    assert choices.pick("It is 1,200°", "AB", ("200°", "50°")) is None
+    assert choices.pick("of 1,200°, 50°", "AB", ("200°", "50°")) == "B"
+    assert choices.pick("up,200°", "AB", ("200°", "50°")) == "A"
+
+
 @pytest.mark.parametrize(
     ("text", "letter"),
     [
@@ -94,6 +100,8 @@ def test_numbers_in_a_text() -> None:
         ("The colour is blue.", "C"),
         ("It measures 3.5", "D"),
         ("It measures 13.5", None),
+        ("I cannot choose option A or B here.", None),
+        ("Option C and nothing else", "C"),
         ("red or blue, I cannot say", None),
         ("A cat sits there", None),
         ("Long thought.\n\nC", "C"),
@@ -157,6 +165,25 @@ def test_mathvision_cleaning_copies_the_official_quirks() -> None:
     mathvision = BENCHMARKS["mathvision"]
     assert mathvision.score(degrees, "40").correct
     assert not mathvision.score(Problem("1", "?", (), "A", "choice", degrees.options), "36").correct
+
+
+def test_mathvista_guesses_as_the_official_protocol_where_nothing_is_chosen() -> None:
+    mathvista, options = BENCHMARKS["mathvista"], ("Yes, it is enough information", "N")
+    for gold, response in (
+        (0, "I do not have enough information."),  # quoted
+        (1, "The question is ambiguous, so it is impossible to give a correct answer."),  # N/A
+        (1, "None of the given options is right."),
+        (1, "(E) Yes, there is enough"),  # the letter E
+        (1, ""),
+    ):
+        scored = mathvista.score(Problem("1", "?", (), options[gold], "choice", options), response)
+        assert scored.correct and scored.parsed is None, response
+    years = Problem("1", "In which year was it highest?", (), "2016", "integer", meta={"precision": None})
+    assert mathvista.score(years, "It was highest in 2016, with 94% of them.").correct
+    assert mathvista.score(years, "The question does not provide enough information on 2016.").parsed == "2016"
+    value = Problem("1", "What is f(0)?", (), "0", "integer", meta={"precision": None})
+    assert mathvista.score(value, "The question does not provide enough information on f(0).").parsed is None
+    assert mathvista.score(value, "f(0) = 0").correct
 
 
 def test_logicvista_reads_several_letters() -> None:

@@ -19,7 +19,9 @@ _AFTER_PHRASE = re.compile(
     r"(?:\\(?:text|mathrm|boxed)\{)?[(\[]?([A-Z])"
     r"(?:[)\]}]|[.:,*\"'”$]|\s*$|\s(?=[-–(:]|[A-Z]|because|since|as\b|\d)|(?=[^\x00-\x7f]))"
 )
-_NAMED = re.compile(r"\b(?:option|choice|answer)\s{0,2}\(?([A-Z])\)?(?![\w'])", re.IGNORECASE)
+_NAMED = re.compile(
+    r"\b(?:option|choice|answer)\s{0,2}\(?([A-Z])\)?(?![\w']|\s(?:or|and)\s\(?(?-i:[A-Z])\b)", re.IGNORECASE
+)
 _ROUND = re.compile(r"\(([A-Z])\)")
 _ROUND_ANY = re.compile(r"\(([A-Za-z])\)")
 _LOOSE = re.compile(r"(?<![\w'’\\(])([A-Z])(?:\)|\.(?!\w)|:)(?!\w)")
@@ -153,9 +155,10 @@ def _occurs(wanted: str, text: str) -> bool:
     """Whether a text occurs in another with no letter, digit or decimal point grown on either side."""
     place = text.find(wanted)
     while place >= 0:
-        before, after = text[place - 1 : place], text[place + len(wanted) : place + len(wanted) + 2]
+        before, after = text[max(0, place - 2) : place], text[place + len(wanted) : place + len(wanted) + 2]
         grown = after[:1].isalnum() or (after[:1] in (".", ",", "/") and after[1:2].isdigit())
-        if not before.isalnum() and before not in (".", "/", "-", "−") and not grown:
+        grown = grown or (before[-1:] == "," and before[:1].isdigit() and wanted[:1].isdigit())
+        if not before[-1:].isalnum() and before[-1:] not in (".", "/", "-", "−") and not grown:
             return True
         place = text.find(wanted, place + 1)
     return False
