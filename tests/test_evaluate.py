@@ -1,5 +1,6 @@
 """The program `evaluate`: a run as the run itself, published models, every benchmark's files, mistakes in a line."""
 
+import dataclasses
 import json
 
 import jax
@@ -27,6 +28,11 @@ def get_config():
     return dataclasses.replace(config, data=data, rollout=rollout, stages=stages)
 """
 NAMES = ",".join(WRITERS)
+TINY = dataclasses.replace(  # one block of each kind: what takes time here is compiling
+    SMALL,
+    vision=dataclasses.replace(SMALL.vision, depth=2),
+    text=dataclasses.replace(SMALL.text, num_hidden_layers=1),
+)
 
 
 @pytest.mark.parametrize(
@@ -76,8 +82,8 @@ def test_a_finished_run_evaluates_as_it_did_itself(reference_run, tmp_path):
 def published(tmp_path_factory):
     """A folder with random weights, and a config file that asks little."""
     pytest.importorskip("transformers")
-    folder = write_small_files(tmp_path_factory.mktemp("published"))
-    weights.save_params(folder, SMALL, jax.jit(lambda key: init_params(SMALL, key))(jax.random.key(3)), "float32")
+    folder = write_small_files(tmp_path_factory.mktemp("published"), TINY)
+    weights.save_params(folder, TINY, jax.jit(lambda key: init_params(TINY, key))(jax.random.key(3)), "float32")
     config = tmp_path_factory.mktemp("config") / "ask.py"
     config.write_text(CONFIG)
     return folder, config
@@ -153,7 +159,7 @@ def test_weights_that_do_not_fit_are_refused_before_anything_is_compiled(publish
     folder, config = published
     for file in folder.iterdir():
         (tmp_path / file.name).write_bytes(file.read_bytes())
-    edit(tmp_path / "config.json", num_hidden_layers=4)
+    edit(tmp_path / "config.json", num_hidden_layers=2)
     with pytest.raises(SystemExit):
         evaluate.main(["--model", str(tmp_path), "--config", str(config)])
     assert "does not fit the model config: missing" in capsys.readouterr().err.replace(str(tmp_path), "")
