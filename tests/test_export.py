@@ -11,7 +11,8 @@ from pathlib import Path
 import jax
 import numpy as np
 import pytest
-from model_cases import IMAGE_ID, Case, build, compiled, random_params, relative, small_config
+from exported_runs import asked, our_logits, save_run
+from model_cases import random_params, relative, small_config
 from safetensors.numpy import load_file
 from test_weights import same, target
 
@@ -20,7 +21,6 @@ from perc_jax import export, hf_files, hf_folder, loop, pretrained, prompt, shar
 from perc_jax.checkpoint import Checkpoints
 from perc_jax.config import Config, EvaluationConfig, to_dict
 from perc_jax.metrics import CompileCounter, Timer
-from perc_jax.model import bind
 from perc_jax.progress import Progress
 from perc_jax.update import TrainState
 
@@ -34,12 +34,9 @@ def config_with(tied: bool = True, **fields: object) -> Config:
 
 
 def checkpoint(workdir: Path, config: Config, seed: int = 1) -> dict:
-    """Write a run's checkpoint with random parameters, and something beside them."""
+    """Write a run's checkpoint with random parameters."""
     values = random_params(config.model, seed)
-    checkpoints = Checkpoints(str(workdir), keep=1)
-    state = {"params": jax.tree.map(jax.numpy.asarray, values), "step": jax.numpy.int32(5)}
-    checkpoints.save(5, state, {"stage": 1, "step": 3, "data": 0}, to_dict(config))
-    checkpoints.close()
+    save_run(workdir, config, values)
     return values
 
 
@@ -86,27 +83,8 @@ def test_transformers_gives_our_logits(exported, transformers):
     config, values, folder = exported
     model = transformers.Qwen2_5_VLForConditionalGeneration.from_pretrained(folder, dtype="auto").eval()
     assert model.dtype == torch.float32
-    image_id = tokenizer.load("debug.model").ids.image
-    built = build(Case(config.model, [[3, (8, 6), 4]], 19, 64), seed=3)
-    at_image = built.batch.tokens == IMAGE_ID
-    tokens = np.where(at_image, image_id, np.where(built.batch.tokens == image_id, 20, built.batch.tokens))
-    mask = torch.tensor(built.batch.mask).long()
-    with torch.no_grad():
-        wanted = model(
-            input_ids=torch.tensor(tokens).long(),
-            attention_mask=mask,
-            mm_token_type_ids=torch.tensor(at_image).int() * mask.int(),
-            pixel_values=torch.tensor(np.concatenate(built.pixels)),
-            image_grid_thw=torch.tensor([(1, *grid) for grid in built.grids]),
-        ).logits.numpy()
-
-    def logits(values, batch):
-        ours = bind(config.model, values)
-        return ours.logits(ours.forward(batch, np.zeros((1, 1, 0), np.int32))[0])
-
-    found = compiled(logits)(values, built.batch._replace(tokens=tokens.astype(np.int32)))
-    real = built.batch.mask
-    assert relative(np.asarray(found)[real], wanted[real]) <= 1e-4
+    batch, wanted = asked(config.model, model)
+    assert relative(our_logits(config.model, values, batch), wanted) <= 1e-4
 
 
 def test_transformers_reads_the_debug_tokenizer_as_we_do(tied, transformers):

@@ -10,14 +10,14 @@ from typing import NamedTuple
 import jax
 import numpy as np
 import pytest
-from model_cases import IMAGE_ID, Case, Draws, build, compiled, random_params, relative, small_config
+from exported_runs import asked, our_logits, save_run
+from model_cases import Draws, random_params, relative, small_config
 from safetensors.numpy import load_file
 
 from configs import smoke_cpu
-from perc_jax import answering, export, hf_folder, lora, sharding, tokenizer, weights
-from perc_jax.checkpoint import Checkpoints
+from perc_jax import answering, export, hf_folder, lora, sharding, weights
 from perc_jax.config import Config, LoraConfig, MeshConfig, to_dict
-from perc_jax.model import abstract_params, bind
+from perc_jax.model import abstract_params
 from perc_jax.optimizer import path_name
 
 ALL = LoraConfig(rank=3, alpha=6.0, targets=("all",), base_dtype="float32")
@@ -37,14 +37,6 @@ def config_with(adapters: LoraConfig, **fields) -> Config:
     return dataclasses.replace(smoke_cpu.get_config(), model=dataclasses.replace(PLAIN, lora=adapters), **fields)
 
 
-def save(workdir: Path, config: Config, values: dict) -> None:
-    """Write a run's checkpoint."""
-    checkpoints = Checkpoints(str(workdir), keep=1)
-    state = {"params": jax.tree.map(jax.numpy.asarray, values)}
-    checkpoints.save(5, state, {"stage": 1, "step": 3, "data": 0}, to_dict(config))
-    checkpoints.close()
-
-
 def trained(config: Config) -> dict:
     """A base and adapters of about its size."""
     adapters = lora.split(abstract_params(config.model))[1]
@@ -60,11 +52,11 @@ def trained(config: Config) -> dict:
 def exported(tmp_path_factory) -> Exported:
     folder = tmp_path_factory.mktemp("exported")
     plain = dataclasses.replace(smoke_cpu.get_config(), model=PLAIN)
-    save(folder / "base_run", plain, random_params(PLAIN, 1))
+    save_run(folder / "base_run", plain, random_params(PLAIN, 1))
     hf_folder.export(str(folder / "base_run"), str(folder / "base"), dtype="float32")
     config = config_with(ALL, pretrained=str(folder / "base"))
     values = trained(config)
-    save(folder / "run", config, values)
+    save_run(folder / "run", config, values)
     hf_folder.export(str(folder / "run"), str(folder / "merged"), dtype="float32")
     export.main(["--checkpoint", str(folder / "run"), "--out", str(folder / "adapter"), "--adapter-only"])
     return Exported(config, values, folder)
@@ -126,36 +118,17 @@ def test_peft_loads_the_adapter_onto_transformers(exported, torch_peft):
         adapted = torch_peft.PeftModel.from_pretrained(
             load(exported.folder / "base", dtype=torch.float32), str(exported.folder / "adapter")
         ).eval()
-    image_id = tokenizer.load("debug.model").ids.image
-    built = build(Case(PLAIN, [[3, (8, 6), 4]], 19, 64), seed=3)
-    at_image = built.batch.tokens == IMAGE_ID
-    tokens = np.where(at_image, image_id, np.where(built.batch.tokens == image_id, 20, built.batch.tokens))
-    mask = torch.tensor(built.batch.mask).long()
-    with torch.no_grad():
-        wanted = adapted(
-            input_ids=torch.tensor(tokens).long(),
-            attention_mask=mask,
-            mm_token_type_ids=torch.tensor(at_image).int() * mask.int(),
-            pixel_values=torch.tensor(np.concatenate(built.pixels)),
-            image_grid_thw=torch.tensor([(1, *grid) for grid in built.grids]),
-        ).logits.numpy()
-
-    def logits(values, batch):
-        ours = bind(exported.config.model, values)
-        return ours.logits(ours.forward(batch, np.zeros((1, 1, 0), np.int32))[0])
-
-    batch, real = built.batch._replace(tokens=tokens.astype(np.int32)), built.batch.mask
-    found = np.asarray(compiled(logits)(exported.values, batch))[real]
-    without = np.asarray(compiled(logits)(lora.split(exported.values)[0], batch))[real]
-    assert relative(found, wanted[real]) <= 1e-4
-    assert relative(without, wanted[real]) > 0.1
+    model = exported.config.model
+    batch, wanted = asked(model, adapted)
+    assert relative(our_logits(model, exported.values, batch), wanted) <= 1e-4
+    assert relative(our_logits(model, lora.split(exported.values)[0], batch), wanted) > 0.1
 
 
 def test_a_run_is_answered_from_with_its_adapters(tmp_path):
     """Those who ask a checkpoint get merged parameters, in the dtype the model computes in."""
     config = config_with(LoraConfig(rank=3, alpha=6.0, targets=("text/.*down", "merger")))
     values, mesh = trained(config), sharding.make_mesh(MeshConfig(), jax.devices()[:1])
-    save(tmp_path / "run", config, values)
+    save_run(tmp_path / "run", config, values)
     found = answering.trained_params(str(tmp_path / "run"), to_dict(config), config.model, mesh)
     wanted = lora.merge_on_host(values, config.model.lora)
     for one, other in zip(*map(jax.tree.leaves, (found, wanted)), strict=True):
@@ -165,7 +138,7 @@ def test_a_run_is_answered_from_with_its_adapters(tmp_path):
 @pytest.mark.parametrize("adapters", [LoraConfig(), ALL], ids=["none", "of a random base"])
 def test_adapters_that_are_none_or_nobody_elses_are_refused(tmp_path, adapters):
     config = config_with(adapters)
-    save(tmp_path / "run", config, trained(config) if adapters.rank else random_params(PLAIN, 1))
+    save_run(tmp_path / "run", config, trained(config) if adapters.rank else random_params(PLAIN, 1))
     with pytest.raises(ValueError, match="--adapter-only needs a "):
         hf_folder.export(str(tmp_path / "run"), str(tmp_path / "out"), adapter_only=True)
     assert not (tmp_path / "out").exists()
