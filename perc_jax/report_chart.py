@@ -4,6 +4,7 @@ Pure functions from numbers to text. Colours and type are set here once; sizes a
 which the page scales to its columns.
 """
 
+import itertools
 import math
 from collections.abc import Callable, Sequence
 from html import escape
@@ -14,7 +15,7 @@ COLOURS = ("#0072b2", "#e08a00", "#009e73", "#c0588f", "#d55e00", "#3fa0dd", "#6
 WIDTH, HEIGHT = 520, 230
 LEFT, RIGHT, TOP, BOTTOM = 50, 14, 14, 34
 MAX_POINTS = 400  # of a raw line; more are averaged in bins
-DODGE = 7.0  # between points of one step
+DODGE = 7.0  # between points of one step, less where they would come nearer to those of the next
 
 
 class Series(NamedTuple):
@@ -60,8 +61,8 @@ def line_chart(
         floor: lowest y of the axis where the values allow it, for instance 0 for shares.
     """
     xs = [x for line in series for x in line.x]
-    inset = DODGE * (1 + len(series) / 2) if any(line.intervals for line in series) else 0.0
-    across = _x_scale(min(xs), max(xs), inset)
+    dodge = _dodge(series)
+    across = _x_scale(min(xs), max(xs), dodge * (1 + len(series) / 2))
     up = _y_scale(series, floor)
     parts = [f'<svg class="chart" viewBox="0 0 {WIDTH} {HEIGHT}" role="img">']
     parts += _spans(spans, across)
@@ -70,8 +71,9 @@ def line_chart(
         if line.intervals is None:
             parts += _curve(line, across, up, faint=len(series) > 2)
         else:
-            aside = DODGE * (number - (len(series) - 1) / 2)  # so that points of one step stand side by side
-            parts += _points(line, across._replace(start=across.start + aside, end=across.end + aside), up, form)
+            aside = dodge * (number - (len(series) - 1) / 2)  # so that points of one step stand side by side
+            moved = across._replace(start=across.start + aside, end=across.end + aside)
+            parts += _points(line, moved, up, form, is_dense=dodge < DODGE)
     return "".join([*parts, "</svg>"])
 
 
@@ -115,6 +117,17 @@ def short(value: float) -> str:
     if size >= 1e4:
         return f"{value / 1e3:.3g}k"
     return f"{value:.0e}" if 0 < size < 1e-3 else f"{value:.4g}"
+
+
+def _dodge(series: Sequence[Series]) -> float:
+    """How far apart the points of one step stand; 0 without intervals."""
+    steps = sorted({x for line in series if line.intervals for x in line.x})
+    if not steps:
+        return 0.0
+    if len(steps) == 1:
+        return DODGE
+    gap = (WIDTH - LEFT - RIGHT) * min(b - a for a, b in itertools.pairwise(steps)) / (steps[-1] - steps[0])
+    return min(DODGE, 0.6 * gap / len(series))
 
 
 def _x_scale(low: float, high: float, inset: float) -> Scale:
@@ -187,15 +200,16 @@ def _curve(line: Series, across: Scale, up: Scale, *, faint: bool) -> list[str]:
     ]
 
 
-def _points(line: Series, across: Scale, up: Scale, form: Callable[[float], str]) -> list[str]:
-    """Draw points, their intervals as whiskers, and a thin line between them."""
+def _points(line: Series, across: Scale, up: Scale, form: Callable[[float], str], *, is_dense: bool) -> list[str]:
+    """Draw points, their intervals as whiskers, and a line between them; many of them small, on a firm line."""
     path = _path(line.x, line.y, across, up)
-    parts = [f'<polyline class="link" fill="none" stroke="{line.colour}" points="{path}"/>']
+    dense, radius = (" dense", 2.4) if is_dense else ("", 3.6)
+    parts = [f'<polyline class="link{dense}" fill="none" stroke="{line.colour}" points="{path}"/>']
     for x, y, (low, high) in zip(line.x, line.y, line.intervals or (), strict=True):
         note = escape(f"{line.name}, step {short(x)}: {form(y)} ({form(low)} to {form(high)})")
         at, whisker = f"{across(x):.1f}", f'y1="{up(low):.1f}" y2="{up(high):.1f}"'
-        parts.append(f'<line class="whisker" stroke="{line.colour}" x1="{at}" x2="{at}" {whisker}/>')
-        dot = f'<circle cx="{at}" cy="{up(y):.1f}" r="3.6" fill="{line.colour}">'
+        parts.append(f'<line class="whisker{dense}" stroke="{line.colour}" x1="{at}" x2="{at}" {whisker}/>')
+        dot = f'<circle cx="{at}" cy="{up(y):.1f}" r="{radius}" fill="{line.colour}">'
         parts.append(f"{dot}<title>{note}</title></circle>")
     return parts
 

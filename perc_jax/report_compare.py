@@ -1,7 +1,7 @@
 """The page that sets runs side by side: what differs in their configs, their curves together, paired differences.
 
 Runs are compared with the first one, evaluation by evaluation: equal stage and step, and equal questions, since a
-suite's questions depend on the config and not on the run. Several seeds are several runs; none are averaged here.
+suite's questions depend on the config and not on the run. Where settings have several seeds, their means come first.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -10,7 +10,7 @@ from typing import Any
 
 from perc_jax.report_chart import COLOURS, Series, percent, short
 from perc_jax.report_page import Evaluation, Run, document, figure
-from perc_jax.report_tables import compare
+from perc_jax.report_seeds import Setting, difference, mean_run, settings
 
 CURVES = (  # title, metric, form, floor
     ("Reward", "rollout/reward", short, None),
@@ -26,15 +26,32 @@ CURVES = (  # title, metric, form, floor
 
 def comparison(runs: Sequence[Run]) -> str:
     """Write the whole page."""
-    names = _titles(runs)
+    names, groups = _titles(runs), settings(runs)
+    has_seeds = 1 < len(groups) < len(runs)
+    first = groups[0].name if has_seeds else names[0]
     sections = [
         f'<h1>{len(runs)} runs</h1><p class="soft">perc_jax comparison. Differences are those to '
-        f"<b>{escape(names[0])}</b>.</p>",
+        f"<b>{escape(first)}</b>.</p>",
         _configs(runs, names),
-        _held_out(runs, names),
-        _curves(runs, names),
     ]
+    single = _held_out(runs, names) + _curves(runs, names)
+    if has_seeds:
+        sections += [_over_seeds(groups), f"<details><summary>Every run by itself</summary>{single}</details>"]
+    else:
+        sections.append(single)
     return document("perc_jax comparison", "".join(sections))
+
+
+def _over_seeds(groups: Sequence[Setting]) -> str:
+    """The settings as means over their seeds."""
+    names = [group.name for group in groups]
+    seeds = ", ".join(f"{escape(group.name)}: {len(group.runs)}" for group in groups)
+    means = [mean_run(group) for group in groups]
+    return (
+        f'<h2>Means over seeds</h2><p class="soft">Runs that differ in the seed alone are one line ({seeds}).</p>'
+        + _held_out(means, names, groups)
+        + _curves(means, names)
+    )
 
 
 def _titles(runs: Sequence[Run]) -> list[str]:
@@ -76,8 +93,8 @@ def _table(heads: Sequence[str], rows: str, numbers: bool = False) -> str:
     return f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>'
 
 
-def _held_out(runs: Sequence[Run], names: Sequence[str]) -> str:
-    """Charts of greedy accuracy, and a table of paired differences, per suite."""
+def _held_out(runs: Sequence[Run], names: Sequence[str], groups: Sequence[Setting] = ()) -> str:
+    """Charts of greedy accuracy, and a table of paired differences, per suite; with `groups` for means over seeds."""
     suites = dict.fromkeys(suite for run in runs for e in run.evaluations for suite in e.suites)
     if not suites:
         return '<h2>Held-out accuracy</h2><p class="empty">No evaluation yet.</p>'
@@ -86,10 +103,13 @@ def _held_out(runs: Sequence[Run], names: Sequence[str]) -> str:
         lines = [_points(run, suite, name, place) for place, (run, name) in enumerate(zip(runs, names, strict=True))]
         lines = [line for line in lines if line]
         chart = figure(suite, "Greedy, on fresh scenes; whiskers are 95 % intervals.", lines, [], percent, None)
-        blocks.append(f'<div class="charts beside">{chart}<div>{_differences(runs, names, suite)}</div></div>')
+        blocks.append(f'<div class="charts beside">{chart}<div>{_differences(runs, names, suite, groups)}</div></div>')
+    one, interval = "run", "Agresti and Min"
+    if groups:
+        one, interval = "setting", "questions drawn anew, each with all its seeds; below it, each seed by itself"
     intro = (
-        '<p class="soft">Accuracy in per cent, and the difference to the first run in points on equal questions with '
-        "its 95 % interval (Agresti and Min). Last row: the step by which a run has passed the first run's last "
+        f'<p class="soft">Accuracy in per cent, and the difference to the first {one} in points on equal questions '
+        f"with its 95 % interval ({interval}). Last row: the step by which a {one} has passed the first one's last "
         "accuracy for good, straight lines between evaluations.</p>"
     )
     return f"<h2>Held-out accuracy</h2>{intro}{''.join(blocks)}"
@@ -104,7 +124,7 @@ def _points(run: Run, suite: str, name: str, place: int) -> Series | None:
     return Series(name, COLOURS[place % len(COLOURS)], steps, accuracies, intervals)
 
 
-def _differences(runs: Sequence[Run], names: Sequence[str], suite: str) -> str:
+def _differences(runs: Sequence[Run], names: Sequence[str], suite: str, groups: Sequence[Setting]) -> str:
     """One row per evaluation that the first run has."""
     rows = ""
     for base in runs[0].evaluations:
@@ -114,10 +134,26 @@ def _differences(runs: Sequence[Run], names: Sequence[str], suite: str) -> str:
         for run in runs[1:]:
             row += _cell(base, _same(run, base), suite)
         rows += f"<tr><th>{escape(base.title)}, step {base.step:,}</th>{row}</tr>"
-    reached = [steps_to(run.evaluations, suite, _last(runs[0], suite)) for run in runs]
-    cells = "".join(f'<td class="number">{"not" if step is None else f"{step:.0f}"}</td>' for step in reached)
+    cells = "".join(
+        f'<td class="number">{_step(steps_to(run.evaluations, suite, _last(runs[0], suite)))}'
+        f"{_reached(groups, place, suite)}</td>"
+        for place, run in enumerate(runs)
+    )
     rows += f"<tr><th>reaches {100 * _last(runs[0], suite):.1f} % at step</th>{cells}</tr>"
     return _table([suite, *names], rows, numbers=True)
+
+
+def _reached(groups: Sequence[Setting], place: int, suite: str) -> str:
+    """By which step each seed of a setting passes what the first setting reached with that seed."""
+    if not groups or len(groups[0].runs) != len(groups[place].runs):
+        return ""
+    pairs = zip(groups[0].runs, groups[place].runs, strict=True)
+    each = [_step(steps_to(other.evaluations, suite, _last(base, suite))) for base, other in pairs]
+    return f"<small>{', '.join(each)}</small>"
+
+
+def _step(step: float | None) -> str:
+    return "not" if step is None else f"{step:.0f}"
 
 
 def _same(run: Run, base: Evaluation) -> Evaluation | None:
@@ -130,13 +166,14 @@ def _cell(base: Evaluation, other: Evaluation | None, suite: str) -> str:
     if other is None or suite not in other.suites:
         return '<td class="number">–</td>'
     accuracy = f"{100 * other.suites[suite]['accuracy']:.1f}"
-    paired = compare(base.suites[suite], other.suites[suite])
+    paired = difference(base.suites[suite], other.suites[suite])
     if paired is None:
         return f'<td class="number">{accuracy}</td>'
     low, high = paired.ci95
     sign = "good" if low > 0 else "bad" if high < 0 else ""
-    words = f"{100 * paired.difference:+.1f} [{100 * low:+.1f}, {100 * high:+.1f}]"
-    return f'<td class="number">{accuracy}<small class="{sign}">{words}</small></td>'
+    words = f"{100 * paired.value:+.1f} [{100 * low:+.1f}, {100 * high:+.1f}]"
+    each = f"<small>{', '.join(f'{100 * value:+.1f}' for value in paired.each)}</small>" if paired.each else ""
+    return f'<td class="number">{accuracy}<small class="{sign}">{words}</small>{each}</td>'
 
 
 def _last(run: Run, suite: str) -> float:

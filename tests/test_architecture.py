@@ -32,7 +32,7 @@ ROOMS = {
     "subject exams grade grading score export hf_folder bench bench_case bench_figures bench_machine "
     "bench_ours bench_peer bench_plot bench_run bench_table peer_service peer_transformers peer_trl "
     "plan planning plan_memory plan_advice plan_table "
-    "report report_chart report_page report_tables report_watch report_heat report_compare",
+    "report report_chart report_page report_tables report_watch report_heat report_seeds report_compare",
 }
 LAYER = {room: layer for layer, rooms in ROOMS.items() for room in rooms.split()}
 MAY_IMPORT = {

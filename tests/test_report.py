@@ -205,3 +205,14 @@ def test_points_show_their_intervals():
 def test_numbers_are_short():
     assert [short(x) for x in (0.0, 0.25, 12.0, 34000.0, 2e6, 2e-5)] == ["0", "0.25", "12", "34k", "2M", "2e-05"]
     assert [percent(x) for x in (0.0, 0.5, 0.0012)] == ["0 %", "50 %", "0.12 %"]
+
+
+def test_points_of_a_step_stay_nearer_to_it_than_to_the_next():
+    """However many runs and evaluations: they stand in the order of the steps."""
+    steps = [10.0 * step for step in range(20)]
+    lines = [Series(f"run {n}", "#000", steps, [0.5] * 20, [(0.4, 0.6)] * 20) for n in range(7)]
+    svg = line_chart(lines, [], form=percent)
+    x = np.array([float(at) for at in re.findall(r'<circle cx="([\d.]+)"', svg)]).reshape(7, 20)
+    spread, step = x[-1] - x[0], np.diff(x[0]).min()
+    assert (np.diff(x, axis=0) > 0).all() and (0 < spread).all() and (spread < 0.7 * step).all()
+    assert x.min() >= 0 and x.max() <= WIDTH

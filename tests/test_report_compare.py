@@ -11,6 +11,7 @@ from perc_jax.report import main, read_run, write_comparison, write_report
 from perc_jax.report_compare import steps_to
 from perc_jax.report_heat import difficulty_section, heat_map_section
 from perc_jax.report_page import Evaluation
+from perc_jax.report_seeds import difference, mean_run, settings
 
 
 def cells(accuracy: float) -> dict:
@@ -38,6 +39,41 @@ def test_runs_stand_side_by_side_with_paired_differences(tmp_path):
     assert "+20.0 [+1" in page and "+0.0 [" in page
     assert '<td class="number">6</td><td class="number">4</td>' in page  # 60 % after 3 + 3 x 20 / 40 steps
     assert page.count("<svg") >= 3
+
+
+def test_runs_that_differ_in_their_seed_alone_are_one_line(tmp_path):
+    runs = [made(tmp_path / f"plain_{seed}", seed, right) for seed, right in ((0, 60), (1, 50))]
+    runs += [made(tmp_path / f"better_{seed}", seed, right) for seed, right in ((1, 80), (0, 70))]
+    for path in runs[2:]:
+        config = json.loads((Path(path) / "config.json").read_text()) | {"name": "other"}
+        (Path(path) / "config.json").write_text(json.dumps(config))
+    found = settings([read_run(epath.Path(path)) for path in runs])
+    assert [(setting.name, [run.config["seed"] for run in setting.runs]) for setting in found] == [
+        ("plain", [0, 1]),
+        ("better", [0, 1]),
+    ]
+    plain, better = (mean_run(setting) for setting in found)
+    before, after = (run.evaluations[-1].suites["test_a"] for run in (plain, better))
+    assert (before["accuracy"], after["accuracy"]) == pytest.approx((0.55, 0.75))
+    assert before["ci95"][0] < 0.55 < before["ci95"][1]
+    paired = difference(before, after)
+    assert paired.value == pytest.approx(0.2) and paired.each == pytest.approx((0.1, 0.3))
+    assert paired.ci95[0] < 0.2 < paired.ci95[1]
+    records = [[{"step": 1, "loss": 1.0}, {"step": 2, "loss": 3.0, "stage": "rl"}], [{"step": 2, "loss": 1.0}]]
+    runs_with = [run._replace(records=each) for run, each in zip(found[0].runs, records, strict=True)]
+    assert mean_run(found[0]._replace(runs=tuple(runs_with))).records == [{"step": 2, "loss": 2.0}]
+    write_comparison(runs, str(tmp_path / "page.html"))
+    page = check_html((tmp_path / "page.html").read_text())
+    assert "Means over seeds" in page and "+20.0 [" in page and "<small>+10.0, +30.0</small>" in page
+    assert "<small>5, 4</small>" in page  # from 40 %: 60 of 70 % after 3 + 3 x 20 / 30 steps, 50 of 80 % after 3.75
+
+
+def test_intervals_over_seeds_take_questions_for_units_not_answers():
+    """Seeds that agree on every question know no more than one of them."""
+    once, thrice = ([0, 1] * 50, [1, 1] * 50), 3
+    one, many = ([{"n": 100, "by_seed": [{"correct": answers}] * seeds} for answers in once] for seeds in (1, thrice))
+    assert difference(*one).ci95 == difference(*many).ci95
+    assert difference(one[0], many[1]) is None
 
 
 def test_equal_runs_without_evaluations_are_compared_too(tmp_path):
