@@ -214,5 +214,5 @@ def test_points_of_a_step_stay_nearer_to_it_than_to_the_next():
     svg = line_chart(lines, [], form=percent)
     x = np.array([float(at) for at in re.findall(r'<circle cx="([\d.]+)"', svg)]).reshape(7, 20)
     spread, step = x[-1] - x[0], np.diff(x[0]).min()
-    assert (np.diff(x, axis=0) > 0).all() and (0 < spread).all() and (spread < 0.7 * step).all()
+    assert (np.diff(x, axis=0) > 0).all() and (spread > 0).all() and (spread < 0.7 * step).all()
     assert x.min() >= 0 and x.max() <= WIDTH
