@@ -4,7 +4,6 @@ The number of operations follows from the level. Programs that are undefined or 
 so are those with another answer than the one drawn, which keeps answers balanced.
 """
 
-import contextlib
 import functools
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
@@ -45,10 +44,10 @@ class _Drafter:
         self._dice = iter(())
         self._said = [attribute.name for attribute in kind.attributes if attribute.role != "silent"]
         self._relations = _forms(kind, "same", "more", "less")
-        self._ordered = sorted({name for _, name in self._relations})
         self._extremes = _forms(kind, "most", "least")
         self._singles = [("is", name, value, ("all",)) for name in self._said for value in table.values(name)]
         self._names = functools.cache(lambda budget: list(self._every_name(budget)))
+        self._lengths = functools.cache(self._lengths_of_names)
 
     def _roll(self, sides: int) -> int:
         """A number below `sides`; drawn in blocks, as single draws from numpy cost more than all else here."""
@@ -76,15 +75,20 @@ class _Drafter:
 
     def _some(self, witness: int, budget: int) -> Node:
         """A set of `budget` operations that has the witness: values alone, or a relation as its outermost clause."""
-        lengths = [n for n in range(1, LONGEST_NAME + 1) if 0 <= budget - 1 - n <= MOST_VALUES and self._names(n)]
+        lengths = self._lengths(budget)
         if not self._relations or not lengths or (budget <= 2 and self._roll(2)):
             return self._values(witness, budget)
         length = self._pick(lengths)
         place, key = self._pick(self._names(length))
         own, other = self._table.things[witness], self._table.things[place]
-        true = {name: _order(own[name], other[name]) for name in self._ordered}
-        holding = [(form, name) for form, name in self._relations if place != witness and true[name] == form]
+        if place == witness:
+            raise Undefined("a thing is not related to itself")
+        holding = [(form, name) for form, name in self._relations if _order(own[name], other[name]) == form]
         return (*self._pick(holding), key, self._values(witness, budget - 1 - length))
+
+    def _lengths_of_names(self, budget: int) -> list[int]:
+        """How long a description can be that the outermost of `budget` operations refers to."""
+        return [n for n in range(1, LONGEST_NAME + 1) if 0 <= budget - 1 - n <= MOST_VALUES and self._names(n)]
 
     def _the(self, witness: int, budget: int) -> Node:
         """The witness, described with `budget` operations if that happens to mean it alone."""
@@ -97,10 +101,9 @@ class _Drafter:
         plain = self._singles if budget == 1 else self._sampled(budget)
         inner = [("all",)] if budget == 1 else self._sampled(budget - 1)
         for node in [*(("the", node) for node in plain), *((*e, node) for e in self._extremes for node in inner)]:
-            with contextlib.suppress(Undefined):
-                place = table.place(node)
-                if not table.keeps(node):
-                    yield place, node
+            place = table.place_of_concise(node)
+            if place >= 0:
+                yield place, node
 
     def _sampled(self, count: int) -> list[Node]:
         """Some of the many sets of `count` values."""

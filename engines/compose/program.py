@@ -40,32 +40,65 @@ class Table:
 
     def members(self, node: Node) -> int:
         """Evaluate a set. Raises `Undefined` if a thing in it is undefined."""
-        if node[0] == "all":
-            return self.everything
-        kind, attribute, key, inner = node
-        inside = self.members(inner)
-        if kind == "is":
-            return inside & self.where[attribute].get(key, 0)
-        place = self.place(key)
-        value = self.things[place][attribute]
-        if kind == "same":
-            return inside & self.where[attribute][value] & ~(1 << place)
-        masks = self.where[attribute].items()
-        is_more = kind == "more"
-        return inside & sum(mask for other, mask in masks if (other > value if is_more else other < value))
+        return self._all_of(self._clauses(node))
 
     def place(self, node: Node) -> int:
         """Evaluate one thing to its place among the things. Raises `Undefined` unless exactly one is meant."""
         inside = self.members(node[-1])
-        if not inside:
-            raise Undefined("an empty set")
+        place = self._only(node, inside)
+        if place < 0:
+            raise Undefined("more than one thing" if inside else "an empty set")
+        return place
+
+    def place_of_concise(self, node: Node) -> int:
+        """Evaluate one thing that no clause of its own could be dropped from; -1 if it is undefined or one could be.
+
+        Raises `Undefined` if a thing in it is undefined.
+        """
+        masks = self._clauses(node[-1])
+        place = self._only(node, self._all_of(masks))
+        is_idle = place >= 0 and any(self._only(node, inside) == place for inside in self._less_one(masks))
+        return -1 if is_idle else place
+
+    def _clauses(self, node: Node) -> list[int]:
+        """What each clause of a set holds for, whatever the others say; outermost first."""
+        masks = []
+        while node[0] != "all":
+            kind, attribute, key, node = node
+            is_plain = kind == "is"
+            masks.append(self.where[attribute].get(key, 0) if is_plain else self._related(kind, attribute, key))
+        return masks
+
+    def _related(self, kind: str, attribute: str, other: Node) -> int:
+        """The things with the same value as one other thing, with more or with less."""
+        place = self.place(other)
+        value = self.things[place][attribute]
+        if kind == "same":
+            return self.where[attribute][value] & ~(1 << place)
+        masks = self.where[attribute].items()
+        is_more = kind == "more"
+        return sum(mask for its, mask in masks if (its > value if is_more else its < value))
+
+    def _all_of(self, masks: list[int]) -> int:
+        inside = self.everything
+        for mask in masks:
+            inside &= mask
+        return inside
+
+    def _less_one(self, masks: list[int]) -> Iterator[int]:
+        """The set without one of its clauses, for each of them."""
+        for left_out in range(len(masks)):
+            yield self._all_of(masks[:left_out] + masks[left_out + 1 :])
+
+    def _only(self, node: Node, inside: int) -> int:
+        """The one thing of a set that a node's head picks; -1 if there is none or several."""
         if node[0] != "the":
             ascending = self._ascending[node[1]]
-            ordered = reversed(ascending) if node[0] == "most" else ascending
-            inside = next(inside & mask for mask in ordered if inside & mask)
-        if inside & (inside - 1):
-            raise Undefined("more than one thing")
-        return inside.bit_length() - 1
+            for mask in reversed(ascending) if node[0] == "most" else ascending:
+                if inside & mask:
+                    inside &= mask
+                    break
+        return inside.bit_length() - 1 if inside & (inside - 1) == 0 else -1
 
     def answer(self, node: Node) -> str | int:
         """Evaluate a question; `compare` gives "first", "second" or "equal". Raises `Undefined`."""
@@ -93,16 +126,12 @@ class Table:
 
     def keeps(self, operand: Node) -> bool:
         """Say whether an operand, a set or a thing, means the same with one of its own clauses dropped."""
-        is_thing = operand[0] in THINGS
-        meant = self.place(operand) if is_thing else self.members(operand).bit_count()
-        for shorter in _shortened(operand):
-            try:
-                found = self.place(shorter) if is_thing else self.members(shorter).bit_count()
-            except Undefined:
-                continue
-            if found == meant:
-                return True
-        return False
+        if operand[0] in THINGS:
+            place = self.place(operand)
+            return any(self._only(operand, inside) == place for inside in self._less_one(self._clauses(operand[-1])))
+        masks = self._clauses(operand)
+        count = self._all_of(masks).bit_count()
+        return any(inside.bit_count() == count for inside in self._less_one(masks))
 
 
 def operations(node: Node) -> int:
@@ -122,12 +151,3 @@ def _operands(node: Node) -> Iterator[Node]:
     for part in node[1:]:
         if isinstance(part, tuple):
             yield from _operands(part)
-
-
-def _shortened(operand: Node) -> Iterator[Node]:
-    """The operand without one of the clauses of its own chain; things inside the chain speak for themselves."""
-    if operand[0] in THINGS:
-        yield from ((*operand[:-1], inner) for inner in _shortened(operand[-1]))
-    elif operand[0] in CLAUSES:
-        yield operand[-1]
-        yield from ((*operand[:-1], inner) for inner in _shortened(operand[-1]))
