@@ -48,6 +48,21 @@ def assert_equal(found: np.ndarray, upright: Image.Image, published, max_pixels:
     np.testing.assert_array_equal(values_of(cut)[slots], wanted["pixel_values"])
 
 
+def test_every_byte_has_the_published_value(published):
+    """All 256 bytes, in more patches than are worked on at once, some of them padding."""
+    rows = np.arange(256, dtype=np.uint8).repeat(14 * 14 * 3).reshape(256, -1)
+    real = np.arange(256) % 7 > 0
+    values = images.normalise(rows[None], real[None], 3).reshape(256, 3, 3, 196)
+    shown = np.arange(256, dtype=np.uint8)[:, None, None].repeat(3, 2)
+    scaled = published.normalize(
+        published.rescale(shown.transpose(2, 0, 1), published.rescale_factor),
+        published.image_mean,
+        published.image_std,
+    )
+    wanted = scaled[:, :, 0].T * real[:, None]
+    np.testing.assert_array_equal(values, np.broadcast_to(wanted[:, :, None, None], values.shape))
+
+
 def noise(mode: str, width: int, height: int, seed: int) -> Image.Image:
     """A random picture of a mode; smooth enough that a palette and a JPEG keep something of it."""
     rng = np.random.default_rng(seed)
