@@ -6,9 +6,10 @@ answers have forms that it does not know. Drawn as the mixture says, most groups
     python -m perc_jax.train --config configs/wide_cpu.py --seed 0 --workdir runs/stratified_0
     python -m perc_jax.train --config configs/wide_cpu.py --seed 0 --workdir runs/uniform_0 \\
         --stages.1.mixture.curriculum.kind none
-    python -m perc_jax.report runs/uniform_0 runs/stratified_0 --out runs/curriculum_0.html
+    python -m perc_jax.report runs/uniform_? runs/stratified_? --out runs/curriculum.html
 
-With the same seed both warm-ups are equal to the last bit, so that the GRPO stages start from one model.
+With the same seed both warm-ups are equal to the last bit, so that the GRPO stages start from one model. Of several
+seeds the page shows the means, and each seed's own difference.
 """
 
 import dataclasses
