@@ -22,7 +22,7 @@ def measured(name: str, model: ModelConfig, like: Config, micro_batches: int = 1
         prompts_per_step=4,
         group_size=8,
         micro_batches=micro_batches,
-        remat="none",  # memory is not short at these sizes
+        remat="dots",  # what is cheap to make again costs more to store
         optimizer=OptimizerConfig(learning_rate=1e-6, b2=0.95, weight_decay=0.01, frozen=("^vision/",)),
     )
     return dataclasses.replace(

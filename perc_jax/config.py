@@ -181,7 +181,8 @@ class StageConfig:
     # Places for all completions of a group for which the update is compiled, ascending, beside G x max_tokens, which is
     # always there: each micro-batch takes the narrowest rows that hold its groups.
     row_widths: tuple[int, ...] = ()
-    # What the backward pass computes again: nothing, whole blocks, or all of a block but its products with weights.
+    # What the backward pass computes again: nothing, whole blocks, or all of a block but its products with weights and
+    # its attention.
     remat: Literal["none", "block", "dots"] = "block"
     group_size: int = 1  # G; 1 for sft
     reward: RewardConfig = RewardConfig()

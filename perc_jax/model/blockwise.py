@@ -14,10 +14,12 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jax.ad_checkpoint import checkpoint_name
 from jaxtyping import Bool, Float, Int
 
 from perc_jax.batch import Array
 from perc_jax.model.dense import HIDDEN, Rows
+from perc_jax.model.layers import ATTENTION
 
 # Scores per prompt that exist at a time: what stays in a CPU's cache; what keeps a GPU busy (64 MiB of float32).
 BLOCK_SCORES = {"cpu": 2**17, "gpu": 2**24, "tpu": 2**24}
@@ -101,7 +103,8 @@ def _attend_forward(
     for part, keys_seen in zip(parts, within, strict=True):
         state = _absorb(state, queries, segments, part, keys_seen, side)
     out = _join(state.values / state.total[..., None], 2, q.shape[2]).astype(q.dtype)
-    return out, (q, segment, parts, out, state.top + jnp.log(state.total))
+    out, log_total = (checkpoint_name(x, ATTENTION) for x in (out, state.top + jnp.log(state.total)))
+    return out, (q, segment, parts, out, log_total)
 
 
 def _attend_backward(

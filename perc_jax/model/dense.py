@@ -5,14 +5,18 @@ query share one softmax (`mix`), in float32. A prompt's padding, which sees no k
 q has H = K * R heads: R query heads read each of the K key/value heads.
 """
 
-from typing import NamedTuple
+import functools
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jax.ad_checkpoint import checkpoint_name
 from jaxtyping import Bool, Float, Int
 
 from perc_jax.batch import Array
 from perc_jax.model.cache import Quantised, Stored
+from perc_jax.model.layers import ATTENTION
 
 HIDDEN = -1e30  # score of a key that may not be seen; finite, so that a row of nothing but padding stays finite
 
@@ -30,6 +34,14 @@ class Rows(NamedTuple):
         return cls(prompt_mask, jnp.zeros((prompt_mask.shape[0], 0), jnp.int32), 0)
 
 
+class Part(NamedTuple):
+    """Keys and values, and which of them each query sees. Blocks of queries read their own (m = n) or all the same."""
+
+    k: Float[Array, "P K m U hd"]
+    v: Float[Array, "P K m U hd"]
+    seen: Bool[Array, "P n t U"]  # n and t may be 1: the same for all
+
+
 def scores(
     rule: str, q: Float[Array, "..."], k: Float[Array, "..."], mask: Bool[Array, "..."] | None = None
 ) -> Float[Array, "..."]:
@@ -40,12 +52,8 @@ def scores(
 
 def mix(*blocks: Float[Array, "..."]) -> tuple[tuple[Float[Array, "..."], ...], Float[Array, "... 1"]]:
     """One softmax over the last axes of several score parts: their unnormalised weights and the common sum."""
-    top = blocks[0].max(axis=-1, keepdims=True)
-    for block in blocks[1:]:
-        top = jnp.maximum(top, block.max(axis=-1, keepdims=True))
-    top = jax.lax.stop_gradient(top)  # the softmax does not depend on it
-    weights = tuple(jnp.exp(block - top) for block in blocks)
-    return weights, sum(block.sum(axis=-1, keepdims=True) for block in weights)
+    weights, _, total = _softmax(blocks)
+    return weights, total
 
 
 def weighted(rule: str, weights: Float[Array, "..."], v: Float[Array, "..."]) -> Float[Array, "..."]:
@@ -53,23 +61,96 @@ def weighted(rule: str, weights: Float[Array, "..."], v: Float[Array, "..."]) ->
     return jnp.einsum(rule, weights.astype(v.dtype), v, preferred_element_type=jnp.float32)
 
 
+def _softmax(blocks: Sequence[Float[Array, "..."]]) -> tuple[tuple[Array, ...], Array, Array]:
+    """`mix`, with the largest score between the two."""
+    top = functools.reduce(jnp.maximum, [block.max(axis=-1, keepdims=True) for block in blocks])
+    weights = tuple(jnp.exp(block - top) for block in blocks)
+    return weights, top, sum(block.sum(axis=-1, keepdims=True) for block in weights)
+
+
+@jax.custom_vjp
+def attend(q: Float[Array, "P K n R t hd"], parts: tuple[Part, ...]) -> Float[Array, "P K n R t hd"]:
+    """Attend from n blocks of t queries, R to a key/value head, to all parts under one softmax.
+
+    The backward pass makes the weights again from each query's maximum and sum (Dao et al. 2022, arXiv 2205.14135,
+    section 3.1), so none of them is stored; its products are ordered so that only queries are ever transposed, which
+    are few beside the scores.
+    """
+    return _attend_forward(q, parts)[0]
+
+
+def _attend_forward(q: Array, parts: tuple[Part, ...]) -> tuple[Array, tuple[Any, ...]]:
+    weights, top, total = _softmax([_scores_of(q, part) for part in parts])
+    out = sum(_over_keys(block.astype(q.dtype), part.v) for block, part in zip(weights, parts, strict=True)) / total
+    out, top, total = (checkpoint_name(x, ATTENTION) for x in (out.astype(q.dtype), top, total))
+    return out, (q, parts, out, top, total)
+
+
+def _attend_backward(saved: tuple[Any, ...], to_out: Array) -> tuple[Array, tuple[Part, ...]]:
+    q, parts, out, top, total = saved
+    to_out = to_out.astype(jnp.float32) / total  # here and not at the weights, which are many more
+    through_total = jnp.sum(to_out * out.astype(jnp.float32), axis=-1, keepdims=True)
+    to_out = to_out.astype(q.dtype)
+    to_q, to_parts = jnp.float32(0), []
+    for part in parts:
+        weights = jnp.exp(_scores_of(q, part) - top)
+        to_scores = (weights * (_over_width(to_out, part.v) - through_total)).astype(q.dtype)
+        to_q += _over_keys(to_scores, part.k)
+        to_k = _over_queries_of(q, to_scores, part.k) * q.shape[-1] ** -0.5
+        to_v = _over_queries_of(to_out, weights.astype(q.dtype), part.v)
+        to_parts.append(Part(to_k.astype(part.k.dtype), to_v.astype(part.v.dtype), None))
+    return (to_q * q.shape[-1] ** -0.5).astype(q.dtype), tuple(to_parts)
+
+
+attend.defvjp(_attend_forward, _attend_backward)
+
+
+def _scores_of(q: Float[Array, "P K n R t hd"], part: Part) -> Float[Array, "P K n R t U"]:
+    # Tied to the queries: otherwise JAX takes what does not change from layer to layer, masks as large as the scores,
+    # out of a scan over layers and stores it.
+    q, seen = jax.lax.optimization_barrier((q, part.seen))
+    hidden = jnp.where(seen, 0.0, HIDDEN)[:, None, :, None]  # added, every score that it is added to is lost in it
+    return _over_width(q * q.shape[-1] ** -0.5, part.k) + hidden
+
+
+def _over_width(a: Float[Array, "P K n R t hd"], keys: Float[Array, "P K m U hd"]) -> Float[Array, "P K n R t U"]:
+    out = jnp.einsum("pkmqd,pkmud->pkmqu", _by_keys(a, keys), keys, preferred_element_type=jnp.float32)
+    return out.reshape(*a.shape[:-1], -1)
+
+
+def _over_keys(a: Float[Array, "P K n R t U"], values: Float[Array, "P K m U hd"]) -> Float[Array, "P K n R t hd"]:
+    out = jnp.einsum("pkmqu,pkmud->pkmqd", _by_keys(a, values), values, preferred_element_type=jnp.float32)
+    return out.reshape(*a.shape[:-1], -1)
+
+
+def _over_queries_of(
+    a: Float[Array, "P K n R t hd"], b: Float[Array, "P K n R t U"], keys: Float[Array, "P K m U hd"]
+) -> Float[Array, "P K m U hd"]:
+    rule = "pkmqd,pkmqu->pkmdu"
+    out = jnp.einsum(rule, _by_keys(a, keys), _by_keys(b, keys), preferred_element_type=jnp.float32)
+    return jnp.swapaxes(out, 3, 4)
+
+
+def _by_keys(a: Float[Array, "P K n R t X"], keys: Float[Array, "P K m U hd"]) -> Float[Array, "P K m Q X"]:
+    """Queries in line that read the same keys: those of one block, or all."""
+    return a.reshape(*keys.shape[:3], -1, a.shape[-1])
+
+
 def same_segment(
     q: Float[Array, "B T H hd"], k: Float[Array, "B T H hd"], v: Float[Array, "B T H hd"], segment: Int[Array, "B T"]
 ) -> Float[Array, "B T H hd"]:
     """Attend within segments, as the rule in `attention` says."""
-    mask = segment[:, None, :, None] == segment[:, None, None, :]
-    (weights,), total = mix(scores("bqhd,bkhd->bhqk", q, k, mask))
-    # Normalised before the sum: the product with v then lands in [B, T, H, hd] without another transpose.
-    return weighted("bhqk,bkhd->bqhd", weights / total, v).astype(q.dtype)
+    q, k, v = (jnp.swapaxes(x, 1, 2)[:, :, None] for x in (q, k, v))
+    seen = (segment[:, :, None] == segment[:, None, :])[:, None]
+    return jnp.swapaxes(attend(q[:, :, None], (Part(k, v, seen),))[:, :, 0, 0], 1, 2)
 
 
 def causal(
     q: Float[Array, "P K R S hd"], k: Float[Array, "P K S hd"], v: Float[Array, "P K S hd"], mask: Bool[Array, "P S"]
 ) -> Float[Array, "P K R S hd"]:
     """Attend to real positions up to one's own."""
-    seen = jnp.tril(jnp.ones((k.shape[2], k.shape[2]), bool)) & mask[:, None, None, None, :]
-    (weights,), total = mix(scores("pkrsd,pktd->pkrst", q, k, seen))
-    return (weighted("pkrst,pktd->pkrsd", weights, v) / total).astype(q.dtype)
+    seen = jnp.tril(jnp.ones((k.shape[2], k.shape[2]), bool)) & mask[:, None, None, :]
+    return attend(q[:, :, None], (Part(k[:, :, None], v[:, :, None], seen),))[:, :, 0]
 
 
 def completions(
@@ -95,12 +176,9 @@ def completions(
     k, v = (_with_block_before(x.reshape(*x.shape[:2], blocks, side, -1)) for x in (k, v))
     place, key_place = side + jnp.arange(side), (2 * side - k.shape[3]) + jnp.arange(k.shape[3])
     distance = place[:, None] - key_place
-    seen = (distance >= 0) & (distance <= columns[..., None])
-    to_prompt = scores("pknrtd,pksd->pknrts", q, prompt_k, rows.prompt_mask[:, None, None, None, None, :])
-    to_own = scores("pknrtd,pknud->pknrtu", q, k, seen[:, None, :, None])
-    (over_prompt, over_own), total = mix(to_prompt, to_own)
-    out = weighted("pknrts,pksd->pknrtd", over_prompt, prompt_v) + weighted("pknrtu,pknud->pknrtd", over_own, v)
-    out = (out / total).astype(q.dtype).swapaxes(2, 3)
+    prompt = Part(prompt_k[:, :, None], prompt_v[:, :, None], rows.prompt_mask[:, None, None, :])
+    own = Part(k, v, (distance >= 0) & (distance <= columns[..., None]))
+    out = attend(q, (prompt, own)).swapaxes(2, 3)
     return out.reshape(*out.shape[:3], blocks * side, -1)[..., :width, :]
 
 

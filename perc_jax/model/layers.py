@@ -18,8 +18,9 @@ from perc_jax.batch import Array
 from perc_jax.model import layout, low_rank
 
 # What the backward pass computes again instead of having stored it: nothing; whole blocks, of which only the inputs
-# are stored; or all of a block but its matrix products with weights.
+# are stored; or all of a block but its matrix products with weights and its attention.
 Remat = Literal["none", "block", "dots"]
+ATTENTION = "attention"  # name under which attention offers its result, and the sums behind it, to be stored
 
 VISION_EPS = 1e-6  # fixed in the vision tower; the language model reads its own from the config
 
@@ -41,15 +42,19 @@ def _gated(gate: Float[Array, "... F"], up: Float[Array, "... F"]) -> Float[Arra
     return (jax.nn.silu(gate.astype(jnp.float32)) * up.astype(jnp.float32)).astype(gate.dtype)
 
 
-@jax.custom_vjp
-def _affine(x: Float[Array, "n I"], kernel: Float[Array, "I O"], bias: Float[Array, "O"]) -> Float[Array, "n O"]:
-    """x @ kernel + bias, rounded once. Its own gradient rule keeps float32 operands out of the backward products."""
+def _rounded_once(x: Float[Array, "n I"], kernel: Float[Array, "I O"], bias: Float[Array, "O"]) -> Float[Array, "n O"]:
     product = jnp.einsum("ni,io->no", x, kernel, preferred_element_type=jnp.float32)
     return (product + bias.astype(jnp.float32)).astype(x.dtype)
 
 
+@jax.custom_vjp
+def _affine(x: Float[Array, "n I"], kernel: Float[Array, "I O"], bias: Float[Array, "O"]) -> Float[Array, "n O"]:
+    """x @ kernel + bias, rounded once. Its own gradient rule keeps float32 operands out of the backward products."""
+    return _rounded_once(x, kernel, bias)
+
+
 def _affine_forward(x: Array, kernel: Array, bias: Array) -> tuple[Array, tuple[Array, Array]]:
-    return _affine(x, kernel, bias), (x, kernel)
+    return _rounded_once(x, kernel, bias), (x, kernel)  # not `_affine`, whose product no policy of `Remat` would see
 
 
 def _affine_backward(kept: tuple[Array, Array], gradient: Array) -> tuple[Array, Array, Array]:
@@ -114,14 +119,17 @@ class GatedMLP(nnx.Module):
 
     def __call__(self, x: Float[Array, "... D"]) -> Float[Array, "... D"]:
         """Map each position on its own."""
-        return self.down(_gated(self.gate(x), self.up(x)))
+        flat = x.reshape(-1, x.shape[-1])  # one array, which the backward pass of both maps reads
+        return self.down(_gated(self.gate(flat), self.up(flat))).reshape(x.shape)
 
 
 def recomputed(block: Callable[..., Any], remat: Remat) -> Callable[..., Any]:
     """The block, to be scanned over, with what the backward pass computes again."""
     if remat == "none":
         return block
-    policies = {"block": None, "dots": jax.checkpoint_policies.dots_with_no_batch_dims_saveable}
+    known = jax.checkpoint_policies
+    dots = known.save_from_both_policies(known.dots_with_no_batch_dims_saveable, known.save_only_these_names(ATTENTION))
+    policies = {"block": None, "dots": dots}
     return jax.checkpoint(block, policy=policies[remat])
 
 

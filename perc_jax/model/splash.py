@@ -20,6 +20,7 @@ from jaxtyping import Bool, Float, Int
 
 from perc_jax.batch import Array
 from perc_jax.model.dense import Rows
+from perc_jax.model.layers import ATTENTION
 from perc_jax.model.layout import ROW_AXES, free_axes
 
 HEADS_AXIS = "tensor"  # the mesh axis over which heads are split
@@ -131,7 +132,9 @@ def _attend(
     def run(q: Array, k: Array, v: Array, segment: Array, *numbers: Array) -> Array:
         sides = kernels.BlockSizes(*[block] * 8)
         heads = kernels.MultiHeadMask([mask] * q.shape[1])
-        kernel = kernels.make_splash_mha_single_device(heads, block_sizes=sides, interpret=interpret)
+        kernel = kernels.make_splash_mha_single_device(
+            heads, block_sizes=sides, residual_checkpoint_name=ATTENTION, interpret=interpret
+        )
 
         def one(q: Array, k: Array, v: Array, segment: Array, *numbers: Array) -> Array:
             mine = _with_numbers(kernel, *numbers) if numbers else kernel

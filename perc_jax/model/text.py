@@ -47,9 +47,10 @@ class TextAttention(nnx.Module):
     ) -> tuple[Float[Array, "A B K R hd"], Float[Array, "A B K hd"], Float[Array, "A B K hd"]]:
         """Make rotated queries, rotated keys and values."""
         heads = (*x.shape[:2], -1, self.head_dim)
-        q = rotate(self.query(x).reshape(heads), *rotary)
-        k = rotate(self.key(x).reshape(heads), *rotary)
-        return q.reshape(*x.shape[:2], self.kv_heads, -1, self.head_dim), k, self.value(x).reshape(heads)
+        flat = x.reshape(-1, x.shape[-1])  # one array, which the backward pass of all three maps reads
+        q = rotate(self.query(flat).reshape(heads), *rotary)
+        k = rotate(self.key(flat).reshape(heads), *rotary)
+        return q.reshape(*x.shape[:2], self.kv_heads, -1, self.head_dim), k, self.value(flat).reshape(heads)
 
 
 class TextBlock(nnx.Module):
