@@ -74,7 +74,8 @@ def test_a_group_row_is_its_completions_in_separate_rows(params, batch, completi
 def test_remat_changes_no_gradient(remat, params, batch, completions):
     share = np.ones(3, np.float32)
     wanted = LOSS(params, batch, completions, share)[1]
-    assert_close(losses(remat)(params, batch, completions, share)[1], wanted, 3e-5)  # rounding: other products are fused
+    # Rounding: other products are fused.
+    assert_close(losses(remat)(params, batch, completions, share)[1], wanted, 3e-5)
 
 
 def test_prefill_and_decode_are_the_forward_pass(params, batch, completions):
