@@ -124,6 +124,26 @@ def test_more_padding_changes_nothing(way, monkeypatch):
     assert relative(np.asarray(out)[:, 6:][real], np.asarray(wanted)[real]) <= 1e-5
 
 
+@pytest.mark.parametrize("way", WAYS)
+def test_no_scores_are_kept_for_the_backward_pass(way):
+    """Nor masks per layer: what a scan over layers keeps of each is linear in the row."""
+    layers, prompt, completion = 3, 64, 32
+    q, k, v, mask, _ = group_rows(prompt, completion, 4, 2, 4)
+    rows = rows_of(mask, completion, 4)
+
+    def loss(q, k, v):
+        def body(x, key):
+            return jnp.sin(attention.group_row(way, x, key, v, rows)), None
+
+        return jax.lax.scan(body, q, jnp.stack([k] * layers))[0]
+
+    kept = jax.tree.leaves(jax.eval_shape(lambda *x: jax.vjp(loss, *x)[1], q, k, v))
+    of_layers = [leaf for leaf in kept if leaf.shape[:1] == (layers,)]
+    assert of_layers
+    assert max(leaf.size for leaf in of_layers) <= layers * q.size  # the scores are 48 times as many
+    assert max(leaf.size for leaf in kept if leaf.shape[:1] != (layers,)) < 2 * prompt * q.shape[1]  # masks, without heads
+
+
 LENGTHS = {  # of completions one after the other in rows of 23 places, and a bound for them
     "across blocks": ([[7, 1, 9, 6], [3, 3, 3, 3]], 9),
     "one that fills the row": ([[23], [1, 1, 20]], 23),

@@ -13,6 +13,7 @@ import math
 from typing import Literal
 
 import jax
+import jax.numpy as jnp
 from jax.sharding import AxisType, PartitionSpec
 from jaxtyping import Shaped
 
@@ -45,7 +46,7 @@ def stored_axes(dim: int) -> tuple[str, ...]:
 def weight(kernel: Shaped[Array, "I O"], split: Split) -> Shaped[Array, "I O"]:
     """Gather one layer's weight, but for the side that `tensor` splits; its gradient goes where it is stored."""
     if not free_axes(*jax.sharding.get_abstract_mesh().axis_names):
-        return kernel  # untouched, so that a scan over layers need not keep it for the backward pass
+        return jnp.asarray(kernel)  # itself: a scan over layers need not keep it for the backward pass
     return _gather(split, kernel)
 
 
