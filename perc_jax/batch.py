@@ -2,16 +2,21 @@
 
 **P** prompts, **G** group (completions per prompt), **S** prompt tokens, **C** completion tokens, **N** patch slots,
 **M** = N/4 merged tokens, **V** vocabulary, **D** width, **F** MLP width, **H** heads, **K** KV heads, **hd** head
-width, **L** layers, **X** = 1176 values per patch (3 channels x 2 frames x 14 x 14).
+width, **L** layers, **B** = 588 bytes per patch (3 channels x 14 x 14), **X** = 1176 values made of them (both frames).
 
 Host and device share these and nothing else. Arrays are numpy on the host and jax on the device, with the same shapes.
 """
 
 from typing import Any, NamedTuple
 
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Int, UInt8
 
 Array = Any  # numpy on the host, jax on the device: this module imports neither
+
+# OpenAI CLIP's statistics of the channels, as preprocessor_config.json of Qwen2.5-VL names them: a byte stands for the
+# value (byte / 255 - mean) / std.
+MEAN = (0.48145466, 0.4578275, 0.40821073)
+STD = (0.26862954, 0.26130258, 0.27577711)
 
 
 class PromptBatch(NamedTuple):
@@ -29,11 +34,11 @@ class PromptBatch(NamedTuple):
     positions: Int[Array, "P 3 S"]  # M-RoPE: temporal, height, width
     next_position: Int[Array, "P"]  # position of the first completion token, on all three axes
     image_slots: Int[Array, "P S"]  # merged token that replaces this placeholder, -1 at text
-    patches: Float[Array, "P N X"]
+    pixels: UInt8[Array, "P N B"]  # channel, row, column; `model.pixels` makes values of them
     patch_rowcol: Int[Array, "P N 2"]  # row and column of the patch in its image
     patch_image: Int[Array, "P N"]  # number of the image in its prompt, -1 at padding
-    # What a vision tower that is not trained makes of the patches, once they have been through it: then nobody reads
-    # the patches any more.
+    # What a vision tower that is not trained makes of the pixels, once they have been through it: then nobody reads
+    # the pixels any more.
     features: Float[Array, "P M D"] | None = None
 
 

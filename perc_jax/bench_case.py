@@ -14,7 +14,8 @@ from jaxtyping import Float, Int, UInt8
 from perc_jax import tokenizer
 from perc_jax.batch import PromptBatch, TokenIds
 from perc_jax.config import Config, StageConfig
-from perc_jax.prompt import Prompt, lay_out, make_prompt, pack, unpack
+from perc_jax.model.pixels import values
+from perc_jax.prompt import Prompt, lay_out, make_prompt, pack
 from perc_jax.tokenizer import Tokenizer
 
 TOKENIZER = "debug.model"
@@ -107,7 +108,7 @@ def draw(config: Config, stage: StageConfig, seed: int) -> Case:
         )
         questions.append(question)
         pictures.append(picture)
-    return Case(unpack(pack(rows), vision), questions, pictures)
+    return Case(pack(rows), questions, pictures)
 
 
 def _fill(config: Config, tokens: Tokenizer, picture: np.ndarray, rng: np.random.Generator) -> tuple[str, Prompt]:
@@ -132,13 +133,14 @@ def _fill(config: Config, tokens: Tokenizer, picture: np.ndarray, rng: np.random
 
 def for_peer(config: Config, batch: PromptBatch) -> PeerPrompts:
     """The same prompts in Hugging Face's form: patches of merge units row by row, no padding."""
-    values, grids = [], []
-    merge = config.model.vision.spatial_merge_size
-    for patches, rowcol, owner in zip(batch.patches, batch.patch_rowcol, batch.patch_image, strict=True):
+    read, grids = [], []
+    vision = config.model.vision
+    merge, of_batch = vision.spatial_merge_size, values(batch.pixels, batch.patch_image, vision.temporal_patch_size)
+    for patches, rowcol, owner in zip(np.asarray(of_batch), batch.patch_rowcol, batch.patch_image, strict=True):
         patches, (row, column) = patches[owner >= 0], rowcol[owner >= 0].T
         rows, columns = int(row.max()) + 1, int(column.max()) + 1
         unit = (row // merge) * (columns // merge) + column // merge
         place = (unit * merge + row % merge) * merge + column % merge
-        values.append(patches[np.argsort(place)])
+        read.append(patches[np.argsort(place)])
         grids.append((1, rows, columns))
-    return PeerPrompts(np.asarray(batch.tokens), np.concatenate(values), np.array(grids))
+    return PeerPrompts(np.asarray(batch.tokens), np.concatenate(read), np.array(grids))

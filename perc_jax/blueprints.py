@@ -211,7 +211,7 @@ class Blueprints:
             positions=((3, tokens), jnp.int32),
             next_position=((), jnp.int32),
             image_slots=((tokens,), jnp.int32),
-            patches=((patches, self.config.model.vision.patch_values), jnp.float32),
+            pixels=((patches, self.config.model.vision.patch_bytes), jnp.uint8),
             patch_rowcol=((patches, 2), jnp.int32),
             patch_image=((patches,), jnp.int32),
         )

@@ -47,9 +47,14 @@ class VisionConfig:
         return (self.window_size // self.patch_size) ** 2
 
     @property
+    def patch_bytes(self) -> int:
+        """Bytes of one patch: 3 channels x pixels (588 at the published sizes)."""
+        return 3 * self.patch_size**2
+
+    @property
     def patch_values(self) -> int:
-        """Values of one patch: 3 channels x frames x pixels (1176 at the published sizes)."""
-        return 3 * self.temporal_patch_size * self.patch_size**2
+        """Values of one patch: its bytes' in every frame (1176 at the published sizes)."""
+        return self.temporal_patch_size * self.patch_bytes
 
 
 @dataclass(frozen=True)

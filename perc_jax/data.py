@@ -7,13 +7,12 @@ Grain element is one batch, so its order does not depend on the number of worker
 of the batch's phase take the place of the mixture's weights, and a worker waits for them (`curriculum.Phases`).
 
 A prompt that does not fit its bucket, or whose gold answer does not fit a training completion, is replaced by the next
-draft of the same position, counted, and named in the batch. Pictures travel as bytes and become floats on arrival.
+draft of the same position, counted, and named in the batch.
 """
 
 from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import grain
 import numpy as np
@@ -26,11 +25,16 @@ from perc_jax.batch import PromptBatch
 from perc_jax.config import Config, StageConfig
 from perc_jax.curriculum import Cell, InTurn, Phases, types_of
 from perc_jax.drawing import Draw, SampleInfo
-from perc_jax.prompt import PackedPrompts, pack, unpack
+from perc_jax.prompt import pack
 
 
-class Batch(NamedTuple):
-    """This host's rows of one batch: P is the stage's prompts per step (or the suite's batch) over the hosts."""
+@dataclass(frozen=True)
+class Batch:
+    """This host's rows of one batch: P is the stage's prompts per step (or the suite's batch) over the hosts.
+
+    One object to Grain, so that it travels whole through the worker's pipe. As a tree of arrays it would lie in shared
+    memory, of which a container has 64 MB and a killed run leaves some.
+    """
 
     prompts: PromptBatch
     samples: tuple[SampleInfo, ...]
@@ -39,21 +43,6 @@ class Batch(NamedTuple):
     real: Bool[np.ndarray, " P"]  # False where the last row of a suite is repeated to fill the batch
     dropped: tuple[str, ...]  # why each replaced draft did not fit, with its id
     position: int  # where the stream stands after this batch, over all hosts
-
-
-@dataclass(frozen=True)
-class _Made:
-    """A batch on its way from a worker: one object to Grain, so that it travels whole through the worker's pipe.
-
-    As a tree of arrays it would lie in shared memory, of which a container has 64 MB and a killed run leaves some.
-    """
-
-    packed: PackedPrompts
-    gold: tuple[np.ndarray, ...]
-    real: np.ndarray
-    samples: tuple[SampleInfo, ...]
-    dropped: tuple[str, ...]
-    position: int
 
 
 @dataclass(frozen=True)
@@ -69,19 +58,21 @@ class _Batches:
     def __len__(self) -> int:
         return max(0, -(-(self.stop - self.start) // self.batch))
 
-    def __getitem__(self, number: int) -> _Made:
+    def __getitem__(self, number: int) -> Batch:
         begin = self.start + number * self.batch
         wanted = np.array([begin + row for row in self.rows])
         places = np.minimum(wanted, self.stop - 1)
         made = {place: self.draw.row(place) for place in sorted(set(places.tolist()))}
         rows = [made[place] for place in places.tolist()]
-        gold = tuple(np.stack(parts) for parts in zip(*(row.gold for row in rows), strict=True))
+        gold = [np.stack(parts) for parts in zip(*(row.gold for row in rows), strict=True)]
+        gold_tokens, gold_mask = gold or (None, None)
         dropped = tuple(reason for row in made.values() for reason in row.dropped)
-        return _Made(
-            packed=pack([row.prompt for row in rows]),
-            gold=gold,
-            real=wanted < self.stop,
+        return Batch(
+            prompts=pack([row.prompt for row in rows]),
             samples=tuple(row.info for row in rows),
+            gold_tokens=gold_tokens,
+            gold_mask=gold_mask,
+            real=wanted < self.stop,
             dropped=dropped,
             position=min(begin + self.batch, self.stop),
         )
@@ -99,7 +90,7 @@ class Stream:
         self._count = len(batches)
         self._iterator = iter(_dataset(batches))
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="stream")
-        self._ahead = [self._thread.submit(self._fetch)] if self._count else []
+        self._ahead = [self._thread.submit(next, self._iterator)] if self._count else []
 
     def __len__(self) -> int:
         """Batches that are left."""
@@ -114,23 +105,10 @@ class Stream:
         batch = self._ahead.pop().result()
         self._count -= 1
         if self._count:
-            self._ahead.append(self._thread.submit(self._fetch))
+            self._ahead.append(self._thread.submit(next, self._iterator))
         else:
             self._thread.submit(self._iterator.close)  # workers take a second to end; the caller need not wait
         return batch
-
-    def _fetch(self) -> Batch:
-        made = next(self._iterator)
-        gold_tokens, gold_mask = made.gold or (None, None)
-        return Batch(
-            prompts=unpack(made.packed, self.batches.draw.config.model.vision),
-            samples=made.samples,
-            gold_tokens=gold_tokens,
-            gold_mask=gold_mask,
-            real=made.real,
-            dropped=made.dropped,
-            position=made.position,
-        )
 
     def close(self) -> None:
         """End the workers; batches that are on the way are lost, positions are not."""

@@ -13,9 +13,10 @@ import numpy as np
 import engines
 from engines.answer import Answer
 from engines.base import make_rng
+from perc_jax.batch import PromptBatch
 from perc_jax.config import Config
 from perc_jax.curriculum import InTurn, Phases
-from perc_jax.prompt import CompletionTooLong, PackedPrompts, PromptTooLong, gold_completion, make_row
+from perc_jax.prompt import CompletionTooLong, PromptTooLong, gold_completion, make_row
 from perc_jax.tokenizer import Tokenizer, load
 
 MAX_DRAFTS = 50  # of one position, before the bucket is called too small
@@ -116,7 +117,7 @@ class Draw:
 class Row(NamedTuple):
     """A prompt with its gold completion, and why earlier drafts of its position did not fit."""
 
-    prompt: PackedPrompts
+    prompt: PromptBatch
     gold: tuple[np.ndarray, ...]  # tokens and mask, or nothing
     info: SampleInfo
     dropped: tuple[str, ...]

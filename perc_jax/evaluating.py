@@ -82,7 +82,7 @@ class Examiner:
                     self._screen.say(_proof_of_sight(self._respondent, asked))
                     self._has_seen = True
                 if blind:
-                    asked = asked._replace(prompts=questions.unseen(asked.prompts, self._model.config.model.vision))
+                    asked = asked._replace(prompts=questions.unseen(asked.prompts))
                 new = of_all_hosts(_answered(exam, self._respondent, asked))
                 if records:
                     records.append(new)
@@ -107,13 +107,13 @@ def _answered(exam: Exam, respondent: Respondent, asked: Asked) -> list[Record]:
 def _proof_of_sight(respondent: Respondent, asked: Asked) -> str:
     """Say how much blank and swapped pictures move the first log-probabilities; `RuntimeError` if they do not."""
     true, changes = respondent.first_logprobs(asked.prompts), {}
-    pictures = {"blank": np.zeros_like(asked.prompts.patches)}
+    pictures = {"blank": questions.unseen(asked.prompts, questions.MEAN_COLOUR).pixels}
     if len(set(asked.ids)) > 1:
-        pictures["swapped"] = np.roll(asked.prompts.patches, 1, axis=0)
-    for kind, patches in pictures.items():
-        if np.array_equal(patches, asked.prompts.patches):
+        pictures["swapped"] = np.roll(asked.prompts.pixels, 1, axis=0)
+    for kind, pixels in pictures.items():
+        if np.array_equal(pixels, asked.prompts.pixels):
             continue  # all pictures are alike
-        changes[kind] = float(np.abs(respondent.first_logprobs(asked.prompts._replace(patches=patches)) - true).max())
+        changes[kind] = float(np.abs(respondent.first_logprobs(asked.prompts._replace(pixels=pixels)) - true).max())
         if changes[kind] == 0:
             raise RuntimeError(f"a {kind} picture must change the model's log-probabilities, but it changes nothing")
     moved = " and ".join(f"{change:.2g} ({kind})" for kind, change in changes.items())

@@ -230,5 +230,5 @@ def _scored(verdict: Verdict) -> Scored:
 
 def _print_of(asked: Asked, row: int) -> str:
     found = hashlib.sha256(asked.about[row].question.encode())
-    found.update(np.ascontiguousarray(asked.prompts.patches[row]).tobytes())
+    found.update(np.ascontiguousarray(asked.prompts.pixels[row]).tobytes())
     return found.hexdigest()[:16]

@@ -12,7 +12,7 @@ from typing import Any
 import sentencepiece
 
 from perc_jax import image
-from perc_jax.batch import TokenIds
+from perc_jax.batch import MEAN, STD, TokenIds
 from perc_jax.config import ModelConfig, VisionConfig
 from perc_jax.tokenizer import (
     CHAT_MARKS,
@@ -108,8 +108,8 @@ def processing_files(config: VisionConfig, ids: TokenIds) -> dict[str, str]:
         "patch_size": config.patch_size,
         "temporal_patch_size": config.temporal_patch_size,
         "merge_size": config.spatial_merge_size,
-        "image_mean": list(image.MEAN),
-        "image_std": list(image.STD),
+        "image_mean": list(MEAN),
+        "image_std": list(STD),
         "image_processor_type": "Qwen2VLImageProcessor",
         "processor_class": "Qwen2_5_VLProcessor",
     }

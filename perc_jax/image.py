@@ -1,9 +1,8 @@
 """Pictures as the vision tower reads them: patches in window order, with everything the device needs to index them.
 
 In: uint8 pictures [H,W,3], RGB, or picture files (`open_picture`). Out: `PixelPatches`, uint8 patch slots with rows,
-columns and the place of every merged token, and `normalise`, which turns slots into the float32 values [N,X] of Hugging
-Face's processor, bit for bit. The two are apart because bytes are eight times smaller than values: workers ship bytes.
-Nothing here knows prompts or text.
+columns and the place of every merged token. Bytes go to the device as they are, an eighth of the values that the model
+makes of them there. Nothing here knows prompts or text.
 
 Worked example, 112 x 168 px, 14-px patches, 112-px windows: a grid of 8 x 12 patches. Window 0 is columns 0..7 and
 fills slots 0..63; window 1 is columns 8..11, fills slots 64..95, and slots 96..127 stay empty. Merge units (2 x 2
@@ -18,17 +17,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Bool, Float, Int, UInt8
+from jaxtyping import Bool, Int, UInt8
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from perc_jax.config import VisionConfig
 
-# OpenAI CLIP's statistics, as preprocessor_config.json of Qwen2.5-VL names them.
-MEAN = (0.48145466, 0.4578275, 0.40821073)
-STD = (0.26862954, 0.26130258, 0.27577711)
 MIN_PIXELS, MAX_PIXELS = 3136, 12_845_056  # published with Qwen2.5-VL-Instruct
 MAX_ASPECT = 200
-PATCHES_IN_CACHE = 32  # 75 kB of values
 
 
 class PixelPatches(NamedTuple):
@@ -137,8 +132,8 @@ def patchify(image: UInt8[np.ndarray, "h w 3"], vision: VisionConfig) -> PixelPa
     layout = _layout(rows, columns, merge, vision.window_size // unit)
     # unit row, unit column, patch row, patch column, channel, pixel row, pixel column
     cut = image.reshape(rows, merge, size, columns, merge, size, 3).transpose(0, 3, 1, 4, 6, 2, 5)
-    pixels = np.zeros((layout.count, 3 * size**2), np.uint8)
-    pixels[layout.slots] = cut.reshape(-1, 3 * size**2)
+    pixels = np.zeros((layout.count, vision.patch_bytes), np.uint8)
+    pixels[layout.slots] = cut.reshape(-1, vision.patch_bytes)
     rowcol = np.zeros((layout.count, 2), np.int32)
     rowcol[layout.slots] = layout.rowcol
     real = np.zeros(layout.count, bool)
@@ -146,36 +141,14 @@ def patchify(image: UInt8[np.ndarray, "h w 3"], vision: VisionConfig) -> PixelPa
     return PixelPatches(pixels, rowcol, real, layout.merged, (rows, columns))
 
 
-def normalise(
-    pixels: UInt8[np.ndarray, "*lead B"], real: Bool[np.ndarray, "*lead"], frames: int
-) -> Float[np.ndarray, "*lead X"]:
-    """Turn patch bytes into float32 values, channel-major, the picture repeated as `frames` frames; 0 at padding.
-
-    Every operation is rounded to float32, which gives Hugging Face's value for each of the 256 bytes. A few patches at
-    a time stay in the processor's cache: the process that does this also feeds the device.
-    """
-    lead, area = pixels.shape[:-1], pixels.shape[-1] // 3
-    mean, std = (np.repeat(np.array(of_channel, np.float32), area) for of_channel in (MEAN, STD))
-    patches = pixels.reshape(-1, 3 * area)
-    values = np.empty((len(patches), 3, frames, area), np.float32)
-    for start in range(0, len(patches), PATCHES_IN_CACHE):
-        some = np.divide(patches[start : start + PATCHES_IN_CACHE], np.float32(255), dtype=np.float32)
-        some -= mean
-        some /= std
-        values[start : start + len(some)] = some.reshape(-1, 3, 1, area)
-    if not real.all():
-        values[~real.ravel()] = 0
-    return values.reshape(*lead, 3 * frames * area)
-
-
 def unpatchify(
-    patches: Float[np.ndarray, "N X"],
+    pixels: UInt8[np.ndarray, "N B"],
     rowcol: Int[np.ndarray, "N 2"],
     patch_image: Int[np.ndarray, " N"],
     vision: VisionConfig,
     number: int = 0,
 ) -> UInt8[np.ndarray, "h w 3"]:
-    """Give back picture `number` of a prompt as the model saw it, from the prompt's row of a `PromptBatch`.
+    """Give back picture `number` of a prompt as the model sees it, from the prompt's row of a `PromptBatch`.
 
     Raises `ValueError` if the prompt has no such picture.
     """
@@ -183,10 +156,9 @@ def unpatchify(
     if not chosen.any():
         raise ValueError(f"image number must be in the prompt, got {number}")
     size = vision.patch_size
-    values = np.asarray(patches)[chosen].reshape(-1, 3, vision.temporal_patch_size, size, size)[:, :, 0]
+    cut = np.asarray(pixels)[chosen].reshape(-1, 3, size, size)
     place = np.asarray(rowcol)[chosen]
     rows, columns = place.max(0) + 1
-    scaled = values * np.array(STD, np.float32)[:, None, None] + np.array(MEAN, np.float32)[:, None, None]
     picture = np.zeros((rows, columns, size, size, 3), np.uint8)
-    picture[place[:, 0], place[:, 1]] = np.clip(np.rint(scaled * 255), 0, 255).transpose(0, 2, 3, 1)
+    picture[place[:, 0], place[:, 1]] = cut.transpose(0, 2, 3, 1)
     return picture.transpose(0, 2, 1, 3, 4).reshape(rows * size, columns * size, 3)

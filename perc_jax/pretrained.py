@@ -14,8 +14,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
+from perc_jax.batch import MEAN, STD
 from perc_jax.config import ModelConfig, TextConfig, VisionConfig
-from perc_jax.image import MEAN, STD
 
 MODEL_TYPE = "qwen2_5_vl"
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")

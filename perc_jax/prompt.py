@@ -1,9 +1,8 @@
 r"""A question about pictures as the model reads it: chat text, tokens, M-RoPE positions, patches, in one bucket.
 
 In: pictures uint8 [H,W,3] (any sizes) and a question. Out: a `Prompt` of its own length, and from it one row,
-left-padded to S tokens and right-padded to N patch slots, as `PackedPrompts` with P = 1. Rows are stacked by `pack`
-and turned into the device's `PromptBatch` by `unpack`; between the two, patches are bytes, so that workers ship an
-eighth of what the device reads. Nothing is ever truncated.
+left-padded to S tokens and right-padded to N patch slots, as a `PromptBatch` with P = 1. Rows are stacked by `pack`.
+Nothing is ever truncated.
 
 Worked example, 3 text tokens, a picture of 4 x 6 merge units, 1 text token: positions (time, height, width) of the text
 are 0, 1, 2 on all axes, of the picture 3, 3 + row, 3 + column, of the last text token 3 + max(4, 6) = 9.
@@ -64,19 +63,6 @@ class Prompt(NamedTuple):
     def patches(self) -> int:
         """Patch slots that its pictures take, windows whole."""
         return sum(len(picture.real) for picture in self.pictures)
-
-
-class PackedPrompts(NamedTuple):
-    """`PromptBatch` with patches as bytes, B = 3 * patch_size^2 per slot."""
-
-    tokens: Int[np.ndarray, "P S"]
-    mask: Bool[np.ndarray, "P S"]
-    positions: Int[np.ndarray, "P 3 S"]
-    next_position: Int[np.ndarray, " P"]
-    image_slots: Int[np.ndarray, "P S"]
-    pixels: UInt8[np.ndarray, "P N B"]
-    patch_rowcol: Int[np.ndarray, "P N 2"]
-    patch_image: Int[np.ndarray, "P N"]
 
 
 def chat_text(tokenizer: Tokenizer, question: str, image_count: int = 1, system: str = "") -> str:
@@ -164,7 +150,7 @@ def make_prompt(
 
 def lay_out(
     prompt: Prompt, *, max_tokens: int, max_patches: int, pad: int, vision: VisionConfig, prompt_id: str = ""
-) -> PackedPrompts:
+) -> PromptBatch:
     """Put a prompt into a bucket as one row (P = 1).
 
     Raises `PromptTooLong` if it exceeds the bucket.
@@ -173,14 +159,15 @@ def lay_out(
         raise PromptTooLong(prompt_id, len(prompt.tokens), max_tokens, prompt.patches, max_patches)
     cut = prompt.pictures
     numbers = [np.where(picture.real, number, -1).astype(np.int32) for number, picture in enumerate(cut)]
-    width = 3 * vision.patch_size**2
-    return PackedPrompts(
+    return PromptBatch(
         tokens=_left_padded(prompt.tokens, max_tokens, pad),
         mask=_left_padded(np.ones(len(prompt.tokens), bool), max_tokens, False),
         positions=_left_padded(prompt.positions, max_tokens, 0),
         next_position=np.array([prompt.next_position], np.int32),
         image_slots=_left_padded(prompt.image_slots, max_tokens, -1),
-        pixels=_right_padded([picture.pixels for picture in cut], np.zeros((max_patches, width), np.uint8)),
+        pixels=_right_padded(
+            [picture.pixels for picture in cut], np.zeros((max_patches, vision.patch_bytes), np.uint8)
+        ),
         patch_rowcol=_right_padded([picture.rowcol for picture in cut], np.zeros((max_patches, 2), np.int32)),
         patch_image=_right_padded(numbers, np.full(max_patches, -1, np.int32)),
     )
@@ -194,7 +181,7 @@ def make_row(
     tokenizer: Tokenizer,
     data: DataConfig,
     vision: VisionConfig,
-) -> PackedPrompts:
+) -> PromptBatch:
     """Make one prompt's row (P = 1) in the bucket of `data`, whose instruction follows the question after a line end.
 
     Raises `PromptTooLong` if it exceeds the bucket.
@@ -227,16 +214,9 @@ def _right_padded(parts: Sequence[np.ndarray], padded: np.ndarray) -> np.ndarray
     return padded[None]
 
 
-def pack(rows: Sequence[PackedPrompts]) -> PackedPrompts:
-    """Stack rows of one bucket."""
-    return PackedPrompts(*(np.concatenate(field) for field in zip(*rows, strict=True)))
-
-
-def unpack(packed: PackedPrompts, vision: VisionConfig) -> PromptBatch:
-    """Give the batch that the device reads: patch bytes become float32 values, each frame repeated."""
-    fields = packed._asdict()
-    pixels = fields.pop("pixels")
-    return PromptBatch(patches=images.normalise(pixels, packed.patch_image >= 0, vision.temporal_patch_size), **fields)
+def pack(rows: Sequence[PromptBatch]) -> PromptBatch:
+    """Stack rows of one bucket, of which none has features yet."""
+    return PromptBatch(*(np.concatenate(field) for field in zip(*(row[:-1] for row in rows), strict=True)))
 
 
 def gold_completion(

@@ -19,7 +19,7 @@ from PIL import UnidentifiedImageError
 
 from perc_jax import image as images
 from perc_jax import prompt
-from perc_jax.batch import PromptBatch
+from perc_jax.batch import MEAN, PromptBatch
 from perc_jax.benchmarks import Image
 from perc_jax.config import VisionConfig
 from perc_jax.pretrained import Processor
@@ -27,7 +27,8 @@ from perc_jax.tokenizer import Tokenizer
 
 MIN_PATCHES, MIN_TEXT = 256, 128  # of the smallest bucket
 FULL_TOKENS = 2048  # longer prompts share a device call with fewer others
-GREY = 128  # of all channels of a picture that is not to be seen
+GREY = (128, 128, 128)  # in place of a picture that is not to be seen
+MEAN_COLOUR = tuple(round(255 * mean) for mean in MEAN)  # of which the model makes values next to 0
 
 
 class Reader(NamedTuple):
@@ -140,11 +141,10 @@ def size(key: tuple[int, int], batch: int, multiple: int) -> int:
 
 def rows(questions: Sequence[Question], reader: Reader) -> PromptBatch:
     """Make the prompts of questions of one bucket. Raises `ValueError` for a picture that is not sound."""
-    made = [_row(question, reader) for question in questions]
-    return prompt.unpack(prompt.pack(made), reader.vision)
+    return prompt.pack([_row(question, reader) for question in questions])
 
 
-def _row(question: Question, reader: Reader) -> prompt.PackedPrompts:
+def _row(question: Question, reader: Reader) -> PromptBatch:
     tokens, patches = question.bucket
     pictures = [images.open_picture(_where(picture), picture.read()) for picture in question.images]
     whole = prompt.make_prompt(
@@ -160,8 +160,8 @@ def _row(question: Question, reader: Reader) -> prompt.PackedPrompts:
     )
 
 
-def unseen(prompts: PromptBatch, vision: VisionConfig) -> PromptBatch:
-    """The same prompts with every picture replaced by a uniform grey one (`GREY`) of the same size."""
-    real = prompts.patch_image >= 0
-    grey = np.full((*real.shape, 3 * vision.patch_size**2), GREY, np.uint8)
-    return prompts._replace(patches=images.normalise(grey, real, vision.temporal_patch_size))
+def unseen(prompts: PromptBatch, colour: Sequence[int] = GREY) -> PromptBatch:
+    """The same prompts with every picture replaced by one of the same size and of one colour."""
+    real = prompts.patch_image[..., None] >= 0
+    uniform = np.repeat(np.array(colour, np.uint8), prompts.pixels.shape[-1] // len(colour))
+    return prompts._replace(pixels=np.where(real, uniform, np.uint8(0)))

@@ -88,14 +88,14 @@ def answer(arguments: argparse.Namespace) -> None:
         system=arguments.system,
         **(asked.pixels._asdict() if asked.pixels else {}),
     )
-    packed = prompt.lay_out(
+    batch = prompt.lay_out(
         row,
         max_tokens=_up(len(row.tokens), TOKENS_MULTIPLE),
         max_patches=_up(row.patches, WINDOWS_MULTIPLE * vision.window_patches),
         pad=asked.tokenizer.ids.pad,
         vision=vision,
     )
-    _write(arguments, asked.tokenizer, _sampled(arguments, asked, prompt.unpack(packed, vision)))
+    _write(arguments, asked.tokenizer, _sampled(arguments, asked, batch))
 
 
 def _published(arguments: argparse.Namespace) -> Asked:
@@ -131,7 +131,7 @@ def _sampled(arguments: argparse.Namespace, asked: Asked, batch: Any) -> Any:
     from perc_jax import answering
     from perc_jax.progress import Progress
 
-    way = answering.attention_way(batch.tokens.shape[1], batch.patches.shape[1])
+    way = answering.attention_way(batch.tokens.shape[1], batch.pixels.shape[1])
     config = dataclasses.replace(asked.config, attention=way)
     mesh = answering.decoding_mesh(config.text.num_key_value_heads)
     with Progress(DEADLINE_S) as screen, screen.phase("loading the model"):

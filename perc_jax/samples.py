@@ -1,7 +1,7 @@
 """Samples kept for people to look at: the picture the model saw, its answers, their parse and reward.
 
 `write` puts `samples/<step>_<stage>.json` and its pictures into the workdir; `report` shows them. Pictures are rebuilt
-from the patches that went to the device, so what is shown is what was seen, resizing and padding included.
+from the bytes that went to the device, so what is shown is what was seen, resizing and padding included.
 """
 
 import json
@@ -33,7 +33,7 @@ class Shown(NamedTuple):
 def picture(config: Config, prompts: PromptBatch, row: int) -> UInt8[np.ndarray, "h w 3"]:
     """The first picture of a prompt, as its patches hold it."""
     return image.unpatchify(
-        prompts.patches[row], prompts.patch_rowcol[row], prompts.patch_image[row], config.model.vision
+        prompts.pixels[row], prompts.patch_rowcol[row], prompts.patch_image[row], config.model.vision
     )
 
 

@@ -78,9 +78,8 @@ class Evaluator:
         name = f"{suite}, blind" if blind else suite
         with self._screen.phase(f"evaluating {name}"), self._screen.bar(name, count) as advance:
             for batch in stream:
-                if blind:
-                    batch = batch._replace(prompts=questions.unseen(batch.prompts, self._config.model.vision))
-                completions = self._programs.greedy(params, batch.prompts)
+                prompts = questions.unseen(batch.prompts) if blind else batch.prompts
+                completions = self._programs.greedy(params, prompts)
                 texts = [
                     self._tokens.decode(row[0, keep[0]].tolist())
                     for row, keep in zip(completions.tokens, completions.mask, strict=True)
@@ -92,7 +91,7 @@ class Evaluator:
                 items += new
                 for row in np.flatnonzero(batch.real)[: self._config.evaluation.shown - len(shown)].tolist():
                     answers = samples.answers([texts[row]], [verdicts[row]], completions.ended[row])
-                    seen = samples.picture(self._config, batch.prompts, row)
+                    seen = samples.picture(self._config, prompts, row)
                     shown.append(samples.Shown(batch.samples[row], seen, answers, suite))
                 advance(len(new))
         return items, shown
@@ -108,12 +107,11 @@ def proof_of_sight(config: Config, programs: Programs, score: Score, params: Any
     """
     with _stream(config, "test_a", config.evaluation.batch) as stream:
         prompts = next(stream).prompts
-    pictures = {
-        "true": prompts.patches,
-        "blank": np.zeros_like(prompts.patches),
-        "swapped": np.roll(prompts.patches, 1, axis=0),
+    shown = {
+        "true": prompts,
+        "blank": questions.unseen(prompts, questions.MEAN_COLOUR),
+        "swapped": prompts._replace(pixels=np.roll(prompts.pixels, 1, axis=0)),
     }
-    shown = {name: prompts._replace(patches=patches) for name, patches in pictures.items()}
     published = programs.publish(params)
     sampled = {name: programs.greedy(published, seen) for name, seen in shown.items()}
     answers = sampled["true"]

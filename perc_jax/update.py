@@ -104,7 +104,7 @@ def make_encode(config: ModelConfig) -> Callable[[Any, PromptBatch], Float[Array
     """Build `encode(params, prompts) -> features`: what the update's forward pass would make of the pictures."""
 
     def encode(params: Any, prompts: PromptBatch) -> Float[Array, "P M D"]:
-        return bind(config, params).encode_images(prompts.patches, prompts.patch_rowcol, prompts.patch_image)
+        return bind(config, params).encode_images(prompts.pixels, prompts.patch_rowcol, prompts.patch_image)
 
     return encode
 

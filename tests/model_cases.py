@@ -13,7 +13,7 @@ from typing import NamedTuple
 import jax
 import numpy as np
 
-from perc_jax.batch import PromptBatch
+from perc_jax.batch import MEAN, STD, PromptBatch
 from perc_jax.config import ModelConfig, TextConfig, VisionConfig
 from perc_jax.model import abstract_params
 from perc_jax.model.params import from_hf, to_hf
@@ -122,7 +122,7 @@ CASES = {
     # exact and the approximate GELU differ most against their own size; pictures large enough for wide angles.
     "faint": fitted(
         small_config(layers=2, depth=2, full=(1,)),
-        [[4, (12, 10), 3], [2, (6, 4), 2, (10, 6), 5], [8]],
+        [[5, (12, 10), 3], [2, (6, 4), 2, (10, 6), 5], [8]],
         changes=(
             (r"embed_tokens", 0.025, 0),
             (r"model.norm", 20, 0),  # the head is the embedding: bring logits back to order one
@@ -198,6 +198,13 @@ def hf_index(rowcol: np.ndarray, columns: int) -> np.ndarray:
     return ((row // 2) * (columns // 2) + col // 2) * 4 + (row % 2) * 2 + col % 2
 
 
+def published_values(pixels: np.ndarray, frames: int = 2) -> np.ndarray:
+    """Float32 values [patches, X] of patches' bytes [patches, B], as Hugging Face's processor rounds them."""
+    shown = np.divide(pixels.reshape(len(pixels), 3, 1, -1), np.float32(255), dtype=np.float32)
+    mean, std = (np.array(x, np.float32)[:, None, None] for x in (MEAN, STD))
+    return np.repeat((shown - mean) / std, frames, axis=2).reshape(len(pixels), -1)
+
+
 class Built(NamedTuple):
     """A batch for us, and the same pictures in Hugging Face's form."""
 
@@ -208,7 +215,7 @@ class Built(NamedTuple):
 
 
 def build(case: Case, seed: int) -> Built:
-    """Draw tokens and patches for the case's prompts; padding slots get loud junk, so that a leak shows."""
+    """Draw tokens and pixels for the case's prompts; padding slots get loud junk, so that a leak shows."""
     draws = Draws(seed)
     vision, count = case.config.vision, len(case.prompts)
     side = vision.window_size // vision.patch_size
@@ -218,7 +225,7 @@ def build(case: Case, seed: int) -> Built:
         positions=np.zeros((count, 3, case.tokens), np.int32),
         next_position=np.zeros(count, np.int32),
         image_slots=np.full((count, case.tokens), -1, np.int32),
-        patches=draws.real(count, case.patches, vision.patch_values) * 30,
+        pixels=draws.whole(0, 256, count, case.patches, vision.patch_bytes).astype(np.uint8),
         patch_rowcol=np.zeros((count, case.patches, 2), np.int32),
         patch_image=np.full((count, case.patches), -1, np.int32),
     )
@@ -233,10 +240,10 @@ def build(case: Case, seed: int) -> Built:
                 at += part
                 continue
             rowcol, real = window_layout(part, side)
-            pixel = draws.real(part[0] * part[1], vision.patch_values)
+            pixel = draws.whole(0, 256, part[0] * part[1], vision.patch_bytes).astype(np.uint8)
             order = hf_index(rowcol, part[1])
             run = slice(used, used + len(real))
-            batch.patches[p, run] = np.where(real[:, None], pixel[order], batch.patches[p, run])
+            batch.pixels[p, run] = np.where(real[:, None], pixel[order], batch.pixels[p, run])
             batch.patch_rowcol[p, run] = rowcol
             batch.patch_image[p, run] = np.where(real, image, -1)
             slot_of = {
@@ -247,7 +254,7 @@ def build(case: Case, seed: int) -> Built:
                     tokens.append(IMAGE_ID)
                     slots.append(slot_of[2 * row, 2 * col])
                     positions.append((at, at + row, at + col))
-            pixels.append(pixel), grids.append(part), owners.append(p)
+            pixels.append(published_values(pixel)), grids.append(part), owners.append(p)
             at, used, image = at + max(part) // 2, used + len(real), image + 1
         start = case.tokens - len(tokens)
         batch.tokens[p, start:], batch.mask[p, start:], batch.image_slots[p, start:] = tokens, True, slots

@@ -99,7 +99,7 @@ def forward(given: Inputs) -> Answers:
     def run(params, batch):
         model = bind(config, params)
         with recorded_scans() as vision:
-            features = model.encode_images(batch.patches, batch.patch_rowcol, batch.patch_image)
+            features = model.encode_images(batch.pixels, batch.patch_rowcol, batch.patch_image)
         with recorded_scans() as text:
             hidden = model.forward(batch, given.completions, features=features)
         return features, vision, text, [model.logits(x) for x in hidden]

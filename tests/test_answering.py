@@ -75,7 +75,7 @@ def test_the_first_logprob_needs_no_decoding_and_sees_the_picture(programs, para
     found = respondent.first_logprobs(batch.prompts)
     own = programs.greedy(params, batch.prompts).logprobs[:, 0, 0]
     np.testing.assert_allclose(found, own, atol=1e-5)
-    blank = batch.prompts._replace(patches=np.zeros_like(batch.prompts.patches))
+    blank = batch.prompts._replace(pixels=np.zeros_like(batch.prompts.pixels))
     assert np.abs(respondent.first_logprobs(blank) - found).max() > 0
 
 

@@ -145,7 +145,7 @@ def test_a_config_is_json_and_back() -> None:
 def test_derived_sizes_at_the_published_numbers() -> None:
     vision = replace(VISION, window_size=112)
     assert vision.window_patches == 64
-    assert vision.patch_values == 1176
+    assert (vision.patch_bytes, vision.patch_values) == (588, 1176)
 
 
 def test_debug_config_is_the_default() -> None:

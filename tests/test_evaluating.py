@@ -65,14 +65,14 @@ class Oracle(Respondent):
             raise InterruptedError("the moment of the kill")
         self.left -= 1
         self.asked += sorted(set(ids))
-        seen = prompts.patches.min(axis=(1, 2))
+        seen = prompts.pixels.max(axis=(1, 2))
         return [
             [Reply(self.answer(name, k, float(light)), 3, True) for k in range(self.samples)]
             for name, light in zip(ids, seen, strict=True)
         ]
 
     def first_logprobs(self, prompts):
-        return prompts.patches.mean(axis=(1, 2))
+        return prompts.pixels.mean(axis=(1, 2))
 
 
 class NoPrograms(Programs):
@@ -203,7 +203,7 @@ def test_blind_tells_how_much_needs_the_picture(folder):
 
     def answer(name: str, k: int, light: float) -> str:
         seed = int(name.partition("_")[0])
-        return rf"<answer>\boxed{{{seed}.5}}</answer>" if seed % 2 == 0 or light < -0.5 else "no idea"
+        return rf"<answer>\boxed{{{seed}.5}}</answer>" if seed % 2 == 0 or light < 64 else "no idea"
 
     exam = exam_of(folder)
     with Progress(60.0, quiet=True):

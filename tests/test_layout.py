@@ -30,7 +30,7 @@ def gradient_text(mesh) -> str:
         rows(3, TOKENS),
         rows(),
         rows(TOKENS),
-        rows(PATCHES, CONFIG.vision.patch_values, dtype=jnp.float32),
+        rows(PATCHES, CONFIG.vision.patch_bytes, dtype=jnp.uint8),
         rows(PATCHES, 2),
         rows(PATCHES),
     )

@@ -37,7 +37,7 @@ def forward(params, batch, completions):
 
 @compiled
 def encode(params, batch):
-    return bind(CONFIG, params).encode_images(batch.patches, batch.patch_rowcol, batch.patch_image)
+    return bind(CONFIG, params).encode_images(batch.pixels, batch.patch_rowcol, batch.patch_image)
 
 
 def losses(remat="none"):
@@ -119,7 +119,7 @@ def test_padding_and_company_change_nothing(params, batch, completions):
         positions=grow(batch.positions, left, fill=90),
         next_position=batch.next_position,
         image_slots=grow(batch.image_slots, left, fill=-1),
-        patches=np.concatenate([batch.patches, 99 * rng.normal(size=(3, slots, 96)).astype(np.float32)], axis=1),
+        pixels=np.concatenate([batch.pixels, rng.integers(0, 256, (3, slots, 48), np.uint8)], axis=1),
         patch_rowcol=np.pad(batch.patch_rowcol, [(0, 0), (0, slots), (0, 0)], constant_values=40),
         patch_image=grow(batch.patch_image, after=slots, fill=-1),
     )
@@ -150,7 +150,7 @@ def test_no_completion_and_given_features(params, batch, completions):
     assert answer.shape == (3, GROUP, 0, CONFIG.text.hidden_size)
     assert relative(prompt[batch.mask], wanted[batch.mask]) <= 1e-5
     features = encode(params, batch)
-    blind = batch._replace(patches=np.zeros_like(batch.patches))
+    blind = batch._replace(pixels=np.zeros_like(batch.pixels))
     again, _ = compiled(lambda p, b, c, f: bind(CONFIG, p).forward(b, c, features=f))(
         params, blind, completions, features
     )
@@ -174,11 +174,11 @@ def test_positions_and_pictures_matter(params, batch, completions):
     """One-dimensional positions, swapped images, and an image turned round all change what the model says."""
     _, wanted = forward(params, batch, completions)
     flat = np.broadcast_to(np.maximum(np.cumsum(batch.mask, axis=1) - 1, 0)[:, None], batch.positions.shape)
-    swapped = batch.patches.copy()
-    swapped[0] = batch.patches[1]
+    swapped = batch.pixels.copy()
+    swapped[0] = batch.pixels[1]
     for change in (
         {"positions": flat.astype(np.int32)},
-        {"patches": swapped},
+        {"pixels": swapped},
         {"patch_rowcol": batch.patch_rowcol[..., ::-1].copy()},
     ):
         _, answer = forward(params, batch._replace(**change), completions)
@@ -193,11 +193,11 @@ def test_windows_and_images_keep_to_themselves(params, batch):
 
     def reach(config, slot):
         encode = compiled(
-            lambda p, patches: bind(config, p).encode_images(patches, batch.patch_rowcol, batch.patch_image)
+            lambda p, pixels: bind(config, p).encode_images(pixels, batch.patch_rowcol, batch.patch_image)
         )
-        patches = batch.patches.copy()
-        patches[1, slot] += 1
-        change = np.abs(np.asarray(encode(params, patches)) - np.asarray(encode(params, batch.patches)))
+        pixels = batch.pixels.copy()
+        pixels[1, slot] ^= 128
+        change = np.abs(np.asarray(encode(params, pixels)) - np.asarray(encode(params, batch.pixels)))
         return set(np.flatnonzero(real & (change[1].max(axis=-1) > 1e-6))), change[[0, 2]].max()
 
     # Prompt 1: image 0 is 6x4 patches, two windows of slots 0..15 and 16..31 (8 real); image 1 fills slots 32..47.

@@ -19,6 +19,7 @@ from parity import TEMPERATURE, Inputs, errors, forward, greedy, inputs
 from perc_jax import rollout, sampling
 from perc_jax.model import dense, layers, qwen2_5_vl, text, vision
 from perc_jax.model.params import from_hf
+from perc_jax.model.pixels import values
 from perc_jax.update import make_score
 
 TIMES = 10  # a fault is at least this many times beyond the limit
@@ -118,6 +119,25 @@ def vision_eps_too_large(patch: pytest.MonkeyPatch, given: Inputs) -> None:
     patch.setattr(vision, "VISION_EPS", 1e-5)
 
 
+def frames_before_channels(patch: pytest.MonkeyPatch, given: Inputs) -> None:
+    """A patch is laid out frame by frame; the published kernel reads it channel by channel."""
+
+    def wrong(pixels, patch_image, frames):
+        *lead, width = (right := values(pixels, patch_image, frames)).shape
+        return jnp.moveaxis(right.reshape(*lead, 3, frames, -1), -3, -2).reshape(*lead, width)
+
+    patch.setattr(qwen2_5_vl, "values", wrong)
+
+
+def colours_in_reverse(patch: pytest.MonkeyPatch, given: Inputs) -> None:
+    def wrong(pixels, patch_image, frames):
+        return values(
+            pixels.reshape(*pixels.shape[:-1], 3, -1)[..., ::-1, :].reshape(pixels.shape), patch_image, frames
+        )
+
+    patch.setattr(qwen2_5_vl, "values", wrong)
+
+
 def windows_that_slide(patch: pytest.MonkeyPatch, given: Inputs) -> None:
     """A patch sees the patches within one window's length of it in window order, instead of its own window."""
     right, window = dense.same_segment, given.config.vision.window_patches
@@ -214,6 +234,8 @@ INPUT_FAULTS = {
     text_eps_of_the_class_default: "faint",
 }
 CODE_FAULTS = {
+    "frames before channels": (frames_before_channels, "grouped"),
+    "colours in reverse": (colours_in_reverse, "grouped"),
     "windows that slide": (windows_that_slide, "grouped"),
     "every vision block windowed": (every_vision_block_windowed, "grouped"),
     "approximate GELU": (approximate_gelu, "faint"),

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from engines.answer import Answer
 from perc_jax import prompt as prompts
+from perc_jax.batch import PromptBatch
 from perc_jax.config import DataConfig, VisionConfig
 from perc_jax.image import patchify, unpatchify
 from perc_jax.tokenizer import IMAGE_PAD, VIDEO_PAD, VISION_END, VISION_START, load
@@ -27,7 +28,7 @@ def picture(units: tuple[int, int], seed: int = 0) -> np.ndarray:
     return np.random.default_rng(seed).integers(0, 256, size, dtype=np.uint8)
 
 
-def make(pictures: list[np.ndarray], question: str = "How many?", data: DataConfig = DATA) -> prompts.PackedPrompts:
+def make(pictures: list[np.ndarray], question: str = "How many?", data: DataConfig = DATA) -> PromptBatch:
     return prompts.make_row("p1", pictures, question, tokenizer=TOKENIZER, data=data, vision=VISION)
 
 
@@ -87,16 +88,16 @@ def test_positions_equal_the_published_ones(rope_index):
 def test_a_row_is_whole(units):
     pictures = [picture(u, seed) for seed, u in enumerate(units)]
     row = make(pictures, "How many?")
-    batch = prompts.unpack(prompts.pack([row, row]), VISION)
+    batch = prompts.pack([row, row])
     assert batch.mask[0, -1] and (np.diff(batch.mask[0].astype(int)) >= 0).all()  # left-padded
-    assert (batch.tokens[0] == batch.tokens[1]).all() and batch.patches.dtype == np.float32
+    assert (batch.tokens[0] == batch.tokens[1]).all() and batch.pixels.dtype == np.uint8
     is_image = batch.tokens[0] == TOKENIZER.ids.image
     slots = batch.image_slots[0]
     assert (slots[~is_image] == -1).all() and len(set(slots[is_image])) == is_image.sum()
     assert (batch.patch_image[0].reshape(-1, 4)[slots[is_image]] >= 0).all()
     assert sorted(set(batch.patch_image[0].tolist()) - {-1}) == list(range(len(units)))
     for number, wanted in enumerate(pictures):
-        given_back = unpatchify(batch.patches[0], batch.patch_rowcol[0], batch.patch_image[0], VISION, number)
+        given_back = unpatchify(batch.pixels[0], batch.patch_rowcol[0], batch.patch_image[0], VISION, number)
         assert (given_back == wanted).all()
 
 

@@ -117,9 +117,9 @@ def test_a_plan_asks_each_question_once_in_batches_of_one_bucket(buckets, batch,
 def test_an_unseen_picture_is_a_grey_one_of_the_same_size(tmp_path):
     seen = measured("Which is it?", save(tmp_path, 90, 140), save(tmp_path, 60, 60, "b.png", seed=1))
     for name, size in (("grey_a.png", (140, 90)), ("grey_b.png", (60, 60))):
-        Pictures.new("RGB", size, (GREY,) * 3).save(tmp_path / name)
+        Pictures.new("RGB", size, GREY).save(tmp_path / name)
     grey = measured("Which is it?", Image(tmp_path / "grey_a.png"), Image(tmp_path / "grey_b.png"))
-    made, wanted = questions.unseen(questions.rows([seen], READER), REAL), questions.rows([grey], READER)
+    made, wanted = questions.unseen(questions.rows([seen], READER)), questions.rows([grey], READER)
     for mine, theirs in zip(made, wanted, strict=True):
         np.testing.assert_array_equal(mine, theirs)
 
@@ -133,5 +133,5 @@ def test_pictures_in_a_parquet_file_are_read_like_files(tmp_path):
     cell = Image(tmp_path / "a.parquet", 0, "image")
     assert measured("Which?", cell)._replace(images=()) == measured("Which?", file)._replace(images=())
     one, other = (questions.rows([measured("Which?", picture)], READER) for picture in (cell, file))
-    np.testing.assert_array_equal(one.patches, other.patches)
+    np.testing.assert_array_equal(one.pixels, other.pixels)
     assert Pictures.open(io.BytesIO(cell.read())).size == (120, 80)

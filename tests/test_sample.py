@@ -124,11 +124,11 @@ def test_an_end_token_of_the_folder_ends_the_answer(capsys, model, tmp_path):
 def test_a_seed_gives_its_answer_again(model):
     config, tokenizer = pretrained.model_config(model[0]), load(str(model[0]))
     prompt = prompts.make_prompt([], "Why?", tokenizer=tokenizer, vision=config.vision)
-    packed = prompts.lay_out(prompt, max_tokens=64, max_patches=0, pad=tokenizer.ids.pad, vision=config.vision)
+    batch = prompts.lay_out(prompt, max_tokens=64, max_patches=0, pad=tokenizer.ids.pad, vision=config.vision)
     mesh = answering.decoding_mesh(config.text.num_key_value_heads)
     params = answering.published_params(model[0], config, mesh)
     answer = answering.make_answer(config, tokenizer.ids, mesh, max_tokens=6, temperature=1.5)
-    once, again, other = (list(answer(params, prompts.unpack(packed, config.vision), seed)) for seed in (1, 1, 2))
+    once, again, other = (list(answer(params, batch, seed)) for seed in (1, 1, 2))
     assert once == again and once != other and len(once) <= 6
 
 
@@ -160,7 +160,7 @@ def test_options_reach_the_sampler_and_a_file_gets_the_result(capsys, monkeypatc
     assert (asked["temperature"], asked["max_tokens"], asked["seed"]) == (1.5, 6, 7)
     assert asked["config"].dtype == "bfloat16"  # as published
     batch = asked["batch"]
-    assert batch.tokens.shape[1] % 64 == 0 and batch.patches.shape[1] % (4 * SMALL.vision.window_patches) == 0
+    assert batch.tokens.shape[1] % 64 == 0 and batch.pixels.shape[1] % (4 * SMALL.vision.window_patches) == 0
     assert [(batch.patch_image == number).sum() for number in (0, 1)] == [8, 8]  # of the folder's processor: 28 x 56 px
 
 

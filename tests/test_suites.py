@@ -39,7 +39,7 @@ class Oracle(Programs):
         self.asked += len(prompts.tokens)
         shape = (len(prompts.tokens), 1, LENGTH)
         tokens, mask = np.zeros(shape, np.int32), np.zeros(shape, bool)
-        for row, picture in enumerate(prompts.patches):
+        for row, picture in enumerate(prompts.pixels):
             answer = TOKENS.encode(self.answers.get(picture.tobytes(), "no idea"))
             ids = [*answer[: LENGTH - 1], TOKENS.ids.ends[0]]
             tokens[row, 0, : len(ids)], mask[row, 0, : len(ids)] = ids, True
@@ -51,7 +51,7 @@ def known(config, suite: str) -> dict[bytes, str]:
     answers = {}
     with data.suite(config, suite, COUNT) as stream:
         for batch in stream:
-            for picture, info in zip(batch.prompts.patches, batch.samples, strict=True):
+            for picture, info in zip(batch.prompts.pixels, batch.samples, strict=True):
                 answers[picture.tobytes()] = rf"<answer>\boxed{{{info.answer.text()}}}</answer>"
     return answers
 
@@ -102,7 +102,7 @@ class Eye(Programs):
 
     def greedy(self, params, prompts):
         logprobs = np.zeros((len(prompts.tokens), 1, LENGTH), np.float32)
-        logprobs[:, 0, 0] = self.sampler(prompts.patches)
+        logprobs[:, 0, 0] = self.sampler(prompts.pixels)
         seen = np.zeros(logprobs.shape, bool)
         seen[:, :, 0] = True
         return Completions(seen.astype(np.int32), logprobs, seen, seen[:, :, 0])
@@ -111,8 +111,8 @@ class Eye(Programs):
         return lambda params, prompts, tokens: Eye(self.trainer, None).greedy(params, prompts).logprobs
 
 
-def brightness(patches):
-    return patches.mean(axis=(1, 2))
+def brightness(pixels):
+    return pixels.mean(axis=(1, 2))
 
 
 @pytest.mark.parametrize("who", ["sampler", "trainer"])
@@ -124,6 +124,6 @@ def test_a_model_that_sees_is_told_from_one_that_does_not(config, who):
     changes = proof(brightness)
     assert len(changes) == 4 and min(changes.values()) > 0
     with pytest.raises(RuntimeError, match=f"a blank picture must change the {who}'s"):
-        proof(lambda patches: 0)
+        proof(lambda pixels: 0)
     with pytest.raises(RuntimeError, match=f"a swapped picture must change the {who}'s"):
-        proof(lambda patches: patches.any())
+        proof(lambda pixels: (pixels != pixels[:, :1]).any())  # whether they are of one colour

@@ -253,12 +253,12 @@ def test_updates_raise_the_probability_of_what_was_rewarded(params):
 
 
 def test_a_frozen_tower_is_not_asked_again(params):
-    """What it made of the pictures for the rollout takes the place of the update's own: the patches are not read."""
+    """What it made of the pictures for the rollout takes the place of the update's own: the pixels are not read."""
     batch, loss = train_batch(), make_loss(CONFIG, IDS, kind="grpo", temperature=1.0)
     gradient = compiled(functools.partial(make_gradient(loss, ("^vision/",)), width=WIDTH))
     wanted, sums = gradient(params, batch, np.float32(9))
     seen = batch.prompts._replace(features=compiled(make_encode(CONFIG))(params, batch.prompts))
-    seen = seen._replace(patches=np.full_like(seen.patches, np.nan))
+    seen = seen._replace(pixels=255 - seen.pixels)
     found, other = gradient(params, batch._replace(prompts=seen), np.float32(9))
     assert_gradients_close(found, wanted, 1e-6)
     np.testing.assert_allclose(other, sums, rtol=1e-6)

@@ -15,13 +15,14 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 from flax import nnx
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Int, UInt8
 
 from perc_jax.batch import Array, PromptBatch
 from perc_jax.config import ModelConfig
 from perc_jax.model import attention, layout, low_rank
 from perc_jax.model.cache import Stored
 from perc_jax.model.layers import Remat
+from perc_jax.model.pixels import values
 from perc_jax.model.text import TextModel
 from perc_jax.model.vision import VisionTower
 
@@ -39,16 +40,17 @@ class Qwen2_5_VL(nnx.Module):
 
     def encode_images(
         self,
-        patches: Float[Array, "P N X"],
+        pixels: UInt8[Array, "P N B"],
         patch_rowcol: Int[Array, "P N 2"],
         patch_image: Int[Array, "P N"],
         *,
         remat: Remat = "none",
     ) -> Float[Array, "P M D"]:
         """Turn patches in window order into M = N / merge_size^2 features; those of padding slots are finite."""
-        if patches.shape[1] == 0:  # a bucket for text only; reductions over no patch have no value
-            return jnp.zeros((patches.shape[0], 0, self.text.config.hidden_size), self.dtype)
-        return self.vision(patches.astype(self.dtype), patch_rowcol, patch_image, remat=remat)
+        if pixels.shape[1] == 0:  # a bucket for text only; reductions over no patch have no value
+            return jnp.zeros((pixels.shape[0], 0, self.text.config.hidden_size), self.dtype)
+        patches = values(pixels, patch_image, self.vision.config.temporal_patch_size).astype(self.dtype)
+        return self.vision(patches, patch_rowcol, patch_image, remat=remat)
 
     def embed(
         self,
@@ -143,7 +145,7 @@ class Qwen2_5_VL(nnx.Module):
     def _features(self, prompts: PromptBatch, remat: Remat) -> Float[Array, "P M D"]:
         if prompts.features is not None:
             return prompts.features
-        return self.encode_images(prompts.patches, prompts.patch_rowcol, prompts.patch_image, remat=remat)
+        return self.encode_images(prompts.pixels, prompts.patch_rowcol, prompts.patch_image, remat=remat)
 
 
 def init_params(config: ModelConfig, key: Array) -> Params:
