@@ -29,7 +29,7 @@ import dataclasses
 from configs.smoke_cpu import get_config as smoke
 from perc_jax.config import EvaluationConfig, RolloutConfig
 
-WIDTHS = (384, 480, 576, 704, 896, 1152)
+WIDTHS = (320, 384, 432, 480, 528, 592, 656, 736, 832, 1024)
 
 def get_config():
     config = smoke()
@@ -38,7 +38,7 @@ def get_config():
     still = dataclasses.replace(grpo.optimizer, learning_rate=1e-9)
     reward = dataclasses.replace(grpo.reward, control="random")
     grpo = dataclasses.replace(
-        grpo, steps=6, prompts_per_step=32, group_size=8, micro_batches=8, row_widths=WIDTHS, optimizer=still,
+        grpo, steps=6, prompts_per_step=32, group_size=8, micro_batches=32, row_widths=WIDTHS, optimizer=still,
         reward=reward)
     return dataclasses.replace(
         config, name="geometric", rollout=rollout, stages=(grpo,), evaluation=EvaluationConfig(suites=(), samples=()))
@@ -67,7 +67,7 @@ def geometric(key: jax.Array) -> dict:
 @pytest.mark.slow
 def test_hardly_anything_waits_or_is_padded(tmp_path, monkeypatch):
     pytest.importorskip("transformers")
-    monkeypatch.setattr(whole_runs, "LIMIT_S", 1200)  # programs for seven widths, on a busy machine
+    monkeypatch.setattr(whole_runs, "LIMIT_S", 1200)  # programs for eleven widths, on a busy machine
     folder = write_small_files(tmp_path / "model", MODEL)
     weights.save_params(folder, MODEL, geometric(jax.random.key(3)), "float32")
     (tmp_path / "config.py").write_text(CONFIG)
