@@ -70,12 +70,12 @@ def test_a_group_row_is_its_completions_in_separate_rows(params, batch, completi
     assert_close(gradient, wanted)
 
 
-@pytest.mark.parametrize("remat", ["block", "dots"])
-def test_remat_changes_no_gradient(remat, params, batch, completions):
+@pytest.mark.parametrize(("remat", "limit"), [("block", 1e-5), ("dots", 3e-5)])
+def test_remat_changes_no_gradient(remat, limit, params, batch, completions):
+    """But for rounding: stored products are fused with others."""
     share = np.ones(3, np.float32)
     wanted = LOSS(params, batch, completions, share)[1]
-    # Rounding: other products are fused.
-    assert_close(losses(remat)(params, batch, completions, share)[1], wanted, 3e-5)
+    assert_close(losses(remat)(params, batch, completions, share)[1], wanted, limit)
 
 
 def test_prefill_and_decode_are_the_forward_pass(params, batch, completions):

@@ -51,7 +51,7 @@ class VisionAttention(nnx.Module):
         def in_images(q, k, v):
             return same_segment(self.way, q, k, v, image)
 
-        # Checkpointed: without it, the scan would store both branches' scores for every block, [N, N] ones included.
+        # Checkpointed: without it, the scan would store what both branches read and give, for every block.
         out = jax.lax.cond(whole_image, jax.checkpoint(in_images), jax.checkpoint(in_windows), q, k, v)
         return self.output(out.reshape(x.shape))
 
