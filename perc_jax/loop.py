@@ -101,6 +101,8 @@ class Run:
                 self.drawn = {}
             state = self._run_stage(index, state, first, verifier, evaluator)
             self._evaluate(evaluator, state, self.config.stages[index].name, index + 1)
+        with self.screen.phase("checkpoint"):
+            self.checkpoints.wait()
         self.screen.say(f"peak memory of all processes {peak_rss_bytes() / 2**30:.2f} GB")
 
     def _fresh(self) -> TrainState:
@@ -173,6 +175,7 @@ class Run:
                 else:
                     state, device, found = self._sft_step(programs, state, prompts, batch)
                 pending = self._flush(pending)
+                self.checkpoints.raise_failure()
                 recompiles = self.compiles.count - compiled
                 host |= found | {"train/recompiles": recompiles} | self.idle.finish()
                 pending = Pending(step, stage.name, device, host | self.timer.finish())
@@ -278,7 +281,7 @@ class Run:
             )
 
     def _save(self, state: TrainState, place: Place, stream: Supply) -> None:
-        """Write a checkpoint of everything that the rest of the run depends on."""
+        """Begin to write a checkpoint of everything that the rest of the run depends on, beside the next steps."""
         position = {"stage": place.stage, "step": place.step} | stream.stored()
         self.checkpoints.save(int(state.step), state, position, to_dict(self.config))
         self._write_facts()
@@ -320,8 +323,9 @@ class Run:
             write_whole(self.folder / "run.json", json.dumps(facts))
 
     def close(self) -> None:
-        """Close the files."""
-        self.checkpoints.close()
+        """Finish the checkpoint under way and close the files."""
+        with self.screen.phase("checkpoint"):
+            self.checkpoints.close()
         self.metrics.close()  # last: on a full disk it fails
 
 

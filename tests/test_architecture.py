@@ -27,7 +27,7 @@ ROOMS = {
     "host": "data drawing prompt image questions pretrained hf_files tokenizer reward workers curriculum benchmarks",
     "device": "model rollout update grpo sft lora optimizer sharding hosts sampling policy blueprints programs weights "
     "blueprint rollout_blueprints generation slots",
-    "io": "checkpoint metrics progress files records interrupts",
+    "io": "checkpoint digests metrics progress files records interrupts",
     "program": "cli train loop rewarded groups supply samples evaluate evaluating compare suites sample answering "
     "subject exams grade grading score export hf_folder bench bench_case bench_figures bench_machine "
     "bench_ours bench_peer bench_plot bench_run bench_table peer_service peer_transformers peer_trl "

@@ -1,5 +1,6 @@
-"""Checkpoints: bit-exact, atomic under SIGKILL, damage found and skipped, clear errors."""
+"""Checkpoints: bit-exact, beside the next steps, atomic under SIGKILL, damage found and skipped, clear errors."""
 
+import errno
 import json
 import os
 import shutil
@@ -7,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from typing import NamedTuple
 
@@ -16,6 +18,7 @@ import numpy as np
 import pytest
 from jax.sharding import NamedSharding, PartitionSpec
 
+from perc_jax import digests
 from perc_jax.checkpoint import Checkpoints, first_difference
 
 CONFIG = {"model": {"text": {"hidden_size": 64, "mrope_section": (2, 3, 3)}}, "data": {"tokenizer": "debug"}}
@@ -48,6 +51,7 @@ def save_two(workdir):
     states = {step: make_state(step) for step in (10, 20)}
     for step, state in states.items():
         checkpoints.save(step, state, {"stage": 0, "step": step}, CONFIG)
+    checkpoints.wait()
     return checkpoints, states
 
 
@@ -60,6 +64,7 @@ def test_round_trip_is_bit_exact_and_keeps_the_newest(tmp_path):
     assert checkpoints.restore(make_state(), CONFIG) is None
     for step in (1, 2, 3):
         checkpoints.save(step, make_state(step), {"step": step, "curriculum": [0.5, step]}, CONFIG)
+    checkpoints.wait()
     assert checkpoints.steps() == [2, 3]
     state, position = checkpoints.restore(make_state(), CONFIG)
     assert same_bits(state, make_state(3))
@@ -67,6 +72,47 @@ def test_round_trip_is_bit_exact_and_keeps_the_newest(tmp_path):
     assert position == {"step": 3, "curriculum": [0.5, 3]}
     assert checkpoints.config()["data"] == CONFIG["data"]
     checkpoints.wait()
+    checkpoints.close()
+
+
+@pytest.mark.parametrize("devices", [1, 8])
+def test_the_state_may_be_donated_while_it_is_written(tmp_path, monkeypatch, devices):
+    """Three updates in place behind a write that cannot end before them; what is restored is the state of before."""
+    rows = NamedSharding(jax.make_mesh((devices,), ("fsdp",), devices=jax.devices()[:devices]), PartitionSpec("fsdp"))
+    update = jax.jit(lambda tree: jax.tree.map(lambda leaf: 2 * leaf + 1, tree), donate_argnums=0)
+    state = update(jax.device_put({"w": np.arange(4096, dtype=np.float32), "mu": np.ones((64, 8))}, rows))
+    wanted = jax.tree.map(np.array, state)
+    updated, gather = threading.Event(), digests.gather
+    monkeypatch.setattr(digests, "gather", lambda *folders: updated.wait(60) and gather(*folders))
+    checkpoints = Checkpoints(str(tmp_path), keep=1)
+    checkpoints.save(1, state, {}, CONFIG)
+    for _ in range(3):
+        state = jax.block_until_ready(update(state))
+    assert checkpoints.steps() == []
+    checkpoints.raise_failure()  # there is none so far
+    updated.set()
+    checkpoints.wait()
+    restored, _ = checkpoints.restore(state, CONFIG)
+    assert same_bits(restored, wanted) and not same_bits(state, wanted)
+    checkpoints.close()
+
+
+@pytest.mark.parametrize("seen", ["at the next step", "at the end"])
+def test_a_write_that_fails_beside_the_run_is_reported_once_and_leaves_nothing(tmp_path, monkeypatch, seen):
+    checkpoints, states = save_two(tmp_path)
+
+    def fail(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(digests, "gather", fail)
+    checkpoints.save(30, states[20], {}, CONFIG)
+    with pytest.raises(OSError, match="no space left for this checkpoint, earlier ones are intact"):
+        if seen == "at the end":
+            checkpoints.wait()
+        while True:
+            checkpoints.raise_failure()
+            time.sleep(0.01)
+    assert checkpoints.steps() == [10, 20] and not (tmp_path / "checkpoints" / "30").exists()
     checkpoints.close()
 
 
@@ -89,6 +135,7 @@ def test_a_reader_leaves_writes_under_way_alone_and_the_next_save_clears_them(tm
     under_way.mkdir(parents=True)
     assert Checkpoints(str(tmp_path), keep=1).steps() == [10, 20] and under_way.exists()
     checkpoints.save(25, states[20], {}, CONFIG)
+    checkpoints.wait()
     assert checkpoints.steps() == [10, 20, 25] and not under_way.exists()
 
 
@@ -99,6 +146,7 @@ def test_sharded_state_restores_onto_another_mesh(tmp_path):
     state = {"w": jax.device_put(np.arange(128, dtype=np.float32).reshape(16, 8), rows)}
     checkpoints = Checkpoints(str(tmp_path), keep=1)
     checkpoints.save(1, state, {}, CONFIG)
+    checkpoints.wait()
     restored, _ = checkpoints.restore({"w": jax.ShapeDtypeStruct((16, 8), np.float32, sharding=columns)}, CONFIG)
     assert restored["w"].sharding == columns
     assert same_bits(restored, state)
@@ -120,6 +168,7 @@ def test_damaged_newest_is_skipped_with_one_line(tmp_path, capsys, harm):
     lines = capsys.readouterr().err.strip().splitlines()
     assert len(lines) == 1 and lines[0].startswith("warning: checkpoint 20 is damaged")
     checkpoints.save(15, states[10], {}, CONFIG)  # the damaged future goes, the past stays
+    checkpoints.wait()
     assert checkpoints.steps() == [10, 15]
 
 

@@ -139,6 +139,7 @@ def test_the_policy_leaves_its_reference_and_resumes_in_all_bits(run, tmp_path):
     assert bits(state.reference) == first
     checkpoints = Checkpoints(str(tmp_path), keep=1)
     checkpoints.save(2, state, {"stage": 0}, to_dict(config))
+    checkpoints.wait()
     again, _ = checkpoints.restore(stage.state, to_dict(config))
     checkpoints.close()
     assert bits(again) == bits(state)
