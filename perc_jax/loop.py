@@ -250,11 +250,12 @@ class Run:
                 prompts, on_mesh, advantages = sharding.rows_to_mesh(used, self.programs.mesh)
                 prompts = programs.look(state.params, prompts)
             rows = TrainBatch(prompts, on_mesh.tokens, on_mesh.mask, on_mesh.logprobs, advantages)
-            plan = programs.plan(used.prompts.mask, used.completions.mask)
+            plan = programs.plan(used.prompts.mask, used.completions.mask, used.advantages)
             state, device = programs.update(state, rows, plan)
             self.idle.until(device[-1]["train/loss"])
         with self.screen.phase("verify"):  # what the update need not wait for
-            host = rounds.metrics() | counted | programs.occupancy() | {"train/padding_share": plan.padding_share}
+            host = rounds.metrics() | counted | programs.occupancy()
+            host |= {"train/padding_share": plan.padding_share, "train/skipped_share": plan.skipped_share}
             stream.patience.check(host, step)
             if step % self.config.samples_every == 0 and jax.process_index() == 0:
                 samples.write(

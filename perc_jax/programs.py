@@ -151,13 +151,21 @@ class StagePrograms:
         """How much of what the last `sample` decoded was of use, by the metrics' paths."""
         return self._rollout.occupancy()
 
-    def plan(self, prompt_mask: np.ndarray, mask: np.ndarray) -> packing.Plan:
-        """How a step's updates are cut, from this host's rows: masks of prompts [P, S] and of completions [P, G, C]."""
-        tokens = np.stack([prompt_mask.sum(axis=1), packing.lengths(mask).sum(axis=1)], axis=1)
-        prompts, completions = sharding.rows_of_all_hosts(tokens.astype(np.int32)).T
+    def plan(self, prompt_mask: np.ndarray, mask: np.ndarray, advantages: np.ndarray | None = None) -> packing.Plan:
+        """How a step's updates are cut, from this host's rows: masks of prompts [P, S] and of completions [P, G, C].
+
+        With advantages [P, G] of a loss to which they are all that matters, groups of zeros need not be computed.
+        """
+        if advantages is None or self._stage.loss.kl_coef:
+            has_signal = np.ones(len(mask), bool)
+        else:
+            has_signal = advantages.any(axis=1)
+        facts = [prompt_mask.sum(axis=1), packing.lengths(mask).sum(axis=1), has_signal]
+        prompts, completions, has_signal = sharding.rows_of_all_hosts(np.stack(facts, axis=1).astype(np.int32)).T
         return packing.plan(
             prompts,
             completions,
+            has_signal.astype(bool),
             devices=self._programs.blueprints.rows,
             prompt_width=prompt_mask.shape[1],
             widths=tuple(self._gradients),

@@ -26,6 +26,7 @@ def test_every_group_is_computed_once_in_a_row_that_holds_it(shape, seed):
     plan = packing.plan(
         np.full(16, 5),
         tokens,
+        np.ones(16, bool),
         devices=devices,
         prompt_width=6,
         widths=(10, 40, 72),
@@ -46,6 +47,46 @@ def test_every_group_is_computed_once_in_a_row_that_holds_it(shape, seed):
     assert plan.padding_share == pytest.approx(1 - (80 + tokens.sum()) / places)
 
 
+@settings(max_examples=60, deadline=None)
+@given(
+    st.sampled_from([(1, 1, 1), (1, 4, 1), (1, 16, 1), (2, 2, 1), (4, 1, 2), (2, 2, 2)]),
+    st.floats(0, 1),
+    st.integers(0, 2**16),
+)
+def test_every_group_with_signal_is_computed_and_no_micro_batch_too_many(shape, share, seed):
+    devices, micro_batches, updates = shape
+    rng = np.random.default_rng(seed)
+    tokens, prompts, signal = rng.integers(0, GROUP * 9, 16), rng.integers(1, 7, 16), rng.random(16) < share
+    plan = packing.plan(
+        prompts,
+        tokens,
+        signal,
+        devices=devices,
+        prompt_width=6,
+        widths=(10, 40, 72),
+        micro_batches=micro_batches,
+        updates=updates,
+    )
+    own_signal, own = signal.reshape(devices, -1), tokens.reshape(devices, -1)
+    count, computed, held, places = 16 // (devices * micro_batches * updates), 0, 0, 0
+    for part, micro in enumerate(plan.updates):
+        rows = np.concatenate([rows for _, rows in micro], axis=1)
+        mine = own_signal[:, part::updates]
+        assert len(micro) == max(1, -(-mine.sum(axis=1).max() // count)) <= micro_batches
+        for device, chosen in enumerate(rows):
+            wanted = {place for place in np.flatnonzero(own_signal[device]) if place % updates == part}
+            assert wanted <= set(chosen.tolist()) and len(set(chosen.tolist())) == len(chosen)
+            assert set((chosen % updates).tolist()) == {part}
+            idle = [own[device, place] for place in chosen if place not in wanted]
+            left = [own[device, p] for p in range(part, own.shape[1], updates) if p not in set(chosen.tolist())]
+            assert max(idle, default=0) <= min(left, default=1 << 20)  # the shortest of those without
+            held += prompts.reshape(devices, -1)[device, chosen].sum() + own[device, chosen].sum()
+        assert all(np.take_along_axis(own, rows, axis=1).max() <= width for width, rows in micro)
+        computed, places = computed + rows.size, places + sum(rows.size * (6 + width) for width, rows in micro)
+    assert plan.skipped_share == pytest.approx(1 - computed / 16)
+    assert plan.padding_share == pytest.approx(1 - held / places)
+
+
 def test_lengths_reach_to_the_last_token_that_carries_loss():
     mask = np.array([[[True, True, False], [False, False, False], [False, True, False]]])
     assert packing.lengths(mask).tolist() == [[2, 0, 2]]
@@ -63,6 +104,7 @@ def test_padding_stays_below_15_percent_at_geometric_lengths(devices, prompts, m
             packing.plan(
                 np.full(prompts, PROMPT),
                 lengths(rng, prompts).sum(axis=1),
+                np.ones(prompts, bool),
                 devices=devices,
                 prompt_width=PROMPT,
                 widths=WIDTHS,

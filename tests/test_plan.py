@@ -186,7 +186,7 @@ def test_a_real_step_holds_what_was_planned():
 def test_plans_for_tpus(size, topology, options, tmp_path):
     arguments = ("--config", f"configs/data_engine_{size}.py", "--topology", topology, *options)
     found = run(*arguments, out=tmp_path / "plan.json")
-    assert found["fits"] and found["peak"]["bytes"] > 0.3 * found["capacity_bytes"]
+    assert found["fits"] and found["peak"]["bytes"] > 0.25 * found["capacity_bytes"]
     decode = entry(found, "perception: decode")
     assert decode["copied_per_token_bytes"] == 0
     assert decode["memory"]["activations"] <= 0.5e9
@@ -194,12 +194,7 @@ def test_plans_for_tpus(size, topology, options, tmp_path):
     assert bool(per_token) == (found["mesh"]["tensor"] > 1)
     update = entry(found, "perception: update")
     gathered = next(one for one in update["collectives"] if one["kind"] == "all-gather")
-    micro_batches = update_config(size).stages[0].micro_batches
-    # Weights are gathered layer by layer, in bfloat16, for the forward pass and again for the backward pass of every
+    # Weights are gathered layer by layer, in bfloat16, for the forward pass and again for the backward pass of a
     # micro-batch, the vocabulary's once or twice more: no whole batch, and nothing in float32, ever travels.
-    once = 2 * found["parameters"] * micro_batches / found["mesh"]["tensor"]
+    once = 2 * found["parameters"] / found["mesh"]["tensor"]
     assert once <= gathered["total_bytes"] <= 3.5 * once
-
-
-def update_config(size: str):
-    return importlib.import_module(f"configs.data_engine_{size}").get_config()

@@ -1,6 +1,7 @@
 """The programs of a run, on eight devices: compiled once, closed to other shapes, equal names give equal results."""
 
 import dataclasses
+from types import SimpleNamespace
 
 import jax
 import numpy as np
@@ -91,6 +92,22 @@ def test_a_step_compiles_nothing_and_changes_the_model(programs, stage, params, 
     assert values["mismatch/prob_diff_max"] < 1e-5
     changed = [not np.array_equal(*pair) for pair in zip(*map(jax.tree.leaves, (after.params, params)), strict=True)]
     assert sum(changed) > len(changed) / 2
+
+
+@pytest.mark.parametrize(("kl_coef", "skipped"), [(0.0, 0.75), (0.01, 0.0)])
+def test_a_divergence_from_a_reference_needs_every_group(kl_coef, skipped):
+    """Of eight groups only the last has signal; with a KL term all have a gradient."""
+    advantages = np.zeros((8, 2), np.float32)
+    advantages[7] = 1, -1
+    terms = dataclasses.replace(CONFIG.stages[0].loss, kl_coef=kl_coef)
+    described = SimpleNamespace(
+        _stage=dataclasses.replace(CONFIG.stages[0], prompts_per_step=8, micro_batches=4, loss=terms),
+        _programs=SimpleNamespace(blueprints=SimpleNamespace(rows=1)),
+        _gradients={6: None},
+    )
+    masks = np.ones((8, 5), bool), np.ones((8, 2, 3), bool)
+    assert StagePrograms.plan(described, *masks, advantages).skipped_share == skipped
+    assert StagePrograms.plan(described, *masks).skipped_share == 0
 
 
 def test_the_update_writes_over_what_it_is_given(programs, stage):

@@ -22,7 +22,7 @@ CONFIG = small_config()
 CASE = Case(CONFIG, [[3, (8, 6), 4], [2, (6, 4), 1, (4, 4), 3], [5], [7], [1, (4, 4)], [4, (4, 6)], [9], [2]], 22, 64)
 IDS = TokenIds(pad=0, ends=(1, 2), image=3, forbidden=(3, 4), vocab_size=60)
 PROMPTS, GROUP, LENGTH = len(CASE.prompts), 4, 5
-WIDTH = GROUP * LENGTH
+WIDTH, ALL = GROUP * LENGTH, np.ones(PROMPTS, bool)
 LOSS = make_loss(CONFIG, IDS, kind="grpo", temperature=1.0)
 
 
@@ -91,11 +91,12 @@ def add_up(update, params, batch, plan, part=0):
     return progress
 
 
-def plan_of(batch, stage, devices=1):
-    """The plan of a stage's updates."""
+def plan_of(batch, stage, devices=1, has_signal=ALL):
+    """The plan of a stage's updates; by default every group is computed."""
     return packing.plan(
         np.asarray(batch.prompts.mask).sum(axis=1),
         packing.lengths(np.asarray(batch.mask)).sum(axis=1),
+        has_signal,
         devices=devices,
         prompt_width=batch.prompts.mask.shape[1],
         widths=(*stage.row_widths, WIDTH),
@@ -133,6 +134,22 @@ def test_a_group_without_signal_changes_neither_gradient_nor_normaliser(params):
     after, _, longer_total = GRADIENT(params, longer)
     assert float(total) == float(longer_total) == batch.mask[batch.advantages.any(axis=1)].sum()
     assert_gradients_close(after, before, 1e-6)
+
+
+def without_signal(batch: TrainBatch, *groups: int) -> TrainBatch:
+    silent = np.isin(np.arange(PROMPTS), groups)
+    return batch._replace(advantages=np.where(silent[:, None], 0, batch.advantages).astype(np.float32))
+
+
+def test_groups_without_signal_need_not_be_computed(params):
+    batch = without_signal(train_batch(), 0, 2, 3, 7)
+    stage = dataclasses.replace(STAGE, micro_batches=4)
+    plan = plan_of(batch, stage, has_signal=batch.advantages.any(axis=1))
+    assert len(plan.updates[0]) == 2 and plan.skipped_share == 0.5  # 1, 4, 6 and one of those without
+    whole, _, total = GRADIENT(params, batch)
+    progress = add_up(make_update(CONFIG, stage, IDS, optax.identity(), 1.0), params, batch, plan)
+    assert float(progress.total) == float(total) == float(progress.trained)
+    assert_gradients_close(progress.gradient, whole, 1e-5)
 
 
 def test_what_stands_behind_the_mask_changes_nothing(params):
@@ -289,19 +306,23 @@ def table_model(monkeypatch):
 
 
 @pytest.mark.usefixtures("table_model")
+@pytest.mark.parametrize(("silent", "skipped"), [((), 0), ((1, 2, 3, 4, 6), 0.75)], ids=["all", "with signal"])
 @pytest.mark.parametrize("terms", LOSSES.values(), ids=LOSSES)
-def test_micro_batches_equal_the_whole_batch_for_every_loss(terms, monkeypatch):
+def test_micro_batches_equal_the_whole_batch_for_every_loss(terms, silent, skipped, monkeypatch):
     loss = make_loss(CONFIG, IDS, kind="grpo", temperature=1.0, terms=terms, on_policy=False)
-    batch = train_batch()
+    batch = without_signal(train_batch(), *silent)
     whole, sums, total = jax.jit(whole_gradient(loss, terms))(TABLE, batch)
-    # Four parts of a step's one update, not on policy because the step has others.
-    stage = dataclasses.replace(STAGE, loss=terms, micro_batches=4)
+    # Parts of a step's one update, not on policy because the step has others.
+    stage = dataclasses.replace(STAGE, loss=terms, micro_batches=8 if silent else 4)
     monkeypatch.setattr(update, "make_loss", lambda *args, **kwargs: loss)
-    progress = add_up(make_update(CONFIG, stage, IDS, optax.identity(), 1.0), TABLE, batch, plan_of(batch, stage))
+    plan = plan_of(batch, stage, has_signal=batch.advantages.any(axis=1) if silent else ALL)
+    progress = add_up(make_update(CONFIG, stage, IDS, optax.identity(), 1.0), TABLE, batch, plan)
     assert_gradients_close(progress.gradient, whole, 1e-5)
-    np.testing.assert_allclose(progress.sums, sums, rtol=1e-5)
+    assert plan.skipped_share == skipped
     assert total == progress.total == grpo.normaliser(jnp.array(batch.mask), jnp.array(batch.advantages), terms)
     assert 0 < sums.clipped < sums.tokens and float(jnp.abs(whole["table"]["kernel"]).max()) > 0
+    if not silent:
+        np.testing.assert_allclose(progress.sums, sums, rtol=1e-5)
 
 
 def table_update(stage: StageConfig, batch: TrainBatch, mesh: Mesh | None = None):
