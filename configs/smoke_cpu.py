@@ -18,7 +18,7 @@ def get_config() -> Config:
         name="smoke_cpu",
         stages=(
             dataclasses.replace(warmup, steps=6, prompts_per_step=16),
-            dataclasses.replace(grpo, steps=4, prompts_per_step=8, group_size=4, row_widths=(40,)),
+            dataclasses.replace(grpo, steps=4, prompts_per_step=8, group_size=4, micro_batches=1, row_widths=(40,)),
         ),
         evaluation=EvaluationConfig(samples=(32, 16, 16, 16), hard_levels=(1, 2), batch=16, shown=4),
         checkpoint=CheckpointConfig(every=2, keep=2),
