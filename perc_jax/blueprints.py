@@ -20,7 +20,7 @@ from perc_jax.config import Config, StageConfig
 from perc_jax.model import abstract_params, init_params
 from perc_jax.optimizer import make_optimizer, split_frozen
 from perc_jax.rollout_blueprints import Maker, RolloutBlueprints
-from perc_jax.update import TrainState, make_encode, make_reference, make_reference_score, make_score, make_update
+from perc_jax.update import TrainState, make_encode, make_reference, make_score, make_update
 
 
 class UpdateBlueprints(NamedTuple):
@@ -98,8 +98,6 @@ class Blueprints:
         update = make_update(self.config.model, stage, self.ids, optimizer, self.config.rollout.temperature)
         state, batch = self.train_state(stage), self.train_batch(stage.prompts_per_step, stage.group_size)
         batch = batch._replace(prompts=self.prompts_of(stage))
-        if stage.loss.kl_coef:
-            batch = batch._replace(reference=batch.logprobs)
         one = self._same((), jnp.int32)
         counted = {"params": state.params, "mask": batch.mask, "advantages": batch.advantages, "part": one}
         progress = jax.eval_shape(update.begin, *counted.values())
@@ -109,6 +107,7 @@ class Blueprints:
         count = stage.prompts_per_step // (self.rows * stage.micro_batches * stage.updates_per_rollout)
         arguments = {
             "params": state.params,
+            "reference": state.reference,
             "progress": progress,
             "batch": batch,
             "rows": self._rows((self.rows, count), jnp.int32),
@@ -121,7 +120,7 @@ class Blueprints:
                 arguments,
                 progress,
                 self.mesh,
-                donated=(1,),
+                donated=(2,),
             )
             for width in widths
         }
@@ -143,23 +142,12 @@ class Blueprints:
         """The places for a group's completions for which a stage's update is compiled, ascending."""
         return *stage.row_widths, stage.group_size * self.config.rollout.max_tokens
 
-    def reference(self, stage: StageConfig) -> tuple[Blueprint, Blueprint] | None:
-        """For a stage with a KL term: `params -> reference`, and `params, reference, prompts, tokens -> logprobs`.
-
-        The reference is what the stage trains as it was when the stage began.
-        """
+    def reference(self, stage: StageConfig) -> Blueprint | None:
+        """`params -> reference` for a stage with a KL term: what the stage trains, as it is when the stage begins."""
         if not stage.loss.kl_coef:
             return None
-        frozen, kept = stage.optimizer.frozen, self.train_state(stage).reference
-        batch = self.train_batch(stage.prompts_per_step, stage.group_size)
-        temperature, parts = self.config.rollout.temperature, stage.micro_batches * stage.updates_per_rollout
-        score = make_reference_score(self.config.model, self.ids, temperature, frozen, parts)
-        given = {"params": self.params, "reference": kept, "prompts": self.prompts_of(stage), "tokens": batch.tokens}
-        keep = make_reference(self.config.model, frozen)
-        return (
-            Blueprint(f"{stage.name}: reference", keep, {"params": self.params}, kept, self.mesh),
-            Blueprint(f"{stage.name}: reference score", score, given, batch.logprobs, self.mesh),
-        )
+        keep, kept = make_reference(self.config.model, stage.optimizer.frozen), self.train_state(stage).reference
+        return Blueprint(f"{stage.name}: reference", keep, {"params": self.params}, kept, self.mesh)
 
     def score(self) -> Blueprint:
         """`params, prompts, tokens -> logprobs [P, 1, C]`: the trainer's forward pass over given completions."""

@@ -87,13 +87,13 @@ def alive_elsewhere(blueprint: Blueprint, blueprints: Blueprints, stage: StageCo
         return whole.plus(_of_rollout(kind, blueprints.rollout(None if blueprint.name == f"greedy: {kind}" else stage)))
     if kind == "publish":
         return Split(parameters=reference, optimizer=optimizer, batch=prompts)
-    if kind == "update":
-        return Split(parameters=reference, optimizer=optimizer)
     if kind == "finish":
         return Split(batch=prompts)
     if kind == "score":
         return Split(parameters=reference, optimizer=optimizer, decoding=device_bytes(blueprints.rollout_params))
-    if kind == "encode" or kind.startswith("reference"):
+    if kind == "encode":
+        return Split(parameters=reference, optimizer=optimizer)
+    if kind in ("update", "reference"):
         return Split(optimizer=optimizer)
     return Split()
 

@@ -104,8 +104,8 @@ def programs(blueprints: Blueprints) -> Iterator[tuple[StageConfig, Blueprint]]:
         yield stage, blueprints.optimizer(stage)
         if encode := blueprints.encode(stage):
             yield stage, encode
-        for program in blueprints.reference(stage) or ():
-            yield stage, program
+        if reference := blueprints.reference(stage):
+            yield stage, reference
         if stage.kind == "grpo":
             for program in _of_rollout(blueprints.rollout(stage)):
                 yield stage, program

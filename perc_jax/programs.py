@@ -124,9 +124,8 @@ class StagePrograms:
         self._gradients = {width: programs.compile(blueprint) for width, blueprint in gradients.items()}
         encode = blueprints.encode(stage)
         self._encode = encode and programs.compile(encode)
-        self._keep = self._score = None
-        if pair := blueprints.reference(stage):
-            self._keep, self._score = (programs.compile(blueprint) for blueprint in pair)
+        keep = blueprints.reference(stage)
+        self._keep = keep and programs.compile(keep)
         count, group = stage.prompts_per_step // jax.process_count(), stage.group_size
         shapes = (blueprints.config.data.max_prompt_tokens,), (group, blueprints.config.rollout.max_tokens)
         self.plan(*(np.zeros((count, *shape), bool) for shape in shapes))  # the hosts' exchange is compiled now
@@ -154,12 +153,9 @@ class StagePrograms:
     def plan(self, prompt_mask: np.ndarray, mask: np.ndarray, advantages: np.ndarray | None = None) -> packing.Plan:
         """How a step's updates are cut, from this host's rows: masks of prompts [P, S] and of completions [P, G, C].
 
-        With advantages [P, G] of a loss to which they are all that matters, groups of zeros need not be computed.
+        Groups whose advantages [P, G] are all zero need not be computed.
         """
-        if advantages is None or self._stage.loss.kl_coef:
-            has_signal = np.ones(len(mask), bool)
-        else:
-            has_signal = advantages.any(axis=1)
+        has_signal = np.ones(len(mask), bool) if advantages is None else advantages.any(axis=1)
         facts = [prompt_mask.sum(axis=1), packing.lengths(mask).sum(axis=1), has_signal]
         prompts, completions, has_signal = sharding.rows_of_all_hosts(np.stack(facts, axis=1).astype(np.int32)).T
         return packing.plan(
@@ -175,15 +171,12 @@ class StagePrograms:
 
     def update(self, state: TrainState, batch: TrainBatch, plan: packing.Plan) -> tuple[TrainState, list[Metrics]]:
         """The optimizer updates of one step on global device arrays, with the metrics of each; consumes the state."""
-        if self._score:
-            reference = self._score(state.params, state.reference, batch.prompts, batch.tokens)
-            batch = batch._replace(reference=reference)
         metrics = []
         for part, micro_batches in enumerate(plan.updates):
             progress = self._begin(state.params, batch.mask, batch.advantages, np.int32(part))
             for width, rows in micro_batches:
                 mine = sharding.rows_to_mesh(_own(rows), self._programs.mesh)
-                progress = self._gradients[width](state.params, progress, batch, mine)
+                progress = self._gradients[width](state.params, state.reference, progress, batch, mine)
             state, found = self._finish(state, progress, np.int32(part == len(plan.updates) - 1))
             metrics.append(found)
         return state, metrics

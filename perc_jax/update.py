@@ -134,28 +134,17 @@ def make_reference(config: ModelConfig, frozen: Sequence[str]) -> Callable[[Any]
 
 
 def make_reference_score(
-    config: ModelConfig, ids: TokenIds, temperature: float, frozen: Sequence[str], parts: int = 1
-) -> Callable[..., Float[Array, "P G C"]]:
-    """Build `score(params, reference, prompts, tokens) -> logprobs` of the policy that `make_reference` kept.
+    config: ModelConfig, ids: TokenIds, temperature: float, frozen: Sequence[str]
+) -> Callable[..., Float[Array, "n G C"]]:
+    """Build `score(params, reference, batch, width) -> logprobs` of the policy that `make_reference` kept, in rows of
+    the same width as the policy's own."""
 
-    The prompts are scored in `parts`, one after the other, so that activations are no larger than an update's.
-    """
-    score = make_score(config, ids, temperature)
+    def score(params: Any, reference: Any, batch: TrainBatch, width: int) -> Float[Array, "n G C"]:
+        model = bind(config, join(reference, split_frozen(params, frozen)[1]))
+        given = (batch.prompts, batch.tokens, batch.mask)
+        return completion_logprobs(model, ids, *given, temperature, width=width, remat="none")[0]
 
-    def score_reference(
-        params: Any, reference: Any, prompts: PromptBatch, tokens: Int[Array, "P G C"]
-    ) -> Float[Array, "P G C"]:
-        whole = join(reference, split_frozen(params, frozen)[1])
-        if parts == 1:
-            return score(whole, prompts, tokens)
-
-        def cut(leaf: Array) -> Array:  # part i has rows i, i + parts, …, so that devices keep their own
-            return leaf.reshape(leaf.shape[0] // parts, parts, *leaf.shape[1:]).swapaxes(0, 1)
-
-        found = jax.lax.map(lambda part: score(whole, *part), jax.tree.map(cut, (prompts, tokens)))
-        return found.swapaxes(0, 1).reshape(tokens.shape)
-
-    return score_reference
+    return score
 
 
 def make_gradient(loss: Callable[..., Any], frozen: Sequence[str] = ()) -> Callable[..., tuple[Any, _Sums]]:
@@ -179,8 +168,9 @@ class Update(NamedTuple):
     """The three programs of an update, to be jitted by the caller; k of each step where a rollout serves k updates.
 
     begin(params, mask, advantages, part) -> progress
-    gradient(params, progress, batch, rows, width) -> progress
-        adds the micro-batch of these `rows` [D, n]: of each data-parallel device, by their place among its own
+    gradient(params, reference, progress, batch, rows, width) -> progress
+        adds the micro-batch of these `rows` [D, n]: of each data-parallel device, by their place among its own;
+        `reference` is the state's
     finish(state, progress, steps) -> state, metrics
         one optimizer update; `steps` is 1 after the last update of a step, else 0
 
@@ -209,6 +199,7 @@ def make_update(
         config, ids, kind=stage.kind, temperature=temperature, remat=stage.remat, terms=stage.loss, on_policy=on_policy
     )
     add = make_gradient(loss, frozen)
+    score_reference = make_reference_score(config, ids, temperature, frozen)
 
     def begin(params: Any, mask: Array, advantages: Array, part: Int[Array, ""]) -> Progress:
         mine = jnp.arange(len(mask)) % stage.updates_per_rollout == part
@@ -220,8 +211,13 @@ def make_update(
             grpo.trained_count(mask, advantages),
         )
 
-    def gradient(params: Any, progress: Progress, batch: TrainBatch, rows: Int[Array, "D n"], width: int) -> Progress:
-        found, sums = add(params, _own_rows(batch, rows), progress.total, width)
+    def gradient(
+        params: Any, reference: Any, progress: Progress, batch: TrainBatch, rows: Int[Array, "D n"], width: int
+    ) -> Progress:
+        own = _own_rows(batch, rows)
+        if stage.loss.kl_coef:
+            own = own._replace(reference=score_reference(params, reference, own, width))
+        found, sums = add(params, own, progress.total, width)
         added = _Sums(*[old + new for old, new in zip(progress.sums, sums, strict=True)])
         added = added._replace(mismatch_max=jnp.maximum(progress.sums.mismatch_max, sums.mismatch_max))
         return progress._replace(gradient=jax.tree.map(jnp.add, progress.gradient, found), sums=added)

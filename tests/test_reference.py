@@ -1,6 +1,7 @@
-"""The reference policy of a KL term: the stage's first parameters, kept, scored once a rollout, resumed in all bits."""
+"""The reference policy of a KL term: the stage's first parameters, kept, scored in the update, resumed in all bits."""
 
 import dataclasses
+import functools
 
 import jax
 import jax.numpy as jnp
@@ -9,7 +10,7 @@ import pytest
 import whole_runs
 from model_cases import Draws, build, compiled, fitted, random_params, relative, small_config
 
-from perc_jax import grpo, lora, programs, sharding
+from perc_jax import grpo, lora, packing, programs, sharding
 from perc_jax.batch import TokenIds, TrainBatch
 from perc_jax.checkpoint import Checkpoints
 from perc_jax.config import (
@@ -81,11 +82,22 @@ def test_what_is_kept_scores_as_the_parameters_did():
     kept = compiled(make_reference(model, frozen))(params)
     assert {leaf.dtype.name for leaf in jax.tree.leaves(kept)} == {"bfloat16"}
     assert len(jax.tree.leaves(kept)) == len(jax.tree.leaves(params["text"]))
-    batch = train_batch()
+    batch = train_batch()._replace(mask=np.ones(SHAPE, bool))
     wanted = compiled(make_score(model, IDS, 1.0))(params, batch.prompts, batch.tokens)
     moved = params | {"text": jax.tree.map(lambda leaf: leaf + 1, params["text"])}
-    score = compiled(make_reference_score(model, IDS, 1.0, frozen))
-    assert np.array_equal(score(moved, kept, batch.prompts, batch.tokens), wanted)
+    score = compiled(functools.partial(make_reference_score(model, IDS, 1.0, frozen), width=GROUP * LENGTH))
+    assert np.array_equal(score(moved, kept, batch), wanted)
+
+
+def test_in_narrow_rows_the_reference_says_the_same():
+    params, batch = random_params(MODEL, 1), train_batch()
+    kept, score = compiled(make_reference(MODEL, ()))(params), make_reference_score(MODEL, IDS, 1.0, ())
+    widest = int(packing.lengths(batch.mask).sum(axis=1).max())
+    assert widest < GROUP * LENGTH
+    found, wanted = (
+        compiled(functools.partial(score, width=width))(params, kept, batch) for width in (widest, GROUP * LENGTH)
+    )
+    np.testing.assert_allclose(found[batch.mask], wanted[batch.mask], atol=1e-5)
 
 
 # --- in a run's programs, with a whole model and with adapters ------------------------------------------------------

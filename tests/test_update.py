@@ -87,7 +87,7 @@ def add_up(update, params, batch, plan, part=0):
     programs = {width: compiled(functools.partial(update.gradient, width=width)) for width, _ in plan.updates[part]}
     for width, rows in plan.updates[part]:
         rows = rows.astype(np.int32)
-        progress = programs[width](params, progress, batch, rows)
+        progress = programs[width](params, (), progress, batch, rows)
     return progress
 
 
