@@ -270,7 +270,7 @@ class Run:
         values = of_step([jax.tree.map(float, update) for update in pending.device]) | pending.host
         values["rate/tokens_per_s"] = values["train/tokens"] / values["time/step_s"]
         self.metrics.write(pending.step, pending.stage, values)
-        names = ("train/loss", "rollout/accuracy", "train/entropy")
+        names = ("train/loss", "rollout/accuracy", "rollout/entropy")
         self.screen.note({name.split("/")[1]: values[name] for name in names if name in values})
         self.bad_steps = 0 if values["train/is_finite"] else self.bad_steps + 1
         if self.bad_steps >= MAX_BAD_STEPS:

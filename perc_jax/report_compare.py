@@ -16,7 +16,7 @@ CURVES = (  # title, metric, form, floor
     ("Reward", "rollout/reward", short, None),
     ("Accuracy of sampled completions", "rollout/accuracy", percent, 0.0),
     ("Groups with no signal", "groups/no_signal_share", percent, 0.0),
-    ("Entropy", "train/entropy", short, 0.0),
+    ("Entropy", "rollout/entropy", short, 0.0),
     ("Completion length", "rollout/completion_length", short, None),
     ("Gradient norm", "train/grad_norm", short, 0.0),
     ("Distance of answers from right answers", "rollout/answer_drift", percent, 0.0),

@@ -68,7 +68,7 @@ PANELS = (
         "Reward", "Mean over a step's completions, sampled at the training temperature.", "rollout/reward", floor=None
     ),
     Panel("Accuracy by engine", "Share of sampled completions that are right.", "rollout/accuracy/", percent),
-    Panel("Entropy", "Nats per token. Near 0 the model has stopped exploring.", "train/entropy"),
+    Panel("Entropy", "Nats per token, estimated. Near 0 the model has stopped exploring.", "rollout/entropy"),
     Panel("Completion length", "Tokens, end token included.", "rollout/completion_length", floor=None),
     Panel("Groups with no signal", "All their completions earned the same.", "groups/no_signal_share", percent),
     Panel("Cells by difficulty", "Question types at levels, by their pass rates.", "curriculum/cells/"),

@@ -97,7 +97,10 @@ def join(rounds: Sequence[Graded]) -> Graded:
 
 
 def summarise(graded: Graded, completions: Completions, infos: Sequence[SampleInfo]) -> dict[str, float]:
-    """Metrics of a rollout over all hosts, by path; an engine that was not drawn has no accuracy in this step."""
+    """Metrics of a rollout over all hosts, by path; an engine that was not drawn has no accuracy in this step.
+
+    The entropy is estimated, without bias, by what the sampled tokens' log-probabilities are on average.
+    """
     prompts, group = graded.rewards.shape
     correct = graded.accuracy.sum(axis=1)
     sums = {
@@ -105,6 +108,7 @@ def summarise(graded: Graded, completions: Completions, infos: Sequence[SampleIn
         "rollout/accuracy": float(correct.sum()),
         "rollout/format": float(graded.format.sum()),
         "rollout/completion_length": float(completions.mask.sum()),
+        "rollout/entropy": -float(completions.logprobs[completions.mask].sum()),
         "rollout/cut_share": float((~completions.ended).sum()),
         "rollout/degenerate_share": float(sum(map(is_degenerate, graded.texts))),
         "rollout/answer_drift": _drift(graded, infos) * prompts * group,
@@ -131,6 +135,8 @@ def summarise(graded: Graded, completions: Completions, infos: Sequence[SampleIn
             metrics[name] = value / sums["prompts"]
         elif name == "rollout/timed_out":
             metrics[name] = value
+        elif name == "rollout/entropy":
+            metrics[name] = value / sums["rollout/completion_length"]
         elif name.startswith("rollout/"):
             metrics[name] = value / (sums["prompts"] * group)
     return metrics

@@ -85,6 +85,9 @@ def test_the_format_term_is_weighed_apart():
 
 def test_metrics_are_as_by_hand():
     sampled = completions()
+    counted = [token in TOKENS.ids.ends for token in sampled.tokens[sampled.mask]]
+    logprobs = np.where(sampled.mask, np.where(np.isin(sampled.tokens, TOKENS.ids.ends), -0.5, -0.25), -99)
+    sampled = sampled._replace(logprobs=logprobs.astype(np.float32))
     metrics = rewarded.summarise(grade(format_weight=0.5), sampled, INFOS)
     assert metrics == pytest.approx(
         {
@@ -92,6 +95,7 @@ def test_metrics_are_as_by_hand():
             "rollout/accuracy": 6 / 12,
             "rollout/format": 9 / 12,
             "rollout/completion_length": sampled.mask.sum() / 12,
+            "rollout/entropy": sum(0.5 if end else 0.25 for end in counted) / len(counted),
             "rollout/cut_share": 1 / 12,
             "rollout/degenerate_share": 0,
             "rollout/answer_drift": 0.5,  # six of twelve answers are not 7, the right one
@@ -175,7 +179,7 @@ def test_coins_belong_to_run_step_and_prompt_not_to_the_place_in_the_batch():
 
 def test_shown_prompts_carry_their_own_answers_and_picture():
     config = get_config()
-    stage = dataclasses.replace(config.stages[1], steps=1, prompts_per_step=3)
+    stage = dataclasses.replace(config.stages[1], steps=1, prompts_per_step=3, micro_batches=1)
     config = dataclasses.replace(config, data=dataclasses.replace(config.data, workers=0), stages=(stage,))
     with data.stream(config, stage) as stream:
         batch = next(stream)

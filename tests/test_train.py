@@ -21,6 +21,7 @@ IN_STAGE = {
     "warmup": {"train/loss", "train/entropy", "train/grad_norm", "train/tokens", "train/is_finite", "train/recompiles"},
     "grpo": {
         *("rollout/reward", "rollout/accuracy", "rollout/format", "rollout/completion_length", "rollout/timed_out"),
+        *("rollout/entropy", "train/skipped_share"),
         *("groups/no_signal_share", "mismatch/prob_diff_mean", "mismatch/prob_diff_max"),
     },
 }
