@@ -3,7 +3,8 @@
     python -m perc_jax.train --config configs/data_engine_32b.py --workdir gs://…
 
 Smallest TPU slice that `perc_jax.plan` compiled it for and found to fit: v5p:2x2x4, 51.4 of 95.7 GiB a chip.
-GPUs by the plan's estimate from the same sizes, never compiled: two nodes of 8 H100 of 80 GB, tensor 2.
+GPUs (`--model.attention blockwise`) by the plan's estimate from the same sizes, never compiled:
+two nodes of 8 H100 of 80 GB, tensor 2.
 """
 
 from configs._data_engine import recipe, text_config, vision_config

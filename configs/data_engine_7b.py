@@ -4,7 +4,8 @@
 
 Smallest TPU slice that `perc_jax.plan` compiled it for and found to fit: v5e:4x4, with `--mesh.tensor 4`, 11.9 of
 15.8 GiB a chip.
-GPUs by the plan's estimate from the same sizes, never compiled: one node of 8 H100 of 80 GB.
+GPUs (`--model.attention blockwise`) by the plan's estimate from the same sizes, never compiled:
+one node of 8 H100 of 80 GB.
 """
 
 from configs._data_engine import recipe, text_config, vision_config

@@ -38,6 +38,9 @@ class Blueprints:
         self.config, self.ids = config, ids
         self.mesh = sharding.make_mesh(config.mesh) if mesh is None else mesh
         sharding.check_heads(self.mesh, config.model.text.num_key_value_heads)
+        platform = self.mesh.devices.flat[0].platform
+        if config.model.attention == "splash" and platform != "tpu":
+            raise ValueError(f"model.attention must be 'dense' or 'blockwise' on {platform} devices, got 'splash'")
         self.rows = self.mesh.shape["replica"] * self.mesh.shape["fsdp"]
         params = abstract_params(config.model)
         self.params = laid_out(params, sharding.state_shardings(params, self.mesh))

@@ -233,6 +233,7 @@ def _check_same_run(stored: dict, wanted: dict, workdir: epath.Path) -> None:
     def identity(config: dict) -> dict:
         tokenizer = config.get("data", {}).get("tokenizer")
         model = dict(config.get("model") or {})
+        model.pop("attention", None)  # how scores are computed is the machine's affair
         if not model.get("lora", {}).get("rank"):  # without adapters, what they would be is nothing
             model.pop("lora", None)
         return {"model": model, "data": {"tokenizer": tokenizer}, "seed": config.get("seed")}

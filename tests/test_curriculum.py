@@ -50,7 +50,7 @@ def test_cells_are_what_the_mixture_draws_in_its_proportions():
     assert sum(cells.values()) == pytest.approx(1)
     assert cells[Cell("cube", "extreme_colour", 0)] == pytest.approx(1 / 8)
     assert cells[Cell("grid", "locate", 1)] == pytest.approx(3 / 16) and len(cells) == 6
-    stage = dataclasses.replace(get_config().stages[1], steps=250, prompts_per_step=4, mixture=MIXTURE)
+    stage = dataclasses.replace(get_config().stages[1], steps=250, prompts_per_step=4, micro_batches=1, mixture=MIXTURE)
     plain = dataclasses.replace(stage, mixture=dataclasses.replace(MIXTURE, curriculum=CurriculumConfig()))
     config = of_stage(plain)
     draw = data.stream(config, plain).batches.draw
@@ -187,7 +187,7 @@ def test_a_draw_waits_for_its_phase_and_gives_up_when_the_curriculum_ends():
 @pytest.mark.parametrize("workers", [0, 1])
 def test_how_far_workers_are_ahead_does_not_change_what_is_drawn(workers):
     """Phases are decided while batches of them are already asked for; a stream opened anew draws the same."""
-    stage = dataclasses.replace(get_config().stages[1], steps=10, prompts_per_step=2, mixture=MIXTURE)
+    stage = dataclasses.replace(get_config().stages[1], steps=10, prompts_per_step=2, micro_batches=1, mixture=MIXTURE)
     config = of_stage(stage, workers=workers, prefetch=8)
 
     def drawn(first: int, last: int, stored: dict | None) -> tuple[list[str], dict]:

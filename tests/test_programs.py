@@ -165,3 +165,11 @@ def test_rows_that_do_not_divide_are_refused(where):
     with pytest.raises(ValueError) as error:
         Programs(dataclasses.replace(CONFIG, **changes), TOKENS.ids)
     assert str(error.value) == f"{where} must be a multiple of the 8 data-parallel devices, got {got}"
+
+
+def test_the_kernel_for_tpus_is_refused_elsewhere():
+    config = dataclasses.replace(CONFIG, model=dataclasses.replace(CONFIG.model, attention="splash"))
+    with pytest.raises(
+        ValueError, match=r"model\.attention must be .* on cpu devices, got 'splash'"
+    ):
+        Programs(config, TOKENS.ids)

@@ -18,7 +18,9 @@ from perc_jax.reward import Verdict, Verifier
 from perc_jax.supply import Supply
 
 STRATIFIED = dataclasses.replace(MIXTURE, curriculum=CurriculumConfig(kind="stratified", phase_steps=3))
-STAGE = dataclasses.replace(get_config().stages[1], steps=9, prompts_per_step=2, group_size=4, mixture=STRATIFIED)
+STAGE = dataclasses.replace(
+    get_config().stages[1], steps=9, prompts_per_step=2, micro_batches=1, group_size=4, mixture=STRATIFIED
+)
 
 
 class Graded:
