@@ -65,8 +65,7 @@ class Checkpoints:
         self._writer = ocp.AsyncCheckpointer(handler, timeout_secs=digests.LIMIT_S)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="checkpoint")
         self._under_way: Future[None] | None = None
-        self._open = contextlib.ExitStack()
-        self._open.enter_context(_quiet_threads())
+        logging.getLogger("absl").addFilter(_is_not_orbax)
         _barrier("checkpoints ready")  # compiles the barrier now, before the run forbids compiling
 
     def steps(self) -> list[int]:
@@ -189,7 +188,6 @@ class Checkpoints:
         """Finish the write under way, whatever becomes of it, and end the threads."""
         self._thread.shutdown()
         self._writer.close()
-        self._open.close()
 
     def _read_commit(self, step: int) -> dict:
         """Read and check `commit.json`."""
@@ -293,16 +291,9 @@ def _canonical(record: dict) -> bytes:
     return json.dumps(record, sort_keys=True).encode()
 
 
-@contextlib.contextmanager
-def _quiet_threads() -> Iterator[None]:
+def _is_not_orbax(record: logging.LogRecord) -> bool:
     """Keep Orbax's threads from logging their stacks: what goes wrong in them also arrives as an exception."""
-    logger = logging.getLogger("absl")
-    before = logger.level
-    logger.setLevel(logging.CRITICAL)
-    try:
-        yield
-    finally:
-        logger.setLevel(before)
+    return "orbax" not in record.pathname
 
 
 def _check_room(folder: epath.Path, leaves: dict[str, Any]) -> None:
