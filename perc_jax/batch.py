@@ -59,7 +59,7 @@ class TrainBatch(NamedTuple):
     mask: Bool[Array, "P G C"]  # tokens that carry loss
     logprobs: Float[Array, "P G C"]  # the sampler's
     advantages: Float[Array, "P G"]
-    reference: Float[Array, "P G C"] | None = None  # its log-probabilities, from within the update that needs them
+    reference: Float[Array, "P G C"] | None = None  # the reference policy's; the update itself fills it in
 
 
 class TokenIds(NamedTuple):

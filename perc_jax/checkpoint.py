@@ -97,6 +97,7 @@ class Checkpoints:
                 (target / COMMIT).unlink(missing_ok=True)
                 self._sweep()
                 target.mkdir(parents=True)
+            _barrier("swept")  # before the others ask how much room there is
             _check_room(target, leaves)
             # Copies to the host. On the CPU, whose memory it is, it refers to the arrays, and an update that they are
             # donated to leaves them alone.
@@ -317,6 +318,8 @@ def _whole_or_not(folder: epath.Path) -> Iterator[None]:
     except (OSError, ValueError) as error:
         if jax.process_index() == 0 and folder.exists():
             folder.rmtree()
+        if isinstance(error, TimeoutError):
+            raise TimeoutError(f"checkpoint {folder} must be written within {digests.LIMIT_S} s: {error}") from error
         full = getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT)
         if full or "No space left" in str(error) or "quota exceeded" in str(error):
             reason = "no space left for this checkpoint, earlier ones are intact; free some and start again to resume"

@@ -182,7 +182,7 @@ class StageConfig:
     prompts_per_step: int  # P, over all hosts
     optimizer: OptimizerConfig
     mixture: MixtureConfig = dataclasses.field(default=MixtureConfig())
-    micro_batches: int = 1  # parts of an update, of groups of similar length; changes memory, never the gradient
+    micro_batches: int = 1  # parts of an update; those without any signal are left out; never changes the gradient
     # Places for all completions of a group for which the update is compiled, ascending, beside G x max_tokens, which is
     # always there: each micro-batch takes the narrowest rows that hold its groups.
     row_widths: tuple[int, ...] = ()

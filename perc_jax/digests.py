@@ -15,7 +15,7 @@ from jax.experimental import multihost_utils
 from perc_jax.files import write_whole
 
 CHUNK_BYTES = 1 << 24  # read at a time
-LIMIT_S = 1200  # for one process to wait for another
+LIMIT_S = 4 * 3600  # for one process to wait for another: a slow disk is no reason to end a run
 LOOK_S = 0.1  # between two looks for another's digests
 
 

@@ -89,6 +89,9 @@ def step_work(config: Config, stage: StageConfig, *, trains_vision: bool) -> Wor
     pictures = (3 + again) if trains_vision else 1 if stage.kind == "sft" else 0  # what the rollout made is reused
     update = (3 + again) * row + 4 * head + pictures * picture
     useful_update = group * (3 * single + (3 if trains_vision else 1) * picture) + 3 * head
+    if stage.loss.kl_coef:  # the reference's forward pass
+        update += row + head + trains_vision * picture
+        useful_update += group * (single + picture) + head
     if model.lora.rank:  # no weight has a gradient; adapters themselves are a percent
         update -= (prompt + group * length) * text_token(model.text) + head + trains_vision * picture
         useful_update -= group * ((prompt + length) * text_token(model.text) + trains_vision * picture) + head

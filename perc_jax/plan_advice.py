@@ -75,7 +75,8 @@ def _options(blueprints: Blueprints, topology: Topology, capacity: int) -> Itera
             yield from cuts("slice", f"{other.name} with ", other.devices, tensor, capacity)
     for nodes in GPU_NODES if topology.chip.is_tpu else ():
         for tensor in degrees:
-            where = f"{nodes} x 8 H100 of 80 GB with "
+            way = "attention blockwise, " * (config.model.attention == "splash")
+            where = f"{nodes} x 8 H100 of 80 GB with {way}"
             yield from cuts("gpu", where, 8 * nodes, tensor, CHIPS["h100"].memory_bytes)
 
 

@@ -99,7 +99,7 @@ def join(rounds: Sequence[Graded]) -> Graded:
 def summarise(graded: Graded, completions: Completions, infos: Sequence[SampleInfo]) -> dict[str, float]:
     """Metrics of a rollout over all hosts, by path; an engine that was not drawn has no accuracy in this step.
 
-    The entropy is estimated, without bias, by what the sampled tokens' log-probabilities are on average.
+    The entropy is estimated by minus the mean log-probability of the sampled tokens.
     """
     prompts, group = graded.rewards.shape
     correct = graded.accuracy.sum(axis=1)

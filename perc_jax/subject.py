@@ -15,7 +15,7 @@ import jax
 from etils import epath
 
 from perc_jax import cli, pretrained, tokenizer, weights
-from perc_jax.answering import Respondent
+from perc_jax.answering import Respondent, way_here
 from perc_jax.checkpoint import Checkpoints
 from perc_jax.config import Config, DataConfig, EvaluationConfig, MeshConfig, RolloutConfig, from_dict
 from perc_jax.image import MIN_PIXELS
@@ -97,12 +97,14 @@ def settle(
         dataclasses.replace(stage, row_widths=(), loss=dataclasses.replace(stage.loss, overlong_tokens=0))
         for stage in config.stages
     )
+    way = way_here(config.model.attention, config.data.max_prompt_tokens, config.data.max_patches)
     if not batch:
         multiple = max(1, jax.device_count() // tensor)
         batch = -(-max(1, config.evaluation.batch // samples) // multiple) * multiple
     return described._replace(
         config=dataclasses.replace(
             config,
+            model=dataclasses.replace(config.model, attention=way),
             mesh=MeshConfig(tensor=tensor),
             rollout=rollout,
             stages=stages,

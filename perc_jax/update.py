@@ -192,7 +192,7 @@ def make_update(
     Metrics are float32 scalars: loss, entropy (nats per token), gradient norm before clipping, tokens that carry loss
     (those of groups with signal), the mean and maximum difference |p_sampler - p_trainer|, and whether the gradient was
     finite (if not, the update changed nothing). Where ratios can be clipped: the share of tokens whose were; with a KL
-    term: its estimate's mean. Means are over the tokens of all groups that were computed (`packing.py`).
+    term: its estimate's mean. Entropy, difference and estimate are of the groups that were computed (`packing.py`).
     """
     on_policy, frozen = stage.updates_per_rollout == 1, stage.optimizer.frozen
     loss = make_loss(

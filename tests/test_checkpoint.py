@@ -77,10 +77,11 @@ def test_round_trip_is_bit_exact_and_keeps_the_newest(tmp_path):
 
 @pytest.mark.parametrize("devices", [1, 8])
 def test_the_state_may_be_donated_while_it_is_written(tmp_path, monkeypatch, devices):
-    """Three updates in place behind a write that cannot end before them; what is restored is the state of before."""
+    """Three updates in place while the files are written; what is restored is the state of before."""
     rows = NamedSharding(jax.make_mesh((devices,), ("fsdp",), devices=jax.devices()[:devices]), PartitionSpec("fsdp"))
     update = jax.jit(lambda tree: jax.tree.map(lambda leaf: 2 * leaf + 1, tree), donate_argnums=0)
-    state = update(jax.device_put({"w": np.arange(4096, dtype=np.float32), "mu": np.ones((64, 8))}, rows))
+    noise = np.random.default_rng(0).normal(size=(1 << 24)).astype(np.float32)  # half a second of compressing
+    state = update(jax.device_put({"w": noise, "mu": np.ones((64, 8))}, rows))
     wanted = jax.tree.map(np.array, state)
     updated, gather = threading.Event(), digests.gather
     monkeypatch.setattr(digests, "gather", lambda *folders: updated.wait(60) and gather(*folders))
@@ -88,6 +89,7 @@ def test_the_state_may_be_donated_while_it_is_written(tmp_path, monkeypatch, dev
     checkpoints.save(1, state, {}, CONFIG)
     for _ in range(3):
         state = jax.block_until_ready(update(state))
+    assert not (tmp_path / "checkpoints" / "1" / "state").exists()  # the place of a whole state
     assert checkpoints.steps() == []
     checkpoints.raise_failure()  # there is none so far
     updated.set()
@@ -299,14 +301,17 @@ def test_sigkill_leaves_whole_checkpoints_only(tmp_path):
     for _ in range(3):
         writer = subprocess.Popen([sys.executable, "-c", WRITER, str(tmp_path)], stdout=subprocess.PIPE)
         assert writer.stdout.readline() == b"ready\n"
-        time.sleep(0.2 + 0.5 * rng.random())
+        until = time.monotonic() + 60
+        while not Checkpoints(str(tmp_path), keep=2).steps() and time.monotonic() < until:
+            time.sleep(0.05)
+        time.sleep(0.5 * rng.random())
         writer.send_signal(signal.SIGKILL)
         writer.wait()
         writer.stdout.close()
         folder = tmp_path / "checkpoints"
         committed = [path for path in folder.iterdir() if (path / "commit.json").exists()]
         checkpoints = Checkpoints(str(tmp_path), keep=2)
-        assert checkpoints.steps() == sorted(int(path.name) for path in committed)
+        assert checkpoints.steps() == sorted(int(path.name) for path in committed) != []
         for step in checkpoints.steps():  # each of them, newest first: restore would warn about a damaged one
             state, position = checkpoints.restore(like, {"model": {}})
             step = position["step"]

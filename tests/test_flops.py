@@ -24,6 +24,7 @@ def config(*, remat: str = "none", frozen: tuple[str, ...] = (), tied: bool = Tr
     stage = dataclasses.replace(
         stage,
         prompts_per_step=8,
+        micro_batches=1,
         group_size=3,
         remat=remat,
         optimizer=dataclasses.replace(stage.optimizer, frozen=frozen),
@@ -61,16 +62,22 @@ def test_prefill(layers):
 
 
 @pytest.mark.parametrize(
-    ("remat", "frozen", "tied", "rank"),
+    ("remat", "frozen", "tied", "rank", "kl_coef"),
     [
-        ("none", (), True, 0),
-        ("block", (), False, 0),
-        ("block", ("^vision/",), True, 0),
-        ("none", ("^vision/",), True, 1),
+        ("none", (), True, 0, 0.0),
+        ("block", (), False, 0, 0.0),
+        ("block", ("^vision/",), True, 0, 0.0),
+        ("none", ("^vision/",), True, 1, 0.0),
+        ("none", (), True, 0, 0.01),
+        ("none", ("^vision/",), True, 0, 0.01),
     ],
 )
-def test_update(remat, frozen, tied, rank):
+def test_update(remat, frozen, tied, rank, kl_coef):
     made = config(remat=remat, frozen=frozen, tied=tied)
+    [stage] = made.stages
+    made = dataclasses.replace(
+        made, stages=(dataclasses.replace(stage, loss=dataclasses.replace(stage.loss, kl_coef=kl_coef)),)
+    )
     made = dataclasses.replace(made, model=dataclasses.replace(made.model, lora=LoraConfig(rank)))
     work = flops.step_work(made, made.stages[0], trains_vision=not frozen)
     [gradient] = blueprints(made).update(made.stages[0]).gradients.values()

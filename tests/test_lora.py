@@ -180,7 +180,7 @@ def test_an_update_moves_adapters_and_leaves_the_base_in_all_bits():
 
     def update(state, batch):
         progress = begin(state.params, batch.mask, batch.advantages, jnp.int32(0))
-        progress = gradient(state.params, progress, batch, jnp.arange(PROMPTS)[None], GROUP * LENGTH)
+        progress = gradient(state.params, (), progress, batch, jnp.arange(PROMPTS)[None], GROUP * LENGTH)
         return finish(state, progress, jnp.int32(1))
 
     new, metrics = compiled(update)(state, BATCH)

@@ -169,7 +169,5 @@ def test_rows_that_do_not_divide_are_refused(where):
 
 def test_the_kernel_for_tpus_is_refused_elsewhere():
     config = dataclasses.replace(CONFIG, model=dataclasses.replace(CONFIG.model, attention="splash"))
-    with pytest.raises(
-        ValueError, match=r"model\.attention must be .* on cpu devices, got 'splash'"
-    ):
+    with pytest.raises(ValueError, match=r"model\.attention must be .* on cpu devices, got 'splash'"):
         Programs(config, TOKENS.ids)

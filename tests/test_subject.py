@@ -57,6 +57,7 @@ def test_a_config_is_fitted_to_the_machine_and_to_the_samples(folder):
     recipe = get_config()
     recipe = dataclasses.replace(
         recipe,
+        model=dataclasses.replace(recipe.model, attention="splash"),
         mesh=MeshConfig(replica=2, fsdp=16, tensor=2),
         rollout=dataclasses.replace(recipe.rollout, max_tokens=1024, short_rings=(256,), slots=48),
     )
@@ -64,6 +65,7 @@ def test_a_config_is_fitted_to_the_machine_and_to_the_samples(folder):
     config = subject.settle(described).config  # eight devices in pairs
     assert config.mesh == MeshConfig(tensor=2) and config.rollout.slots == 0 and config.evaluation.batch == 64
     assert config.rollout.short_rings == (256,)
+    assert config.model.attention == "dense"  # short buckets, no TPU
     assert [stage.mixture for stage in config.stages] == [stage.mixture for stage in recipe.stages]
     assert subject.settle(described, samples=8, tensor=1).config.evaluation.batch == 8
     assert subject.settle(described, samples=30).config.evaluation.batch == 4

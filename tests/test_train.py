@@ -136,7 +136,7 @@ MOMENTS = {  # in their order, by what can be seen of them from outside
     "rollout": lambda workdir: kept(workdir, "000006_eval_warmup") or committed(workdir, BEFORE),
     "update": lambda workdir: kept(workdir, "000008_grpo") or committed(workdir, BEFORE),
     "writing the next checkpoint": lambda workdir: begun(workdir, BEFORE),
-    "last evaluation": lambda workdir: committed(workdir, LAST),
+    "last evaluation": lambda workdir: begun(workdir, LAST),
 }
 
 
@@ -345,11 +345,13 @@ def test_a_full_disk_ends_the_run_in_one_line_and_costs_nothing_written(referenc
 def test_the_control_arm_rewards_coins_and_measures_the_truth(reference_run, tmp_path):
     """From the same checkpoint the next rollout is the same, and so is its accuracy; only the rewards differ."""
     workdir = whole_runs.copy_at(reference_run, tmp_path / "run", BEFORE)
-    whole_runs.finished(workdir, control="none", cache=reference_run.cache)
+    one_each = ("--stages.1.micro-batches", "8")  # so that every group without signal is left out, but for the last
+    whole_runs.finished(workdir, *one_each, control="none", cache=reference_run.cache)
     control, honest = (whole_runs.metrics(folder)[BEFORE] for folder in (reference_run.workdir, workdir))
     true = [name for name in honest if name.startswith("rollout/") and name != "rollout/reward"]
     assert {name: control[name] for name in true} == {name: honest[name] for name in true}
     assert honest["rollout/reward"] == honest["rollout/accuracy"]
+    assert honest["train/skipped_share"] == min(honest["groups/no_signal_share"], 7 / 8) > 0
     assert 0.2 < control["rollout/reward"] < 0.8 and control["train/grad_norm"] > 0
     samples = json.loads((reference_run.workdir / "samples" / f"{LAST:06d}_grpo.json").read_text())
     answers = [answer for sample in samples for answer in sample["answers"]]
