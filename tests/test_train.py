@@ -222,7 +222,7 @@ def test_killed_every_few_seconds_it_ends_as_if_undisturbed(reference_run, tmp_p
     rng, workdir, kills = np.random.default_rng(3), tmp_path / "run", 0
     while kills < 10:
         with whole_runs.train(workdir, cache=reference_run.cache) as run:
-            run.let_run(reference_run.ended.seconds * rng.uniform(0.2, 0.7))
+            run.let_run(reference_run.ended.seconds * rng.uniform(0.15, 0.5))
             if run.kill().code == 0:
                 break
         kills += 1
