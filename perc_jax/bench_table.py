@@ -31,6 +31,7 @@ def _headline(point: dict[str, Any]) -> str:
 
 def _speed(points: Sequence[dict[str, Any]]) -> Table:
     table = Table(title="Medians; tokens are completion tokens", title_justify="left")
+    has_peer = any(part["ratio_to_peer"] is not None for point in points for part in point["parts"].values())
     for column in ("S C G P", "what"):
         table.add_column(column, no_wrap=True)
     for column in (
@@ -41,9 +42,7 @@ def _speed(points: Sequence[dict[str, Any]]) -> Table:
         "MFU",
         "unshared",
         "bandwidth",
-        "peer s",
-        "ratio",
-        "by CPU",
+        *["peer s", "ratio", "by CPU"] * has_peer,
     ):
         table.add_column(column, justify="right", no_wrap=True)
     for point in points:
@@ -59,7 +58,7 @@ def _speed(points: Sequence[dict[str, Any]]) -> Table:
                 f"{values['mfu']:.1%}",
                 f"{values['useful_mfu']:.1%}",
                 f"{bandwidth:.0%}" if bandwidth is not None and part == "rollout" else "",
-                *_ratios(values),
+                *_ratios(values) * has_peer,
             )
             table.add_row(name, part, *cells)
             name = ""

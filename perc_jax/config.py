@@ -214,7 +214,7 @@ class StageConfig:
         )
         check(self.max_rounds >= 1, f"{name}.max_rounds", "must be >= 1", self.max_rounds)
         if self.kind == "grpo":
-            check(self.group_size >= 2, f"{name}.group_size", "must be >= 2 for grpo", self.group_size)
+            check(self.group_size >= 1, f"{name}.group_size", "must be >= 1", self.group_size)
         else:
             check(self.group_size == 1, f"{name}.group_size", "must be 1 for sft", self.group_size)
             check(updates == 1, f"{name}.updates_per_rollout", "must be 1 for sft", updates)
@@ -359,6 +359,13 @@ class Config:
             )
         names = [stage.name for stage in self.stages]
         check(len(set(names)) == len(names), "stages", "must have different names", names)
+
+
+def check_trains(config: Config) -> None:
+    """Raise `ValueError` for what can be measured and planned but not trained: groups with nothing to compare."""
+    for stage in config.stages:
+        if stage.kind == "grpo":
+            check(stage.group_size >= 2, f"stages[{stage.name}].group_size", "must be >= 2 for grpo", stage.group_size)
 
 
 def to_dict(config: object) -> dict:

@@ -13,11 +13,16 @@ import sys
 from collections.abc import Sequence
 
 from perc_jax import cli, interrupts
+from perc_jax.config import check_trains
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Parse the command line and run."""
     config, workdir = cli.parse(sys.argv[1:] if argv is None else argv)
+    try:
+        check_trains(config)
+    except ValueError as error:
+        cli.fail(str(error))
     interrupts.leave_with(f"interrupted; the same command resumes {workdir} from its newest checkpoint")
     try:
         from perc_jax import hosts, loop  # seconds, for which --help and mistakes need not wait

@@ -56,11 +56,11 @@ def test_a_step_is_measured_in_its_parts(case, tmp_path, capsys):
 
 def test_memory_grows_with_the_shared_row(tmp_path, capsys):
     picture, out = tmp_path / "memory.png", tmp_path / "out.json"
-    shapes = ("--prompt-tokens", "256", "--max-tokens", "32", "--prompts", "8", "--sweep", "group_size=2,8")
+    shapes = ("--prompt-tokens", "256", "--max-tokens", "32", "--prompts", "8", "--sweep", "group_size=1,2,8")
     bench.main(["memory", "--size", "tiny", *shapes, "--plot", str(picture), "--json", str(out)])
     found = json.loads(out.read_text())
-    assert found["sweep"] == "group_size" and found["values"] == [2, 8] and picture.stat().st_size > 1000
-    small, large = (point["temporary_bytes"] for point in found["points"])
+    assert found["sweep"] == "group_size" and found["values"] == [1, 2, 8] and picture.stat().st_size > 1000
+    _, small, large = (point["temporary_bytes"] for point in found["points"])
     # Tokens: shared 8 (256 + 64) and 8 (256 + 256), 1.6 times; unshared 16 x 288 and 64 x 288, 4 times.
     assert 1.2 < large / small < (1.6 + 4) / 2
     assert "row tokens" in capsys.readouterr().out
@@ -81,7 +81,7 @@ def test_memory_grows_with_the_shared_row(tmp_path, capsys):
         (("memory", "--against", "transformers"), "--against must go with rollout, update or step"),
         (("step", "--against", "transformers", "--model.lora.rank", "4"), "model.lora.rank must be 0 with --against"),
         (("step", "--peer-passes", "old"), "--peer-passes must go with --against transformers"),
-        (("step", "--group-size", "1"), "group_size must be >= 2 for grpo, got 1"),
+        (("step", "--prompts", "3", "--stages.0.micro-batches", "2"), "prompts_per_step must be a multiple of"),
         (("step", "--stages.0.group-sise", "4"), "did you mean --stages.0.group-size?"),
     ],
 )

@@ -20,6 +20,7 @@ from perc_jax.config import (
     StageConfig,
     TextConfig,
     VisionConfig,
+    check_trains,
     from_dict,
     to_dict,
 )
@@ -84,7 +85,7 @@ def make(part: str, **changes: object) -> object:
         ("sft", {"steps": -1}, "stages[warm].steps must be >= 0, got -1"),
         ("sft", {"micro_batches": 3}, "stages[warm].prompts_per_step must be a multiple of micro_batches, got 4"),
         ("sft", {"group_size": 2}, "stages[warm].group_size must be 1 for sft, got 2"),
-        ("grpo", {"group_size": 1}, "stages[rl].group_size must be >= 2 for grpo, got 1"),
+        ("grpo", {"group_size": 0}, "stages[rl].group_size must be >= 1, got 0"),
         ("loss", {"clip_low": 0.0}, "loss.clip_low must be within (0, 1], got 0.0"),
         ("loss", {"clip_low": 1.1}, "loss.clip_low must be within (0, 1], got 1.1"),
         ("loss", {"clip_high": 0.0}, "loss.clip_high must be > 0, got 0.0"),
@@ -162,6 +163,12 @@ def test_shipped_configs_survive_json(path) -> None:
     config = cli.load_config(path)
     assert from_dict(Config, to_dict(config)) == config
     assert from_dict(Config, json.loads(json.dumps(to_dict(config)))) == config
+
+
+def test_groups_of_one_are_measured_but_not_trained() -> None:
+    check_trains(CONFIG)
+    with pytest.raises(ValueError, match=r"stages\[rl\]\.group_size must be >= 2 for grpo, got 1"):
+        check_trains(replace(CONFIG, stages=(SFT, replace(GRPO, group_size=1))))
 
 
 def test_a_loss_survives_json() -> None:
