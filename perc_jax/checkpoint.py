@@ -31,7 +31,7 @@ from etils import epath
 from jax.experimental import multihost_utils
 
 from perc_jax import digests
-from perc_jax.files import write_whole
+from perc_jax.files import absolute, write_whole
 
 PyTree = Any
 COMMIT = "commit.json"
@@ -56,7 +56,7 @@ class Checkpoints:
     def __init__(self, workdir: str, keep: int):
         if keep < 1:
             raise ValueError(f"checkpoint.keep must be >= 1, got {keep}")
-        self._folder = epath.Path(workdir).expanduser().absolute() / "checkpoints"
+        self._folder = absolute(workdir) / "checkpoints"
         self._keep = keep
         # Replicas would share the writing of a leaf by slicing it on the device: a compile for every new shape.
         arrays = ocp.type_handlers.ArrayHandler(use_replica_parallel=False)

@@ -1,6 +1,12 @@
-"""Files that are either absent or complete, whenever the process that writes them is killed."""
+"""Where files are, here or on gs://; files that are absent or complete, whenever the process that writes is killed."""
 
 from etils import epath
+
+
+def absolute(path: str) -> epath.Path:
+    """The path from the root on, `~` replaced; one with a scheme, gs:// for instance, is so already."""
+    found = epath.Path(path).expanduser()
+    return found if "://" in path else found.absolute()
 
 
 def write_whole(path: epath.Path, text: str) -> None:

@@ -30,6 +30,7 @@ from safetensors.numpy import save
 from perc_jax import hf_files, lora, pretrained, tokenizer, weights
 from perc_jax.checkpoint import Checkpoints, first_difference
 from perc_jax.config import Config, ModelConfig, from_dict, to_dict
+from perc_jax.files import absolute
 from perc_jax.model import Params, abstract_params
 from perc_jax.progress import Progress
 
@@ -61,7 +62,7 @@ def export(
             run that has no adapters, or of one that started from random weights.
         FileNotFoundError: the Hugging Face files to copy are not there.
     """
-    target = epath.Path(out).expanduser().absolute()
+    target = absolute(out)
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise ValueError(f"--out must be a folder that is empty or does not exist, got {out}")
     checkpoints = Checkpoints(checkpoint, keep=1)

@@ -3,7 +3,7 @@
 import pytest
 from etils import epath
 
-from perc_jax.files import write_whole
+from perc_jax.files import absolute, write_whole
 
 
 def test_a_file_is_written_with_its_folder_and_replaced(tmp_path):
@@ -20,3 +20,10 @@ def test_what_cannot_be_written_leaves_what_was_there(tmp_path):
     with pytest.raises(UnicodeEncodeError):
         write_whole(path, "new \udcff")
     assert path.read_text() == "old" and [file.name for file in tmp_path.iterdir()] == ["a.json"]
+
+
+def test_paths_with_a_scheme_stay_as_they_are(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", "/home/me")
+    assert absolute("gs://bucket/run").as_posix() == "gs://bucket/run"
+    assert absolute("run").as_posix() == f"{tmp_path}/run" and absolute("~/run").as_posix() == "/home/me/run"
