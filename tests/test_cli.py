@@ -157,7 +157,7 @@ def test_help_lists_every_field_with_its_comment(config_file: str, capsys: pytes
     assert end.value.code == 0
     for path in cli._paths(cli.load_config(config_file)):
         assert f"--{path}".replace("_", "-") in shown
-    assert "groups of similar length" in shown
+    assert "parts of an update" in shown
 
 
 def test_a_published_model_replaces_sizes_tokenizer_and_weights(config_file: str, tmp_path: Path) -> None:
