@@ -68,7 +68,6 @@ def test_prefill(layers):
         ("block", (), False, 0, 0.0),
         ("block", ("^vision/",), True, 0, 0.0),
         ("none", ("^vision/",), True, 1, 0.0),
-        ("none", (), True, 0, 0.01),
         ("none", ("^vision/",), True, 0, 0.01),
     ],
 )
