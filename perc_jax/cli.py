@@ -19,8 +19,8 @@ from typing import Annotated, NoReturn
 
 import tyro
 
-from perc_jax import pretrained
 from perc_jax.config import Config
+from perc_jax.prompt import pretrained
 
 CONFIGS = Path(__file__).resolve().parent.parent / "configs"
 DEFAULT_CONFIG = CONFIGS / "debug_cpu.py"

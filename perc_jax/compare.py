@@ -2,31 +2,17 @@
 
 `python -m perc_jax.compare BEFORE AFTER [--json F]`. Each is a file of records that `evaluate` keeps (`….jsonl`), a
 folder of such, of which the files of one name are compared, or the JSON file that `score` writes. Only questions that
-both were asked count. The interval is a bootstrap over independent units (the seeds of DynaMath, otherwise the
-questions). The p-value is McNemar's exact one where every question is its own unit and has one answer, and otherwise
-that of a permutation test that flips the sign of units' differences.
+both were asked count; how they are compared is in `evaluation/compare.py`.
 """
 
 import argparse
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
 
-import numpy as np
-
-from perc_jax import benchmarks, cli, interrupts, records, statistics
-from perc_jax.benchmarks import files
-from perc_jax.benchmarks.base import BOOTSTRAP_SEED
-from perc_jax.records import Record
-
-
-class Answers(NamedTuple):
-    """What one evaluation says of its questions."""
-
-    head: dict[str, Any]  # what it belongs to
-    right: dict[str, float]  # share of right answers by id, of the questions that were asked
-    units: dict[str, str]
+from perc_jax import cli
+from perc_jax.evaluation import compare
+from perc_jax.processes import interrupts
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -39,98 +25,17 @@ def main(argv: Sequence[str] | None = None) -> None:
     interrupts.leave_with("interrupted")
     try:
         found = {}
-        for name, (before, after) in pairs(Path(arguments.before), Path(arguments.after)).items():
-            found[name] = compare(read(before), read(after))
-            print(line(name, found[name]))
+        for name, (before, after) in compare.pairs(Path(arguments.before), Path(arguments.after)).items():
+            found[name] = compare.compare(compare.read(before), compare.read(after))
+            print(compare.line(name, found[name]))
         if arguments.json:
             from etils import epath
 
-            from perc_jax.files import write_whole
+            from perc_jax.records.files import write_whole
 
             write_whole(epath.Path(arguments.json).expanduser(), json.dumps(found) + "\n")
     except (ValueError, OSError) as error:
         cli.fail(str(error))
-
-
-def pairs(before: Path, after: Path) -> dict[str, tuple[Path, Path]]:
-    """The files to compare, by name. Raises `ValueError` for folders that have no name in common."""
-    before, after = before.expanduser(), after.expanduser()
-    if before.is_dir() != after.is_dir():
-        raise ValueError(f"BEFORE and AFTER must both be files or both be folders, got {before} and {after}")
-    if not before.is_dir():
-        return {after.stem: (before, after)}
-    there = {file.name for file in before.glob("*.jsonl")} & {file.name for file in after.glob("*.jsonl")}
-    if not there:
-        raise ValueError(f"{before} and {after} must have .jsonl files of the same names, got none")
-    return {Path(name).stem: (before / name, after / name) for name in sorted(there)}
-
-
-def read(file: Path) -> Answers:
-    """Read a file of records, or of `score`. Raises `ValueError` that names it, or `OSError`."""
-    if file.suffix == ".jsonl":
-        return answers(*records.read(file))
-    content = files.read_json(file)
-    if not isinstance(content, dict) or content.keys().isdisjoint({"items"}):
-        raise ValueError(f"{file} must be what perc_jax.score wrote, with its items")
-    benchmark = benchmarks.get(content["benchmark"])
-    right = {str(item["id"]): float(item["correct"]) for item in content["items"]}
-    head = {"suite": content["benchmark"], "mode": content["mode"]}
-    return Answers(head, right, {name: benchmark.unit(name) for name in right})
-
-
-def answers(head: Mapping[str, Any], found: Mapping[str, Record]) -> Answers:
-    """What records say of the questions that were asked."""
-    asked = {name: record for name, record in found.items() if record.responses}
-    right = {name: sum(record.correct) / len(record.correct) for name, record in asked.items()}
-    return Answers(dict(head), right, {name: record.unit for name, record in asked.items()})
-
-
-def compare(before: Answers, after: Answers) -> dict[str, Any]:
-    """Compare two evaluations of one suite, JSON-ready. Raises `ValueError` for two suites or no common question."""
-    suites = [side.head.get("suite") for side in (before, after)]
-    if suites[0] != suites[1]:
-        raise ValueError(f"both evaluations must be of one suite, got {suites[0]} and {suites[1]}")
-    common = [name for name in before.right if name in after.right]
-    if not common:
-        raise ValueError(f"both evaluations of {suites[0]} must have answered a question, got none in common")
-    first, second = (np.array([side.right[name] for name in common]) for side in (before, after))
-    units = [before.units[name] for name in common]
-    rng = np.random.default_rng(BOOTSTRAP_SEED)
-    difference, low, high = statistics.clustered_mean(second - first, units, rng)
-    gained, lost = int((second > first).sum()), int((second < first).sum())
-    single = len(set(units)) == len(units) and bool(np.isin([first, second], (0.0, 1.0)).all())
-    if single:
-        test, p_value = "exact McNemar", statistics.mcnemar(gained, lost)
-    else:
-        test = f"sign flips of {len(set(units))} units"
-        p_value = statistics.sign_flip(statistics.by_unit(second - first, units)[0], rng)
-    fields = sorted({name for side in (before, after) for name in side.head})
-    return {
-        "n": len(common),
-        "before": float(first.mean()),
-        "after": float(second.mean()),
-        "difference": difference,
-        "ci95": [low, high],
-        "p_value": p_value,
-        "test": test,
-        "gained": gained,
-        "lost": lost,
-        "only_before": len(before.right) - len(common),
-        "only_after": len(after.right) - len(common),
-        "differ_in": [name for name in fields if before.head.get(name) != after.head.get(name)],
-    }
-
-
-def line(name: str, found: Mapping[str, Any]) -> str:
-    """Write a comparison as a line of text."""
-    low, high = (100 * end for end in found["ci95"])
-    text = (
-        f"{name:16} {100 * found['before']:5.1f} % -> {100 * found['after']:5.1f} %  "
-        f"{100 * found['difference']:+5.1f} [{low:+.1f}, {high:+.1f}]  p = {found['p_value']:.2g} ({found['test']})  "
-        f"n = {found['n']}, {found['gained']} gained, {found['lost']} lost"
-    )
-    alone = found["only_before"] + found["only_after"]
-    return text + (f", {alone} asked of one only" if alone else "")
 
 
 if __name__ == "__main__":

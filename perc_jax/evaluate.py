@@ -23,14 +23,17 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from perc_jax import benchmarks, cli, compare, interrupts, pretrained, score
+from perc_jax import benchmarks, cli
 from perc_jax.benchmarks import Benchmark, Problem
+from perc_jax.evaluation import compare, scoring
+from perc_jax.processes import interrupts
+from perc_jax.prompt import pretrained
 
 if TYPE_CHECKING:
-    from perc_jax.exams import Exam
-    from perc_jax.progress import Progress
-    from perc_jax.records import Records
-    from perc_jax.subject import Description
+    from perc_jax.evaluation.exams import Exam
+    from perc_jax.evaluation.subject import Description
+    from perc_jax.processes.progress import Progress
+    from perc_jax.records.lines import Records
 
 SUITES = ("test_a", "test_b", "test_c", "test_d")
 SCENES = 1000  # of an engines' suite, without --limit
@@ -58,7 +61,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         if arguments.out:
             from etils import epath
 
-            from perc_jax.files import write_whole
+            from perc_jax.records.files import write_whole
 
             write_whole(epath.Path(_places(arguments.out)[0]), json.dumps(results, ensure_ascii=False) + "\n")
     except (ValueError, OSError) as error:
@@ -157,7 +160,9 @@ def evaluate(arguments: argparse.Namespace, asked: Sequence[str | Wanted]) -> di
     # Seconds, for which --help and mistakes need not wait.
     import jax
 
-    from perc_jax import evaluating, hosts, progress, subject
+    from perc_jax.evaluation import evaluating, subject
+    from perc_jax.mesh import hosts
+    from perc_jax.processes import progress
 
     hosts.connect()
     first = jax.process_index() == 0
@@ -188,9 +193,9 @@ def _exams(
 ) -> "list[Exam]":
     """What is asked as exams; the sizes of their pictures are read now."""
     from perc_jax.benchmarks.symbolic import Comparer
-    from perc_jax.exams import BenchmarkExam, SuiteExam
-    from perc_jax.questions import Reader
-    from perc_jax.reward import Verifier
+    from perc_jax.evaluation.exams import BenchmarkExam, SuiteExam
+    from perc_jax.prompt.questions import Reader
+    from perc_jax.rewards.verifier import Verifier
 
     config, pixels = described.config, described.pixels
     if arguments.max_pixels:
@@ -214,7 +219,7 @@ def _records(
     arguments: argparse.Namespace, head: Mapping[str, Any], blind: bool, described: "Description"
 ) -> "Records":
     """The file of an exam's answers, which belong to a model and to how it is asked."""
-    from perc_jax.records import Records
+    from perc_jax.records.lines import Records
 
     config = described.config
     asked = {
@@ -236,15 +241,15 @@ def table(results: Mapping[str, Any]) -> list[str]:
     lines = []
     for name, found in results.items():
         mode = f" ({found['mode']})" if "mode" in found else ""
-        lines.append(score.line(name + mode, found))
+        lines.append(scoring.line(name + mode, found))
         for k, share in found.get("pass_at", {}).items():
-            lines.append(score.line(f"  pass@{k}", share))
+            lines.append(scoring.line(f"  pass@{k}", share))
         counts = {"unparsed": "unparsed", "cut": "cut at the longest answer", "timed_out": "timed out"}
         counts |= {"not_asked": "not asked: do not fit"}
         lines += [f"  {label:30} {found[field]:6}" for field, label in counts.items() if found[field]]
-        lines += score.lines_of(found.get("summary", {}), "  ")
+        lines += scoring.lines_of(found.get("summary", {}), "  ")
         if "blind" in found:
-            lines.append(score.line("  without the picture", found["blind"]))
+            lines.append(scoring.line("  without the picture", found["blind"]))
             lines.append("  " + compare.line("what it is worth", found["picture"]))
     return lines
 

@@ -9,7 +9,8 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from perc_jax import cli, interrupts
+from perc_jax import cli
+from perc_jax.processes import interrupts
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -32,7 +33,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         import jax  # seconds, for which --help and mistakes need not wait
 
         jax.config.update("jax_platforms", "cpu")  # the weights only pass through
-        from perc_jax import hf_folder
+        from perc_jax.weights import hf_folder
 
         chosen = {name: getattr(arguments, name) for name in ("dtype", "like", "adapter_only")}
         for line in hf_folder.export(arguments.checkpoint, arguments.out, **chosen):

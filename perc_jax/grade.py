@@ -20,13 +20,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from perc_jax import benchmarks, cli, interrupts, pretrained
+from perc_jax import benchmarks, cli
+from perc_jax.processes import interrupts
+from perc_jax.prompt import pretrained
 
 if TYPE_CHECKING:
-    from perc_jax.exams import Exam
-    from perc_jax.progress import Progress
-    from perc_jax.reward import Verifier
-    from perc_jax.subject import Description
+    from perc_jax.evaluation.exams import Exam
+    from perc_jax.evaluation.subject import Description
+    from perc_jax.processes.progress import Progress
+    from perc_jax.rewards.verifier import Verifier
 
 ENGINES = "engines"
 MAX_PROMPT_TOKENS = 20_480  # of a benchmark's question
@@ -93,10 +95,12 @@ def grade(arguments: argparse.Namespace) -> dict[str, Any]:
     import jax
     from etils import epath
 
-    from perc_jax import evaluating, grading, hosts, progress, subject
-    from perc_jax.files import write_whole
-    from perc_jax.records import Records
-    from perc_jax.reward import Verifier
+    from perc_jax.evaluation import evaluating, grading, subject
+    from perc_jax.mesh import hosts
+    from perc_jax.processes import progress
+    from perc_jax.records.files import write_whole
+    from perc_jax.records.lines import Records
+    from perc_jax.rewards.verifier import Verifier
 
     hosts.connect()
     first, out = jax.process_index() == 0, Path(arguments.out).expanduser()
@@ -124,15 +128,16 @@ def _exam(
     arguments: argparse.Namespace, described: "Description", verifier: "Verifier", screen: "Progress", opened: Any
 ) -> "Exam":
     """What is asked."""
-    from perc_jax import data, grading
     from perc_jax.benchmarks.symbolic import Comparer
-    from perc_jax.exams import BenchmarkExam
-    from perc_jax.questions import Reader
+    from perc_jax.data import batches
+    from perc_jax.evaluation import grading
+    from perc_jax.evaluation.exams import BenchmarkExam
+    from perc_jax.prompt.questions import Reader
 
     if arguments.source == ENGINES:
         cells = grading.cells_asked([name for name in arguments.types.split(",") if name], _levels(arguments.levels))
         with screen.phase("looking for questions that fit"):
-            unfit = {cell: why for cell in cells if (why := data.why_unfit(described.config, cell))}
+            unfit = {cell: why for cell in cells if (why := batches.why_unfit(described.config, cell))}
         if len(unfit) == len(cells):
             raise ValueError(f"--types must name questions that this model can be asked, none is: {unfit[cells[0]]}")
         if unfit:

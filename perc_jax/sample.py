@@ -15,7 +15,9 @@ import sys
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from perc_jax import cli, interrupts, pretrained
+from perc_jax import cli
+from perc_jax.processes import interrupts
+from perc_jax.prompt import pretrained
 
 TOKENS_MULTIPLE = 64  # prompt buckets
 WINDOWS_MULTIPLE = 4  # patch buckets, in attention windows
@@ -74,7 +76,11 @@ def answer(arguments: argparse.Namespace) -> None:
 
     Raises `ValueError` or `OSError` for a model or a picture that cannot be used.
     """
-    from perc_jax import image, prompt, tokenizer  # so that --help and mistakes need not wait
+    from perc_jax.prompt import (
+        image,
+        prompt,
+        tokenizer,  # so that --help and mistakes need not wait
+    )
 
     pictures = [image.open_picture(path) for path in arguments.image]
     asked = _published(arguments) if pretrained.is_pretrained(arguments.model) else _trained(arguments)
@@ -100,7 +106,7 @@ def answer(arguments: argparse.Namespace) -> None:
 
 def _published(arguments: argparse.Namespace) -> Asked:
     """What a Hugging Face folder says."""
-    from perc_jax import tokenizer
+    from perc_jax.prompt import tokenizer
 
     folder = pretrained.folder_of(arguments.model)
     config = pretrained.model_config(folder, dtype=arguments.dtype or "bfloat16")
@@ -114,9 +120,9 @@ def _trained(arguments: argparse.Namespace) -> Asked:
     """What a run's newest checkpoint says."""
     import dataclasses
 
-    from perc_jax import tokenizer
-    from perc_jax.checkpoint import Checkpoints
     from perc_jax.config import Config, from_dict
+    from perc_jax.prompt import tokenizer
+    from perc_jax.records.checkpoint import Checkpoints
 
     stored = Checkpoints(arguments.model, keep=1).config()
     run = from_dict(Config, stored)
@@ -128,8 +134,8 @@ def _sampled(arguments: argparse.Namespace, asked: Asked, batch: Any) -> Any:
     """Load the parameters and begin to answer; gives the iterator over the tokens."""
     import dataclasses
 
-    from perc_jax import answering
-    from perc_jax.progress import Progress
+    from perc_jax.evaluation import answering
+    from perc_jax.processes.progress import Progress
 
     way = answering.attention_way(batch.tokens.shape[1], batch.pixels.shape[1])
     config = dataclasses.replace(asked.config, attention=way)
@@ -150,8 +156,8 @@ def _write(arguments: argparse.Namespace, tokens: Any, sampled: Any) -> None:
     """Show the answer as it comes, then the result as JSON where it is asked for."""
     from etils import epath
 
-    from perc_jax.files import write_whole
-    from perc_jax.tokenizer import TextStream
+    from perc_jax.prompt.tokenizer import TextStream
+    from perc_jax.records.files import write_whole
 
     stream, ids, logprobs = TextStream(tokens), [], []
     for token, logprob, _ in sampled:

@@ -12,8 +12,9 @@ what was written stays, and the same command resumes.
 import sys
 from collections.abc import Sequence
 
-from perc_jax import cli, interrupts
+from perc_jax import cli
 from perc_jax.config import check_trains
+from perc_jax.processes import interrupts
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -25,7 +26,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         cli.fail(str(error))
     interrupts.leave_with(f"interrupted; the same command resumes {workdir} from its newest checkpoint")
     try:
-        from perc_jax import hosts, loop  # seconds, for which --help and mistakes need not wait
+        from perc_jax.mesh import hosts
+        from perc_jax.run import loop  # seconds, for which --help and mistakes need not wait
 
         hosts.connect()
         loop.run(config, workdir)

@@ -6,9 +6,10 @@ import sys
 from pathlib import Path
 
 import pytest
-import whole_runs
 from hypothesis import settings
 from jaxtyping import install_import_hook
+
+from tests import whole_runs
 
 if "jax" in sys.modules:
     raise RuntimeError("tests/conftest.py must be imported before jax: the devices are counted at its import")

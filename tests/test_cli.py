@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from published_folders import SMALL, edit, write_small_files
 
 from perc_jax import cli
+from tests.weights.published_folders import SMALL, edit, write_small_files
 
 GOOD = """
-from test_config import CONFIG
+from tests.config.test_config import CONFIG
 
 def get_config():
     return CONFIG
@@ -192,7 +192,7 @@ def test_a_model_that_is_none_earns_one_line(
 
 
 def test_paths_name_leaves_only() -> None:
-    from test_config import CONFIG
+    from tests.config.test_config import CONFIG
 
     paths = list(cli._paths(CONFIG))
     assert len(paths) == len(set(paths))

@@ -6,14 +6,15 @@ import json
 import jax
 import numpy as np
 import pytest
-import whole_runs
-from benchmark_folders import WRITERS
-from published_folders import SMALL, edit, write_small_files
-from test_evaluating import dynamath
 
-from perc_jax import compare, evaluate, weights
+from perc_jax import compare, evaluate
 from perc_jax.model import init_params
-from perc_jax.records import read
+from perc_jax.records.lines import read
+from perc_jax.weights import safetensors
+from tests import whole_runs
+from tests.benchmarks.folders import WRITERS
+from tests.evaluation.test_evaluating import dynamath
+from tests.weights.published_folders import SMALL, edit, write_small_files
 
 CONFIG = """
 import dataclasses
@@ -83,7 +84,7 @@ def published(tmp_path_factory):
     """A folder with random weights, and a config file that asks little."""
     pytest.importorskip("transformers")
     folder = write_small_files(tmp_path_factory.mktemp("published"), TINY)
-    weights.save_params(folder, TINY, jax.jit(lambda key: init_params(TINY, key))(jax.random.key(3)), "float32")
+    safetensors.save_params(folder, TINY, jax.jit(lambda key: init_params(TINY, key))(jax.random.key(3)), "float32")
     config = tmp_path_factory.mktemp("config") / "ask.py"
     config.write_text(CONFIG)
     return folder, config

@@ -8,11 +8,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from PIL import Image
-from published_folders import SMALL, edit, write_small_files
 
-from perc_jax import answering, pretrained, sample
-from perc_jax import prompt as prompts
-from perc_jax.tokenizer import load
+from perc_jax import sample
+from perc_jax.evaluation import answering
+from perc_jax.prompt import pretrained
+from perc_jax.prompt import prompt as prompts
+from perc_jax.prompt.tokenizer import load
+from tests.weights.published_folders import SMALL, edit, write_small_files
 
 LENGTH = 64  # tokens compared with transformers' greedy generation
 

@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 
-SCRIPTS = Path(__file__).resolve().parent.parent / "tpu_scripts"
+from tests import ROOT
+
+SCRIPTS = ROOT / "tpu_scripts"
 MAX_LINES = 60
 SLICE = ("--project", "my-project", "--zone", "us-x1-a", "--name", "slice-1")
 ARGUMENTS = {

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import whole_runs
 
 import engines
 from engines.verify import extract
+from tests import whole_runs
 
 WARMUP, GRPO = 6, 4  # steps of the smoke config
 LAST, BEFORE = 10, 8  # the checkpoints that it keeps

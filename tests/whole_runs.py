@@ -21,7 +21,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 
-ROOT = Path(__file__).resolve().parent.parent
+from tests import ROOT
+
 SMOKE = ("--config", "configs/smoke_cpu.py")
 SPOKEN = re.compile(r"\d\d:\d\d:\d\d  \S")  # a line of the progress screen
 LIMIT_S = 600.0

@@ -1,12 +1,16 @@
-"""Public benchmarks: loaders, prompts and scorers, each with its protocols by name. See `base`."""
+"""Public benchmarks: loaders, prompts and scorers, each with its protocols by name; what all of them give is in `base`.
+
+Problems and texts in, verdicts out. No model, no prompt's layout: who is asked, and how, is not known here.
+"""
 
 from perc_jax.benchmarks.ai2d import AI2D
-from perc_jax.benchmarks.base import Benchmark, Image, Item, Problem, Scored
+from perc_jax.benchmarks.base import Benchmark, Item, Problem, Scored
 from perc_jax.benchmarks.blindtest import BlindTest
 from perc_jax.benchmarks.blink import Blink
 from perc_jax.benchmarks.chartqa import ChartQA
 from perc_jax.benchmarks.cv_bench import CVBench
 from perc_jax.benchmarks.dynamath import DynaMath
+from perc_jax.benchmarks.files import Image
 from perc_jax.benchmarks.hallusionbench import HallusionBench
 from perc_jax.benchmarks.logicvista import LogicVista
 from perc_jax.benchmarks.mathverse import MathVerse

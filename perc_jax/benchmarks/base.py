@@ -21,6 +21,8 @@ import numpy as np
 
 from engines.verify import extract
 from perc_jax import statistics
+from perc_jax.benchmarks import files
+from perc_jax.benchmarks.files import Image
 
 MAX_CHARS = 2**18  # of a response; a longer one is not read (64,000 tokens of four characters)
 BOOTSTRAP_SEED = 0  # of the resamples of an interval: the same responses give the same interval
@@ -29,22 +31,6 @@ STRICT = r"only `<answer>\boxed{…}</answer>` at the end of the response counts
 
 Compare = Callable[[str, str, str], bool | None]
 """(gold, answer, rule of `symbolic`) -> whether they are equal; None past its deadline."""
-
-
-class Image(NamedTuple):
-    """One picture, read when asked for: a file of its own, or a cell of a Parquet file."""
-
-    file: Path
-    row: int = -1  # of a Parquet file; -1 if the file itself is the picture
-    column: str = ""
-
-    def read(self) -> bytes:
-        """Give the encoded picture (PNG, JPEG, …). Raises `OSError` if it is gone."""
-        if self.row < 0:
-            return self.file.read_bytes()
-        from perc_jax.benchmarks import files
-
-        return files.picture(self.file, self.row, self.column)
 
 
 @dataclass(frozen=True)
@@ -127,8 +113,6 @@ class Benchmark(abc.ABC):
 
     def download(self) -> Path:
         """Fetch the data set from the hub. Raises `FileNotFoundError` in one line where it cannot be had."""
-        from perc_jax.benchmarks import files
-
         if not self.hub:
             raise FileNotFoundError(
                 f"{self.name} has no data set on the hub; get its folder from its authors' repository"

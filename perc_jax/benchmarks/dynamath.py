@@ -25,7 +25,8 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from perc_jax.benchmarks import base, choices, files, lmms, numbers, reading
-from perc_jax.benchmarks.base import Benchmark, Compare, Image, Item, Problem, Scored, verdict
+from perc_jax.benchmarks.base import Benchmark, Compare, Item, Problem, Scored, verdict
+from perc_jax.benchmarks.files import Image
 
 TOLERANCE = 0.001
 VARIANTS = 10

@@ -7,9 +7,21 @@ import functools
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from perc_jax.benchmarks.base import Image
+
+class Image(NamedTuple):
+    """One picture, read when asked for: a file of its own, or a cell of a Parquet file."""
+
+    file: Path
+    row: int = -1  # of a Parquet file; -1 if the file itself is the picture
+    column: str = ""
+
+    def read(self) -> bytes:
+        """Give the encoded picture (PNG, JPEG, …). Raises `OSError` if it is gone."""
+        if self.row < 0:
+            return self.file.read_bytes()
+        return picture(self.file, self.row, self.column)
 
 
 def download(hub: str) -> Path:

@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from perc_jax.benchmarks import base, files, reading
-from perc_jax.benchmarks.base import Benchmark, Compare, Image, Item, Problem, Scored, verdict
+from perc_jax.benchmarks.base import Benchmark, Compare, Item, Problem, Scored, verdict
+from perc_jax.benchmarks.files import Image
 
 _WORD = re.compile(r"[a-z]+")
 _FIELDS = ("category", "subcategory", "visual_input", "set_id", "figure_id", "question_id")

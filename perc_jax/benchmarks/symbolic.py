@@ -27,7 +27,7 @@ from typing import Any
 
 import pebble
 
-from perc_jax import workers
+from perc_jax.processes import workers
 
 DEADLINE_S = 5.0  # of processor time
 PATIENCE = 60  # times the deadline, by the clock on the wall: for a process that waits and does not work

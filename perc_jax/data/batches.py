@@ -1,0 +1,274 @@
+"""Samples by number, streamed by Grain from worker processes as batches.
+
+A stage's data position is one integer: prompts consumed, over all hosts. The sample at position i is a pure function of
+(run seed, stage name, i): that name is hashed into a Philox key which draws engine, level, photograph and a 62-bit
+engine index, so stages and seeds share no index, and nothing depends on hosts, workers or what was drawn before. One
+Grain element is one batch, so its order does not depend on the number of workers either. With a curriculum, the shares
+of the batch's phase take the place of the mixture's weights, and a worker waits for them (`curriculum.Phases`).
+
+A prompt that does not fit its bucket, or whose gold answer does not fit a training completion, is replaced by the next
+draft of the same position, counted, and named in the batch.
+"""
+
+from collections import defaultdict
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import grain
+import numpy as np
+from absl import flags
+from jaxtyping import Bool, Int
+
+import engines
+from perc_jax.batch import PromptBatch
+from perc_jax.config import Config, StageConfig
+from perc_jax.data.curriculum import Cell, InTurn, Phases, types_of
+from perc_jax.data.engines import Draw, SampleInfo
+from perc_jax.processes import workers
+from perc_jax.prompt.prompt import pack
+
+
+@dataclass(frozen=True)
+class Batch:
+    """This host's rows of one batch: P is the stage's prompts per step (or the suite's batch) over the hosts.
+
+    One object to Grain, so that it travels whole through the worker's pipe. As a tree of arrays it would lie in shared
+    memory, of which a container has 64 MB and a killed run leaves some.
+    """
+
+    prompts: PromptBatch
+    samples: tuple[SampleInfo, ...]
+    gold_tokens: Int[np.ndarray, "P C"] | None  # gold completions of a training stage; None in a suite
+    gold_mask: Bool[np.ndarray, "P C"] | None
+    real: Bool[np.ndarray, " P"]  # False where the last row of a suite is repeated to fill the batch
+    dropped: tuple[str, ...]  # why each replaced draft did not fit, with its id
+    position: int  # where the stream stands after this batch, over all hosts
+
+
+@dataclass(frozen=True)
+class _Batches:
+    """Random access by number of batch: what Grain reads."""
+
+    draw: Draw
+    start: int  # position of batch 0
+    stop: int  # positions from here on repeat the last one
+    batch: int  # over all hosts
+    rows: range  # this host's, of every batch
+
+    def __len__(self) -> int:
+        return max(0, -(-(self.stop - self.start) // self.batch))
+
+    def __getitem__(self, number: int) -> Batch:
+        begin = self.start + number * self.batch
+        wanted = np.array([begin + row for row in self.rows])
+        places = np.minimum(wanted, self.stop - 1)
+        made = {place: self.draw.row(place) for place in sorted(set(places.tolist()))}
+        rows = [made[place] for place in places.tolist()]
+        gold = [np.stack(parts) for parts in zip(*(row.gold for row in rows), strict=True)]
+        gold_tokens, gold_mask = gold or (None, None)
+        dropped = tuple(reason for row in made.values() for reason in row.dropped)
+        return Batch(
+            prompts=pack([row.prompt for row in rows]),
+            samples=tuple(row.info for row in rows),
+            gold_tokens=gold_tokens,
+            gold_mask=gold_mask,
+            real=wanted < self.stop,
+            dropped=dropped,
+            position=min(begin + self.batch, self.stop),
+        )
+
+
+class Stream:
+    """An iterator over batches, and a context manager that ends its workers.
+
+    Workers start, and the first batch is fetched, as soon as the stream is made: make it before the work it can hide
+    behind. One further batch is always being fetched while the caller uses the last one.
+    """
+
+    def __init__(self, batches: _Batches):
+        self.batches = batches  # random access to what is streamed
+        self._count = len(batches)
+        self._iterator = iter(_dataset(batches))
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="stream")
+        self._ahead = [self._thread.submit(next, self._iterator)] if self._count else []
+
+    def __len__(self) -> int:
+        """Batches that are left."""
+        return self._count
+
+    def __iter__(self) -> "Stream":
+        return self
+
+    def __next__(self) -> Batch:
+        if not self._ahead:
+            raise StopIteration
+        batch = self._ahead.pop().result()
+        self._count -= 1
+        if self._count:
+            self._ahead.append(self._thread.submit(next, self._iterator))
+        else:
+            self._thread.submit(self._iterator.close)  # workers take a second to end; the caller need not wait
+        return batch
+
+    def close(self) -> None:
+        """End the workers; batches that are on the way are lost, positions are not."""
+        if self._count:
+            for future in self._ahead:
+                future.cancel()
+            self._thread.submit(self._iterator.close)
+        self._count, self._ahead = 0, []
+        self._thread.shutdown(wait=True)
+
+    def __enter__(self) -> "Stream":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def stream(
+    config: Config,
+    stage: StageConfig,
+    position: int = 0,
+    *,
+    process_index: int = 0,
+    process_count: int = 1,
+    phases: Phases | None = None,
+) -> Stream:
+    """Stream a stage's batches from a position (prompts consumed, over all hosts) to its last round of its last step.
+
+    `phases` are those of a stratified curriculum; without them the mixture is drawn as it is. Host h of H gets rows
+    h*P/H to (h+1)*P/H of every batch. Raises `ValueError` if H does not divide P, or if an engine of the mixture has no
+    question that is legible at one of its levels.
+    """
+    mixture, size_px = stage.mixture, config.data.image_px
+    chosen = [(name, weight) for name, weight in zip(mixture.engines, mixture.weights, strict=True) if weight > 0]
+    for name, _ in chosen:
+        missing = [level for level in mixture.levels if not _is_asked(name, "train", level, size_px)]
+        if missing:
+            raise ValueError(f"mixture.levels of {name} must be legible at data.image_px = {size_px}, got {missing}")
+    draw = Draw(
+        config=config,
+        key=("mixture", config.seed, stage.name),
+        split="train",
+        engines=tuple(name for name, _ in chosen),
+        weights=tuple(weight for _, weight in chosen),
+        levels=(mixture.levels,) * len(chosen),
+        types=tuple(types_of(name, mixture.types) for name, _ in chosen),
+        photo_share=mixture.photo_share,
+        has_gold=True,
+        batch=(count := stage.prompts_per_step),
+        chooser=phases,
+    )
+    rows = _host_rows(f"stages[{stage.name}].prompts_per_step", count, process_index, process_count)
+    batches = max(0, stage.steps * stage.max_rounds * count - position) // count
+    return Stream(_Batches(draw, position, position + batches * count, count, rows))
+
+
+def suite(
+    config: Config, name: str, count: int, start: int = 0, *, process_index: int = 0, process_count: int = 1
+) -> Stream:
+    """Stream samples `start` to `count` of a test set, the same for every run seed, in batches of `evaluation.batch`.
+
+    test_a asks what the stages together train (engines by weight, their levels and types), test_b the same on
+    photographs, test_c asks `evaluation.hard_levels`, test_d held-out types and looks. Levels at which an engine asks
+    nothing legible are left out. Raises `ValueError` if nothing is left, or if the hosts do not divide the batch.
+    """
+    weights: dict[str, float] = defaultdict(float)
+    for stage in config.stages:
+        for engine, weight in zip(stage.mixture.engines, stage.mixture.weights, strict=True):
+            weights[engine] += weight
+    trained = {engine for engine, weight in weights.items() if weight > 0}
+    union = sorted({level for stage in config.stages for level in stage.mixture.levels})
+    levels = config.evaluation.hard_levels if name == "test_c" else union
+    size_px = config.data.image_px
+    asked = {e: tuple(x for x in levels if _is_asked(e, name, x, size_px)) for e in engines.ENGINES if e in trained}
+    asked = {engine: legible for engine, legible in asked.items() if legible}
+    if not asked:
+        raise ValueError(f"{name} must have a legible question at {size_px} px, got none at levels {list(levels)}")
+    draw = Draw(
+        config=config,
+        key=("suite", name),
+        split=name,
+        engines=tuple(asked),
+        weights=tuple(weights[engine] for engine in asked),
+        levels=tuple(asked.values()),
+        types=tuple(types_of(name, [t for stage in config.stages for t in stage.mixture.types]) for name in asked),
+        photo_share=1.0 if name == "test_b" else 0.0,
+        has_gold=False,
+        batch=(batch := config.evaluation.batch),
+    )
+    return Stream(
+        _Batches(draw, start, count, batch, _host_rows("evaluation.batch", batch, process_index, process_count))
+    )
+
+
+def grading(
+    config: Config,
+    cells: tuple[Cell, ...],
+    count: int,
+    start: int = 0,
+    *,
+    process_index: int = 0,
+    process_count: int = 1,
+) -> Stream:
+    """Stream samples `start` to `count` of a grading: fresh training scenes of the cells in turn, for every run seed
+    the same, in batches of `evaluation.batch`. Raises `ValueError` if the hosts do not divide the batch."""
+    batch = config.evaluation.batch
+    rows = _host_rows("evaluation.batch", batch, process_index, process_count)
+    return Stream(_Batches(_grading(config, cells), start, count, batch, rows))
+
+
+def why_unfit(config: Config, cell: Cell) -> str:
+    """Why no question of a cell can be asked in the config's buckets and pictures; empty if one can."""
+    size_px = config.data.image_px
+    asked = engines.candidates(cell.engine, split="train", level=cell.level, size_px=size_px)
+    if cell.question_type not in {t.name for t in asked}:
+        return f"not legible at {size_px} px"
+    try:
+        _grading(config, (cell,)).row(0)
+    except ValueError as error:
+        return str(error)
+    return ""
+
+
+def _grading(config: Config, cells: tuple[Cell, ...]) -> Draw:
+    return Draw(
+        config=config,
+        key=("grade",),
+        split="train",
+        engines=(),
+        weights=(),
+        levels=(),
+        types=(),
+        photo_share=0.0,
+        has_gold=False,
+        batch=config.evaluation.batch,
+        chooser=InTurn(cells),
+    )
+
+
+def _is_asked(engine: str, split: str, level: int, size_px: int) -> bool:
+    """Whether an engine has a question for every index; test_d asks held-out and trained types in turn."""
+    types = engines.candidates(engine, split=split, level=level, size_px=size_px)
+    return {t.held_out for t in types} == {True, False} if split == "test_d" else bool(types)
+
+
+def _host_rows(field: str, count: int, process_index: int, process_count: int) -> range:
+    if count % process_count:
+        raise ValueError(f"{field} must be a multiple of the {process_count} processes, got {count}")
+    share = count // process_count
+    return range(process_index * share, (process_index + 1) * share)
+
+
+def _dataset(batches: _Batches) -> grain.IterDataset:
+    """Let Grain draw the batches, in worker processes if the config asks for them."""
+    dataset = grain.MapDataset.source(batches).to_iter_dataset(grain.ReadOptions(num_threads=0, prefetch_buffer_size=0))
+    data = batches.draw.config.data
+    if data.workers == 0:
+        return dataset
+    workers.prepare_spawn()
+    if not flags.FLAGS.is_parsed():  # Grain hands absl's flags to its workers, and our programs do not use absl
+        flags.FLAGS.mark_as_parsed()
+    options = grain.MultiprocessingOptions(num_workers=data.workers, per_worker_buffer_size=data.prefetch)
+    return dataset.mp_prefetch(options)

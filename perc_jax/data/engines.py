@@ -1,0 +1,144 @@
+"""A sample by its position: drawn, made by its engine, put into a prompt.
+
+The name of a position (run seed, stage, position, draft) is hashed into a Philox key which draws engine, level,
+question type, photograph and a 62-bit engine index. A draft that does not fit is replaced by the next of the position.
+"""
+
+import functools
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+import engines
+from engines.answer import Answer
+from engines.base import make_rng
+from perc_jax.batch import PromptBatch
+from perc_jax.config import Config
+from perc_jax.data.curriculum import InTurn, Phases
+from perc_jax.prompt.prompt import CompletionTooLong, PromptTooLong, gold_completion, make_row
+from perc_jax.prompt.tokenizer import Tokenizer, load
+
+MAX_DRAFTS = 50  # of one position, before the bucket is called too small
+INDEX_BITS = 62
+
+
+class SampleInfo(NamedTuple):
+    """What is kept of a sample beside its prompt; `image.unpatchify` gives the picture back."""
+
+    sample_id: str  # split/engine/type/level/index
+    engine: str
+    question_type: str
+    split: str
+    level: int
+    index: int
+    photographed: bool
+    question: str
+    answer: Answer
+    guess_rate: float
+
+
+@dataclass(frozen=True)
+class Draw:
+    """The samples of a stage, a suite or a grading, by position."""
+
+    config: Config
+    key: tuple[str | int, ...]
+    split: str
+    engines: tuple[str, ...]
+    weights: tuple[float, ...]
+    levels: tuple[tuple[int, ...], ...]  # of each engine
+    types: tuple[tuple[str, ...], ...]  # of each engine; empty: all that the split may ask
+    photo_share: float
+    has_gold: bool
+    batch: int  # prompts, over all hosts
+    chooser: Phases | InTurn | None = None  # of cells, instead of engines, weights, levels and types
+
+    def sample(self, position: int, draft: int) -> engines.Sample:
+        """Give the engine sample of a position's draft."""
+        rng = make_rng(*self.key, position, draft)
+        if self.chooser:
+            cell = self.chooser.cell(rng, position, self.batch)
+            photo, index = self._look(rng)
+            return self._made(cell.engine, cell.level, index, cell.question_type, photo)
+        chosen = int(rng.choice(len(self.engines), p=np.array(self.weights) / sum(self.weights)))
+        level = self.levels[chosen][int(rng.integers(len(self.levels[chosen])))]
+        photo, index = self._look(rng)
+        asks_held_out = self.split == "test_d" and index % 2 == 0  # see `engines.sample`
+        types = () if asks_held_out else self.types[chosen]
+        question_type = types[int(rng.integers(len(types)))] if types else None
+        return self._made(self.engines[chosen], level, index, question_type, photo)
+
+    def _look(self, rng: np.random.Generator) -> tuple[bool, int]:
+        """Whether a sample is photographed, and its index."""
+        return bool(rng.random() < self.photo_share), int(rng.integers(2**INDEX_BITS))
+
+    def _made(self, engine: str, level: int, index: int, question_type: str | None, photo: bool) -> engines.Sample:
+        return engines.sample(
+            engine,
+            split=self.split,
+            index=index,
+            level=level,
+            question_type=question_type,
+            size_px=self.config.data.image_px,
+            photo=photo,
+        )
+
+    def row(self, position: int) -> "Row":
+        """Make the prompt of a position: the first of its drafts that fits.
+
+        Raises `ValueError` if none does.
+        """
+        tokenizer, dropped = _tokenizer(self.config.data.tokenizer), []
+        for draft in range(MAX_DRAFTS):
+            sample = self.sample(position, draft)
+            info = _describe(sample)
+            try:
+                prompt = make_row(
+                    info.sample_id,
+                    [sample.image],
+                    sample.question,
+                    tokenizer=tokenizer,
+                    data=self.config.data,
+                    vision=self.config.model.vision,
+                )
+                gold = (
+                    gold_completion(sample.answer, tokenizer, self.config.rollout.max_tokens) if self.has_gold else ()
+                )
+            except (PromptTooLong, CompletionTooLong) as error:
+                dropped.append(f"{info.sample_id}: {error}")
+                continue
+            return Row(prompt, gold, info, tuple(dropped))
+        raise ValueError(
+            f"data buckets must fit one of {MAX_DRAFTS} drafts of {self.key} {position}, got {dropped[-1]}"
+        )
+
+
+class Row(NamedTuple):
+    """A prompt with its gold completion, and why earlier drafts of its position did not fit."""
+
+    prompt: PromptBatch
+    gold: tuple[np.ndarray, ...]  # tokens and mask, or nothing
+    info: SampleInfo
+    dropped: tuple[str, ...]
+
+
+@functools.cache
+def _tokenizer(name: str) -> Tokenizer:
+    return load(name)
+
+
+def _describe(sample: engines.Sample) -> SampleInfo:
+    name = f"{sample.split}/{sample.engine}/{sample.question_type}/{sample.level}/{sample.index}"
+    return SampleInfo(
+        sample_id=name,
+        engine=sample.engine,
+        question_type=sample.question_type,
+        split=sample.split,
+        level=sample.level,
+        index=sample.index,
+        photographed=sample.photographed,
+        question=sample.question,
+        answer=sample.answer,
+        guess_rate=sample.guess_rate,
+    )

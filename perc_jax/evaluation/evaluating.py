@@ -1,0 +1,237 @@
+"""Asking a model an exam: every question once, every answer kept at once, results from what was kept alone.
+
+An `Examiner` goes through an exam's batches and appends a `Record` per question; begun again on the same file it asks
+what is left. `result` turns records into numbers and never looks at how they came about, so an evaluation that was
+interrupted, and one on another number of devices, gives the same ones.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import jax
+import numpy as np
+from jax.experimental import multihost_utils
+
+from perc_jax import statistics
+from perc_jax.benchmarks import Item
+from perc_jax.benchmarks.base import BOOTSTRAP_SEED, Scored
+from perc_jax.evaluation import compare, suites
+from perc_jax.evaluation.answering import Respondent
+from perc_jax.evaluation.exams import Asked, BenchmarkExam, Exam
+from perc_jax.evaluation.subject import Subject
+from perc_jax.processes.progress import Progress
+from perc_jax.prompt import questions
+from perc_jax.records.lines import Record, Records
+
+
+class Examiner:
+    """Asks a model one exam after the other.
+
+    Args:
+        model: that is asked.
+        respondent: of the model, with `samples` answers per question.
+        screen: told how far it is.
+        samples: k.
+    """
+
+    def __init__(self, model: Subject, respondent: Respondent, screen: Progress, samples: int):
+        self._model, self._respondent, self._screen, self._samples = model, respondent, screen, samples
+        self._has_seen = False
+
+    def results(
+        self, exams: Sequence[Exam], kept: Mapping[tuple[str, bool], Records], blind: bool
+    ) -> dict[str, dict[str, Any]]:
+        """Results by the exams' names, each as `result` gives it.
+
+        With `blind` each exam is asked again without pictures; its accuracy then is at `blind`, and what the pictures
+        are worth at `picture`, as `compare.compare` gives it. `kept` holds the file of each (exam, whether blind).
+        """
+        found = {}
+        for exam in exams:
+            seen = self.ask(exam, kept.get((exam.name, False)))
+            found[exam.name] = result(exam, seen, self._samples)
+            if blind:
+                unseen = self.ask(exam, kept.get((exam.name, True)), blind=True)
+                without = result(exam, unseen, self._samples)
+                found[exam.name]["blind"] = {name: without[name] for name in ("n", "accuracy", "ci95", "unparsed")}
+                sides = [compare.answers({"suite": exam.name}, side) for side in (unseen, seen)]
+                found[exam.name]["picture"] = compare.compare(*sides)
+        return found
+
+    def ask(self, exam: Exam, records: Records | None, *, blind: bool = False) -> dict[str, Record]:
+        """Ask what is not answered yet, and give the records of all questions, on all hosts.
+
+        Args:
+            exam: the questions.
+            records: where they are kept; None (also on all hosts but the first) keeps nothing.
+            blind: show a uniform grey picture in place of each.
+
+        Raises `RuntimeError` if the model does not see: the first pictures must change its log-probabilities.
+        `ValueError` if a question that was answered has changed since.
+        """
+        found = _from_first_host(records.found if records else {})
+        exam.check(found)
+        fresh = [record for record in exam.left_out() if record.id not in found]
+        if records:
+            records.append(fresh)
+        found |= {record.id: record for record in fresh}
+        name = f"{exam.name}, blind" if blind else exam.name
+        batch, multiple = self._model.config.evaluation.batch, self._model.programs.blueprints.rows
+        with self._screen.phase(f"asking {name}"), self._screen.bar(name, exam.count, len(found)) as advance:
+            for asked in exam.batches(found, batch, multiple):
+                if not self._has_seen and (asked.prompts.patch_image >= 0).any():
+                    self._screen.say(_proof_of_sight(self._respondent, asked))
+                    self._has_seen = True
+                if blind:
+                    asked = asked._replace(prompts=questions.unseen(asked.prompts))
+                new = of_all_hosts(_answered(exam, self._respondent, asked))
+                if records:
+                    records.append(new)
+                found |= {record.id: record for record in new}
+                advance(len(new))
+        return found
+
+
+def _answered(exam: Exam, respondent: Respondent, asked: Asked) -> list[Record]:
+    """The records of a device call's wanted rows."""
+    replies = respondent.sample_k(asked.prompts, asked.ids)
+    marked = exam.mark(asked, [[reply.text for reply in row] for row in replies])
+    new = []
+    for name, keep, row, (unit, prompt, scored, late) in zip(asked.ids, asked.wanted, replies, marked, strict=True):
+        if keep:
+            texts, ended = [reply.text for reply in row], [reply.ended for reply in row]
+            correct, parsed, reason = (list(part) for part in zip(*scored, strict=True))
+            new.append(Record(name, unit, prompt, texts, ended, correct, parsed, reason, late))
+    return new
+
+
+def _proof_of_sight(respondent: Respondent, asked: Asked) -> str:
+    """Say how much blank and swapped pictures move the first log-probabilities; `RuntimeError` if they do not."""
+    true, changes = respondent.first_logprobs(asked.prompts), {}
+    pictures = {"blank": questions.unseen(asked.prompts, questions.MEAN_COLOUR).pixels}
+    if len(set(asked.ids)) > 1:
+        pictures["swapped"] = np.roll(asked.prompts.pixels, 1, axis=0)
+    for kind, pixels in pictures.items():
+        if np.array_equal(pixels, asked.prompts.pixels):
+            continue  # all pictures are alike
+        changes[kind] = float(np.abs(respondent.first_logprobs(asked.prompts._replace(pixels=pixels)) - true).max())
+        if changes[kind] == 0:
+            raise RuntimeError(f"a {kind} picture must change the model's log-probabilities, but it changes nothing")
+    moved = " and ".join(f"{change:.2g} ({kind})" for kind, change in changes.items())
+    return f"the model sees: another picture moves log-probabilities by {moved}"
+
+
+def _from_first_host(found: Mapping[str, Record]) -> dict[str, Record]:
+    """What the first host has kept, on all hosts."""
+    if jax.process_count() == 1:
+        return dict(found)
+    return {record.id: record for record in of_all_hosts(list(found.values()))}
+
+
+def of_all_hosts(records: list[Record]) -> list[Record]:
+    """The records of all hosts, in their order."""
+    if jax.process_count() == 1:
+        return records
+    data = np.frombuffer("".join(record.line() for record in records).encode(), np.uint8)
+    sizes = multihost_utils.process_allgather(np.array([len(data)]))
+    padded = np.zeros(int(sizes.max()), np.uint8)
+    padded[: len(data)] = data
+    gathered = multihost_utils.process_allgather(padded).reshape(len(sizes.ravel()), -1)
+    lines = [row[:size].tobytes().decode() for row, size in zip(gathered, sizes.ravel(), strict=True)]
+    return [Record(**json.loads(line)) for text in lines for line in text.split("\n") if line]
+
+
+def result(exam: Exam, records: Mapping[str, Record], samples: int) -> dict[str, Any]:
+    """Turn the records of an exam into numbers, JSON-ready.
+
+    With one response per question the exam's own accuracy and interval; with k the mean over all responses (avg@k), and
+    pass@j for powers of two up to k, with bootstrap intervals over independent units. Questions that were not asked
+    count as wrong. Raises `ValueError` if a question of the exam has no record.
+    """
+    mine = _in_order(exam, records)
+    found = _benchmark(exam, mine, samples) if isinstance(exam, BenchmarkExam) else _suite(mine, samples)
+    not_asked = [record.id for record in mine if not record.responses]
+    more: dict[str, Any] = {
+        "unparsed": sum(parsed is None for record in mine for parsed in record.parsed),
+        "cut": sum(not ended for record in mine for ended in record.ended),
+        "timed_out": sum(record.timed_out for record in mine),
+        "not_asked": len(not_asked),
+    }
+    if not_asked:
+        more["not_asked_ids"] = not_asked
+    if samples > 1:
+        units = [record.unit for record in mine]
+        steps = [2**power for power in range(samples.bit_length()) if 2**power <= samples]
+        more |= {"samples": samples, "pass_at": {}}
+        for k in steps:
+            values = [statistics.pass_at_k(samples, sum(record.correct), k) for record in mine]
+            more["pass_at"][str(k)] = _mean(values, units)
+    return found | more
+
+
+def _in_order(exam: Exam, records: Mapping[str, Record]) -> list[Record]:
+    """The records of an exam's questions in its order; a file may hold more of them than are asked today."""
+    if not isinstance(exam, BenchmarkExam):
+        return list(records.values())[: exam.count]
+    missing = [question.id for question in exam.questions if question.id not in records]
+    if missing:
+        raise ValueError(f"{exam.name} must have an answer to every question, got none to {missing[0]}")
+    return [records[question.id] for question in exam.questions]
+
+
+def _benchmark(exam: BenchmarkExam, records: Sequence[Record], samples: int) -> dict[str, Any]:
+    """The benchmark's own total and aggregates; of k responses the mean of the k evaluations."""
+    runs = []
+    for k in range(samples):
+        marks = [
+            Scored(record.correct[k], record.parsed[k], record.reason[k])
+            if record.responses
+            else Scored(False, None, record.reason[0])
+            for record in records
+        ]
+        runs.append([Item(*pair) for pair in zip(exam.problems, marks, strict=True)])
+    head = {"mode": exam.mode, "protocol": exam.benchmark.modes[exam.mode]}
+    summaries = [exam.benchmark.summary(run, exam.mode) for run in runs]
+    if samples == 1:
+        return head | exam.benchmark.total(runs[0]) | {"summary": summaries[0]}
+    values = [sum(record.correct) / samples for record in records]
+    return head | _mean(values, [record.unit for record in records]) | {"summary": mean_of_trees(summaries)}
+
+
+def _suite(records: Sequence[Record], samples: int) -> dict[str, Any]:
+    """Accuracy per engine, type and level, as a run's own evaluation gives it."""
+    items = []
+    for record in records:
+        _, engine, question_type, level, _ = record.id.split("/")
+        items += [suites.Item(engine, question_type, int(level), right) for right in record.correct]
+    found = suites.summary(items)
+    if samples == 1:
+        return found
+    del found["correct"]
+    for groups in found["by"].values():
+        for group in groups.values():
+            group["n"] //= samples  # questions, not responses
+    return found | _mean([sum(record.correct) / samples for record in records], [record.unit for record in records])
+
+
+def _mean(values: Sequence[float], units: Sequence[str]) -> dict[str, Any]:
+    """Count, mean and bootstrap interval over units."""
+    rng = np.random.default_rng(BOOTSTRAP_SEED)
+    mean, low, high = statistics.clustered_mean(np.array(values, np.float64), units, rng)
+    return {"n": len(values), "accuracy": mean, "ci95": [low, high]}
+
+
+def mean_of_trees(trees: Sequence[Any]) -> Any:
+    """One tree with the mean of each number over several of the same form; intervals are left out.
+
+    A count that is equal in all stays a whole number.
+    """
+    first = trees[0]
+    if isinstance(first, Mapping):
+        return {
+            name: mean_of_trees([tree[name] for tree in trees])
+            for name, value in first.items()
+            if not isinstance(value, list)
+        }
+    return first if all(tree == first for tree in trees) else sum(trees) / len(trees)

@@ -1,0 +1,235 @@
+"""What a model can be examined on: an engines' suite or a public benchmark, each as batches of prompts and their marks.
+
+An exam knows its questions and how they are marked; it knows no model, no file and no device. The same loop asks both
+kinds (`evaluating`). Every host prepares and marks its own rows of a batch.
+"""
+
+import hashlib
+import json
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, NamedTuple, Protocol, runtime_checkable
+
+import jax
+import numpy as np
+
+import engines
+from perc_jax.batch import PromptBatch
+from perc_jax.benchmarks import Benchmark, Problem
+from perc_jax.benchmarks.base import Compare, Scored
+from perc_jax.config import Config, to_dict
+from perc_jax.data.batches import Stream, suite
+from perc_jax.prompt import questions
+from perc_jax.prompt.questions import Question, Reader
+from perc_jax.records.lines import Record
+from perc_jax.rewards.verifier import Verdict, Verifier
+
+SUITES = ("test_a", "test_b", "test_c", "test_d")
+
+
+class Asked(NamedTuple):
+    """This host's rows of a device call."""
+
+    prompts: PromptBatch
+    ids: list[str]
+    wanted: list[bool]  # False where a row only fills the call: its answer is not kept
+    about: list[Any]  # what the exam needs to mark each row
+
+
+@runtime_checkable
+class Exam(Protocol):
+    """Questions in a fixed order, and their marks."""
+
+    name: str
+    count: int  # questions
+
+    def head(self) -> dict[str, Any]:
+        """What the answers depend on besides the model and how it is asked."""
+
+    def check(self, answered: Mapping[str, Record]) -> None:
+        """Raise `ValueError` if a question that was answered is not what it was."""
+
+    def left_out(self) -> list[Record]:
+        """Records of the questions that are not asked, with the reason."""
+
+    def batches(self, answered: Collection[str], batch: int, multiple: int) -> Iterator[Asked]:
+        """Device calls that ask every question that is not answered yet."""
+
+    def mark(self, asked: Asked, responses: Sequence[Sequence[str]]) -> list[tuple[str, str, list[Scored], int]]:
+        """Unit, fingerprint of the prompt, marks of the k responses, and how many ran past a deadline; per row."""
+
+
+class BenchmarkExam:
+    """A public benchmark in one of its modes.
+
+    Args:
+        benchmark: whose rules.
+        problems: those that are asked.
+        mode: of the benchmark's.
+        reader: how the model reads.
+        compare: symbolic comparison, for benchmarks that need it.
+
+    Raises:
+        ValueError: a mode that it does not have, or a problem without the picture that it is about.
+    """
+
+    def __init__(self, benchmark: Benchmark, problems: Sequence[Problem], mode: str, reader: Reader, compare: Compare):
+        benchmark.check_mode(mode)
+        blind = [row for row, problem in enumerate(problems) if not problem.images and benchmark.is_seen(problem)]
+        if blind:
+            hint = f"; --limit {blind[0]} asks those before it" if blind[0] else ""
+            raise ValueError(
+                f"{benchmark.name}: every question must have its picture, got {len(blind)} of {len(problems)} without, "
+                f"first {problems[blind[0]].id}{hint}"
+            )
+        self.name, self.count, self.benchmark, self.mode = benchmark.name, len(problems), benchmark, mode
+        self.problems = list(problems)
+        self._by_id = {problem.id: problem for problem in problems}
+        self._reader, self._compare = reader, compare
+        self.questions = [
+            questions.measure(
+                problem.id, benchmark.unit(problem.id), benchmark.prompt(problem, mode), problem.images, reader
+            )
+            for problem in problems
+        ]
+
+    def head(self) -> dict[str, Any]:
+        """The mode and the bounds on pictures and prompts."""
+        return {
+            "suite": self.name,
+            "mode": self.mode,
+            "pixels": list(self._reader.pixels),
+            "max_prompt_tokens": self._reader.max_tokens,
+        }
+
+    def check(self, answered: Mapping[str, Record]) -> None:
+        """Compare the fingerprints of text and pictures."""
+        for question in self.questions:
+            before = answered.get(question.id)
+            if before is not None and before.prompt != question.prompt:
+                raise ValueError(
+                    f"{self.name}: question {question.id} must be as it was when it was answered, but its text or "
+                    "picture has changed; give another --out"
+                )
+
+    def left_out(self) -> list[Record]:
+        """Those that do not fit."""
+        return [
+            Record(q.id, q.unit, q.prompt, reason=(f"not asked: {q.why_not}",)) for q in self.questions if q.why_not
+        ]
+
+    def batches(self, answered: Collection[str], batch: int, multiple: int) -> Iterator[Asked]:
+        """Batches by bucket; one is prepared while another is answered."""
+        plan = questions.plan(self.questions, batch, multiple)
+        calls = [(group, [q.id not in answered for q in group]) for group in plan]
+        calls = [call for call in calls if any(call[1])]
+        with ThreadPoolExecutor(1, thread_name_prefix="questions") as thread:
+            ahead = [thread.submit(self._asked, *call, batch, multiple) for call in calls[:1]]
+            for number in range(len(calls)):
+                asked = ahead.pop().result()
+                if number + 1 < len(calls):
+                    ahead.append(thread.submit(self._asked, *calls[number + 1], batch, multiple))
+                yield asked
+
+    def _asked(self, group: list[Question], wanted: list[bool], batch: int, multiple: int) -> Asked:
+        """This host's rows of a device call; those that need no answer repeat one that does."""
+        count = questions.size(group[0].bucket, batch, multiple)
+        first = wanted.index(True)
+        places = [row if row < len(group) and wanted[row] else first for row in range(count)]
+        kept = [row < len(group) and wanted[row] for row in range(count)]
+        share = count // jax.process_count()
+        mine = slice(jax.process_index() * share, (jax.process_index() + 1) * share)
+        chosen, inverse = np.unique(places[mine], return_inverse=True)
+        made = questions.rows([group[place] for place in chosen.tolist()], self._reader)
+        prompts = jax.tree.map(lambda rows: rows[inverse], made)
+        about = [group[place] for place in places[mine]]
+        return Asked(prompts, [q.id for q in about], kept[mine], about)
+
+    def mark(self, asked: Asked, responses: Sequence[Sequence[str]]) -> list[tuple[str, str, list[Scored], int]]:
+        """Score by the benchmark's rules."""
+        marked = []
+        for question, keep, texts in zip(asked.about, asked.wanted, responses, strict=True):
+            before = getattr(self._compare, "timed_out", 0)
+            problem = self._by_id[question.id]
+            scored = [self.benchmark.score(problem, text, self.mode, self._compare) for text in texts] if keep else []
+            late = getattr(self._compare, "timed_out", 0) - before
+            marked.append((question.unit, question.prompt, scored, late))
+        return marked
+
+
+class SuiteExam:
+    """The first `count` fresh scenes of an engines' suite, as a run evaluates it."""
+
+    def __init__(self, config: Config, name: str, count: int, verifier: Verifier):
+        self.name, self.count, self._config, self._verifier = name, count, config, verifier
+
+    def head(self) -> dict[str, Any]:
+        """What is drawn and how it is asked."""
+        settings = to_dict(self._config)
+        drawn = [settings["data"][field] for field in ("image_px", "max_prompt_tokens", "max_patches", "instruction")]
+        asked = [settings["evaluation"]["hard_levels"], *(stage["mixture"] for stage in settings["stages"])]
+        versions = {name: engine.version for name, engine in engines.ENGINES.items()}
+        content = json.dumps([drawn, asked, versions], sort_keys=True)
+        return {"suite": self.name, "drawn": hashlib.sha256(content.encode()).hexdigest()[:16]}
+
+    def check(self, answered: Mapping[str, Record]) -> None:
+        """Nothing: what is drawn is a function of what `head` says."""
+
+    def left_out(self) -> list[Record]:
+        """None: a scene whose question does not fit is replaced by the next."""
+        return []
+
+    def batches(self, answered: Collection[str], batch: int, multiple: int) -> Iterator[Asked]:
+        """The stream of the suite from where the answers end."""
+        start = len(answered) // batch * batch
+        if len(answered) >= self.count:
+            return
+        with self._stream(
+            start, {"process_index": jax.process_index(), "process_count": jax.process_count()}
+        ) as stream:
+            for drawn in stream:
+                ids = [info.sample_id for info in drawn.samples]
+                wanted = [bool(real) and name not in answered for real, name in zip(drawn.real, ids, strict=True)]
+                yield _filled(Asked(drawn.prompts, ids, wanted, list(drawn.samples)))
+
+    def _stream(self, start: int, place: Mapping[str, int]) -> Stream:
+        """This host's part of the questions from the `start`th on."""
+        return suite(self._config, self.name, self.count, start, **place)
+
+    def mark(self, asked: Asked, responses: Sequence[Sequence[str]]) -> list[tuple[str, str, list[Scored], int]]:
+        """Verify strictly, as in training."""
+        texts = [text for answers in responses for text in answers]
+        golds = [info.answer for info, answers in zip(asked.about, responses, strict=True) for _ in answers]
+        verdicts = iter(self._verifier.verify(texts, golds))
+        marked = []
+        for row, answers in enumerate(responses):
+            mine = [next(verdicts) for _ in answers]
+            late = sum(verdict.timed_out for verdict in mine)
+            marked.append((asked.ids[row], _print_of(asked, row), [_scored(verdict) for verdict in mine], late))
+        return marked
+
+
+def _filled(asked: Asked) -> Asked:
+    """Put a question that is wanted, if there is one, in the place of those that are not: none is asked twice."""
+    if all(asked.wanted) or not any(asked.wanted):
+        return asked
+    places = np.where(asked.wanted, np.arange(len(asked.wanted)), asked.wanted.index(True))
+    return asked._replace(
+        prompts=jax.tree.map(lambda rows: rows[places], asked.prompts),
+        ids=[asked.ids[place] for place in places],
+        about=[asked.about[place] for place in places],
+    )
+
+
+def _scored(verdict: Verdict) -> Scored:
+    if verdict.timed_out:
+        return Scored(False, None, "verification ran past its deadline")
+    if not verdict.well_formed:
+        return Scored(False, None, r"not of the form <answer>\boxed{…}</answer>")
+    return Scored(verdict.correct, verdict.parsed, f"{'equal' if verdict.correct else 'not equal'} to the gold answer")
+
+
+def _print_of(asked: Asked, row: int) -> str:
+    found = hashlib.sha256(asked.about[row].question.encode())
+    found.update(np.ascontiguousarray(asked.prompts.pixels[row]).tobytes())
+    return found.hexdigest()[:16]

@@ -1,0 +1,181 @@
+"""The model that is evaluated or graded: a run's newest checkpoint, or a Hugging Face folder or hub id.
+
+`describe` reads small files only, so that mistakes are told at once; `settle` fits the config to this machine; `load`
+compiles and reads weights. What a run's config says of training is kept, because the engines' suites follow from it.
+Its mesh is not, for the machine may be another one: all devices are data-parallel, in groups of `tensor` that share a
+prompt.
+"""
+
+import dataclasses
+import hashlib
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+from etils import epath
+
+from perc_jax import cli
+from perc_jax.config import Config, DataConfig, EvaluationConfig, MeshConfig, RolloutConfig, from_dict
+from perc_jax.evaluation.answering import Respondent, way_here
+from perc_jax.processes.progress import Progress
+from perc_jax.programs.compiled import Programs
+from perc_jax.prompt import pretrained, tokenizer
+from perc_jax.prompt.image import MIN_PIXELS
+from perc_jax.prompt.pretrained import Processor
+from perc_jax.records.checkpoint import Checkpoints
+from perc_jax.weights import safetensors
+
+# Of a published model, where no config says otherwise:
+MAX_TOKENS = 1024  # of an answer
+BATCH = 32  # prompts of a device call
+SIZE_PX, PATCHES = 448, 1024  # of a picture that an engine draws
+PIECES, PIECE_BYTES = 16, 1 << 16  # of each weight file, that go into its fingerprint
+
+
+class Description(NamedTuple):
+    """What is known of a model before anything is compiled."""
+
+    name: str  # as it was given
+    config: Config
+    tokens: tokenizer.Tokenizer
+    stored: dict | None  # a run's config as it was saved; None for a Hugging Face model
+    fingerprint: str  # another checkpoint or other weights have another
+    pixels: Processor  # bounds on the area of a picture of any size
+
+
+class Subject(NamedTuple):
+    """A model that can be asked."""
+
+    config: Config
+    tokens: tokenizer.Tokenizer
+    programs: Programs
+    params: Any  # laid out for decoding
+
+    def respondent(self, *, samples: int = 1, temperature: float = 0.0, seed: int = 0) -> Respondent:
+        """Build what asks it for `samples` answers per prompt."""
+        how = {"samples": samples, "temperature": temperature, "seed": seed}
+        return Respondent(self.config, self.programs, self.params, self.tokens, **how)
+
+
+def describe(model: str, config_file: str = "") -> Description:
+    """Read what a model's small files say; `config_file` may be given with a Hugging Face model only.
+
+    Raises `ValueError` if there is no checkpoint, or the weights do not fit the config; `FileNotFoundError` for a model
+    that is not there.
+    """
+    if not pretrained.is_pretrained(model):
+        if config_file:
+            raise ValueError(f"--config must be left out for a run's workdir, which has its own, got {config_file}")
+        return _trained(model)
+    folder = pretrained.folder_of(model)
+    config = cli.with_model(cli.load_config(config_file), model) if config_file else _bare(model, folder)
+    safetensors.check(folder, config.model)
+    tokens = tokenizer.load(config.data.tokenizer)
+    ends = (*tokens.ids.ends, *pretrained.end_ids(folder))
+    tokens.ids = tokens.ids._replace(ends=tuple(dict.fromkeys(ends)))
+    return Description(model, config, tokens, None, _print_of_files(folder), pretrained.processor(folder))
+
+
+def settle(
+    described: Description, *, batch: int = 0, max_tokens: int = 0, tensor: int = 0, samples: int = 1
+) -> Description:
+    """Fit a model's config to this machine and to what is asked.
+
+    Args:
+        described: of `describe`.
+        batch: prompts per device call over all hosts. Default: the config's `evaluation.batch`, fewer if each has
+            several answers, rounded up to a multiple of the data-parallel devices.
+        max_tokens: of an answer (default: the config's `rollout.max_tokens`).
+        tensor: devices that share a prompt (default: the config's `mesh.tensor`).
+        samples: answers per prompt.
+    """
+    config = described.config
+    tensor = tensor or config.mesh.tensor
+    rollout = dataclasses.replace(config.rollout, slots=0)  # of training's rollouts only, on the run's machine
+    if max_tokens:
+        rollout = dataclasses.replace(rollout, max_tokens=max_tokens, short_rings=())
+    # Of a stage only what it draws matters here; lengths that fit training need not fit another max_tokens.
+    stages = tuple(
+        dataclasses.replace(stage, row_widths=(), loss=dataclasses.replace(stage.loss, overlong_tokens=0))
+        for stage in config.stages
+    )
+    way = way_here(config.model.attention, config.data.max_prompt_tokens, config.data.max_patches)
+    if not batch:
+        multiple = max(1, jax.device_count() // tensor)
+        batch = -(-max(1, config.evaluation.batch // samples) // multiple) * multiple
+    return described._replace(
+        config=dataclasses.replace(
+            config,
+            model=dataclasses.replace(config.model, attention=way),
+            mesh=MeshConfig(tensor=tensor),
+            rollout=rollout,
+            stages=stages,
+            evaluation=dataclasses.replace(config.evaluation, batch=batch),
+        )
+    )
+
+
+def load(described: Description, screen: Progress, *, greedy: bool = False) -> Subject:
+    """Compile the moves of parameters, and read them onto this machine's mesh.
+
+    Args:
+        described: of `settle`.
+        screen: told what happens.
+        greedy: also compile `programs.greedy`, in the config's own bucket.
+
+    Raises `ValueError` where devices, batch and model do not fit each other.
+    """
+    config, name, tokens = described.config, described.name, described.tokens
+    tokenizer.check_fits(tokens, config.model.text.vocab_size)
+    with screen.phase("loading the model"):
+        programs = Programs(dataclasses.replace(config, stages=()), tokens.ids, greedy=greedy)
+        if described.stored is None:
+            folder, target = pretrained.folder_of(name), programs.blueprints.rollout_params
+            params = safetensors.load_params(folder, config.model, target, bar=screen.bar)
+        else:
+            state, _ = Checkpoints(name, keep=1).restore({"params": programs.params}, described.stored)
+            params = programs.publish(state["params"])
+    return Subject(config, tokens, programs, params)
+
+
+def _trained(workdir: str) -> Description:
+    """What a run's newest checkpoint says."""
+    checkpoints = Checkpoints(workdir, keep=1)
+    stored = checkpoints.config()
+    config = from_dict(Config, stored)
+    newest = epath.Path(workdir).expanduser() / "checkpoints" / str(checkpoints.steps()[-1]) / "commit.json"
+    if config.pretrained:
+        pixels = pretrained.processor(pretrained.folder_of(config.pretrained, weights=False))
+    else:  # it has seen pictures of one size
+        area = config.data.image_px**2
+        pixels = Processor(min(MIN_PIXELS, area), area)
+    fingerprint = hashlib.sha256(newest.read_bytes()).hexdigest()[:16]
+    return Description(workdir, config, tokenizer.load(config.data.tokenizer), stored, fingerprint, pixels)
+
+
+def _bare(model: str, folder: Path) -> Config:
+    """A config for a published model that says nothing of training."""
+    return Config(
+        name="published",
+        model=pretrained.model_config(folder),
+        data=DataConfig(
+            tokenizer=model, image_px=SIZE_PX, max_prompt_tokens=SIZE_PX, max_patches=PATCHES, instruction=""
+        ),
+        rollout=RolloutConfig(max_tokens=MAX_TOKENS),
+        stages=(),
+        evaluation=EvaluationConfig(suites=(), samples=(), batch=BATCH),
+        pretrained=model,
+    )
+
+
+def _print_of_files(folder: Path) -> str:
+    """A fingerprint of a folder's config and weights: names, sizes, heads and pieces of every file."""
+    found = hashlib.sha256((folder / "config.json").read_bytes())
+    for file in sorted(folder.glob("*.safetensors")):
+        size = file.stat().st_size
+        found.update(f"{file.name} {size}".encode())
+        with file.open("rb") as stream:
+            for piece in range(PIECES):
+                stream.seek(size * piece // PIECES)
+                found.update(stream.read(PIECE_BYTES))
+    return found.hexdigest()[:16]

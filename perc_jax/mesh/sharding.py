@@ -1,0 +1,170 @@
+"""The mesh, where every parameter and batch lies on it, and the moves between host and mesh.
+
+Axes: `replica` and `fsdp` split the prompts of a batch, `fsdp` and `tensor` split parameters. Rules map a parameter's
+name to the axes of its last two dimensions; they stand here, beside the mesh and outside the model.
+
+Training keeps each weight in as many pieces as fsdp x tensor has devices, and gathers a layer's over `fsdp` when it is
+the layer's turn. Decoding has them whole, or split over `tensor` only: it would gather them again at every token.
+"""
+
+import math
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import numpy as np
+from jax.experimental import multihost_utils
+from jax.sharding import AbstractMesh, Mesh, NamedSharding, PartitionSpec
+
+from perc_jax.config import MeshConfig
+from perc_jax.model.layout import ROW_AXES
+from perc_jax.rollout.decode import Context, State
+from perc_jax.update.optimizer import path_name
+
+AXES = ("replica", "fsdp", "tensor")
+MAX_SUMS = 64  # numbers that the hosts add up in one exchange
+ROWS = PartitionSpec(ROW_AXES)  # of every batch's first dimension: prompts
+
+# The first pattern found in a parameter's name gives the axes of its last two dimensions [inputs, outputs].
+RULES = (
+    (r"text/.*(query|key|value|gate|up)/kernel$", ("fsdp", "tensor")),
+    (r"text/.*(output|down)/kernel$", ("tensor", "fsdp")),
+    (r"text/embed/embedding$", ("tensor", "fsdp")),
+    (r"text/head/kernel$", ("fsdp", "tensor")),
+    # The tower runs data-parallel: `tensor` only helps to store it. Its MLP's width (3420) divides by 4, no further, a
+    # patch's values (1176) by 8.
+    (r"vision/(blocks/mlp/down|patch_embed)/kernel$", (None, ("fsdp", "tensor"))),
+    (r"vision/.*kernel$", (("fsdp", "tensor"), None)),
+    # Low-rank adapters [inputs, r] and [r, outputs] have their kernel's two sides: merging exchanges nothing.
+    (r"text/.*(query|key|value|gate|up)/lora_a$", ("fsdp", None)),
+    (r"text/.*(query|key|value|gate|up)/lora_b$", (None, "tensor")),
+    (r"text/.*(output|down)/lora_a$", ("tensor", None)),
+    (r"text/.*(output|down)/lora_b$", (None, "fsdp")),
+    (r"vision/blocks/mlp/down/lora_b$", (None, ("fsdp", "tensor"))),
+    (r"vision/(?!blocks/mlp/down/).*lora_a$", (("fsdp", "tensor"), None)),
+)
+
+
+def make_mesh(config: MeshConfig, devices: Sequence[Any] | None = None) -> Mesh:
+    """Arrange all devices (default: this run's); raises `ValueError` if their number does not factor as asked."""
+    devices = jax.devices() if devices is None else devices
+    grid = np.array(devices).reshape(mesh_shape(config, len(devices)))
+    return Mesh(grid, AXES, axis_types=(jax.sharding.AxisType.Auto,) * 3)
+
+
+def mesh_shape(config: MeshConfig, count: int) -> tuple[int, int, int]:
+    """Devices along each axis; raises `ValueError` if their number does not factor as asked."""
+    fixed = config.replica * config.tensor
+    fsdp = count // fixed if config.fsdp == -1 else config.fsdp
+    if fixed * fsdp != count or fsdp < 1:
+        raise ValueError(
+            f"mesh must use all {count} devices, got replica {config.replica} x fsdp {fsdp} x tensor {config.tensor}"
+        )
+    return config.replica, fsdp, config.tensor
+
+
+def check_heads(mesh: Mesh, kv_heads: int) -> None:
+    """Raise `ValueError` unless every device of a tensor group gets whole key/value heads."""
+    if kv_heads % mesh.shape["tensor"]:
+        raise ValueError(f"mesh.tensor must divide the model's {kv_heads} key/value heads, got {mesh.shape['tensor']}")
+
+
+def spec_of(name: str, shape: tuple[int, ...], mesh: Mesh | AbstractMesh) -> PartitionSpec:
+    """The partition of one parameter: its rule's axes wherever the dimension divides, replicated elsewhere."""
+    for pattern, axes in RULES:
+        if re.search(pattern, name) and len(shape) >= 2:
+            kept = [_divisor(wanted, dim, mesh) for wanted, dim in zip(axes, shape[-2:], strict=True)]
+            return PartitionSpec(*[None] * (len(shape) - 2), *kept)
+    return PartitionSpec()
+
+
+def _divisor(wanted: str | tuple[str, ...] | None, dim: int, mesh: Mesh | AbstractMesh) -> str | tuple[str, ...] | None:
+    """Those of the wanted axes, from the first on, that have several devices and together divide the dimension."""
+    kept: list[str] = []
+    for axis in (wanted,) if isinstance(wanted, str) else wanted or ():
+        if mesh.shape[axis] > 1 and dim % math.prod(mesh.shape[other] for other in (*kept, axis)) == 0:
+            kept.append(axis)
+    return tuple(kept) if len(kept) > 1 else (kept or [None])[0]
+
+
+def state_shardings(state: Any, mesh: Mesh | AbstractMesh) -> Any:
+    """Shardings of any pytree whose leaves end in parameter paths: parameters, and the optimizer's moments alike."""
+    return jax.tree_util.tree_map_with_path(
+        lambda path, leaf: NamedSharding(mesh, spec_of(path_name(path), leaf.shape, mesh)), state
+    )
+
+
+def rollout_shardings(params: Any, mesh: Mesh | AbstractMesh) -> Any:
+    """Shardings for decoding: whole on every data-parallel device, split over `tensor` only.
+
+    With fully sharded weights each decoded token would gather them all again.
+    """
+
+    def without_fsdp(path: Any, leaf: Any) -> NamedSharding:
+        spec = spec_of(path_name(path), leaf.shape, mesh)
+        return NamedSharding(mesh, PartitionSpec(*["tensor" if "tensor" in (axis or ()) else None for axis in spec]))
+
+    return jax.tree_util.tree_map_with_path(without_fsdp, params)
+
+
+def rollout_specs() -> tuple[Context, State]:
+    """How what decoding reads and writes is split: prompts over the data-parallel devices, KV heads over `tensor`.
+
+    A spec stands for all arrays of its branch.
+    """
+    cache = PartitionSpec(None, ROW_AXES, "tensor")
+    return (
+        Context(cache, cache, ROWS, ROWS, ROWS),
+        State(PartitionSpec(), ROWS, cache, cache, ROWS),
+    )
+
+
+def rows_to_mesh(tree: Any, mesh: Mesh) -> Any:
+    """Put this host's rows of a batch (numpy) on the mesh as part of the global batch."""
+    sharding = NamedSharding(mesh, ROWS)
+    return jax.tree.map(lambda rows: jax.make_array_from_process_local_data(sharding, np.asarray(rows)), tree)
+
+
+def same_to_mesh(tree: Any, mesh: Mesh) -> Any:
+    """Put host arrays that are equal on all hosts on every device."""
+    whole = NamedSharding(mesh, PartitionSpec())
+
+    def place(value: Any) -> jax.Array:
+        return jax.make_array_from_callback(np.shape(value), whole, lambda index: np.asarray(value)[index])
+
+    return jax.tree.map(place, tree)
+
+
+def rows_to_host(tree: Any) -> Any:
+    """This host's rows of a global batch as numpy, in order; the inverse of `rows_to_mesh`."""
+
+    def local(array: jax.Array) -> np.ndarray:
+        shards = {shard.index[0].start or 0: shard.data for shard in array.addressable_shards}
+        return np.concatenate([np.asarray(shards[start]) for start in sorted(shards)])
+
+    return jax.tree.map(local, tree)
+
+
+def rows_of_all_hosts(rows: np.ndarray) -> np.ndarray:
+    """Join the rows of a small batch from all hosts, in the global batch's order, on each of them."""
+    if jax.process_count() == 1:
+        return rows
+    return multihost_utils.process_allgather(rows, tiled=True)
+
+
+def sum_over_hosts(values: dict[str, float]) -> dict[str, float]:
+    """Add up each entry over all hosts (float64 on one host, float32 across several); at most `MAX_SUMS` of them."""
+    if jax.process_count() == 1:
+        return values
+    padded = np.zeros(MAX_SUMS, np.float32)  # one shape, whoever calls: compiled once, before step 0
+    padded[: len(values)] = list(values.values())
+    summed = multihost_utils.process_allgather(padded).sum(axis=0)[: len(values)]
+    return dict(zip(values, summed.tolist(), strict=True))
+
+
+def sum_array_over_hosts(values: np.ndarray) -> np.ndarray:
+    """Add up an array of counts over all hosts; each shape compiles once on several hosts, so call it before step 0."""
+    if jax.process_count() == 1:
+        return values
+    return multihost_utils.process_allgather(values.astype(np.int32)).sum(axis=0)

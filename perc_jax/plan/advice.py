@@ -1,0 +1,115 @@
+"""What would fit where a plan does not: other micro-batches, tensor degrees and machines, by estimate.
+
+What a program was found to hold is scaled role by role: parameters, optimizer state and gradients as their layout on
+the other mesh says, caches and batches with the rows of a device, other temporaries with the rows that it works on at a
+time. The last is careful where `tensor` grows (it would shrink some of them) and does not know another compiler's
+scheduling: what an estimate proposes deserves a plan of its own.
+"""
+
+import math
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+import jax
+from jax.sharding import AbstractMesh
+
+from perc_jax.config import StageConfig
+from perc_jax.mesh import sharding
+from perc_jax.plan import topologies
+from perc_jax.plan.memory import Split
+from perc_jax.plan.topologies import CHIPS, Topology
+from perc_jax.programs.blueprints import Blueprints
+from perc_jax.update.optimizer import split_frozen
+
+GPU_NODES = (1, 2, 4, 8, 16)  # of eight devices each
+
+
+class Option(NamedTuple):
+    """Something to try."""
+
+    what: str
+    kind: str
+    fsdp: int
+    tensor: int
+    micro_batches: int
+    capacity: int
+
+
+def advise(
+    blueprints: Blueprints, found: Sequence[tuple[StageConfig, str, Split]], topology: Topology, capacity: int
+) -> list[dict[str, Any]]:
+    """The first option of each kind that should fit. `found`: each program's stage, name and bytes."""
+    advice: list[dict[str, Any]] = []
+    for option in _options(blueprints, topology, capacity):
+        if option.kind in [given["kind"] for given in advice]:
+            continue
+        need = max(_estimate(option, blueprints, *program) for program in found)
+        if need <= option.capacity:
+            advice.append({"option": option.what, "kind": option.kind, "estimated_bytes": need})
+    return advice
+
+
+def _options(blueprints: Blueprints, topology: Topology, capacity: int) -> Iterator[Option]:
+    """Everything to try, cheapest first within each kind."""
+    config = blueprints.config
+    heads, stage = config.model.text.num_key_value_heads, config.stages[-1]
+    degrees = [n for n in range(1, heads + 1) if heads % n == 0]
+
+    def cuts(kind: str, where: str, devices: int, tensor: int, capacity: int) -> Iterator[Option]:
+        rows, prompts = devices // tensor, stage.prompts_per_step // stage.updates_per_rollout
+        if devices % tensor or prompts % rows or config.evaluation.batch % rows:
+            return
+        for count in range(1, prompts // rows + 1):
+            if prompts % (rows * count) == 0:
+                what = f"{where}tensor {tensor}, micro_batches {count}"
+                yield Option(what, kind, rows, tensor, count, capacity)
+
+    now = config.mesh.tensor
+    for option in cuts("micro_batches", "", topology.devices, now, capacity):
+        if option.micro_batches > stage.micro_batches:
+            yield option
+    for tensor in degrees:
+        if tensor > now:
+            yield from cuts("tensor", "", topology.devices, tensor, capacity)
+    for other in topologies.larger(topology):
+        for tensor in degrees:
+            yield from cuts("slice", f"{other.name} with ", other.devices, tensor, capacity)
+    for nodes in GPU_NODES if topology.chip.is_tpu else ():
+        for tensor in degrees:
+            way = "attention blockwise, " * (config.model.attention == "splash")
+            where = f"{nodes} x 8 H100 of 80 GB with {way}"
+            yield from cuts("gpu", where, 8 * nodes, tensor, CHIPS["h100"].memory_bytes)
+
+
+def _estimate(option: Option, blueprints: Blueprints, stage: StageConfig, name: str, split: Split) -> int:
+    """The bytes on one device that the program should need."""
+    mesh = AbstractMesh((1, option.fsdp, option.tensor), sharding.AXES)
+    before = _units(blueprints, stage, blueprints.mesh, stage.micro_batches, name)
+    after = _units(blueprints, stage, mesh, option.micro_batches, name)
+    return int(sum(size * new / old for size, new, old in zip(split, after, before, strict=True) if size))
+
+
+def _units(blueprints: Blueprints, stage: StageConfig, mesh: Any, micro_batches: int, name: str) -> Split:
+    """What each role's bytes are proportional to on a mesh."""
+    params, opt_state = blueprints.params, blueprints.train_state(stage).opt_state
+    rows, tensor = mesh.shape["replica"] * mesh.shape["fsdp"], mesh.shape["tensor"]
+    layout = sharding.state_shardings(params, mesh)
+    parameters = _bytes(params, layout)
+    trained = _bytes(*(split_frozen(tree, stage.optimizer.frozen)[0] for tree in (params, layout)))
+    cuts = micro_batches if name.endswith("update") else 1
+    return Split(
+        parameters=parameters,
+        optimizer=_bytes(opt_state, sharding.state_shardings(opt_state, mesh)),
+        decoding=_bytes(params, sharding.rollout_shardings(params, mesh)),
+        cache=1 / (rows * tensor),
+        batch=1 / rows,
+        padding=parameters,
+        gradients=trained,
+        activations=1 / (rows * cuts),
+    )
+
+
+def _bytes(tree: Any, layout: Any) -> int:
+    """Bytes of one device's part, with every number in the dtype of `tree`."""
+    pairs = zip(jax.tree.leaves(tree), jax.tree.leaves(layout), strict=True)
+    return sum(math.prod(where.shard_shape(leaf.shape)) * leaf.dtype.itemsize for leaf, where in pairs)

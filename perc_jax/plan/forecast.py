@@ -1,0 +1,203 @@
+"""Compile a run's programs for a machine that is not here, and say what they need and how fast they can be.
+
+Config and topology in, a JSON-ready dict out. Nothing is executed and no data is read; the environment variables of
+`topologies.environment` must have been set before jax was first used.
+"""
+
+import os
+import re
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+import jax
+from jax.experimental import topologies as compile_only
+
+from perc_jax.batch import TokenIds
+from perc_jax.config import Config, StageConfig
+from perc_jax.mesh import sharding
+from perc_jax.plan import advice, flops, hlo, memory, topologies
+from perc_jax.plan.topologies import Topology
+from perc_jax.programs.blueprint import Blueprint
+from perc_jax.programs.blueprints import Blueprints
+from perc_jax.programs.rollout import RolloutBlueprints
+
+# What to expect of the ceilings: dense training of this kind reaches 35 to 50 % of the peak on TPUs (figures published
+# by MaxText), decoding up to 86 % of the bandwidth (arXiv 2604.15464); both a little below what is best.
+EXPECTED_PEAK_USE, EXPECTED_BANDWIDTH_USE = 0.40, 0.60
+NEED = re.compile(r"([\d.]+)G\)? exceeds available HBM|Used ([\d.]+)G of")
+
+
+class Measured(NamedTuple):
+    """A program as it was compiled, or why it was not."""
+
+    stage: StageConfig
+    blueprint: Blueprint
+    split: memory.Split  # bytes on one device while it runs, all that lives counted
+    elsewhere: int  # of these, bytes that are not the program's own
+    seconds: float
+    text: str  # optimised HLO; empty if it was not compiled
+    error: str
+
+
+def make(config: Config, topology: Topology, say: Callable[[str], None]) -> dict[str, Any]:
+    """The plan of a config on a slice. `say` hears of each program before and after it is compiled.
+
+    Raises `ValueError` if the mesh does not fit the slice, `RuntimeError` if a program does not compile for a reason
+    other than memory.
+    """
+    blueprints = Blueprints(config, stand_in_ids(config), sharding.make_mesh(config.mesh, devices(topology)))
+    capacity = capacity_bytes(topology)
+    began = time.perf_counter()
+    found = [_measure(blueprints, stage, program, say) for stage, program in programs(blueprints)]
+    listed = [_entry(measured, capacity) for measured in found]
+    worst = max(listed, key=lambda entry: entry["memory"]["total"])
+    held = [(measured.stage, measured.blueprint.name, measured.split) for measured in found]
+    return {
+        "config": config.name,
+        "topology": topology.name,
+        "devices": topology.devices,
+        "mesh": dict(blueprints.mesh.shape),
+        "capacity_bytes": capacity,
+        "parameters": sum(leaf.size for leaf in jax.tree.leaves(blueprints.params)),
+        "fits": all(entry["fits"] for entry in listed),
+        "peak": {"program": worst["name"], "bytes": worst["memory"]["total"]},
+        "programs": listed,
+        "advice": advice.advise(blueprints, held, topology, capacity),
+        "stages": [_speed(blueprints, stage, topology) for stage in config.stages],
+        "compile_s": round(time.perf_counter() - began, 1),
+        "cpu_s": round(time.process_time(), 1),
+        "load": round(os.getloadavg()[0], 1),
+        "jax": jax.__version__,
+    }
+
+
+def devices(topology: Topology) -> Sequence[Any]:
+    """The slice's devices: descriptions to compile for, or this machine's CPU cut into as many."""
+    if not topology.chip.is_tpu:
+        return jax.devices("cpu")[: topology.devices]
+    name, options = topologies.description(topology)
+    return compile_only.get_topology_desc(name, platform="tpu", **options).devices
+
+
+def capacity_bytes(topology: Topology) -> int:
+    """Memory that programs may use on one device; on a CPU each device's share of the machine's."""
+    if topology.chip.memory_bytes:
+        return topology.chip.memory_bytes
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // topology.devices
+
+
+def stand_in_ids(config: Config) -> TokenIds:
+    """Token ids for shapes alone: which ids they are changes no program's size, so no tokenizer is needed."""
+    return TokenIds(pad=0, ends=(1, 2), image=3, forbidden=(3, 4), vocab_size=config.model.text.vocab_size)
+
+
+def programs(blueprints: Blueprints) -> Iterator[tuple[StageConfig, Blueprint]]:
+    """Every program of the run with the stage that it belongs to (the first one where it belongs to all).
+
+    Evaluation's rollout is left out where a stage has the same with more rows.
+    """
+    stages = blueprints.config.stages
+    if not blueprints.config.pretrained:
+        yield stages[0], blueprints.init()
+    yield stages[0], blueprints.publish()
+    for stage in stages:
+        yield stage, blueprints.optimizer(stage)
+        if encode := blueprints.encode(stage):
+            yield stage, encode
+        if reference := blueprints.reference(stage):
+            yield stage, reference
+        if stage.kind == "grpo":
+            for program in _of_rollout(blueprints.rollout(stage)):
+                yield stage, program
+        update = blueprints.update(stage)
+        yield stage, update.gradients[max(update.gradients)]  # in narrower rows it needs less
+        yield stage, update.finish
+    largest = max((stage.prompts_per_step for stage in stages if stage.kind == "grpo"), default=0)
+    if blueprints.config.evaluation.batch > largest:
+        for program in _of_rollout(blueprints.rollout(None)):
+            yield stages[0], program
+    yield stages[0], blueprints.score()
+
+
+def _of_rollout(rollout: RolloutBlueprints) -> list[Blueprint]:
+    """Those of a rollout's programs that hold the most: decoding on the longest ring, moving to it, and the pool's."""
+    rings = rollout.config.rings
+    moved = [program for (_, ring), program in rollout.resize.items() if ring == rings[-1]]
+    return [rollout.prefill, rollout.decode[rings[-1]], *moved, *(rollout.pool or ())]
+
+
+def _measure(blueprints: Blueprints, stage: StageConfig, blueprint: Blueprint, say: Callable[[str], None]) -> Measured:
+    """Compile one program; a lack of memory is a result."""
+    say(f"compiling {blueprint.name}")
+    start, text, problem = time.perf_counter(), "", ""
+    platform = blueprint.mesh.devices.flat[0].platform
+    try:
+        compiled = blueprint.compile()
+        sizes, text = memory.sizes(compiled, platform), compiled.as_text()
+    except jax.errors.JaxRuntimeError as error:
+        problem = str(error).splitlines()[0]
+        if "RESOURCE_EXHAUSTED" not in problem:
+            raise RuntimeError(f"{blueprint.name} does not compile: {problem}") from error
+        found = NEED.search(problem)
+        own = memory.arrays(blueprint).total
+        sizes = memory.Sizes(own, 0, 0, int(float(found[1] or found[2]) * topologies.GIB) if found else 0)
+    seconds = time.perf_counter() - start
+    say(f"{blueprint.name}: {problem or 'compiled'} after {seconds:.0f} s")
+    elsewhere = memory.alive_elsewhere(blueprint, blueprints, stage)
+    is_update = blueprint.name.endswith("update")
+    gradients = memory.device_bytes(memory.trained(blueprints, stage)) if is_update else 0
+    split = memory.split(blueprint, sizes, elsewhere, gradients)
+    return Measured(stage, blueprint, split, elsewhere.total, seconds, text, problem)
+
+
+def _entry(measured: Measured, capacity: int) -> dict[str, Any]:
+    """One program's part of the plan."""
+    split = measured.split
+    copies = []
+    if measured.blueprint.name.endswith("decode"):
+        cache = jax.tree.leaves(measured.blueprint.arguments["state"].keys)[0]
+        # A few columns are small change, the tile that is written among them; a layer's keys are not.
+        layer = memory.device_bytes(cache) / cache.shape[0]
+        copies = hlo.loop_copies(measured.text, least_bytes=layer / 2, dims=cache.shape[-2:])
+    return {
+        "name": measured.blueprint.name,
+        "compile_s": round(measured.seconds, 1),
+        "error": measured.error,
+        "fits": not measured.error and split.total <= capacity,
+        "memory": split._asdict() | {"total": split.total, "of_other_programs": measured.elsewhere},
+        "collectives": [exchange._asdict() for exchange in hlo.collectives(measured.text)],
+        "copied_per_token_bytes": sum(x.output_bytes * x.runs for x in copies),
+    }
+
+
+def _speed(blueprints: Blueprints, stage: StageConfig, topology: Topology) -> dict[str, Any]:
+    """Operations of a stage's step, and the seconds that peak and bandwidth allow."""
+    config, mesh = blueprints.config, blueprints.mesh.shape
+    trained = jax.tree.leaves(memory.trained(blueprints, stage)["vision"])
+    work = flops.step_work(config, stage, trains_vision=bool(trained))
+    slots = min(config.rollout.slots or stage.prompts_per_step, stage.prompts_per_step)
+    rows = min(config.rollout.rows or stage.group_size, stage.group_size)
+    turns = -(-stage.prompts_per_step // slots) * -(-stage.group_size // rows)
+    traffic = flops.decode_traffic(config, slots // blueprints.rows, rows, mesh["tensor"])
+    found = {"name": stage.name, "flops": work._asdict(), "decode_traffic": traffic._asdict()}
+    chip = topology.chip
+    if not chip.flops:
+        return found
+    tokens = stage.prompts_per_step * stage.group_size * config.rollout.max_tokens
+    speeds = {}
+    for name, peak_use, bandwidth_use in (
+        ("ceiling", 1.0, 1.0),
+        ("expected", EXPECTED_PEAK_USE, EXPECTED_BANDWIDTH_USE),
+    ):
+        peak, bandwidth = chip.flops * peak_use, chip.bandwidth * bandwidth_use
+        column = max((traffic.weight_bytes + traffic.cache_bytes) / bandwidth, traffic.flops / peak)
+        decode = column * (config.rollout.max_tokens - 1) * turns if stage.kind == "grpo" else 0.0
+        rollout = work.prefill / (peak * topology.devices) + decode
+        update = work.update / (peak * topology.devices)
+        speeds[name] = {
+            "rollout_s": rollout,
+            "update_s": update,
+            "tokens_per_s": tokens / (rollout + update),
+        }
+    return found | speeds

@@ -1,0 +1,217 @@
+"""What the screen says, and the watchdog that ends a run that hangs.
+
+On a terminal: bars with the time left, and below them one line that names the phase of the moment and its seconds.
+Elsewhere (a log file, a pipe): plain lines without escape codes, at most one every ten seconds besides what is said on
+purpose. Processes other than the first are silent. The watchdog runs on all of them: when nothing moves for longer than
+the deadline, it writes the stacks of all threads and ends the process with exit code 75, after which the same command
+resumes the run from its last checkpoint.
+"""
+
+import contextlib
+import faulthandler
+import io
+import multiprocessing
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
+
+import rich.progress
+from rich.console import Console, RenderableType
+from rich.text import Text
+
+from perc_jax.records.metrics import Timer
+
+EXIT_RESUMABLE = 75  # EX_TEMPFAIL of sysexits.h: a temporary failure, the user is invited to retry
+GRACE_S = 30.0  # after which the C-level watchdog acts, should the interpreter itself be stuck
+TICK_S = 0.5
+
+
+class Bar:
+    """One bar. `total` and `done` count whatever the name says; `done` starts above 0 in a resumed run."""
+
+    def __init__(self, name: str, total: int, done: int = 0):
+        self.name, self.total, self.done = name, total, done
+        self._first, self._began = done, time.monotonic()
+
+    def left_s(self) -> float | None:
+        """Seconds to the end at the average speed so far; None before the first advance."""
+        if self.done == self._first:
+            return None
+        return (time.monotonic() - self._began) / (self.done - self._first) * (self.total - self.done)
+
+    def text(self) -> str:
+        """The bar as plain text."""
+        left = self.left_s()
+        return f"{self.name} {self.done}/{self.total}" + (f", {clock(left)} left" if left is not None else "")
+
+
+class Progress:
+    """The screen of a run; use it as a context manager.
+
+    Args:
+        deadline_s: seconds without a sign of progress (a phase entered or left, a bar advanced) after which the process
+            ends. It counts inside phases only.
+        quiet: say nothing; for processes other than the first.
+        timer: charged with the phases' seconds.
+        stream: where to write; standard error by default.
+        every_s: seconds between plain lines.
+    """
+
+    def __init__(
+        self,
+        deadline_s: float,
+        *,
+        quiet: bool = False,
+        timer: Timer | None = None,
+        stream: io.TextIOBase | None = None,
+        every_s: float = 10.0,
+    ):
+        self._deadline_s, self._quiet, self._every_s = deadline_s, quiet, every_s
+        self._timer = timer or Timer()
+        self._stream = stream or sys.stderr
+        self._bars: list[Bar] = []
+        self._phases: list[tuple[str, float]] = []  # name, start
+        self._note = ""
+        self._moved = self._wrote = time.monotonic()
+        self._stop = threading.Event()
+        self._watcher = threading.Thread(target=self._watch, name="progress watchdog", daemon=True)
+        console = Console(file=self._stream)
+        self._live = _Screen(self, console) if console.is_terminal and not quiet else None
+
+    def __enter__(self) -> "Progress":
+        if self._live:
+            self._live.start()
+        self._watcher.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        faulthandler.cancel_dump_traceback_later()
+        self._watcher.join()
+        if self._live:
+            self._live.stop()
+
+    @contextlib.contextmanager
+    def bar(self, name: str, total: int, done: int = 0) -> Iterator[Callable[..., None]]:
+        """Show a bar while inside; gives the function that moves it on: `advance()` by one, `advance(8)` by eight."""
+        bar = Bar(name, total, done)
+        self._bars.append(bar)
+        task = self._live.add_task(name, total=total, completed=done, bar=bar) if self._live else None
+
+        def advance(count: int = 1) -> None:
+            bar.done = min(bar.done + count, total)
+            self._sign_of_life()
+            if self._live and task is not None:
+                self._live.update(task, completed=bar.done)
+
+        try:
+            yield advance
+        finally:
+            self._bars.remove(bar)
+            if self._live and task is not None:
+                self._live.remove_task(task)
+
+    @contextlib.contextmanager
+    def phase(self, name: str) -> Iterator[None]:
+        """Say that this is happening, charge its seconds to the timer, and watch its deadline."""
+        self._phases.append((name, time.monotonic()))
+        self._sign_of_life()
+        try:
+            with self._timer.phase(name):
+                yield
+        finally:
+            self._phases.pop()
+            self._sign_of_life()
+
+    def note(self, values: Mapping[str, Any]) -> None:
+        """Show the newest numbers beside the phase, for instance {"loss": 1.234}."""
+        self._note = "  ".join(f"{name} {value:.4g}" for name, value in values.items())
+
+    def say(self, text: str) -> None:
+        """Print a line now, above the bars."""
+        if self._live:
+            self._live.console.print(text, markup=False, highlight=False, soft_wrap=True)
+        elif not self._quiet:
+            self._write(text)
+
+    def status(self) -> str:
+        """What is happening: phase, its seconds, newest numbers."""
+        phases = list(self._phases)  # the watchdog's thread reads while the run's thread writes
+        parts = [f"{phases[-1][0]} {time.monotonic() - phases[-1][1]:.0f} s"] if phases else []
+        return " · ".join(parts + [self._note] * bool(self._note))
+
+    def _write(self, text: str) -> None:
+        """Write a plain line with the time of day."""
+        self._wrote = time.monotonic()
+        self._stream.write(f"{time.strftime('%H:%M:%S')}  {text}\n")
+        self._stream.flush()
+
+    def _sign_of_life(self) -> None:
+        """Start the deadline anew, inside a phase; outside there is none."""
+        self._moved = time.monotonic()
+        if self._phases:
+            faulthandler.dump_traceback_later(self._deadline_s + GRACE_S, exit=True, file=sys.__stderr__)
+        else:
+            faulthandler.cancel_dump_traceback_later()
+
+    def _watch(self) -> None:
+        """Write the plain lines and enforce the deadline."""
+        while not self._stop.wait(min(TICK_S, self._deadline_s / 4, self._every_s / 2)):
+            now = time.monotonic()
+            if self._phases and now - self._moved > self._deadline_s:
+                self._give_up()
+            if not self._live and not self._quiet and now - self._wrote >= self._every_s:
+                text = " | ".join([bar.text() for bar in list(self._bars)] + [self.status()] * bool(self.status()))
+                if text:
+                    self._write(text)
+
+    def _give_up(self) -> None:
+        """Say where every thread stands and end the process at once, its worker processes with it."""
+        if self._live:
+            self._live.stop()
+        stuck = f"nothing moved for {self._deadline_s:g} s in phase {self._phases[-1][0]!r}"
+        sys.__stderr__.write(f"error: {stuck}; stacks of all threads follow; the same command resumes the run\n")
+        sys.__stderr__.flush()
+        faulthandler.dump_traceback(file=sys.__stderr__, all_threads=True)
+        for worker in multiprocessing.active_children():
+            worker.kill()
+        os._exit(EXIT_RESUMABLE)
+
+
+def clock(seconds: float) -> str:
+    """Write a duration: 0:07, 12:30, 1:02:03."""
+    minutes, second = divmod(max(0, round(seconds)), 60)
+    hours, minute = divmod(minutes, 60)
+    return f"{hours}:{minute:02d}:{second:02d}" if hours else f"{minute}:{second:02d}"
+
+
+class _Left(rich.progress.ProgressColumn):
+    """The bar's own estimate, the same as in plain lines."""
+
+    def render(self, task: rich.progress.Task) -> Text:
+        """Write the time left."""
+        left = task.fields["bar"].left_s()
+        return Text(f"{clock(left)} left" if left is not None else "", style="cyan")
+
+
+class _Screen(rich.progress.Progress):
+    """Rich's bars with the line of the moment below them."""
+
+    def __init__(self, owner: Progress, console: Console):
+        self._owner = owner
+        columns = (
+            rich.progress.TextColumn("{task.description}"),
+            rich.progress.BarColumn(),
+            rich.progress.MofNCompleteColumn(),
+            rich.progress.TimeElapsedColumn(),
+            _Left(),
+        )
+        super().__init__(*columns, console=console, refresh_per_second=4, transient=True)
+
+    def get_renderables(self) -> Iterable[RenderableType]:
+        """Bars, then the status line."""
+        yield self.make_tasks_table(self.tasks)
+        yield Text(self._owner.status(), style="dim", no_wrap=True, overflow="ellipsis")

@@ -1,0 +1,248 @@
+"""Every device program of a run before it is compiled: what it computes, on which arrays, laid out how.
+
+A blueprint needs a config, token ids and a mesh; no data, no parameters, and no devices that run: the mesh may be that
+of a machine that is not here. `programs.py` compiles them for a run, `planning.py` to say what they will cost.
+"""
+
+import dataclasses
+import functools
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
+
+from perc_jax.batch import PromptBatch, TokenIds, TrainBatch
+from perc_jax.config import Config, StageConfig
+from perc_jax.mesh import sharding
+from perc_jax.model import abstract_params, init_params, lora
+from perc_jax.programs.blueprint import Blueprint, laid_out
+from perc_jax.programs.rollout import Maker, RolloutBlueprints
+from perc_jax.update.optimizer import make_optimizer, split_frozen
+from perc_jax.update.update import TrainState, make_encode, make_reference, make_score, make_update
+
+
+class UpdateBlueprints(NamedTuple):
+    """The programs of a stage's updates."""
+
+    begin: Blueprint
+    gradients: dict[int, Blueprint]  # by width of row
+    finish: Blueprint
+
+
+class Blueprints:
+    """The blueprints of a run's programs on a mesh (default: all devices of this machine)."""
+
+    def __init__(self, config: Config, ids: TokenIds, mesh: Mesh | None = None):
+        self.config, self.ids = config, ids
+        self.mesh = sharding.make_mesh(config.mesh) if mesh is None else mesh
+        sharding.check_heads(self.mesh, config.model.text.num_key_value_heads)
+        platform = self.mesh.devices.flat[0].platform
+        if config.model.attention == "splash" and platform != "tpu":
+            raise ValueError(f"model.attention must be 'dense' or 'blockwise' on {platform} devices, got 'splash'")
+        self.rows = self.mesh.shape["replica"] * self.mesh.shape["fsdp"]
+        params = abstract_params(config.model)
+        self.params = laid_out(params, sharding.state_shardings(params, self.mesh))
+        plain, _ = lora.split(params)
+        self.rollout_params = laid_out(plain, sharding.rollout_shardings(plain, self.mesh), config.model.dtype)
+        self._maker = Maker(config.model, ids, self.rollout_params, self.mesh)
+        self._check_rows("evaluation.batch", config.evaluation.batch)
+        self._check_rows("rollout.slots", config.rollout.slots)
+        for stage in config.stages:
+            parts = stage.micro_batches * stage.updates_per_rollout
+            field = f"stages[{stage.name}].prompts_per_step / micro_batches"
+            field += " / updates_per_rollout" * (stage.updates_per_rollout > 1)
+            self._check_rows(field, stage.prompts_per_step // parts)
+
+    def init(self) -> Blueprint:
+        """`seed -> params`, random, laid out for training."""
+
+        def init(seed):
+            return init_params(self.config.model, jax.random.PRNGKey(seed))
+
+        return Blueprint("init", init, {"seed": self._same((), jnp.uint32)}, self.params, self.mesh)
+
+    def adapters(self) -> Blueprint:
+        """`seed -> adapters`: those of `init` alone, for a base that comes from elsewhere."""
+
+        def init(seed):
+            return lora.split(init_params(self.config.model, jax.random.PRNGKey(seed)))[1]
+
+        outputs = lora.split(self.params)[1]
+        return Blueprint("adapters", init, {"seed": self._same((), jnp.uint32)}, outputs, self.mesh)
+
+    def publish(self) -> Blueprint:
+        """`params -> rollout params`: the training parameters in the dtype and layout of decoding, adapters merged."""
+
+        def move(target, parts):
+            def one(parts):
+                weight = lora.weight(parts, self.config.model.lora, target.dtype)
+                placed = PartitionSpec(*target.sharding.spec[-weight.ndim :]) if weight.ndim else PartitionSpec()
+                return jax.lax.with_sharding_constraint(weight, placed)
+
+            # Layer by layer: gathering a whole stack at once would need its memory twice.
+            return jax.lax.map(one, parts) if len(target.shape) == 3 else one(parts)
+
+        def publish(params):
+            return jax.tree.map(move, self.rollout_params, lora.parts(params))
+
+        return Blueprint("publish", publish, {"params": self.params}, self.rollout_params, self.mesh)
+
+    def optimizer(self, stage: StageConfig) -> Blueprint:
+        """`params -> fresh optimizer state` of a stage."""
+        optimizer = self._optimizer(stage)
+        state = self._opt_state(stage)
+        return Blueprint(f"{stage.name}: optimizer", optimizer.init, {"params": self.params}, state, self.mesh)
+
+    def update(self, stage: StageConfig) -> UpdateBlueprints:
+        """The programs of a stage's updates, see `update.Update`; the last two write over what they get."""
+        optimizer = self._optimizer(stage)
+        update = make_update(self.config.model, stage, self.ids, optimizer, self.config.rollout.temperature)
+        state, batch = self.train_state(stage), self.train_batch(stage.prompts_per_step, stage.group_size)
+        batch = batch._replace(prompts=self.prompts_of(stage))
+        one = self._same((), jnp.int32)
+        counted = {"params": state.params, "mask": batch.mask, "advantages": batch.advantages, "part": one}
+        progress = jax.eval_shape(update.begin, *counted.values())
+        layout = sharding.state_shardings(progress.gradient, self.mesh)
+        progress = self._everywhere(progress)._replace(gradient=laid_out(progress.gradient, layout))
+        _, metrics = jax.eval_shape(update.finish, state, progress, one)
+        count = stage.prompts_per_step // (self.rows * stage.micro_batches * stage.updates_per_rollout)
+        arguments = {
+            "params": state.params,
+            "reference": state.reference,
+            "progress": progress,
+            "batch": batch,
+            "rows": self._rows((self.rows, count), jnp.int32),
+        }
+        widths = self.widths(stage)
+        gradients = {
+            width: Blueprint(
+                f"{stage.name}: update" + f" {width}" * (width < widths[-1]),
+                functools.partial(update.gradient, width=width),
+                arguments,
+                progress,
+                self.mesh,
+                donated=(2,),
+            )
+            for width in widths
+        }
+        finish = {"state": state, "progress": progress, "steps": one}
+        return UpdateBlueprints(
+            Blueprint(f"{stage.name}: begin", update.begin, counted, progress, self.mesh),
+            gradients,
+            Blueprint(
+                f"{stage.name}: finish",
+                update.finish,
+                finish,
+                (state, self._everywhere(metrics)),
+                self.mesh,
+                donated=(0,),
+            ),
+        )
+
+    def widths(self, stage: StageConfig) -> tuple[int, ...]:
+        """The places for a group's completions for which a stage's update is compiled, ascending."""
+        return *stage.row_widths, stage.group_size * self.config.rollout.max_tokens
+
+    def reference(self, stage: StageConfig) -> Blueprint | None:
+        """`params -> reference` for a stage with a KL term: what the stage trains, as it is when the stage begins."""
+        if not stage.loss.kl_coef:
+            return None
+        keep, kept = make_reference(self.config.model, stage.optimizer.frozen), self.train_state(stage).reference
+        return Blueprint(f"{stage.name}: reference", keep, {"params": self.params}, kept, self.mesh)
+
+    def score(self) -> Blueprint:
+        """`params, prompts, tokens -> logprobs [P, 1, C]`: the trainer's forward pass over given completions."""
+        score = make_score(self.config.model, self.ids, self.config.rollout.temperature)
+        batch = self.train_batch(self.config.evaluation.batch, 1)
+        arguments = {"params": self.params, "prompts": batch.prompts, "tokens": batch.tokens}
+        return Blueprint("score", score, arguments, batch.logprobs, self.mesh)
+
+    def rollout(self, stage: StageConfig | None) -> RolloutBlueprints:
+        """The programs that sample a stage's rollouts; for None the greedy ones of evaluation, with G = 1."""
+        if stage is None:
+            return self.sampling("greedy", self.config.evaluation.batch, 1, 0.0)
+        rollout, prompts = self.config.rollout, self.prompts_of(stage)
+        return self._maker.make(
+            stage.name, rollout, prompts, group_size=stage.group_size, temperature=rollout.temperature
+        )
+
+    def sampling(self, name: str, count: int, group: int, temperature: float) -> RolloutBlueprints:
+        """The programs for any number of prompts, all decoded at once, and completions of each; 0 is greedy."""
+        plain = dataclasses.replace(self.config.rollout, slots=0, rows=0, kv_dtype="model")
+        return self._maker.make(name, plain, self.prompts(count), group_size=group, temperature=temperature)
+
+    def train_state(self, stage: StageConfig) -> TrainState:
+        """The layout of everything that training changes."""
+        reference: Any = ()
+        if stage.loss.kl_coef:
+            kept = jax.eval_shape(make_reference(self.config.model, stage.optimizer.frozen), self.params)
+            reference = laid_out(kept, sharding.state_shardings(kept, self.mesh))
+        opt_state = self._opt_state(stage)
+        return TrainState(self.params, opt_state, self._same((), jnp.int32), self._same((2,), jnp.uint32), reference)
+
+    def train_batch(self, count: int, group: int) -> TrainBatch:
+        """The layout of `count` prompts with `group` completions each."""
+        shape = (count, group, self.config.rollout.max_tokens)
+        return TrainBatch(
+            self.prompts(count),
+            self._rows(shape, jnp.int32),
+            self._rows(shape, jnp.bool_),
+            self._rows(shape, jnp.float32),
+            self._rows(shape[:2], jnp.float32),
+        )
+
+    def prompts(self, count: int) -> PromptBatch:
+        """The layout of `count` prompts in the config's bucket."""
+        tokens, patches = self.config.data.max_prompt_tokens, self.config.data.max_patches
+        shapes = PromptBatch(
+            tokens=((tokens,), jnp.int32),
+            mask=((tokens,), jnp.bool_),
+            positions=((3, tokens), jnp.int32),
+            next_position=((), jnp.int32),
+            image_slots=((tokens,), jnp.int32),
+            pixels=((patches, self.config.model.vision.patch_bytes), jnp.uint8),
+            patch_rowcol=((patches, 2), jnp.int32),
+            patch_image=((patches,), jnp.int32),
+        )
+        return PromptBatch(*[self._rows((count, *shape), dtype) for shape, dtype in shapes[:-1]])
+
+    def prompts_of(self, stage: StageConfig) -> PromptBatch:
+        """The layout of a stage's prompts on their way through a step: with their features where they are reused."""
+        prompts, program = self.prompts(stage.prompts_per_step), self.encode(stage)
+        return prompts if program is None else prompts._replace(features=program.outputs)
+
+    def encode(self, stage: StageConfig) -> Blueprint | None:
+        """`params, prompts -> features`, for a rollout and the updates on it, where the stage leaves the tower alone.
+
+        None where it trains the tower, and for sft, where the update alone looks at a picture.
+        """
+        if stage.kind != "grpo" or jax.tree.leaves(split_frozen(self.params, stage.optimizer.frozen)[0]["vision"]):
+            return None
+        prompts, model = self.prompts(stage.prompts_per_step), self.config.model
+        merged = self.config.data.max_patches // model.vision.spatial_merge_size**2
+        features = self._rows((stage.prompts_per_step, merged, model.text.hidden_size), jnp.dtype(model.dtype))
+        arguments = {"params": self.params, "prompts": prompts}
+        return Blueprint(f"{stage.name}: encode", make_encode(model), arguments, features, self.mesh)
+
+    def _optimizer(self, stage: StageConfig) -> optax.GradientTransformation:
+        return make_optimizer(stage.optimizer, stage.steps, self.params, stage.updates_per_rollout)
+
+    def _opt_state(self, stage: StageConfig) -> Any:
+        optimizer = self._optimizer(stage)
+        state = jax.eval_shape(optimizer.init, self.params)
+        return laid_out(state, sharding.state_shardings(state, self.mesh))
+
+    def _check_rows(self, field: str, prompts: int) -> None:
+        if prompts % self.rows:
+            raise ValueError(f"{field} must be a multiple of the {self.rows} data-parallel devices, got {prompts}")
+
+    def _rows(self, shape: tuple[int, ...], dtype: Any) -> jax.ShapeDtypeStruct:
+        return jax.ShapeDtypeStruct(shape, dtype, sharding=NamedSharding(self.mesh, sharding.ROWS))
+
+    def _everywhere(self, tree: Any) -> Any:
+        return jax.tree.map(lambda leaf: self._same(leaf.shape, leaf.dtype), tree)
+
+    def _same(self, shape: tuple[int, ...], dtype: Any) -> jax.ShapeDtypeStruct:
+        return jax.ShapeDtypeStruct(shape, dtype, sharding=NamedSharding(self.mesh, PartitionSpec()))

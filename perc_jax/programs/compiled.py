@@ -1,0 +1,190 @@
+"""The device programs of a run, each compiled once before step 0, and their memory.
+
+Everything the run calls on the device is built here from its blueprint, for a closed set of shapes; calling one with
+another shape is an error and not a recompile.
+"""
+
+import time
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+from jax.sharding import Mesh
+
+from perc_jax.batch import Completions, PromptBatch, TokenIds, TrainBatch
+from perc_jax.config import Config, StageConfig
+from perc_jax.mesh import sharding
+from perc_jax.model import lora
+from perc_jax.programs.blueprint import Blueprint
+from perc_jax.programs.blueprints import Blueprints
+from perc_jax.programs.generation import Generation
+from perc_jax.programs.rollout import RolloutBlueprints
+from perc_jax.update import packing
+from perc_jax.update.update import Metrics, TrainState
+
+Score = Callable[[Any, PromptBatch, np.ndarray], np.ndarray]
+
+
+class Compiled(NamedTuple):
+    """A compiled program and what it costs."""
+
+    name: str
+    call: Callable[..., Any]
+    compile_s: float
+    argument_bytes: int  # per device
+    temporary_bytes: int  # per device
+
+
+class Programs:
+    """Builds and holds the programs of a run. `table` lists what was compiled.
+
+    `greedy=False` leaves out the program behind `greedy`, for those who bring samplers of their own.
+    """
+
+    def __init__(self, config: Config, ids: TokenIds, mesh: Mesh | None = None, *, greedy: bool = True):
+        self.blueprints = Blueprints(config, ids, mesh)
+        self.mesh, self.params = self.blueprints.mesh, self.blueprints.params
+        self.table: list[Compiled] = []
+        self._seed = np.uint32(config.seed)
+        self._publish = self.compile(self.blueprints.publish())
+        self._greedy = Sampler(self, self.blueprints.rollout(None)) if greedy else None
+
+    def compile(self, blueprint: Blueprint) -> Callable[..., Any]:
+        """Compile a program and enter it in the table."""
+        start = time.perf_counter()
+        compiled = blueprint.compile()
+        memory, seconds = compiled.memory_analysis(), time.perf_counter() - start
+        sizes = memory.argument_size_in_bytes, memory.temp_size_in_bytes
+        self.table.append(Compiled(blueprint.name, compiled, seconds, *sizes))
+        return compiled
+
+    def init_params(self) -> Any:
+        """Random parameters from the run's seed, laid out for training."""
+        return self.compile(self.blueprints.init())(self._seed)
+
+    def with_adapters(self, base: Any) -> Any:
+        """Parameters that were read from a folder, with the adapters of `init_params` where the config has them."""
+        if not self.blueprints.config.model.lora.rank:
+            return base
+        return lora.join(base, self.compile(self.blueprints.adapters())(self._seed))
+
+    def publish(self, params: Any) -> Any:
+        """The training parameters in the dtype and layout of decoding."""
+        return self._publish(params)
+
+    def greedy(self, params: Any, prompts: PromptBatch) -> Completions:
+        """One greedy completion per prompt; host rows in, host rows out (G = 1)."""
+        return self._greedy(params, prompts, np.zeros(len(prompts.tokens), np.uint32), seed=0)
+
+    def scorer(self) -> Score:
+        """Compile and return `score(params, prompts, tokens)`: the log-probabilities that training parameters give to
+        completions [P, 1, C]; host rows in, host rows out."""
+        compiled = self.compile(self.blueprints.score())
+
+        def score(params: Any, prompts: PromptBatch, tokens: np.ndarray) -> np.ndarray:
+            return sharding.rows_to_host(compiled(params, *sharding.rows_to_mesh((prompts, tokens), self.mesh)))
+
+        return score
+
+    def stage(self, stage: StageConfig) -> "StagePrograms":
+        """Compile what one stage needs."""
+        return StagePrograms(self, stage)
+
+
+class Sampler:
+    """G completions per prompt for prompts of one shape; compiled when it is made. Host rows in, host rows out."""
+
+    def __init__(self, programs: Programs, blueprints: RolloutBlueprints):
+        self._programs = programs
+        self._generation = Generation(blueprints, programs.compile)
+
+    def __call__(self, params: Any, prompts: PromptBatch, rows: np.ndarray, *, seed: int) -> Completions:
+        """Sample; what a prompt gets depends on its name in `rows` (uint32 [P]) and the seed, not on its place."""
+        return sharding.rows_to_host(self._generation(*self._inputs(params, prompts, rows, seed)))
+
+    def first_logprobs(self, params: Any, prompts: PromptBatch) -> np.ndarray:
+        """The log-probability [P] of each prompt's first token, by the prefill alone."""
+        inputs = self._inputs(params, prompts, np.zeros(len(prompts.tokens), np.uint32), 0)
+        _, state = self._generation.prefill(*inputs)
+        return sharding.rows_to_host(state.groups.logprobs)[:, 0, 0]
+
+    def _inputs(self, params: Any, prompts: PromptBatch, rows: np.ndarray, seed: int) -> tuple[Any, ...]:
+        on_mesh = sharding.rows_to_mesh((prompts, rows), self._programs.mesh)
+        return params, *on_mesh, np.array([0, seed], np.uint32), np.int32(0)
+
+
+class StagePrograms:
+    """The programs of one stage: fresh optimizer state, rollout, update; with a KL term also its reference policy."""
+
+    def __init__(self, programs: Programs, stage: StageConfig):
+        self._programs, self._stage, blueprints = programs, stage, programs.blueprints
+        self.state = blueprints.train_state(stage)
+        self.init_opt_state = programs.compile(blueprints.optimizer(stage))
+        self._begin, gradients, self._finish = blueprints.update(stage)
+        self._begin, self._finish = programs.compile(self._begin), programs.compile(self._finish)
+        self._gradients = {width: programs.compile(blueprint) for width, blueprint in gradients.items()}
+        encode = blueprints.encode(stage)
+        self._encode = encode and programs.compile(encode)
+        keep = blueprints.reference(stage)
+        self._keep = keep and programs.compile(keep)
+        count, group = stage.prompts_per_step // jax.process_count(), stage.group_size
+        shapes = (blueprints.config.data.max_prompt_tokens,), (group, blueprints.config.rollout.max_tokens)
+        self.plan(*(np.zeros((count, *shape), bool) for shape in shapes))  # the hosts' exchange is compiled now
+        if stage.kind == "grpo":
+            self._rollout = Generation(blueprints.rollout(stage), programs.compile)
+
+    def begin(self, state: TrainState) -> TrainState:
+        """The state at the stage's start: parameters, step and key as they are, all else fresh."""
+        reference = self._keep(state.params) if self._keep else ()
+        return state._replace(opt_state=self.init_opt_state(state.params), reference=reference)
+
+    def look(self, params: Any, prompts: PromptBatch) -> PromptBatch:
+        """Prompts for `sample` and `update`: where the stage leaves the vision tower alone, with what it makes of their
+        pictures, so that each picture passes through it once in a step."""
+        return prompts._replace(features=self._encode(params, prompts)) if self._encode else prompts
+
+    def sample(self, params: Any, prompts: PromptBatch, rows: jax.Array, state: TrainState) -> Completions:
+        """G completions per prompt: global device arrays in and out; `rows` (uint32) names the prompts."""
+        return self._rollout(params, prompts, rows, state.key, state.step)
+
+    def occupancy(self) -> dict[str, float]:
+        """How much of what the last `sample` decoded was of use, by the metrics' paths."""
+        return self._rollout.occupancy()
+
+    def plan(self, prompt_mask: np.ndarray, mask: np.ndarray, advantages: np.ndarray | None = None) -> packing.Plan:
+        """How a step's updates are cut, from this host's rows: masks of prompts [P, S] and of completions [P, G, C].
+
+        Groups whose advantages [P, G] are all zero need not be computed.
+        """
+        has_signal = np.ones(len(mask), bool) if advantages is None else advantages.any(axis=1)
+        facts = [prompt_mask.sum(axis=1), packing.lengths(mask).sum(axis=1), has_signal]
+        prompts, completions, has_signal = sharding.rows_of_all_hosts(np.stack(facts, axis=1).astype(np.int32)).T
+        return packing.plan(
+            prompts,
+            completions,
+            has_signal.astype(bool),
+            devices=self._programs.blueprints.rows,
+            prompt_width=prompt_mask.shape[1],
+            widths=tuple(self._gradients),
+            micro_batches=self._stage.micro_batches,
+            updates=self._stage.updates_per_rollout,
+        )
+
+    def update(self, state: TrainState, batch: TrainBatch, plan: packing.Plan) -> tuple[TrainState, list[Metrics]]:
+        """The optimizer updates of one step on global device arrays, with the metrics of each; consumes the state."""
+        metrics = []
+        for part, micro_batches in enumerate(plan.updates):
+            progress = self._begin(state.params, batch.mask, batch.advantages, np.int32(part))
+            for width, rows in micro_batches:
+                mine = sharding.rows_to_mesh(_own(rows), self._programs.mesh)
+                progress = self._gradients[width](state.params, state.reference, progress, batch, mine)
+            state, found = self._finish(state, progress, np.int32(part == len(plan.updates) - 1))
+            metrics.append(found)
+        return state, metrics
+
+
+def _own(rows: np.ndarray) -> np.ndarray:
+    """Of one row per data-parallel device, those of this host's devices."""
+    share = len(rows) // jax.process_count()
+    return rows[jax.process_index() * share :][:share].astype(np.int32)

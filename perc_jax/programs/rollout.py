@@ -1,0 +1,193 @@
+"""The device programs of a rollout before they are compiled, for a closed set of shapes.
+
+With room for all prompts there are a prefill and, for each length of the ring, a decode; between neighbouring lengths a
+program that moves the ring. With fewer slots than prompts, the prefill takes a window of each device's prompts, and
+three more programs keep the pool: an empty one, one with newcomers, and the completions in the end.
+"""
+
+import functools
+import itertools
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
+
+from perc_jax.batch import PromptBatch, TokenIds
+from perc_jax.config import ModelConfig, RolloutConfig
+from perc_jax.mesh import sharding
+from perc_jax.programs.blueprint import Blueprint, laid_out
+from perc_jax.rollout.decode import in_step, make_rollout, resize, standing
+from perc_jax.rollout.slots import Pool, admit, collect, empty_pool
+
+
+class RolloutBlueprints(NamedTuple):
+    """What `generation.Generation` compiles and calls.
+
+    `prefill`: `rollout params, prompts, names, key, step -> context, state`; with slots also the first prompt of each
+    device's window, and `-> context, groups` of that window.
+    `decode`: `rollout params, context, state -> state, standing` by length of the ring; consumes the state.
+    `resize`: `state -> state` by lengths from and to.
+    `pool`: `-> pool, state`; `pool, context, groups, first, places -> pool`; `pool -> completions`. None: room for all.
+    """
+
+    prefill: Blueprint
+    decode: dict[int, Blueprint]
+    resize: dict[tuple[int, int], Blueprint]
+    pool: tuple[Blueprint, Blueprint, Blueprint] | None
+    config: RolloutConfig  # as far as these programs follow it
+    prompts: int
+    slots: int  # prompts that there is room for
+    group_size: int
+    rows: int  # completions of a prompt that are decoded at a time
+    devices: int  # that the prompts are split over
+
+
+class Maker:
+    """Makes the blueprints of rollouts: for a model, its parameters as laid out for decoding, and a mesh."""
+
+    def __init__(self, model: ModelConfig, ids: TokenIds, params: Any, mesh: Mesh):
+        self._model, self._ids, self._params, self._mesh = model, ids, params, mesh
+        self._devices = mesh.shape["replica"] * mesh.shape["fsdp"]
+        self._context, self._state = sharding.rollout_specs()
+        self._pool = Pool(self._context, self._state.groups, sharding.ROWS, sharding.ROWS)
+
+    def make(
+        self, name: str, config: RolloutConfig, prompts: PromptBatch, *, group_size: int, temperature: float
+    ) -> RolloutBlueprints:
+        """The programs for one shape of prompts; temperature 0 is greedy."""
+        count, rings = len(prompts.tokens), config.rings
+        prefill, decode = make_rollout(
+            self._model,
+            self._ids,
+            group_size=group_size,
+            max_tokens=config.max_tokens,
+            temperature=temperature,
+            segment_tokens=config.segment_tokens,
+            rows=min(config.rows or group_size, group_size),
+            ring=rings[0],
+            kv_dtype=config.kv_dtype,
+        )
+
+        def keyed(params, prompts, names, key, step):
+            return prefill(params, prompts, names, jax.random.fold_in(key, step))
+
+        arguments = {
+            "rollout_params": self._params,
+            "prompts": prompts,
+            "names": jax.ShapeDtypeStruct((count,), jnp.uint32, sharding=prompts.tokens.sharding),
+            "key": self._same((2,), jnp.uint32),
+            "step": self._same((), jnp.int32),
+        }
+        slots = config.slots if 0 < config.slots < count else 0
+        room = jax.eval_shape(lambda *given: keyed(*_first(slots or count, *given)), *arguments.values())
+        context, state = self._laid_out(room, (self._context, self._state))
+        name = f"{name}: "
+        first, pool = Blueprint(f"{name}prefill", keyed, arguments, (context, state), self._mesh), None
+        if slots:
+            ahead = min(config.prefill_prompts, count // self._devices)
+            first = self._windowed(f"{name}prefill", keyed, arguments, ahead)
+            pool = self._pooled(name, first, context, state, count)
+        states = {
+            ring: self._laid_out(jax.eval_shape(functools.partial(resize, ring=ring), state), self._state)
+            for ring in rings
+        }
+        return RolloutBlueprints(
+            first,
+            {ring: self._decode(_decode_name(name, ring, rings), decode, context, states[ring]) for ring in rings},
+            self._resizes(name, states),
+            pool,
+            config,
+            count,
+            slots or count,
+            group_size,
+            min(config.rows or group_size, group_size),
+            self._devices,
+        )
+
+    def _windowed(self, name: str, keyed: Callable, arguments: dict[str, Any], ahead: int) -> Blueprint:
+        """The prefill of a window of each device's prompts."""
+
+        def own_window(prompts, names, first):
+            return jax.tree.map(lambda x: jax.lax.dynamic_slice_in_dim(x, first[0], ahead), (prompts, names))
+
+        window = self._on_each_device(own_window, (sharding.ROWS,) * 3, sharding.ROWS)
+
+        def some(params, prompts, names, key, step, first):
+            context, state = keyed(params, *window(prompts, names, first), key, step)
+            return context, state.groups
+
+        arguments = {**arguments, "first": self._same((self._devices,), jnp.int32)}
+        newcomers = jax.eval_shape(some, *arguments.values())
+        outputs = self._laid_out(newcomers, (self._context, self._state.groups))
+        return Blueprint(name, some, arguments, outputs, self._mesh)
+
+    def _decode(self, name: str, decode: Callable, context: Any, state: Any) -> Blueprint:
+        """One segment; what the host needs to know of it comes along."""
+        if self._mesh.shape["tensor"] == 1:
+            # Every device decodes its own rows on its own: nothing is exchanged, and none waits for another's rows.
+            decode = self._on_each_device(decode, (PartitionSpec(), self._context, self._state), self._state)
+
+        def segment(params, context, state):
+            state = in_step(decode(params, context, state))
+            return state, standing(state)
+
+        arguments = {"rollout_params": self._params, "context": context, "state": state}
+        told = self._laid_out(jax.eval_shape(standing, state), PartitionSpec())
+        return Blueprint(name, segment, arguments, (state, told), self._mesh, donated=(2,))
+
+    def _resizes(self, name: str, states: dict[int, Any]) -> dict[tuple[int, int], Blueprint]:
+        """Programs between neighbouring lengths of the ring, both ways."""
+        found, rings = {}, list(states)
+        for small, large in itertools.pairwise(rings):
+            for old, new in ((small, large), (large, small)):
+                move = functools.partial(resize, ring=new)
+                given = {"state": states[old]}
+                found[old, new] = Blueprint(f"{name}ring {old} to {new}", move, given, states[new], self._mesh)
+        return found
+
+    def _pooled(
+        self, name: str, prefill: Blueprint, context: Any, state: Any, count: int
+    ) -> tuple[Blueprint, Blueprint, Blueprint]:
+        """The programs that keep the pool."""
+        local = jax.tree.map(
+            lambda leaf: jax.ShapeDtypeStruct(leaf.sharding.shard_shape(leaf.shape), leaf.dtype), (context, state)
+        )
+        start = self._on_each_device(lambda: empty_pool(*local, count // self._devices), (), (self._pool, self._state))
+        pool, state = self._laid_out(jax.eval_shape(start), (self._pool, self._state))
+        newcomers, rows = prefill.outputs, sharding.ROWS
+        enter = self._on_each_device(admit, (self._pool, self._context, rows, rows, rows), self._pool)
+        ahead = len(newcomers[1].begun) // self._devices
+        given = {
+            "pool": pool,
+            "context": newcomers[0],
+            "groups": newcomers[1],
+            "first": self._same((self._devices,), jnp.int32),
+            "places": self._same((self._devices, ahead), jnp.int32),
+        }
+        end = self._on_each_device(collect, (self._pool,), rows)
+        return (
+            Blueprint(f"{name}slots", start, {}, (pool, state), self._mesh),
+            Blueprint(f"{name}admit", enter, given, pool, self._mesh, donated=(0,)),
+            Blueprint(f"{name}collect", end, {"pool": pool}, pool.results, self._mesh),
+        )
+
+    def _on_each_device(self, function: Callable, inputs: Any, outputs: Any) -> Callable:
+        return jax.shard_map(function, mesh=self._mesh, in_specs=inputs, out_specs=outputs, check_vma=False)
+
+    def _laid_out(self, tree: Any, specs: Any) -> Any:
+        return laid_out(tree, jax.tree.map(lambda spec: NamedSharding(self._mesh, spec), specs))
+
+    def _same(self, shape: tuple[int, ...], dtype: Any) -> jax.ShapeDtypeStruct:
+        return jax.ShapeDtypeStruct(shape, dtype, sharding=NamedSharding(self._mesh, PartitionSpec()))
+
+
+def _first(count: int, params: Any, prompts: PromptBatch, names: Any, key: Any, step: Any) -> tuple[Any, ...]:
+    """The arguments of a prefill with that many prompts."""
+    return params, *jax.tree.map(lambda x: x[:count], (prompts, names)), key, step
+
+
+def _decode_name(name: str, ring: int, rings: tuple[int, ...]) -> str:
+    """The longest ring has no number."""
+    return f"{name}decode" if ring == rings[-1] else f"{name}decode {ring}"

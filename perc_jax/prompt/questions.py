@@ -1,0 +1,167 @@
+"""Questions with pictures of any size as prompts, sorted into a closed set of buckets; nothing is ever truncated.
+
+`measure` says how long a question's prompt will be without decoding its pictures; `plan` sorts questions into batches
+of one bucket each; `rows` makes a batch's prompts. A bucket holds N patch slots, a power of two, and S = T + N / 4
+tokens, T a power of two for the text; the smallest that holds a prompt is its own, so what a question is computed with
+does not depend on what else is asked. A picture larger than the model's bounds is reduced as Qwen's processor does; a
+prompt that is too long even so is not asked, and says why.
+"""
+
+import hashlib
+import io
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from PIL import Image as Pictures
+from PIL import UnidentifiedImageError
+
+from perc_jax.batch import MEAN, PromptBatch
+from perc_jax.benchmarks import Image
+from perc_jax.config import VisionConfig
+from perc_jax.prompt import image as images
+from perc_jax.prompt import prompt
+from perc_jax.prompt.pretrained import Processor
+from perc_jax.prompt.tokenizer import Tokenizer
+
+MIN_PATCHES, MIN_TEXT = 256, 128  # of the smallest bucket
+FULL_TOKENS = 2048  # longer prompts share a device call with fewer others
+GREY = (128, 128, 128)  # in place of a picture that is not to be seen
+MEAN_COLOUR = tuple(round(255 * mean) for mean in MEAN)  # of which the model makes values next to 0
+
+
+class Reader(NamedTuple):
+    """How a model reads: what turns questions into prompts."""
+
+    tokenizer: Tokenizer
+    vision: VisionConfig
+    pixels: Processor  # bounds on a picture's area
+    max_tokens: int  # of a prompt
+
+
+class Question(NamedTuple):
+    """A question to ask; `why_not` says why it is not asked, and then it has no bucket."""
+
+    id: str
+    unit: str
+    text: str
+    images: tuple[Image, ...]
+    prompt: str  # fingerprint of text, pictures and their bounds
+    bucket: tuple[int, int] = (0, 0)  # tokens S and patch slots N
+    why_not: str = ""
+
+
+def measure(name: str, unit: str, text: str, pictures: Sequence[Image], reader: Reader) -> Question:
+    """Find a question's bucket from its text and its pictures' sizes.
+
+    Raises `ValueError` for a picture that cannot be read, and `OSError` for one that is gone.
+    """
+    found = hashlib.sha256(f"{tuple(reader.pixels)} {text}".encode("utf-8", "surrogatepass"))
+    sizes = []
+    for picture in pictures:
+        data = picture.read()
+        found.update(hashlib.sha256(data).digest())
+        sizes.append(_size(picture, data))
+    question = Question(name, unit, text, tuple(pictures), found.hexdigest()[:16])
+    try:
+        tokens, patches = _lengths(text, sizes, reader)
+    except ValueError as error:  # sides too different, or a chat mark in the text
+        return question._replace(why_not=str(error))
+    if tokens > reader.max_tokens:
+        return question._replace(why_not=f"its prompt of {tokens} tokens is longer than {reader.max_tokens}")
+    return question._replace(bucket=bucket(tokens, patches, reader.vision))
+
+
+def bucket(tokens: int, patches: int, vision: VisionConfig) -> tuple[int, int]:
+    """The smallest bucket (S, N) for a prompt of so many tokens, its pictures' among them, and so many patch slots."""
+    slots = max(MIN_PATCHES, vision.window_patches)
+    while slots < patches:
+        slots *= 2
+    shown, text = slots // vision.spatial_merge_size**2, MIN_TEXT
+    while text + shown < tokens:
+        text *= 2
+    return text + shown, slots
+
+
+def _lengths(text: str, sizes: Sequence[tuple[int, int]], reader: Reader) -> tuple[int, int]:
+    """Tokens and patch slots of a prompt with pictures of these (height, width)."""
+    vision = reader.vision
+    unit = vision.patch_size * vision.spatial_merge_size
+    window = vision.window_size // unit
+    tokens = len(reader.tokenizer.encode(prompt.chat_text(reader.tokenizer, text, len(sizes)))) - len(sizes)
+    patches = 0
+    for size in sizes:
+        height, width = images.smart_resize(*size, unit, *reader.pixels)
+        rows, columns = height // unit, width // unit
+        tokens += rows * columns
+        patches += -(-rows // window) * -(-columns // window) * vision.window_patches
+    return tokens, patches
+
+
+def _size(picture: Image, data: bytes) -> tuple[int, int]:
+    """Height and width as stored; one that is turned upright fills as many windows."""
+    try:
+        with Pictures.open(io.BytesIO(data)) as file:
+            return file.height, file.width
+    except (UnidentifiedImageError, Pictures.DecompressionBombError, SyntaxError, ValueError) as error:
+        raise ValueError(f"{_where(picture)} must be a sound picture: {error}") from error
+
+
+def _where(picture: Image) -> str:
+    return str(picture.file) if picture.row < 0 else f"{picture.file} row {picture.row} {picture.column}"
+
+
+def plan(questions: Sequence[Question], batch: int, multiple: int) -> list[list[Question]]:
+    """Sort what is asked into batches of one bucket each, the greatest bucket first, so that memory is tried at once.
+
+    Args:
+        questions: those without a bucket are left out.
+        batch: questions of a device call; a bucket beyond `FULL_TOKENS` gets proportionally fewer.
+        multiple: the data-parallel devices; every call has at least a question for each.
+
+    Returns:
+        Batches; the last of a bucket may be short. `size` says how many rows its device call has.
+    """
+    by_bucket: dict[tuple[int, int], list[Question]] = defaultdict(list)
+    for question in questions:
+        if not question.why_not:
+            by_bucket[question.bucket].append(question)
+    batches = []
+    for key in sorted(by_bucket, reverse=True):
+        count = size(key, batch, multiple)
+        batches += [by_bucket[key][i : i + count] for i in range(0, len(by_bucket[key]), count)]
+    return batches
+
+
+def size(key: tuple[int, int], batch: int, multiple: int) -> int:
+    """Rows of a device call of a bucket."""
+    return max(multiple, batch * FULL_TOKENS // max(key[0], FULL_TOKENS) // multiple * multiple)
+
+
+def rows(questions: Sequence[Question], reader: Reader) -> PromptBatch:
+    """Make the prompts of questions of one bucket. Raises `ValueError` for a picture that is not sound."""
+    return prompt.pack([_row(question, reader) for question in questions])
+
+
+def _row(question: Question, reader: Reader) -> PromptBatch:
+    tokens, patches = question.bucket
+    pictures = [images.open_picture(_where(picture), picture.read()) for picture in question.images]
+    whole = prompt.make_prompt(
+        pictures, question.text, tokenizer=reader.tokenizer, vision=reader.vision, **reader.pixels._asdict()
+    )
+    return prompt.lay_out(
+        whole,
+        max_tokens=tokens,
+        max_patches=patches,
+        pad=reader.tokenizer.ids.pad,
+        vision=reader.vision,
+        prompt_id=question.id,
+    )
+
+
+def unseen(prompts: PromptBatch, colour: Sequence[int] = GREY) -> PromptBatch:
+    """The same prompts with every picture replaced by one of the same size and of one colour."""
+    real = prompts.patch_image[..., None] >= 0
+    uniform = np.repeat(np.array(colour, np.uint8), prompts.pixels.shape[-1] // len(colour))
+    return prompts._replace(pixels=np.where(real, uniform, np.uint8(0)))

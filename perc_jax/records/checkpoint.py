@@ -1,0 +1,332 @@
+"""Checkpoints of a run: written beside the next steps, whole or not at all, checked byte for byte when read.
+
+    <workdir>/checkpoints/<step>/state/       what Orbax writes: every leaf under its path, e.g. `params/embed`
+    <workdir>/checkpoints/<step>/commit.json  written last: position, config, leaves, size and CRC-32 of every file
+
+A folder without `commit.json` is not a checkpoint, so a process killed at any moment leaves nothing half-written behind
+that could be taken for one. The CRCs find damage that would still decode. Leaves go to Orbax as a flat dictionary: the
+format knows neither optax nor nnx, and a checkpoint is restored onto any mesh and by any number of processes.
+
+`save` returns when the state is copied to the host; a thread writes, hashes and commits while the devices go on. That
+thread exchanges nothing over the devices, whose programs belong to the main thread: processes meet at Orbax's barriers
+of the coordination service, and leave their hashes to process 0 in files.
+
+All processes of a run construct, save, wait and restore together; they must see the same folder.
+"""
+
+import contextlib
+import errno
+import json
+import logging
+import shutil
+import sys
+import zlib
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
+
+import jax
+import orbax.checkpoint as ocp
+from etils import epath
+from jax.experimental import multihost_utils
+
+from perc_jax.records import digests
+from perc_jax.records.files import absolute, write_whole
+
+PyTree = Any
+COMMIT = "commit.json"
+STATE = "state"
+
+
+class Damaged(Exception):
+    """A checkpoint that was committed but does not read back as it was written."""
+
+
+class Checkpoints:
+    """The checkpoints of one run.
+
+    Args:
+        workdir: local folder or `gs://…`; checkpoints live in its subfolder `checkpoints`.
+        keep: how many of the newest checkpoints stay.
+
+    Raises:
+        ValueError: `keep` is below 1.
+    """
+
+    def __init__(self, workdir: str, keep: int):
+        if keep < 1:
+            raise ValueError(f"checkpoint.keep must be >= 1, got {keep}")
+        self._folder = absolute(workdir) / "checkpoints"
+        self._keep = keep
+        # Replicas would share the writing of a leaf by slicing it on the device: a compile for every new shape.
+        arrays = ocp.type_handlers.ArrayHandler(use_replica_parallel=False)
+        registry = ocp.type_handlers.create_type_handler_registry((jax.Array, arrays))
+        handler = ocp.PyTreeCheckpointHandler(type_handler_registry=registry)
+        self._writer = ocp.AsyncCheckpointer(handler, timeout_secs=digests.LIMIT_S)
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="checkpoint")
+        self._under_way: Future[None] | None = None
+        logging.getLogger("absl").addFilter(_is_not_orbax)
+        _barrier("checkpoints ready")  # compiles the barrier now, before the run forbids compiling
+
+    def steps(self) -> list[int]:
+        """Steps of the committed checkpoints, oldest first."""
+        return [step for step in _numbered(self._folder) if (self._folder / str(step) / COMMIT).exists()]
+
+    def save(self, step: int, state: PyTree, position: dict, config: dict) -> None:
+        """Begin to write a checkpoint, after the one before is written; it is on disk when `wait` returns.
+
+        When this returns, the state is copied and may be donated. Later steps than this one are removed: they belong to
+        a continuation that was given up because it was damaged.
+
+        Args:
+            step: global step, the checkpoint's name.
+            state: pytree of jax arrays (float32, bfloat16, integers; PRNG keys as their uint32 key data).
+            position: where the run stands, JSON-ready.
+            config: the run's config, JSON-ready, with `config["model"]`.
+
+        Raises:
+            OSError: the disk is full or not writable; earlier checkpoints are untouched.
+        """
+        self.wait()
+        target = self._folder / str(step)
+        leaves = _by_path(state)
+        shapes = {path: [str(leaf.dtype), list(leaf.shape)] for path, leaf in leaves.items()}
+        record = json.loads(_canonical({"step": step, "position": position, "config": config, "leaves": shapes}))
+        with _whole_or_not(target):
+            if jax.process_index() == 0:
+                (target / COMMIT).unlink(missing_ok=True)
+                self._sweep()
+                target.mkdir(parents=True)
+            _barrier("swept")  # before the others ask how much room there is
+            _check_room(target, leaves)
+            # Copies to the host. On the CPU, whose memory it is, it refers to the arrays, and an update that they are
+            # donated to leaves them alone.
+            self._writer.save(target / STATE, args=ocp.args.PyTreeSave(leaves))
+        self._under_way = self._thread.submit(self._finish, target, record)
+
+    def _finish(self, target: epath.Path, record: dict) -> None:
+        """What is left of a save, in the thread."""
+        with _whole_or_not(target):
+            self._writer.wait_until_finished()
+            files = digests.gather(target / STATE, target)
+            if jax.process_index() == 0:
+                _write_commit(target, record | {"files": files})
+                self._prune(record["step"])
+
+    def raise_failure(self) -> None:
+        """Raise what `wait` would, if the write under way has already failed; returns at once."""
+        if self._under_way and self._under_way.done():
+            self._under_way.result()
+
+    def wait(self) -> None:
+        """Return when every process has finished its last save.
+
+        Raises:
+            OSError: it could not be written, the disk is full for instance; earlier checkpoints are untouched.
+        """
+        under_way, self._under_way = self._under_way, None
+        if under_way:
+            under_way.result()
+        _barrier("checkpoints written")
+
+    def restore(self, abstract_state: PyTree | Callable[[dict], PyTree], config: dict) -> tuple[PyTree, dict] | None:
+        """Read the newest sound checkpoint; damaged ones are skipped with one warning line each.
+
+        Args:
+            abstract_state: pytree of `jax.ShapeDtypeStruct` with `sharding` (or of arrays), or a function that
+                gives it for a stored position: stages differ in their optimizers. Leaves that the checkpoint has
+                beyond these are not read: evaluation asks for the parameters alone.
+            config: the run's config. Its `model`, `data.tokenizer` and `seed` must equal the stored ones.
+
+        Returns:
+            State on the shardings asked for, and position; None where there is no checkpoint.
+
+        Raises:
+            ValueError: the stored model, tokenizer, seed or leaves differ from the run's; all are damaged.
+        """
+        steps = self.steps()
+        for step in reversed(steps):
+            try:
+                record = self._read_commit(step)
+                _check_same_run(record["config"], config, self._folder.parent)
+                wanted = abstract_state(record["position"]) if callable(abstract_state) else abstract_state
+                _check_leaves(record["leaves"], _by_path(wanted), self._folder / str(step))
+                bad = digests.first_bad(self._folder / str(step) / STATE, record["files"])
+                if bad:
+                    raise Damaged(f"{STATE}/{bad} is missing or has changed since it was written")
+                return _read_state(self._folder / str(step), wanted), record["position"]
+            except Damaged as damage:
+                if jax.process_index() == 0:
+                    print(f"warning: checkpoint {step} is damaged ({damage}), trying an older one", file=sys.stderr)
+        if steps:
+            raise ValueError(f"{self._folder} must hold a sound checkpoint, but all {len(steps)} are damaged: {steps}")
+        return None
+
+    def check(self, config: dict) -> None:
+        """Refuse another run's folder at once, before anything is compiled; `restore` checks again.
+
+        Raises:
+            ValueError: the stored model, tokenizer or seed differs from the run's.
+        """
+        for step in reversed(self.steps()):
+            with contextlib.suppress(Damaged):
+                return _check_same_run(self._read_commit(step)["config"], config, self._folder.parent)
+
+    def config(self) -> dict:
+        """Give the stored config of the newest checkpoint that can be read, for programs that build its model.
+
+        Raises:
+            ValueError: there is none.
+        """
+        for step in reversed(self.steps()):
+            try:
+                return self._read_commit(step)["config"]
+            except Damaged as damage:
+                print(f"warning: checkpoint {step} is damaged ({damage}), trying an older one", file=sys.stderr)
+        raise ValueError(f"{self._folder} must hold a checkpoint, found none")
+
+    def close(self) -> None:
+        """Finish the write under way, whatever becomes of it, and end the threads."""
+        self._thread.shutdown()
+        self._writer.close()
+
+    def _read_commit(self, step: int) -> dict:
+        """Read and check `commit.json`."""
+        try:
+            record = json.loads((self._folder / str(step) / COMMIT).read_text())
+            stored = record.pop("crc32")
+        except (OSError, ValueError, KeyError, AttributeError) as error:
+            raise Damaged(f"{COMMIT} is not readable") from error
+        if stored != zlib.crc32(_canonical(record)):
+            raise Damaged(f"{COMMIT} has changed since it was written")
+        return record
+
+    def _sweep(self) -> None:
+        """Remove what killed writes left. Only a run that saves may: to a reader they could be a write under way."""
+        for step in set(_numbered(self._folder)) - set(self.steps()):
+            (self._folder / str(step)).rmtree()
+
+    def _prune(self, newest: int) -> None:
+        """Remove steps after `newest`, and the oldest beyond `keep`; the commit goes first."""
+        steps = self.steps()
+        past = [step for step in steps if step <= newest]
+        for step in [step for step in steps if step > newest] + past[: -self._keep]:
+            (self._folder / str(step) / COMMIT).unlink()
+            (self._folder / str(step)).rmtree()
+
+
+def first_difference(stored: Any, wanted: Any, path: str = "") -> tuple[str, Any, Any] | None:
+    """Find the first field in which two JSON-ready trees differ: its path, the stored and the wanted value."""
+    if isinstance(stored, dict) and isinstance(wanted, dict):
+        for key in [*wanted, *(key for key in stored if key not in wanted)]:
+            below = first_difference(stored.get(key), wanted.get(key), f"{path}.{key}" if path else key)
+            if below:
+                return below
+        return None
+    return None if stored == wanted else (path, stored, wanted)
+
+
+def _check_same_run(stored: dict, wanted: dict, workdir: epath.Path) -> None:
+    """Refuse a workdir of another model, tokenizer or seed."""
+
+    def identity(config: dict) -> dict:
+        tokenizer = config.get("data", {}).get("tokenizer")
+        model = dict(config.get("model") or {})
+        model.pop("attention", None)  # how scores are computed is the machine's affair
+        if not model.get("lora", {}).get("rank"):  # without adapters, what they would be is nothing
+            model.pop("lora", None)
+        return {"model": model, "data": {"tokenizer": tokenizer}, "seed": config.get("seed")}
+
+    # Through JSON, since there tuples are lists.
+    found = first_difference(identity(stored), identity(json.loads(json.dumps(wanted))))
+    if found:
+        path, theirs, ours = found
+        raise ValueError(f"{path} must be {theirs!r} as in the checkpoints of {workdir}, got {ours!r}")
+
+
+def _check_leaves(stored: dict, wanted: dict[str, Any], folder: epath.Path) -> None:
+    """Refuse a state whose leaves are missing from the checkpoint or have another shape or dtype."""
+    for path, leaf in wanted.items():
+        if path not in stored:
+            raise ValueError(f"checkpoint {folder} must hold the leaf {path}, which this run needs; it does not")
+        ours = [str(leaf.dtype), list(leaf.shape)]
+        if stored[path] != ours:
+            raise ValueError(f"leaf {path} must be {stored[path]} as in checkpoint {folder}, got {ours}")
+
+
+def _read_state(folder: epath.Path, abstract_state: PyTree) -> PyTree:
+    """Read the leaves onto their shardings. The handler is called directly: Orbax's own barrier is not needed."""
+    wanted = {
+        path: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=leaf.sharding)
+        for path, leaf in _by_path(abstract_state).items()
+    }
+    arguments = ocp.args.PyTreeRestore(
+        item=wanted, restore_args=ocp.checkpoint_utils.construct_restore_args(wanted), partial_restore=True
+    )
+    handler = ocp.PyTreeCheckpointHandler()
+    leaves = handler.restore(folder / STATE, args=arguments)
+    handler.close()
+    return jax.tree.unflatten(jax.tree.structure(abstract_state), [leaves[path] for path in wanted])
+
+
+def _by_path(tree: PyTree) -> dict[str, Any]:
+    """Flatten a pytree into {path: leaf}, in the tree's order."""
+    flat, _ = jax.tree_util.tree_flatten_with_path(tree)
+    return {jax.tree_util.keystr(path, simple=True, separator="/"): leaf for path, leaf in flat}
+
+
+def _numbered(folder: epath.Path) -> list[int]:
+    """Folders named by a step, in order; none before the first save."""
+    if not folder.exists():
+        return []
+    return sorted(int(path.name) for path in folder.iterdir() if path.name.isdigit())
+
+
+def _write_commit(folder: epath.Path, record: dict) -> None:
+    """Write `commit.json` in one indivisible act."""
+    write_whole(folder / COMMIT, json.dumps(record | {"crc32": zlib.crc32(_canonical(record))}))
+
+
+def _canonical(record: dict) -> bytes:
+    """Bytes that depend on a JSON value only, not on its spacing or order of keys."""
+    return json.dumps(record, sort_keys=True).encode()
+
+
+def _is_not_orbax(record: logging.LogRecord) -> bool:
+    """Keep Orbax's threads from logging their stacks: what goes wrong in them also arrives as an exception."""
+    return "orbax" not in record.pathname
+
+
+def _check_room(folder: epath.Path, leaves: dict[str, Any]) -> None:
+    """Refuse to begin what the disk cannot hold: Orbax leaves hundreds of writes under way when one of them fails.
+
+    Leaves are compressed a little when written, so this asks for slightly too much; buckets have room. All processes
+    ask, as all of them must stop; process 0 may not have made the folder yet.
+    """
+    if "://" in str(folder):
+        return
+    free = shutil.disk_usage(next(path for path in folder.parents if path.exists())).free
+    if sum(leaf.nbytes for leaf in leaves.values()) > free:
+        raise OSError(errno.ENOSPC, f"No space left: {free} bytes free", str(folder))
+
+
+@contextlib.contextmanager
+def _whole_or_not(folder: epath.Path) -> Iterator[None]:
+    """Remove a checkpoint that could not be written; name a full disk as such: tensorstore reports a ValueError."""
+    try:
+        yield
+    except (OSError, ValueError) as error:
+        if jax.process_index() == 0 and folder.exists():
+            folder.rmtree()
+        if isinstance(error, TimeoutError):
+            raise TimeoutError(f"checkpoint {folder} must be written within {digests.LIMIT_S} s: {error}") from error
+        full = getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT)
+        if full or "No space left" in str(error) or "quota exceeded" in str(error):
+            reason = "no space left for this checkpoint, earlier ones are intact; free some and start again to resume"
+            raise OSError(errno.ENOSPC, reason, str(folder)) from error
+        raise
+
+
+def _barrier(name: str) -> None:
+    """Wait for all processes."""
+    multihost_utils.sync_global_devices(f"perc_jax checkpoint: {name}")

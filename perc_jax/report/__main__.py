@@ -1,0 +1,37 @@
+"""`python -m perc_jax.report --workdir DIR`: one self-contained `report.html` from what a run has written so far.
+
+`python -m perc_jax.report RUN1 RUN2 … --out page.html` sets several runs side by side, the first one being that which
+the others are compared with.
+"""
+
+import argparse
+from collections.abc import Sequence
+
+from perc_jax import cli
+from perc_jax.report import runs
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run the command line."""
+    parser = argparse.ArgumentParser(prog="python -m perc_jax.report", description="Write report.html for a run.")
+    parser.add_argument("runs", nargs="*", help="folders of two or more runs to compare")
+    parser.add_argument("--workdir", default="", help="folder of the run, local or gs://")
+    parser.add_argument("--out", default="", help="file of the comparison")
+    arguments = parser.parse_args(argv)
+    try:
+        if bool(arguments.workdir) == bool(arguments.runs):
+            raise ValueError("either --workdir or the folders of runs to compare must be given, got both or neither")
+        if arguments.workdir:
+            if arguments.out:
+                raise ValueError(f"--out must be left out with --workdir, got {arguments.out!r}")
+            print(runs.write_report(arguments.workdir))
+            return
+        if len(arguments.runs) < 2 or not arguments.out:
+            raise ValueError(f"two or more runs and --out must be given, got {arguments.runs} and {arguments.out!r}")
+        print(runs.write_comparison(arguments.runs, arguments.out))
+    except (ValueError, OSError) as error:
+        cli.fail(str(error))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,88 @@
+"""Samples kept for people to look at: the picture the model saw, its answers, their parse and reward.
+
+`write` puts `samples/<step>_<stage>.json` and its pictures into the workdir; `report` shows them. Pictures are rebuilt
+from the bytes that went to the device, so what is shown is what was seen, resizing and padding included.
+"""
+
+import json
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from etils import epath
+from jaxtyping import Bool, Float, UInt8
+from PIL import Image
+
+from perc_jax.batch import PromptBatch
+from perc_jax.config import Config
+from perc_jax.data.batches import SampleInfo
+from perc_jax.prompt import image
+from perc_jax.records.files import write_whole
+from perc_jax.rewards.verifier import Verdict
+
+
+class Shown(NamedTuple):
+    """One prompt with its answers."""
+
+    info: SampleInfo
+    picture: UInt8[np.ndarray, "h w 3"]
+    answers: list[dict[str, Any]]
+    suite: str = "train"
+
+
+def picture(config: Config, prompts: PromptBatch, row: int) -> UInt8[np.ndarray, "h w 3"]:
+    """The first picture of a prompt, as its patches hold it."""
+    return image.unpatchify(
+        prompts.pixels[row], prompts.patch_rowcol[row], prompts.patch_image[row], config.model.vision
+    )
+
+
+def answers(
+    texts: Sequence[str],
+    verdicts: Sequence[Verdict],
+    ended: Bool[np.ndarray, " n"],
+    rewards: Float[np.ndarray, " n"] | None = None,
+    advantages: Float[np.ndarray, " n"] | None = None,
+) -> list[dict[str, Any]]:
+    """JSON-ready answers of one prompt; without rewards, the reward is the accuracy."""
+    accuracy = [float(verdict.correct) for verdict in verdicts]
+    return [
+        {
+            "text": text,
+            "parsed": verdict.parsed,
+            "well_formed": verdict.well_formed,
+            "accuracy": right,
+            "ended": bool(end),
+            "reward": float(reward),
+            "advantage": None if advantages is None else float(advantages[place]),
+        }
+        for place, (text, verdict, right, end, reward) in enumerate(
+            zip(texts, verdicts, accuracy, ended, accuracy if rewards is None else rewards, strict=True)
+        )
+    ]
+
+
+def write(workdir: str, name: str, shown: Sequence[Shown]) -> None:
+    """Write one PNG per sample and then `samples/<name>.json`, which names them: it is absent or complete."""
+    folder = epath.Path(workdir).expanduser() / "samples"
+    folder.mkdir(parents=True, exist_ok=True)
+    records = []
+    for number, sample in enumerate(shown):
+        file = f"{name}_{number}.png"
+        with (folder / file).open("wb") as stream:
+            Image.fromarray(sample.picture).save(stream, format="PNG")
+        info = sample.info
+        records.append(
+            {
+                "id": info.sample_id,
+                "suite": sample.suite,
+                "engine": info.engine,
+                "question_type": info.question_type,
+                "level": info.level,
+                "question": info.question,
+                "gold": info.answer.text(),
+                "image": file,
+                "answers": sample.answers,
+            }
+        )
+    write_whole(folder / f"{name}.json", json.dumps(records, indent=1))

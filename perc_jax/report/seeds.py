@@ -1,0 +1,109 @@
+"""Runs that differ in their seed alone, as one: what a comparison says of several seeds.
+
+A metric is the mean of the runs at the steps that all of them have. An accuracy is the mean over runs and questions;
+its interval draws the questions anew, each with all its seeds (percentile bootstrap), and so says nothing of other
+seeds: what each seed says by itself is kept beside.
+"""
+
+import itertools
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from perc_jax.report.page import Evaluation, Run
+from perc_jax.report.tables import compare
+from perc_jax.statistics import bootstrap_mean
+
+
+class Setting(NamedTuple):
+    """The runs of one config, in the order of their seeds."""
+
+    name: str
+    runs: tuple[Run, ...]
+
+
+class Difference(NamedTuple):
+    """Accuracy after minus before on equal questions."""
+
+    value: float
+    ci95: tuple[float, float]
+    each: tuple[float, ...] = ()  # of each seed, where there are several
+
+
+def settings(runs: Sequence[Run]) -> list[Setting]:
+    """Group runs by all of their config but the seed, in the order in which they are given."""
+    groups: dict[str, list[Run]] = {}
+    for run in runs:
+        groups.setdefault(json.dumps(run.config | {"seed": 0}, sort_keys=True), []).append(run)
+    ordered = [tuple(sorted(group, key=lambda run: run.config.get("seed", 0))) for group in groups.values()]
+    names = [_name(group) for group in ordered]
+    if len(set(names)) < len(names):
+        names = [", ".join(run.name for run in group) for group in ordered]
+    return [Setting(name, group) for name, group in zip(names, ordered, strict=True)]
+
+
+def _name(group: Sequence[Run]) -> str:
+    """What the names of the folders have in common: `uniform` of `uniform_0` and `uniform_1`."""
+    names = [run.name for run in group]
+    if len(names) == 1:
+        return names[0]
+    alike = itertools.takewhile(lambda letters: len(set(letters)) == 1, zip(*names, strict=False))
+    return "".join(letters[0] for letters in alike).rstrip("_-. 0123456789") or ", ".join(names)
+
+
+def mean_run(setting: Setting) -> Run:
+    """A setting as a run; each of its results holds its runs' own at `by_seed`."""
+    records: dict[int, list[dict]] = {}
+    evaluations: dict[tuple, list[Evaluation]] = {}
+    for run in setting.runs:
+        for record in run.records:
+            records.setdefault(record["step"], []).append(record)
+        for evaluation in run.evaluations:
+            evaluations.setdefault((evaluation.order, evaluation.stage, evaluation.step), []).append(evaluation)
+    n = len(setting.runs)
+    return setting.runs[0]._replace(
+        name=setting.name,
+        records=[_mean_record(step, each) for step, each in sorted(records.items()) if len(each) == n],
+        evaluations=[
+            each[0]._replace(suites=_mean_suites([evaluation.suites for evaluation in each]))
+            for _, each in sorted(evaluations.items())
+            if len(each) == n
+        ],
+    )
+
+
+def _mean_record(step: int, each: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """The mean of every number that all records have."""
+    names = [name for name in each[0] if all(isinstance(record.get(name), int | float) for record in each)]
+    return {name: float(np.mean([record[name] for record in each])) for name in names} | {"step": step}
+
+
+def _mean_suites(each: Sequence[Mapping[str, dict]]) -> dict[str, dict]:
+    """The mean result of every suite that all runs answered in full."""
+    found = {}
+    for suite in each[0]:
+        results = [suites[suite] for suites in each if suite in suites]
+        answers = [result.get("correct", []) for result in results]
+        if len(results) == len(each) and answers[0] and len({len(one) for one in answers}) == 1:
+            found[suite] = {
+                "n": len(answers[0]),
+                "accuracy": float(np.mean(answers)),
+                "ci95": bootstrap_mean(np.mean(answers, axis=0), np.random.default_rng(0)),
+                "by_seed": results,
+            }
+    return found
+
+
+def difference(before: Mapping[str, Any], after: Mapping[str, Any]) -> Difference | None:
+    """Compare two results of one suite, of runs or of means over as many seeds; None where the questions differ."""
+    if "by_seed" not in before or "by_seed" not in after:
+        paired = compare(before, after)
+        return paired and Difference(paired.difference, paired.ci95)
+    if len(before["by_seed"]) != len(after["by_seed"]) or before["n"] != after["n"]:
+        return None
+    one, two = (np.array([result["correct"] for result in side["by_seed"]], float) for side in (before, after))
+    gains = two - one
+    ci95 = bootstrap_mean(gains.mean(axis=0), np.random.default_rng(0))
+    return Difference(float(gains.mean()), ci95, tuple(gains.mean(axis=1).tolist()))

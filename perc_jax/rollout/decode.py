@@ -1,0 +1,272 @@
+"""Rollout: prefill once per prompt, then decode its G completions together, a segment at a time.
+
+`prefill` turns a `PromptBatch` of P prompts into what decoding reads (`Context`: the prompts' keys and values, once per
+group) and what it writes (`State`, with the first token of each completion sampled). `decode` samples up to a segment
+of further columns inside one `while_loop`. A prompt decodes W of its G completions at a time, its *rows*; where W < G,
+a row whose completion has ended goes on with the next one of the group in the next column, so that few rows ever wait
+for the longest completion.
+
+All rows write the same column of one ring of keys and values, wherever they stand in their completions, and see those
+columns of it that are theirs (`model/cache.py`): completions may begin at any time without a copy of the cache. A
+completion is a function of parameters, prompt, name and key; W, segments, ring and neighbours change nothing.
+
+It knows token ids, not text, and nothing of rewards. `slots.py` lets more prompts take turns than there is room for.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, Int, UInt32
+
+from perc_jax.batch import Completions, PromptBatch, TokenIds
+from perc_jax.config import ModelConfig
+from perc_jax.model import bind, cache
+from perc_jax.model.cache import KvDtype, Stored
+from perc_jax.rollout import sampling
+
+
+class Context(NamedTuple):
+    """What decoding reads and never changes."""
+
+    keys: Stored  # [L, P, K, S, hd]
+    values: Stored
+    mask: Bool[Array, "P S"]
+    next_position: Int[Array, "P"]
+    random_keys: UInt32[Array, "P G 2"]
+
+
+class Groups(NamedTuple):
+    """The completions of each prompt, and which of them its rows are at."""
+
+    tokens: Int[Array, "P G C"]
+    logprobs: Float[Array, "P G C"]
+    mask: Bool[Array, "P G C"]
+    length: Int[Array, "P G"]  # tokens sampled
+    ended: Bool[Array, "P G"]  # has met an end token
+    at: Int[Array, "P W"]  # the completion that each row decodes; G: none
+    begun: Int[Array, "P"]  # completions that have been given to a row
+
+    def unfinished(self) -> Bool[Array, "P G"]:
+        """Which completions want more tokens."""
+        return ~self.ended & (self.length < self.tokens.shape[-1])
+
+    def completions(self) -> Completions:
+        """What has been sampled so far."""
+        return Completions(self.tokens, self.logprobs, self.mask, self.ended)
+
+
+class Work(NamedTuple):
+    """Columns that were decoded for each prompt's place, to tell how much of them was of use."""
+
+    columns: Int[Array, "P"]  # of the device that decoded most, segment by segment (`in_step`)
+    of_live_groups: Int[Array, "P"]  # columns at which a completion of the prompt was unfinished
+    of_live_rows: Int[Array, "P"]  # the same summed over its W rows
+
+
+class State(NamedTuple):
+    """What decoding carries; `time` counts columns, the next one to be written is `time` modulo the ring's B."""
+
+    time: Int[Array, ""]
+    groups: Groups
+    keys: Stored  # [L, P, K, W, B, hd]
+    values: Stored
+    work: Work
+
+    def completions(self) -> Completions:
+        """What has been sampled so far."""
+        return self.groups.completions()
+
+
+Prefill = Callable[[Any, PromptBatch, UInt32[Array, "P"], UInt32[Array, "2"]], tuple[Context, State]]
+Decode = Callable[[Any, Context, State], State]
+
+
+def make_rollout(
+    config: ModelConfig,
+    ids: TokenIds,
+    *,
+    group_size: int,
+    max_tokens: int,
+    temperature: float,
+    segment_tokens: int,
+    rows: int = 0,
+    ring: int = 0,
+    kv_dtype: KvDtype = "model",
+) -> tuple[Prefill, Decode]:
+    """Build `prefill(params, prompts, names, key)` and `decode(params, context, state)`, to be jitted by the caller.
+
+    `names` (uint32 [P]) tell prompts apart for their random keys, so that a prompt's completions depend on its name and
+    not on its place in the batch. Temperature 0 is greedy and reports the log-probabilities of temperature 1. `decode`
+    computes every prompt on its own: it may run on any part of them.
+
+    `rows` is W (0: all of the group), `ring` the columns B that `prefill` makes room for (0: C). The caller sees to it
+    that no completion has more than B tokens in the ring at a segment's end (`resize`).
+    """
+    rows = rows or group_size
+
+    def prefill(
+        params: Any, prompts: PromptBatch, names: UInt32[Array, "P"], key: UInt32[Array, "2"]
+    ) -> tuple[Context, State]:
+        model = bind(config, params)
+        random_keys = jax.vmap(lambda name: jax.random.split(jax.random.fold_in(key, name), group_size))(names)
+        last_hidden, kept = model.prefill(prompts)
+        layers, count, kv_heads, _, head_dim = kept[0].shape
+        logprobs = sampling.sampling_logprobs(model.logits(last_hidden)[:, None], temperature or 1.0, ids)
+        logprobs = jnp.broadcast_to(logprobs, (count, group_size, logprobs.shape[-1]))
+        first = _choose(logprobs, random_keys, jnp.zeros((count, group_size), jnp.int32), temperature)
+        groups = _begin(*first, ids, rows, max_tokens)
+        room = (layers, count, kv_heads, rows, ring or max_tokens, head_dim)
+        empty = [cache.empty(room, old.dtype, kv_dtype) for old in kept]
+        keys, values = (cache.stored(old, kv_dtype) for old in kept)
+        none = jnp.zeros(count, jnp.int32)
+        state = State(jnp.int32(0), groups, *empty, Work(none, none, none))
+        return Context(keys, values, prompts.mask, prompts.next_position, random_keys), state
+
+    def decode(params: Any, context: Context, state: State) -> State:
+        model = bind(config, params)
+        end = state.time + segment_tokens
+        prompt_cache = (context.keys, context.values)
+
+        def going_on(state: State) -> Bool[Array, ""]:
+            return (state.time < end) & jnp.any(state.groups.unfinished())
+
+        def step(state: State) -> State:
+            groups = _take_next(state.groups)
+            own = _Rows(groups, group_size)
+            live, length = own.of(groups.unfinished()), own.of(groups.length)
+            hidden, (keys, values) = model.decode(
+                own.of(_last(groups)),
+                context.next_position[:, None] + length - 1,
+                length - 1,
+                state.time,
+                prompt_cache,
+                context.mask,
+                (state.keys, state.values),
+            )
+            logprobs = sampling.sampling_logprobs(model.logits(hidden), temperature or 1.0, ids)
+            token, logprob = _choose(logprobs, own.of(context.random_keys), length, temperature)
+            groups = _append(groups, own.back(token), own.back(logprob), own.back(live), ids.ends)
+            work = Work(
+                state.work.columns + 1,
+                state.work.of_live_groups + jnp.any(live, axis=1),
+                state.work.of_live_rows + jnp.sum(live, axis=1),
+            )
+            return State(state.time + 1, groups, keys, values, work)
+
+        # The time moves to the segment's end also where all was done before: equal on all devices.
+        return jax.lax.while_loop(going_on, step, state)._replace(time=end)
+
+    return prefill, decode
+
+
+def _choose(
+    logprobs: Float[Array, "P n V"], keys: UInt32[Array, "P n 2"], column: Int[Array, "P n"], temperature: float
+) -> tuple[Int[Array, "P n"], Float[Array, "P n"]]:
+    """Sample one token from each distribution, and give its log-probability."""
+    if temperature == 0:
+        chosen = jnp.argmax(logprobs, axis=-1).astype(jnp.int32)
+    else:
+        chosen = sampling.draw(logprobs, keys, column)
+    return chosen, sampling.take(logprobs, chosen)
+
+
+def _begin(token: Int[Array, "P G"], logprob: Float[Array, "P G"], ids: TokenIds, rows: int, max_tokens: int) -> Groups:
+    """Completions of one token."""
+    count, group_size = token.shape
+    shape, all_at_once = (count, group_size, max_tokens), rows == group_size
+    return Groups(
+        tokens=jnp.full(shape, ids.pad, jnp.int32).at[:, :, 0].set(token),
+        logprobs=jnp.zeros(shape, jnp.float32).at[:, :, 0].set(logprob),
+        mask=jnp.zeros(shape, bool).at[:, :, 0].set(True),
+        length=jnp.ones(token.shape, jnp.int32),
+        ended=jnp.isin(token, jnp.array(ids.ends)),
+        at=jnp.tile(jnp.arange(rows) if all_at_once else jnp.full(rows, group_size), (count, 1)),
+        begun=jnp.full(count, group_size if all_at_once else 0),
+    )
+
+
+class Standing(NamedTuple):
+    """What the host needs to know of a state: who is done, how long a ring is needed, how much was decoded."""
+
+    free: Bool[Array, "P"]  # no completion of the prompt wants more tokens
+    longest: Int[Array, ""]  # tokens of the longest completion that does; 0: none
+    work: Work  # summed over the prompts' places
+
+
+def in_step(state: State) -> State:
+    """Count for all devices the columns of the one that decoded most: the others had to wait for it."""
+    columns = state.work.columns
+    return state._replace(work=state.work._replace(columns=jnp.full_like(columns, jnp.max(columns))))
+
+
+def standing(state: State) -> Standing:
+    """The standing of a state on all devices."""
+    unfinished = state.groups.unfinished()
+    longest = jnp.max(jnp.where(unfinished, state.groups.length, 0))
+    return Standing(~jnp.any(unfinished, axis=1), longest, jax.tree.map(jnp.sum, state.work))
+
+
+def resize(state: State, ring: int) -> State:
+    """The same state with `ring` columns; one number of columns must divide the other."""
+    keys, values = (cache.resized(old, state.time, ring) for old in (state.keys, state.values))
+    return state._replace(time=state.time % min(ring, cache.columns(state.keys)), keys=keys, values=values)
+
+
+class _Rows:
+    """Moves values between the G completions of each prompt and the W rows that decode some of them."""
+
+    def __init__(self, groups: Groups, group_size: int):
+        self._whole = groups.at.shape[1] == group_size  # every completion has its row
+        self._at = groups.at[:, :, None] == jnp.arange(group_size)  # [P, W, G]
+
+    def of(self, values: Array) -> Array:
+        """From [P, G, ...] to [P, W, ...]; a row without a completion gets 0 or False."""
+        if self._whole:
+            return values
+        at = self._at.reshape(*self._at.shape, *[1] * (values.ndim - 2))
+        return jnp.sum(jnp.where(at, values[:, None], 0), axis=2, dtype=values.dtype)
+
+    def back(self, values: Array) -> Array:
+        """From [P, W] to [P, G]; a completion without a row gets 0 or False."""
+        if self._whole:
+            return values
+        return jnp.sum(jnp.where(self._at, values[:, :, None], 0), axis=1, dtype=values.dtype)
+
+
+def _take_next(groups: Groups) -> Groups:
+    """Give each row whose completion is finished the next of its group, if any is left."""
+    group_size = groups.length.shape[1]
+    if groups.at.shape[1] == group_size:
+        return groups
+    free = ~_Rows(groups, group_size).of(groups.unfinished())
+    after = groups.begun[:, None] + jnp.cumsum(free, axis=1, dtype=jnp.int32)
+    return groups._replace(
+        at=jnp.where(free, jnp.minimum(after - 1, group_size), groups.at), begun=jnp.minimum(after[:, -1], group_size)
+    )
+
+
+def _last(groups: Groups) -> Int[Array, "P G"]:
+    """The token sampled last."""
+    newest = jnp.arange(groups.tokens.shape[-1]) == groups.length[..., None] - 1
+    return jnp.sum(jnp.where(newest, groups.tokens, 0), axis=-1)
+
+
+def _append(
+    groups: Groups,
+    token: Int[Array, "P G"],
+    logprob: Float[Array, "P G"],
+    live: Bool[Array, "P G"],
+    ends: tuple[int, ...],
+) -> Groups:
+    """Add one token to the live completions; the others stay as they are."""
+    # Compared and not scattered: a scatter at each completion's own place runs entry by entry on a TPU.
+    here = live[..., None] & (jnp.arange(groups.tokens.shape[-1]) == groups.length[..., None])
+    return groups._replace(
+        tokens=jnp.where(here, token[..., None], groups.tokens),
+        logprobs=jnp.where(here, logprob[..., None], groups.logprobs),
+        mask=groups.mask | here,
+        length=groups.length + live,
+        ended=groups.ended | (live & jnp.isin(token, jnp.array(ends))),
+    )

@@ -1,0 +1,368 @@
+"""The run: its stages in order, each step a straight line from pictures to a better model.
+
+    data -> prompts on the mesh -> rollout -> verification on the host -> advantages -> update -> metrics -> checkpoint
+
+`run(config, workdir)` begins, or goes on from the newest checkpoint and ends as if it had never stopped: everything it
+writes, apart from `time/…`, `rate/…` and `run.json`, is a function of the config alone.
+"""
+
+import contextlib
+import json
+import time
+from datetime import datetime
+from typing import NamedTuple
+
+import jax
+import numpy as np
+from etils import epath
+
+from perc_jax.batch import PromptBatch, TrainBatch
+from perc_jax.config import Config, StageConfig, to_dict
+from perc_jax.data import batches
+from perc_jax.evaluation.suites import Evaluator, proof_of_sight
+from perc_jax.mesh import sharding
+from perc_jax.processes.progress import Progress
+from perc_jax.programs.compiled import Programs, StagePrograms
+from perc_jax.prompt import pretrained, tokenizer
+from perc_jax.records.checkpoint import Checkpoints
+from perc_jax.records.files import write_whole
+from perc_jax.records.metrics import CompileCounter, Idle, Metrics, Timer, peak_rss_bytes
+from perc_jax.report import samples
+from perc_jax.report.runs import write_report
+from perc_jax.rewards.verifier import Verifier
+from perc_jax.run import groups, rewarded
+from perc_jax.run.supply import FOLDER as PHASES
+from perc_jax.run.supply import Supply, prepare
+from perc_jax.update.update import Metrics as DeviceMetrics
+from perc_jax.update.update import TrainState, of_step
+from perc_jax.weights import hf_folder, safetensors
+
+MAX_BAD_STEPS = 5  # consecutive steps with a non-finite gradient after which the run stops
+
+
+class Place(NamedTuple):
+    """Where a run stands."""
+
+    stage: int
+    step: int  # steps done in this stage
+
+
+class Pending(NamedTuple):
+    """A dispatched step whose device metrics have not been read yet; its seconds are among the host's."""
+
+    step: int
+    stage: str
+    device: list[DeviceMetrics]  # of each of its updates
+    host: dict[str, float]
+
+
+class Run:
+    """What a run holds open, and its loop."""
+
+    def __init__(self, config: Config, workdir: str, screen: Progress, timer: Timer, compiles: CompileCounter):
+        self.config, self.workdir, self.screen, self.timer, self.compiles = config, workdir, screen, timer, compiles
+        self.folder, self.began = epath.Path(workdir).expanduser(), time.monotonic()
+        self.started = datetime.now().astimezone().isoformat(timespec="seconds")
+        self.tokens = tokenizer.load(config.data.tokenizer)
+        tokenizer.check_fits(self.tokens, config.model.text.vocab_size)
+        self.checkpoints = Checkpoints(workdir, config.checkpoint.keep)
+        self.checkpoints.check(to_dict(config))
+        if config.pretrained and not self.checkpoints.steps():  # before minutes of compiling; a resumed run has its own
+            folder = pretrained.folder_of(config.pretrained)
+            hf_folder.check_same_model(folder, config.model, "model")
+            safetensors.check(folder, config.model)
+        self.metrics = Metrics(workdir)
+        self.idle = Idle()
+        self.bad_steps, self.peak_bytes, self.facts = 0, 0, {}
+        self.drawn: dict = {}  # where the stage's data stand in the checkpoint that was restored
+        with screen.phase("compiling"):
+            self.programs = Programs(config, self.tokens.ids)
+            self.score = self.programs.scorer()
+            self.stages = [self.programs.stage(stage) for stage in config.stages]
+            sharding.sum_over_hosts({"compiled now": 0.0})
+            prepare(config)
+        for program in self.programs.table:
+            megabytes = [size / 2**20 for size in (program.argument_bytes, program.temporary_bytes)]
+            screen.say(
+                f"compiled {program.name:20} {program.compile_s:5.1f} s, "
+                f"{megabytes[0]:.0f} MB arguments, {megabytes[1]:.0f} MB temporary"
+            )
+
+    def train(self, verifier: Verifier) -> None:
+        """Run the stages that are left."""
+        evaluator = Evaluator(self.config, self.programs, self.tokens, verifier, self.screen)
+        state, place = self._restore()
+        if jax.process_index() == 0:
+            write_whole(self.folder / "config.json", json.dumps(to_dict(self.config), indent=1))
+        if state is None:
+            state, place = self._fresh(), Place(0, 0)
+            self._prove_sight(state)
+        if place == Place(0, 0):
+            self._evaluate(evaluator, state, "start", 0)
+        for index in range(place.stage, len(self.config.stages)):
+            first = place.step if index == place.stage else 0
+            if index > place.stage:
+                state = self.stages[index].begin(state)
+                self.drawn = {}
+            state = self._run_stage(index, state, first, verifier, evaluator)
+            self._evaluate(evaluator, state, self.config.stages[index].name, index + 1)
+        with self.screen.phase("checkpoint"):
+            self.checkpoints.wait()
+        self.screen.say(f"peak memory of all processes {peak_rss_bytes() / 2**30:.2f} GB")
+
+    def _fresh(self) -> TrainState:
+        """The state before the first step: random weights, or those of the Hugging Face model that the config names."""
+        if self.config.pretrained:
+            folder = pretrained.folder_of(self.config.pretrained)
+            with self.screen.phase("reading the pretrained weights"):
+                params = safetensors.load_params(folder, self.config.model, self.programs.params, bar=self.screen.bar)
+            params = self.programs.with_adapters(params)
+        else:
+            params = self.programs.init_params()
+        step, key = np.int32(0), np.array([0, self.config.seed], np.uint32)
+        step, key = sharding.same_to_mesh((step, key), self.programs.mesh)
+        return self.stages[0].begin(TrainState(params, (), step, key))
+
+    def _restore(self) -> tuple[TrainState | None, Place]:
+        """The newest sound checkpoint's state; what was written after it is removed, to be written again."""
+        with self.screen.phase("restoring"):
+            found = self.checkpoints.restore(
+                lambda position: self.stages[position["stage"]].state, to_dict(self.config)
+            )
+        step = int(found[0].step) if found else -1  # without a checkpoint everything begins anew
+        self.metrics.truncate_after(step)
+        for folder in ("eval", "samples", PHASES):
+            _remove_after(self.folder / folder, step)
+        if not found:
+            return None, Place(0, 0)
+        state, position = found
+        self.drawn = position
+        facts = self.folder / "run.json"
+        self.facts = json.loads(facts.read_text()) if facts.exists() else {}
+        self.screen.say(
+            f"resuming {self.workdir} after step {step} (stage {position['stage']}, its step {position['step']})"
+        )
+        return state, Place(position["stage"], position["step"])
+
+    def _prove_sight(self, state: TrainState) -> None:
+        """Stop unless the picture reaches the model."""
+        with self.screen.phase("proving that the model sees"):
+            changes = proof_of_sight(self.config, self.programs, self.score, state.params)
+        moves = ", ".join(f"{who}'s by {change:.2g} ({name})" for (who, name), change in changes.items())
+        self.screen.say(f"the model sees: another picture moves log-probabilities: {moves}")
+
+    def _run_stage(
+        self, index: int, state: TrainState, first: int, verifier: Verifier, evaluator: Evaluator
+    ) -> TrainState:
+        """The steps of one stage from `first` on."""
+        stage, programs = self.config.stages[index], self.stages[index]
+        if first == stage.steps:
+            return state
+        before, pending = sum(earlier.steps for earlier in self.config.stages[:index]), None
+        if self._is_evaluated(stage, first):  # unless the run before this one came so far
+            self._evaluate(evaluator, state, stage.name, index + 1)
+        compiled = self.compiles.count
+        supply = Supply(self.config, stage, self.folder, before + first, self.drawn)
+        with supply as stream, self.screen.bar(stage.name, stage.steps, first) as advance:
+            self.timer.finish(), self.idle.finish()
+            for done in range(first + 1, stage.steps + 1):
+                step, idle_s = before + done, self.idle.device_s()
+                with self.screen.phase("data"):  # the update of the step before is under way
+                    batch = next(stream)
+                    prompts = sharding.rows_to_mesh(batch.prompts, self.programs.mesh)
+                host = {"time/data_wait_s": self.idle.device_s() - idle_s, "data/dropped": len(batch.dropped)}
+                with self.screen.phase("update"), self.idle.waiting():
+                    jax.block_until_ready(state.step)
+                if stage.kind == "grpo":
+                    state, device, found = self._grpo_step(
+                        programs, stage, state, prompts, batch, step, verifier, stream
+                    )
+                else:
+                    state, device, found = self._sft_step(programs, state, prompts, batch)
+                pending = self._flush(pending)
+                self.checkpoints.raise_failure()
+                recompiles = self.compiles.count - compiled
+                host |= found | {"train/recompiles": recompiles} | self.idle.finish()
+                pending = Pending(step, stage.name, device, host | self.timer.finish())
+                if done % self.config.checkpoint.every == 0 or done == stage.steps:
+                    pending = self._flush(pending)
+                    with self.screen.phase("checkpoint"):
+                        self._save(state, Place(index, done), stream)
+                if recompiles:
+                    self._flush(pending)
+                    raise RuntimeError(
+                        f"step {step} compiled {self.compiles.names[compiled:]}: shapes must be closed before step 0"
+                    )
+                advance()
+                if self._is_evaluated(stage, done):
+                    pending = self._flush(pending)
+                    self._evaluate(evaluator, state, stage.name, index + 1)
+                    self.timer.finish(), self.idle.finish()
+        return state
+
+    def _is_evaluated(self, stage: StageConfig, done: int) -> bool:
+        """Whether the suites are asked after this step of a stage; its last step is its end's affair."""
+        every = self.config.evaluation.every
+        return bool(every) and 0 < done < stage.steps and done % every == 0
+
+    def _sft_step(
+        self, programs: StagePrograms, state: TrainState, prompts: PromptBatch, batch: batches.Batch
+    ) -> tuple[TrainState, list[DeviceMetrics], dict]:
+        """One supervised step on gold answers."""
+        tokens, mask = batch.gold_tokens[:, None], batch.gold_mask[:, None]
+        zeros, ones = np.zeros(tokens.shape, np.float32), np.ones(tokens.shape[:2], np.float32)
+        with self.screen.phase("update"):
+            gold = sharding.rows_to_mesh((tokens, mask, zeros, ones), self.programs.mesh)
+            plan = programs.plan(batch.prompts.mask, mask)
+            state, device = programs.update(state, TrainBatch(prompts, *gold), plan)
+            self.idle.until(device[-1]["train/loss"])
+        return state, device, {"train/padding_share": plan.padding_share}
+
+    def _grpo_step(
+        self,
+        programs: StagePrograms,
+        stage: StageConfig,
+        state: TrainState,
+        prompts: PromptBatch,
+        batch: batches.Batch,
+        step: int,
+        verifier: Verifier,
+        stream: Supply,
+    ) -> tuple[TrainState, list[DeviceMetrics], dict]:
+        """Sample, verify and compare within groups until they are enough; update."""
+        rounds, counted = groups.Rounds(stage), {}
+        while not rounds.is_over():
+            if rounds.done:
+                with self.screen.phase("data"):
+                    batch = next(stream)
+                    prompts = sharding.rows_to_mesh(batch.prompts, self.programs.mesh)
+            with self.screen.phase("rollout"), self.idle.waiting():
+                prompts = programs.look(state.params, prompts)
+                names = sharding.rows_to_mesh(_row_names(batch), self.programs.mesh)
+                # No name for the published parameters: they are gone before the update needs the memory.
+                on_mesh = programs.sample(self.programs.publish(state.params), prompts, names, state)
+                completions = sharding.rows_to_host(on_mesh)
+            with self.screen.phase("verify"):
+                coins = (self.config.seed, step)
+                graded = rewarded.grade(completions, batch.samples, self.tokens, verifier, stage, coins)
+                counted = stream.count(rounds.add(batch, completions, graded), step)
+        with self.screen.phase("update"):
+            used = groups.Chosen(batch.prompts, completions, graded.advantages)
+            if len(rounds.done) == 1:  # its prompts and completions lie on the mesh
+                advantages = sharding.rows_to_mesh(used.advantages, self.programs.mesh)
+            else:
+                used = rounds.chosen()
+                prompts, on_mesh, advantages = sharding.rows_to_mesh(used, self.programs.mesh)
+                prompts = programs.look(state.params, prompts)
+            rows = TrainBatch(prompts, on_mesh.tokens, on_mesh.mask, on_mesh.logprobs, advantages)
+            plan = programs.plan(used.prompts.mask, used.completions.mask, used.advantages)
+            state, device = programs.update(state, rows, plan)
+            self.idle.until(device[-1]["train/loss"])
+        with self.screen.phase("verify"):  # what the update need not wait for
+            host = rounds.metrics() | counted | programs.occupancy()
+            host |= {"train/padding_share": plan.padding_share, "train/skipped_share": plan.skipped_share}
+            stream.patience.check(host, step)
+            if step % self.config.samples_every == 0 and jax.process_index() == 0:
+                samples.write(
+                    self.workdir, f"{step:06d}_{stage.name}", rewarded.shown(graded, completions, batch, self.config)
+                )
+        return state, device, host
+
+    def _flush(self, pending: Pending | None) -> None:
+        """Read a step's metrics from the device, write them, and stop a run that has gone wrong."""
+        if pending is None:
+            return
+        values = of_step([jax.tree.map(float, update) for update in pending.device]) | pending.host
+        values["rate/tokens_per_s"] = values["train/tokens"] / values["time/step_s"]
+        self.metrics.write(pending.step, pending.stage, values)
+        names = ("train/loss", "rollout/accuracy", "rollout/entropy")
+        self.screen.note({name.split("/")[1]: values[name] for name in names if name in values})
+        self.bad_steps = 0 if values["train/is_finite"] else self.bad_steps + 1
+        if self.bad_steps >= MAX_BAD_STEPS:
+            raise RuntimeError(f"the gradient was not finite for {self.bad_steps} steps up to step {pending.step}")
+        mismatch = values.get("mismatch/prob_diff_mean", 0.0)
+        if mismatch > self.config.rollout.max_mismatch:
+            raise RuntimeError(
+                f"sampler and trainer differ by {mismatch:.3g} in mean probability at step {pending.step}"
+            )
+
+    def _save(self, state: TrainState, place: Place, stream: Supply) -> None:
+        """Begin to write a checkpoint of everything that the rest of the run depends on, beside the next steps."""
+        position = {"stage": place.stage, "step": place.step} | stream.stored()
+        self.checkpoints.save(int(state.step), state, position, to_dict(self.config))
+        self._write_facts()
+
+    def _evaluate(self, evaluator: Evaluator, state: TrainState, name: str, order: int) -> None:
+        """Ask the suites unless a run before this one did, and keep the results and some answers."""
+        step = int(state.step)
+        file = self.folder / "eval" / f"{order}_{name}_{step:06d}.json"
+        if file.exists() or not self.config.evaluation.suites:
+            return
+        results, shown = evaluator.suites(self.programs.publish(state.params))
+        for suite, result in results.items():
+            low, high = result["ci95"]
+            self.screen.say(f"{name}: {suite} {100 * result['accuracy']:.1f} % [{100 * low:.1f}, {100 * high:.1f}]")
+        self._write_facts()
+        if jax.process_index() == 0:
+            samples.write(self.workdir, f"{step:06d}_eval_{name}", shown)
+            write_whole(file, json.dumps(results))
+            write_report(self.workdir)
+
+    def _write_facts(self) -> None:
+        """Write run.json: facts for the report, under the labels it shows; seconds add up over the starts of a run."""
+        self.peak_bytes = max(self.peak_bytes, peak_rss_bytes())  # now, while the worker processes live
+        before, compile_s, run_s = self.facts, self.compiles.seconds, time.monotonic() - self.began
+        facts = {
+            "device": jax.devices()[0].device_kind,
+            "devices": jax.device_count(),
+            "hosts": jax.process_count(),
+            "jax": jax.__version__,
+            "parameters": sum(leaf.size for leaf in jax.tree.leaves(self.programs.params)),
+            "first weights": self.config.pretrained or "random",
+            "started": before.get("started", self.started),
+            "starts": before.get("starts", 0) + 1,
+            "compile seconds": round(before.get("compile seconds", 0) + compile_s, 1),
+            "peak memory in GB": round(max(before.get("peak memory in GB", 0), self.peak_bytes / 2**30), 2),
+            "seconds in all": round(before.get("seconds in all", 0) + run_s),
+        }
+        if jax.process_index() == 0:
+            write_whole(self.folder / "run.json", json.dumps(facts))
+
+    def close(self) -> None:
+        """Finish the checkpoint under way and close the files."""
+        with self.screen.phase("checkpoint"):
+            self.checkpoints.close()
+        self.metrics.close()  # last: on a full disk it fails
+
+
+def _row_names(batch: batches.Batch) -> np.ndarray:
+    """A number per prompt for its random key: its place in the stage's data."""
+    count = len(batch.samples)
+    first = batch.position - count * (jax.process_count() - jax.process_index())
+    return np.arange(first, first + count, dtype=np.uint32)
+
+
+def _remove_after(folder: epath.Path, step: int) -> None:
+    """Remove what later steps left in `eval/` or `samples/`: the step is the number in each file's name."""
+    if jax.process_index() == 0 and folder.exists():
+        for file in folder.iterdir():
+            numbers = [part for part in file.stem.split("_") if len(part) == 6 and part.isdigit()]
+            if numbers and int(numbers[0]) > step:
+                file.unlink()
+
+
+def run(config: Config, workdir: str) -> None:
+    """Run a config in a workdir, from its beginning or from where it stopped.
+
+    Raises `ValueError` or `OSError` with one clear line for what a user can mend, `RuntimeError` when the run itself
+    went wrong; what was written before stays whole.
+    """
+    timer, began = Timer(), time.monotonic()
+    with (
+        Progress(config.phase_deadline_s, quiet=jax.process_index() > 0, timer=timer) as screen,
+        CompileCounter() as compiles,
+        Verifier(config.verifier_deadline_s, config.verifier_processes) as verifier,
+        contextlib.closing(Run(config, workdir, screen, timer, compiles)) as this,
+    ):
+        this.train(verifier)
+        screen.say(f"done in {time.monotonic() - began:.0f} s; look at {workdir}/report.html")

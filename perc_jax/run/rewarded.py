@@ -1,0 +1,166 @@
+"""From a rollout's tokens to its rewards, advantages, metrics and pages: the host's part of a GRPO step.
+
+`Completions` [P, G, C] of this host and their samples go in; one `Graded` comes out. A group never spans hosts, so
+rewards and advantages need no other host; only the counts behind the metrics are summed over all of them.
+"""
+
+from collections.abc import Sequence
+from itertools import chain
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Bool, Float
+
+import engines
+from engines.base import make_rng
+from perc_jax.batch import Completions
+from perc_jax.config import Config, StageConfig
+from perc_jax.data.batches import Batch, SampleInfo
+from perc_jax.mesh import sharding
+from perc_jax.prompt.tokenizer import Tokenizer
+from perc_jax.report import samples
+from perc_jax.rewards.verifier import Rewards, Verdict, Verifier, rewards
+from perc_jax.rewards.watch import answer_drift, is_degenerate
+from perc_jax.update.grpo import Advantages, group_advantages, overlong_penalty, per_reward_advantages
+
+SHOWN_PROMPTS = 4  # of a step whose samples are kept
+LEAST_DEVIATION = 1e-4  # added to the batch's: advantages that only rounding tells from zero stay small
+
+
+class Graded(NamedTuple):
+    """P x G completions, graded."""
+
+    texts: list[str]  # P * G, group by group
+    verdicts: list[Verdict]
+    rewards: Float[np.ndarray, "P G"]
+    accuracy: Float[np.ndarray, "P G"]
+    format: Float[np.ndarray, "P G"]
+    overlong: Float[np.ndarray, "P G"] | None  # penalty in the reward, -1 to 0; None where the stage has none
+    advantages: Float[np.ndarray, "P G"]
+    has_signal: Bool[np.ndarray, " P"]
+
+
+def grade(
+    completions: Completions,
+    infos: Sequence[SampleInfo],
+    tokens: Tokenizer,
+    verifier: Verifier,
+    stage: StageConfig,
+    name: tuple[int, int],
+) -> Graded:
+    """Decode, verify, weigh and compare; `name` (run seed, step) keys the coins of a control run.
+
+    Every host calls it at the same step: with `loss.advantage = "per_reward"` the hosts add up a deviation.
+    """
+    prompts, group, max_tokens = completions.tokens.shape
+    rows = completions.tokens.reshape(prompts * group, -1)
+    masks = completions.mask.reshape(prompts * group, -1)
+    texts = [tokens.decode(row[mask].tolist()) for row, mask in zip(rows, masks, strict=True)]
+    verdicts = verifier.verify(texts, [info.answer for info in infos for _ in range(group)])
+    # One stream of coins per prompt: a prompt's coins do not depend on the host or the place it is verified in.
+    coins = [make_rng("coin", *name, info.sample_id) for info in infos]
+    parts = [rewards(verdicts[p * group : (p + 1) * group], stage.reward, coins[p]) for p in range(prompts)]
+    graded = Rewards(*(np.stack(column) for column in zip(*parts, strict=True)))
+    overlong = None
+    if stage.loss.overlong_tokens and stage.reward.control == "none":  # a coin is the whole reward of a control run
+        lengths = completions.mask.sum(axis=2).astype(np.float32)
+        overlong = overlong_penalty(lengths, max_tokens, stage.loss.overlong_tokens)
+        graded = graded._replace(total=graded.total + overlong)
+    advantages, has_signal = compare(graded, overlong, stage)
+    return Graded(texts, verdicts, *graded, overlong, advantages.astype(np.float32), has_signal)
+
+
+def compare(graded: Rewards, overlong: np.ndarray | None, stage: StageConfig) -> Advantages:
+    """The stage's kind of advantages, of [P, G] rewards and parts; every host calls it at the same step."""
+    if stage.loss.advantage != "per_reward":
+        return group_advantages(graded.total, standardise=stage.loss.advantage == "standardised")
+    if stage.reward.control == "random":
+        terms = [(graded.total, 1.0)]
+    else:
+        terms = [(graded.accuracy, 1.0), (graded.format, stage.reward.format_weight)]
+        terms += [(overlong, 1.0)] if overlong is not None else []
+    values, weights = zip(*terms, strict=True)
+    advantages, has_signal = per_reward_advantages(np.stack(values), np.array(weights, np.float32))
+    # Each group's mean is 0, so that of the batch is too.
+    sums = sharding.sum_over_hosts({"squares": float((advantages**2).sum()), "count": float(advantages.size)})
+    deviation = (sums["squares"] / sums["count"]) ** 0.5
+    return Advantages(advantages / np.float32(deviation + LEAST_DEVIATION), has_signal)
+
+
+def join(rounds: Sequence[Graded]) -> Graded:
+    """Several rollouts of one step as one."""
+    if len(rounds) == 1:
+        return rounds[0]
+    columns = dict(zip(Graded._fields, zip(*rounds, strict=True), strict=True))
+    texts, verdicts = (list(chain.from_iterable(columns.pop(name))) for name in ("texts", "verdicts"))
+    whole = {name: None if parts[0] is None else np.concatenate(parts) for name, parts in columns.items()}
+    return Graded(texts, verdicts, **whole)
+
+
+def summarise(graded: Graded, completions: Completions, infos: Sequence[SampleInfo]) -> dict[str, float]:
+    """Metrics of a rollout over all hosts, by path; an engine that was not drawn has no accuracy in this step.
+
+    The entropy is estimated by minus the mean log-probability of the sampled tokens.
+    """
+    prompts, group = graded.rewards.shape
+    correct = graded.accuracy.sum(axis=1)
+    sums = {
+        "rollout/reward": float(graded.rewards.sum()),
+        "rollout/accuracy": float(correct.sum()),
+        "rollout/format": float(graded.format.sum()),
+        "rollout/completion_length": float(completions.mask.sum()),
+        "rollout/entropy": -float(completions.logprobs[completions.mask].sum()),
+        "rollout/cut_share": float((~completions.ended).sum()),
+        "rollout/degenerate_share": float(sum(map(is_degenerate, graded.texts))),
+        "rollout/answer_drift": _drift(graded, infos) * prompts * group,
+        "rollout/timed_out": float(sum(verdict.timed_out for verdict in graded.verdicts)),
+        "groups/no_signal_share": float((~graded.has_signal).sum()),
+        "groups/all_right_share": float((correct == group).sum()),
+        "groups/all_wrong_share": float((correct == 0).sum()),
+        "prompts": float(prompts),
+    }
+    for engine in engines.ENGINES:
+        mine = np.array([info.engine == engine for info in infos])
+        sums[f"rollout/accuracy/{engine}"] = float(correct[mine].sum())
+        sums[f"prompts/{engine}"] = float(mine.sum())
+    if graded.overlong is not None:
+        sums["rollout/overlong"] = float(graded.overlong.sum())
+    sums = sharding.sum_over_hosts(sums)
+    metrics = {}
+    for name, value in sums.items():
+        if name.startswith("rollout/accuracy/"):
+            drawn = sums[f"prompts/{name.rpartition('/')[2]}"]
+            if drawn:
+                metrics[name] = value / (drawn * group)
+        elif name.startswith("groups/"):
+            metrics[name] = value / sums["prompts"]
+        elif name == "rollout/timed_out":
+            metrics[name] = value
+        elif name == "rollout/entropy":
+            metrics[name] = value / sums["rollout/completion_length"]
+        elif name.startswith("rollout/"):
+            metrics[name] = value / (sums["prompts"] * group)
+    return metrics
+
+
+def _drift(graded: Graded, infos: Sequence[SampleInfo]) -> float:
+    """The drift of this host's answers from the right ones."""
+    golds = [info.answer.text() for info in infos for _ in range(graded.rewards.shape[1])]
+    return answer_drift([verdict.parsed for verdict in graded.verdicts], golds)
+
+
+def shown(graded: Graded, completions: Completions, batch: Batch, config: Config) -> list[samples.Shown]:
+    """The first prompts of a step with all their answers."""
+    group = graded.rewards.shape[1]
+    pages = []
+    for row in range(min(SHOWN_PROMPTS, len(batch.samples))):
+        mine = slice(row * group, (row + 1) * group)
+        answers = samples.answers(
+            graded.texts[mine],
+            graded.verdicts[mine],
+            completions.ended[row],
+            graded.rewards[row],
+            graded.advantages[row],
+        )
+        pages.append(samples.Shown(batch.samples[row], samples.picture(config, batch.prompts, row), answers))
+    return pages

@@ -1,0 +1,107 @@
+"""What a stage draws: its batches, the curriculum that steers them, and the record of both in the workdir.
+
+A `Supply` is the stage's stream of batches. After each rollout it is told what became of the groups; it decides the
+shares of the phases to come, and writes each to `curriculum/<step>_<stage>_<phase>.json`. Its state is plain data
+beside the data position in the checkpoint, so a run that is killed and resumed draws the same.
+"""
+
+import contextlib
+import json
+from typing import Any
+
+import jax
+from etils import epath
+
+from perc_jax.config import Config, StageConfig
+from perc_jax.data import batches
+from perc_jax.data.curriculum import Curriculum
+from perc_jax.mesh import sharding
+from perc_jax.records.files import write_whole
+from perc_jax.run import groups
+
+FOLDER = "curriculum"
+
+
+class Supply:
+    """A context manager and an iterator over `data.Batch`es of this host."""
+
+    def __init__(self, config: Config, stage: StageConfig, folder: epath.Path, step: int, stored: dict[str, Any]):
+        """Open a stage's data.
+
+        Args:
+            config: the run's.
+            stage: one of its stages.
+            folder: the run's workdir.
+            step: global steps done.
+            stored: what `stored()` gave at that step; empty at the stage's beginning.
+
+        Raises:
+            ValueError, OSError: the mixture cannot be drawn, or its `grade` file cannot be read.
+        """
+        self._stage, self._folder = stage, folder
+        self.position = stored.get("data", 0)  # prompts drawn, over all hosts
+        self.patience = groups.Patience(stage, stored.get("barren", 0))
+        count = stage.prompts_per_step
+        self.curriculum = Curriculum(
+            stage.mixture, config.data.image_px, stage.group_size, self.position // count, stored.get("curriculum")
+        )
+        with contextlib.ExitStack() as undo:
+            undo.callback(self.curriculum.close)
+            self._stream = batches.stream(
+                config,
+                stage,
+                self.position,
+                process_index=jax.process_index(),
+                process_count=jax.process_count(),
+                phases=self.curriculum.phases,
+            )
+            undo.pop_all()
+        if stage.kind == "grpo" and not self.curriculum.is_resumed:
+            self._write(self.curriculum.record(), step)
+
+    def __iter__(self) -> "Supply":
+        return self
+
+    def __next__(self) -> batches.Batch:
+        batch = next(self._stream)
+        self.position = batch.position
+        return batch
+
+    def count(self, done: groups.Round, step: int) -> dict[str, float]:
+        """Tell the curriculum what became of a rollout of this global step; gives its metrics."""
+        metrics, record = groups.count_round(self.curriculum, done)
+        if record:
+            self._write(record, step)
+        return metrics
+
+    def stored(self) -> dict[str, Any]:
+        """The part of a checkpoint's position that belongs to the data."""
+        state = {"data": self.position}
+        if self._stage.kind == "grpo":
+            state |= {"barren": self.patience.barren, "curriculum": self.curriculum.stored()}
+        return state
+
+    def _write(self, record: dict[str, Any], step: int) -> None:
+        if jax.process_index() == 0:
+            name = f"{step:06d}_{self._stage.name}_{record['phase']}.json"
+            write_whole(self._folder / FOLDER / name, json.dumps({"step": step, "stage": self._stage.name} | record))
+
+    def close(self) -> None:
+        """End the workers. The curriculum ends first: a worker may be waiting for its next phase."""
+        self.curriculum.close()
+        self._stream.close()
+
+    def __enter__(self) -> "Supply":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def prepare(config: Config) -> None:
+    """Compile, on several hosts, the sums that counting the groups of each stage will need; raise what opening a stage
+    would."""
+    for stage in config.stages:
+        if stage.kind == "grpo":
+            with Curriculum(stage.mixture, config.data.image_px, stage.group_size) as curriculum:
+                sharding.sum_array_over_hosts(groups.tally(curriculum.places, [], [], []))

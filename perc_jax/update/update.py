@@ -1,0 +1,268 @@
+"""The updates of one step over group rows: `TrainBatch` in, new `TrainState` and metrics out, compiled once per stage.
+
+    begin -> gradient, once per micro-batch, each in rows of one of the stage's widths -> finish
+
+A group is one row `[prompt | completion 1 | … | completion G]`, so the prompt and its image are computed once. The
+loss is divided by a number that belongs to the update's *global* batch (by default its trained tokens), counted before
+any micro-batch is cut, so micro-batches, widths and devices change memory and speed but not the gradient. Which groups
+make a micro-batch, and how wide its rows are, is the host's plan (`packing.py`).
+"""
+
+import statistics
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+from jax.sharding import PartitionSpec
+from jaxtyping import Array, Float, Int, UInt32
+
+from perc_jax.batch import PromptBatch, TokenIds, TrainBatch
+from perc_jax.config import LossConfig, ModelConfig, StageConfig
+from perc_jax.model import bind
+from perc_jax.model.layers import Remat
+from perc_jax.model.layout import ROW_AXES, free_axes
+from perc_jax.update import grpo, sft
+from perc_jax.update.optimizer import join, split_frozen
+from perc_jax.update.policy import completion_logprobs, on_each_device
+
+Metrics = dict[str, Float[Array, ""]]
+GRPO = LossConfig()
+
+
+class TrainState(NamedTuple):
+    """Everything that training changes."""
+
+    params: Any  # nested dict of float32 arrays
+    opt_state: Any
+    step: Int[Array, ""]  # steps since the run began, over all stages: rollouts with their updates, or SFT updates
+    key: UInt32[Array, "2"]  # the run's random key; every use folds in its purpose and the step
+    reference: Any = ()  # what the stage's first parameters had in the place of those it trains, where a KL term asks
+
+
+class _Sums(NamedTuple):
+    """Sums over a (micro-)batch's tokens, and one maximum."""
+
+    loss: Float[Array, ""]
+    clipped: Float[Array, ""]
+    kl: Float[Array, ""]
+    tokens: Float[Array, ""]
+    entropy: Float[Array, ""]
+    mismatch: Float[Array, ""]
+    mismatch_max: Float[Array, ""]
+
+
+class Progress(NamedTuple):
+    """An update under way: what its micro-batches have added up to so far."""
+
+    gradient: Any  # like the trained parameters
+    sums: _Sums
+    total: Float[Array, ""]  # what the loss is divided by
+    trained: Float[Array, ""]  # tokens of groups with signal
+
+
+def make_loss(
+    config: ModelConfig,
+    ids: TokenIds,
+    *,
+    kind: str,
+    temperature: float,
+    remat: Remat = "none",
+    terms: LossConfig = GRPO,
+    on_policy: bool = True,
+) -> Callable[..., tuple[Array, _Sums]]:
+    """Build `loss(params, batch, total, width) -> (loss, sums)`: the stage's loss of a (micro-)batch over `total`.
+
+    `width`: places of a row for all completions of a group; they must fit. `on_policy`: the parameters are always those
+    that sampled the batch (`grpo.policy_loss_sum`).
+    """
+
+    def loss(params: Any, batch: TrainBatch, total: Float[Array, ""], width: int) -> tuple[Float[Array, ""], _Sums]:
+        model, given = bind(config, params), (batch.prompts, batch.tokens, batch.mask)
+        logprobs, entropy = completion_logprobs(model, ids, *given, temperature, width=width, remat=remat)
+        divergence = grpo.Divergence(jnp.float32(0), jnp.float32(0))
+        if kind == "grpo":
+            policy_loss = grpo.policy_loss_sum(
+                logprobs, batch.logprobs, batch.advantages, batch.mask, terms, on_policy=on_policy
+            )
+            if terms.kl_coef:
+                divergence = grpo.kl_loss_sum(logprobs, batch.reference, batch.advantages, batch.mask, terms)
+        else:
+            policy_loss = grpo.PolicyLoss(sft.nll_sum(logprobs, batch.mask), jnp.float32(0))
+        total_loss = policy_loss.total + divergence.total
+        tokens = jnp.sum(batch.mask).astype(jnp.float32)
+        entropy_sum = jnp.sum(jnp.where(batch.mask, entropy, 0.0))
+        mismatch = grpo.mismatch(logprobs, batch.logprobs, batch.mask)
+        sums = _Sums(total_loss, policy_loss.clipped, divergence.estimate, tokens, entropy_sum, *mismatch)
+        return total_loss / total, jax.tree.map(jax.lax.stop_gradient, sums)
+
+    return loss
+
+
+def make_encode(config: ModelConfig) -> Callable[[Any, PromptBatch], Float[Array, "P M D"]]:
+    """Build `encode(params, prompts) -> features`: what the update's forward pass would make of the pictures."""
+
+    def encode(params: Any, prompts: PromptBatch) -> Float[Array, "P M D"]:
+        return bind(config, params).encode_images(prompts.pixels, prompts.patch_rowcol, prompts.patch_image)
+
+    return encode
+
+
+def make_score(config: ModelConfig, ids: TokenIds, temperature: float) -> Callable[..., Float[Array, "P G C"]]:
+    """Build `score(params, prompts, tokens) -> logprobs`: what the trainer's forward pass says of given completions."""
+
+    def score(params: Any, prompts: PromptBatch, tokens: Int[Array, "P G C"]) -> Float[Array, "P G C"]:
+        given, width = jnp.ones(tokens.shape, bool), tokens.shape[1] * tokens.shape[2]
+        model = bind(config, params)
+        return completion_logprobs(model, ids, prompts, tokens, given, temperature, width=width, remat="none")[0]
+
+    return score
+
+
+def make_reference(config: ModelConfig, frozen: Sequence[str]) -> Callable[[Any], Any]:
+    """Build `keep(params) -> reference`: a copy of the trained parameters, in the dtype the model computes in.
+
+    Adapters keep theirs: they are added to the base before anything is rounded.
+    """
+
+    def keep(params: Any) -> Any:
+        trained, _ = split_frozen(params, frozen)
+        return trained if config.lora.rank else jax.tree.map(lambda leaf: leaf.astype(config.dtype), trained)
+
+    return keep
+
+
+def make_reference_score(
+    config: ModelConfig, ids: TokenIds, temperature: float, frozen: Sequence[str]
+) -> Callable[..., Float[Array, "n G C"]]:
+    """Build `score(params, reference, batch, width) -> logprobs` of the policy that `make_reference` kept, in rows of
+    the same width as the policy's own."""
+
+    def score(params: Any, reference: Any, batch: TrainBatch, width: int) -> Float[Array, "n G C"]:
+        model = bind(config, join(reference, split_frozen(params, frozen)[1]))
+        given = (batch.prompts, batch.tokens, batch.mask)
+        return completion_logprobs(model, ids, *given, temperature, width=width, remat="none")[0]
+
+    return score
+
+
+def make_gradient(loss: Callable[..., Any], frozen: Sequence[str] = ()) -> Callable[..., tuple[Any, _Sums]]:
+    """Build `gradient(params, batch, total, width) -> (gradient, sums)` of a loss of `make_loss`.
+
+    The gradient has no leaf for parameters that match a pattern of `frozen`: nothing is computed or stored for them.
+    """
+
+    def gradient(params: Any, batch: TrainBatch, total: Float[Array, ""], width: int) -> tuple[Any, _Sums]:
+        trained, fixed = split_frozen(params, frozen)
+        value_and_grad = jax.value_and_grad(
+            lambda trained: loss(join(trained, fixed), batch, total, width), has_aux=True
+        )
+        (_, sums), found = value_and_grad(trained)
+        return found, sums
+
+    return gradient
+
+
+class Update(NamedTuple):
+    """The three programs of an update, to be jitted by the caller; k of each step where a rollout serves k updates.
+
+    begin(params, mask, advantages, part) -> progress
+    gradient(params, reference, progress, batch, rows, width) -> progress
+        adds the micro-batch of these `rows` [D, n]: of each data-parallel device, by their place among its own;
+        `reference` is the state's
+    finish(state, progress, steps) -> state, metrics
+        one optimizer update; `steps` is 1 after the last update of a step, else 0
+
+    With `updates_per_rollout` k > 1 the prompts are cut into k parts, each of which makes one optimizer update, as in
+    DAPO and GSPO: part p has rows p, p + k, …; from the second on, the policy is no longer the one that sampled. All k
+    belong to one step, so a checkpoint never stands between them.
+    """
+
+    begin: Callable[..., Progress]
+    gradient: Callable[..., Progress]
+    finish: Callable[..., tuple[TrainState, Metrics]]
+
+
+def make_update(
+    config: ModelConfig, stage: StageConfig, ids: TokenIds, optimizer: optax.GradientTransformation, temperature: float
+) -> Update:
+    """Build the programs of a stage's updates; the caller donates `progress` to the second, `state` to the third.
+
+    Metrics are float32 scalars: loss, entropy (nats per token), gradient norm before clipping, tokens that carry loss
+    (those of groups with signal), the mean and maximum difference |p_sampler - p_trainer|, and whether the gradient was
+    finite (if not, the update changed nothing). Where ratios can be clipped: the share of tokens whose were; with a KL
+    term: its estimate's mean. Entropy, difference and estimate are of the groups that were computed (`packing.py`).
+    """
+    on_policy, frozen = stage.updates_per_rollout == 1, stage.optimizer.frozen
+    loss = make_loss(
+        config, ids, kind=stage.kind, temperature=temperature, remat=stage.remat, terms=stage.loss, on_policy=on_policy
+    )
+    add = make_gradient(loss, frozen)
+    score_reference = make_reference_score(config, ids, temperature, frozen)
+
+    def begin(params: Any, mask: Array, advantages: Array, part: Int[Array, ""]) -> Progress:
+        mine = jnp.arange(len(mask)) % stage.updates_per_rollout == part
+        mask, advantages = mask & mine[:, None, None], jnp.where(mine[:, None], advantages, 0.0)
+        return Progress(
+            jax.tree.map(jnp.zeros_like, split_frozen(params, frozen)[0]),
+            _Sums(*[jnp.float32(0)] * len(_Sums._fields)),
+            grpo.normaliser(mask, advantages, stage.loss, groups=len(mask) // stage.updates_per_rollout),
+            grpo.trained_count(mask, advantages),
+        )
+
+    def gradient(
+        params: Any, reference: Any, progress: Progress, batch: TrainBatch, rows: Int[Array, "D n"], width: int
+    ) -> Progress:
+        own = _own_rows(batch, rows)
+        if stage.loss.kl_coef:
+            own = own._replace(reference=score_reference(params, reference, own, width))
+        found, sums = add(params, own, progress.total, width)
+        added = _Sums(*[old + new for old, new in zip(progress.sums, sums, strict=True)])
+        added = added._replace(mismatch_max=jnp.maximum(progress.sums.mismatch_max, sums.mismatch_max))
+        return progress._replace(gradient=jax.tree.map(jnp.add, progress.gradient, found), sums=added)
+
+    def finish(state: TrainState, progress: Progress, steps: Int[Array, ""]) -> tuple[TrainState, Metrics]:
+        trained, fixed = split_frozen(state.params, frozen)
+        updates, opt_state = optimizer.update(progress.gradient, state.opt_state, trained)
+        sums, grad_norm = progress.sums, optax.tree.norm(progress.gradient)
+        metrics = {
+            "train/loss": sums.loss / progress.total,
+            "train/entropy": sums.entropy / sums.tokens,
+            "train/grad_norm": grad_norm,
+            "train/tokens": progress.trained,
+            "train/is_finite": jnp.isfinite(grad_norm).astype(jnp.float32),
+        }
+        if stage.kind == "grpo":
+            metrics["mismatch/prob_diff_mean"] = sums.mismatch / sums.tokens
+            metrics["mismatch/prob_diff_max"] = sums.mismatch_max
+            if not on_policy or stage.loss.objective == "cispo":
+                metrics["train/clipped_share"] = sums.clipped / progress.trained
+            if stage.loss.kl_coef:
+                metrics["train/kl"] = sums.kl / sums.tokens
+        params = join(optax.apply_updates(trained, updates), fixed)
+        return state._replace(params=params, opt_state=opt_state, step=state.step + steps), metrics
+
+    return Update(begin, gradient, finish)
+
+
+def _own_rows(batch: TrainBatch, rows: Int[Array, "D n"]) -> TrainBatch:
+    """These rows of each device's part of the batch; they stay where they are."""
+
+    def run(batch: TrainBatch, rows: Array) -> TrainBatch:
+        return jax.tree.map(lambda leaf: leaf[rows[0]], batch)
+
+    split = PartitionSpec(free_axes(*ROW_AXES) or None)
+    return on_each_device(run, (split, split), split)(batch, rows)
+
+
+def of_step(updates: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """A step's metrics from those of its updates: means, but the sum of tokens, the mismatch at the first one (later
+    the policies differ by what was learnt), and whether all gradients were finite."""
+
+    def whole(name: str, values: list[float]) -> float:
+        if name.startswith("mismatch/"):
+            return values[0]
+        return {"train/tokens": sum, "train/is_finite": min}.get(name, statistics.fmean)(values)
+
+    return {name: whole(name, [update[name] for update in updates]) for name in updates[0]}

@@ -1,0 +1,186 @@
+"""A run's newest checkpoint as a Hugging Face folder.
+
+    *.safetensors [+ index]    published names; the run's weights in one dtype, written tensor by tensor
+    tokenizer, processor, chat template, generation config, licence
+        copied from the Hugging Face model that `like` names, that the run started from or takes its tokenizer from;
+        made for a run with a SentencePiece tokenizer
+    config.json                that model's, where the run's model is the same; made otherwise
+
+A run with low-rank adapters is written as such a folder too, the adapters merged into the weights; or the adapters
+alone, as PEFT writes and loads them:
+
+    adapter_model.safetensors   float32
+    adapter_config.json         names the Hugging Face model that the run started from, or `like`
+
+A local folder appears when it is complete. On gs://, where nothing can be renamed, config.json is written last. The
+float32 weights must fit the host's memory once.
+"""
+
+import contextlib
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import jax
+from etils import epath
+from safetensors.numpy import save
+
+from perc_jax.config import Config, ModelConfig, from_dict, to_dict
+from perc_jax.model import Params, abstract_params, lora
+from perc_jax.processes.progress import Progress
+from perc_jax.prompt import pretrained, tokenizer
+from perc_jax.records.checkpoint import Checkpoints, first_difference
+from perc_jax.records.files import absolute
+from perc_jax.weights import hf_files, safetensors
+
+ADAPTER = "adapter_model.safetensors"
+COPIED = (
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "vocab.json",
+    "merges.txt",
+    "added_tokens.json",
+    "special_tokens_map.json",
+    "chat_template.json",
+    "chat_template.jinja",
+    "preprocessor_config.json",
+    "video_preprocessor_config.json",
+    "processor_config.json",
+    "generation_config.json",
+    "LICENSE",
+)
+
+
+def export(
+    checkpoint: str, out: str, *, dtype: str = "bfloat16", like: str = "", adapter_only: bool = False
+) -> list[str]:
+    """Write the newest checkpoint of a workdir; returns what to tell the user, line by line.
+
+    Raises:
+        ValueError: `out` is not empty, there is no sound checkpoint, or `like` is another model; `adapter_only` of a
+            run that has no adapters, or of one that started from random weights.
+        FileNotFoundError: the Hugging Face files to copy are not there.
+    """
+    target = absolute(out)
+    if target.exists() and (not target.is_dir() or any(target.iterdir())):
+        raise ValueError(f"--out must be a folder that is empty or does not exist, got {out}")
+    checkpoints = Checkpoints(checkpoint, keep=1)
+    stored = checkpoints.config()
+    config = from_dict(Config, stored)
+    small, told = _adapter_files(config, like) if adapter_only else _small_files(config, dtype, like)
+    with contextlib.closing(checkpoints), Progress(config.phase_deadline_s) as screen:
+        with screen.phase("reading the checkpoint"):
+            state, position = checkpoints.restore({"params": _on_one_device(config.model)}, stored)
+        with screen.phase("writing"), _whole(target) as folder:
+            if adapter_only:
+                files = _write_adapter(folder, config, state["params"])
+            else:
+                params = lora.merge_on_host(state.pop("params"), config.model.lora)
+                files = safetensors.save_params(folder, config.model, params, dtype, bar=screen.bar)
+            for name, content in small.items():
+                (folder / name).write_bytes(content)
+    what, form = ("adapters", "float32") if adapter_only else ("weights", dtype)
+    stage = config.stages[position["stage"]].name
+    return [f"{out}: {what} of {stage} step {position['step']} in {form}, {', '.join(files)}", *told]
+
+
+def _adapter_files(config: Config, like: str) -> tuple[dict[str, bytes], list[str]]:
+    """Content of adapter_config.json by name, and which base it names, in words."""
+    base = like or config.pretrained
+    if not config.model.lora.rank:
+        raise ValueError("--adapter-only needs a run with adapters, this one's model.lora.rank is 0")
+    if not base:
+        raise ValueError("--adapter-only needs a base that others have: this run's was random; --like can name one")
+    check_same_model(pretrained.folder_of(base, weights=False), config.model, "the adapters' base: model")
+    settings = lora.peft_settings(config.model) | {"base_model_name_or_path": base}
+    text = json.dumps(settings, indent=2) + "\n"
+    return {"adapter_config.json": text.encode()}, [f"adapter_config.json names {base} as the base"]
+
+
+def _write_adapter(folder: epath.Path, config: Config, params: Params) -> list[str]:
+    """Write the adapters' tensors; returns the file's name."""
+    (folder / ADAPTER).write_bytes(save(lora.peft_tensors(config.model, params), {"format": "pt"}))
+    return [ADAPTER]
+
+
+def _on_one_device(config: ModelConfig) -> Params:
+    """Abstract parameters of training, whole on the first device."""
+    place = jax.sharding.SingleDeviceSharding(jax.devices()[0])
+    return jax.tree.map(
+        lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=place), abstract_params(config)
+    )
+
+
+def _small_files(config: Config, dtype: str, like: str) -> tuple[dict[str, bytes], list[str]]:
+    """Content of all files but the weights by name, config.json last, and where they are from, in words."""
+    name = config.data.tokenizer
+    source = like or config.pretrained or ("" if name.endswith(".model") else name)
+    if not source:
+        tokens, path = tokenizer.load(name), tokenizer.piece_file(name)
+        files = hf_files.piece_files(path) | hf_files.processing_files(config.model.vision, tokens.ids)
+        files |= hf_files.config_file(config.model, tokens, dtype)
+        told = [f"tokenizer.json holds the pieces of {name}; it was made here, as all other files were"]
+        return {file: text.encode() for file, text in files.items()}, told
+    try:
+        folder = pretrained.folder_of(source, weights=False)
+    except FileNotFoundError as error:
+        hint = "" if like else "; --like names another folder or hub id to copy the tokenizer's and other files from"
+        raise FileNotFoundError(f"{error}{hint}") from error
+    files = {file: (folder / file).read_bytes() for file in COPIED if (folder / file).is_file()}
+    if not files.keys() & {"tokenizer.json", "vocab.json"}:
+        raise FileNotFoundError(f"model folder {folder} must hold a tokenizer.json or vocab.json, found neither")
+    told = [f"{', '.join(files)} copied from {folder}"]
+    if like:
+        check_same_model(folder, config.model, "--like: model")
+    if difference := _difference(folder, config.model):
+        made = hf_files.config_file(config.model, tokenizer.load(name), dtype)["config.json"]
+        told.append(f"config.json was made: {folder} has another {difference[0]}")
+    else:
+        made = _with_dtype(folder / "config.json", dtype)
+        told.append(f"config.json is that of {folder}")
+    return files | {"config.json": made.encode()}, told
+
+
+def check_same_model(folder: Path, model: ModelConfig, whose: str) -> None:
+    """Raise `ValueError` if a folder's config.json describes another model; `whose` goes before the field's name."""
+    if difference := _difference(folder, model):
+        field, theirs, ours = difference
+        raise ValueError(f"{whose}.{field} must be {theirs!r} as in {folder / 'config.json'}, got {ours!r}")
+
+
+def _difference(folder: Path, model: ModelConfig) -> tuple[str, Any, Any] | None:
+    """The first field of what config.json can say that differs: its path, the folder's and the model's value."""
+    theirs = pretrained.model_config(folder)
+    return first_difference(*({"vision": to_dict(one.vision), "text": to_dict(one.text)} for one in (theirs, model)))
+
+
+def _with_dtype(file: Path, dtype: str) -> str:
+    """Text of a config.json, its dtype replaced wherever it says one."""
+    values = json.loads(file.read_text(encoding="utf-8"))
+    sections: list[dict[str, Any]] = [values, values.get("text_config") or {}, values.get("vision_config") or {}]
+    for section in sections:
+        section |= {field: dtype for field in ("torch_dtype", "dtype") if field in section}
+    if not values.keys() & {"torch_dtype", "dtype"}:
+        values["torch_dtype"] = dtype
+    return json.dumps(values, indent=2, ensure_ascii=False) + "\n"
+
+
+@contextlib.contextmanager
+def _whole(target: epath.Path) -> Iterator[epath.Path]:
+    """A folder to write into that becomes `target` if all goes well, and is removed if not."""
+    if "://" in str(target):
+        target.mkdir(parents=True, exist_ok=True)
+        yield target
+        return
+    part = target.parent / f".{target.name}.part"
+    if part.exists():  # of a process that was killed
+        part.rmtree()
+    part.mkdir(parents=True)
+    try:
+        yield part
+        os.replace(part, target)  # an empty folder gives way
+    finally:
+        if part.exists():
+            part.rmtree()

@@ -1,0 +1,246 @@
+import dataclasses
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import engines
+from configs.debug_cpu import get_config
+from perc_jax.config import Config, MixtureConfig, StageConfig
+from perc_jax.data.batches import Batch, stream, suite
+from perc_jax.prompt.image import unpatchify
+from perc_jax.prompt.tokenizer import load
+from tests import ROOT
+
+STAGE = dataclasses.replace(get_config().stages[0], steps=4, prompts_per_step=4, micro_batches=1)
+
+
+def config(workers: int = 0, stage: StageConfig = STAGE, seed: int = 0, **fields: object) -> Config:
+    base = get_config()
+    settings = dataclasses.replace(base.data, workers=workers, **fields)
+    evaluation = dataclasses.replace(base.evaluation, batch=4)
+    return dataclasses.replace(base, data=settings, stages=(stage,), seed=seed, evaluation=evaluation)
+
+
+def drawn(workers: int = 0, position: int = 0, stage: StageConfig = STAGE, **hosts: int) -> list[Batch]:
+    with stream(config(workers, stage), stage, position, **hosts) as batches:
+        return list(batches)
+
+
+def assert_equal(left: Batch, right: Batch) -> None:
+    assert left.prompts.features is right.prompts.features is None
+    for name, one, other in list(zip(left.prompts._fields, left.prompts, right.prompts, strict=True))[:-1]:
+        assert one.dtype == other.dtype and (one == other).all(), name
+    assert (left.gold_tokens == right.gold_tokens).all() and (left.gold_mask == right.gold_mask).all()
+    assert (left.real == right.real).all()
+    assert (left.samples, left.dropped, left.position) == (right.samples, right.dropped, right.position)
+
+
+@pytest.fixture(scope="module")
+def whole() -> list[Batch]:
+    return drawn()
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_workers_do_not_change_what_is_drawn(whole, workers):
+    for one, other in zip(whole, drawn(workers), strict=True):
+        assert_equal(one, other)
+
+
+def test_resumed_is_uninterrupted(whole):
+    assert [batch.position for batch in whole] == [4, 8, 12, 16]
+    for one, other in zip(whole[2:], drawn(position=whole[1].position), strict=True):
+        assert_equal(one, other)
+    assert drawn(position=16) == []
+
+
+def test_hosts_share_each_batch_in_order(whole):
+    hosts = [drawn(process_index=host, process_count=2) for host in range(2)]
+    for batch, *parts in zip(whole, *hosts, strict=True):
+        assert batch.samples == parts[0].samples + parts[1].samples
+        assert (batch.prompts.pixels == np.concatenate([part.prompts.pixels for part in parts])).all()
+        assert {part.position for part in parts} == {batch.position}
+    with pytest.raises(ValueError, match=r"prompts_per_step must be a multiple of the 3 processes, got 4"):
+        drawn(process_count=3)
+
+
+def test_a_batch_is_what_the_engine_made(whole):
+    tokenizer, vision = load("debug.model"), get_config().model.vision
+    for batch in whole:
+        assert batch.real.all() and len(batch.samples) == 4
+        for row, info in enumerate(batch.samples):
+            sample = engines.sample(
+                info.engine,
+                split="train",
+                index=info.index,
+                level=info.level,
+                question_type=info.question_type,
+                size_px=112,
+                photo=info.photographed,
+            )
+            prompts = batch.prompts
+            seen = unpatchify(prompts.pixels[row], prompts.patch_rowcol[row], prompts.patch_image[row], vision)
+            assert (seen == sample.image).all()
+            assert sample.question == info.question and sample.question in tokenizer.decode(prompts.tokens[row])
+            gold = tokenizer.decode(batch.gold_tokens[row][batch.gold_mask[row]])
+            assert engines.verify(gold, info.answer) and info.answer == sample.answer
+
+
+def test_a_mixture_draws_its_types_and_weights_only():
+    mixture = MixtureConfig(
+        engines=("grid", "chart"), weights=(3.0, 1.0), levels=(0,), types=("grid.locate", "grid.read_colour")
+    )
+    stage = dataclasses.replace(STAGE, steps=50, mixture=mixture)
+    with stream(config(0, stage), stage) as batches:
+        drawn = [info for batch in batches for info in batch.samples]
+    assert {info.question_type for info in drawn if info.engine == "grid"} == {"locate", "read_colour"}
+    assert len({info.question_type for info in drawn if info.engine == "chart"}) > 2
+    assert {info.level for info in drawn} == {0}
+    assert 0.65 < sum(info.engine == "grid" for info in drawn) / len(drawn) < 0.85
+
+
+def test_a_type_that_is_not_trained_is_refused_with_a_suggestion():
+    for name, hint in (("grid.locat", "did you mean 'grid.locate'"), ("chart.second_bar", "must name trained types")):
+        stage = dataclasses.replace(STAGE, mixture=MixtureConfig(levels=(0,), types=(name,)))
+        with pytest.raises(ValueError, match=hint):
+            stream(config(0, stage), stage)
+
+
+def test_stages_and_seeds_share_no_index():
+    def indices(name: str, seed: int) -> set[int]:
+        stage = dataclasses.replace(STAGE, name=name)
+        with stream(config(0, stage, seed), stage) as batches:
+            return {info.index for batch in batches for info in batch.samples}
+
+    found = [indices("warmup", 0), indices("grpo", 0), indices("warmup", 1)]
+    assert len(set.union(*found)) == sum(map(len, found)) == 48
+    assert max(set.union(*found)) > 2**55
+
+
+def test_the_mixture_is_respected():
+    mixture = MixtureConfig(engines=("grid", "cube", "chart"), weights=(3.0, 1.0, 0.0), levels=(1, 2), photo_share=0.5)
+    draw = stream(config(0, dataclasses.replace(STAGE, steps=0)), dataclasses.replace(STAGE, steps=0, mixture=mixture))
+    batches = draw.batches
+    draw.close()
+    samples = [batches.draw.sample(position, 0) for position in range(200)]
+    count = sum(sample.engine == "grid" for sample in samples)
+    assert 125 < count < 175 and {sample.engine for sample in samples} == {"grid", "cube"}
+    assert {sample.level for sample in samples} == {1, 2} and 70 < sum(sample.photographed for sample in samples) < 130
+
+
+def test_what_does_not_fit_is_replaced_and_named(whole):
+    lengths = np.concatenate([batch.prompts.mask.sum(1) for batch in whole])
+    limit = int(np.median(lengths))
+    with stream(config(0, max_prompt_tokens=limit), STAGE) as batches:
+        short = list(batches)
+    reasons = [reason for batch in short for reason in batch.dropped]
+    assert len(reasons) >= (lengths > limit).sum() > 0
+    assert all(f"data.max_prompt_tokens = {limit}" in reason for reason in reasons)
+    kept = {
+        info
+        for batch in whole
+        for info, used in zip(batch.samples, batch.prompts.mask.sum(1), strict=True)
+        if used <= limit
+    }
+    assert kept <= {info for batch in short for info in batch.samples}  # neighbours of a replaced prompt stay
+    with pytest.raises(ValueError, match=r"data buckets must fit one of 50 drafts .* = 10"):
+        next(stream(config(0, max_prompt_tokens=10), STAGE))
+
+
+def test_an_error_in_a_worker_arrives():
+    with (
+        stream(config(1, max_prompt_tokens=10), STAGE) as batches,
+        pytest.raises(ValueError, match="must fit one of"),
+    ):
+        next(batches)
+
+
+@pytest.mark.parametrize("name", ["test_a", "test_b", "test_c", "test_d"])
+def test_suites_are_fresh_and_the_same_for_every_seed(whole, name):
+    with suite(config(), name, 10) as batches:
+        assert len(batches) == 3
+        made = list(batches)
+    infos = [info for batch in made for info, is_real in zip(batch.samples, batch.real, strict=True) if is_real]
+    assert len(infos) == len(set(infos)) == 10 and made[-1].real.tolist() == [True, True, False, False]
+    assert made[-1].samples[1:] == (infos[-1],) * 3 and made[-1].gold_tokens is None
+    assert {info.split for info in infos} == {name}
+    assert {info.photographed for info in infos} == {name == "test_b"}
+    levels = config().evaluation.hard_levels if name == "test_c" else STAGE.mixture.levels
+    assert {info.level for info in infos} <= set(levels)
+    with suite(config(seed=5), name, 10, process_index=1, process_count=2) as batches:
+        assert [batch.samples for batch in batches] == [batch.samples[2:] for batch in made]
+
+
+def test_levels_too_fine_for_the_picture_are_refused():
+    stage = dataclasses.replace(STAGE, mixture=MixtureConfig(engines=("grid",), weights=(1.0,), levels=(0, 9)))
+    small = dataclasses.replace(config(), data=dataclasses.replace(config().data, image_px=28))
+    with pytest.raises(ValueError, match=r"mixture.levels of grid must be legible at data.image_px = 28, got"):
+        stream(small, stage)
+
+
+def alive(pid: int) -> bool:
+    """Whether a process exists and is no zombie."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+PARENT = """
+import multiprocessing, signal, sys, time
+sys.path.insert(0, {root!r})
+if __name__ == "__main__":
+    import tests.data.test_batches as t
+    stream = t.batches.stream(t.config(2), t.STAGE)
+    next(stream)
+    while len(multiprocessing.active_children()) < 2:
+        time.sleep(0.05)
+    print(*[child.pid for child in multiprocessing.active_children()], flush=True)
+    time.sleep(60)
+"""
+
+
+def test_workers_die_with_a_killed_parent(tmp_path):
+    script = tmp_path / "parent.py"
+    script.write_text(PARENT.format(root=str(ROOT)))
+    parent = subprocess.Popen([sys.executable, str(script)], stdout=subprocess.PIPE, text=True)
+    pids = [int(word) for word in parent.stdout.readline().split()]
+    assert len(pids) == 2 and all(alive(pid) for pid in pids)
+    os.kill(parent.pid, signal.SIGKILL)
+    parent.wait()
+    parent.stdout.close()
+    deadline = time.monotonic() + 10
+    while any(alive(pid) for pid in pids) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert not any(alive(pid) for pid in pids)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="two workers need two cores")
+def test_two_workers_draw_almost_twice_as_fast_as_one():
+    """The process that they feed needs a fourteenth of their time; without a core of its own it takes it from them."""
+    wanted = 1.8 if len(os.sched_getaffinity(0)) > 2 else 1.6
+    mixture = MixtureConfig(levels=tuple(range(9)), photo_share=0.5)
+    stage = dataclasses.replace(STAGE, steps=150, mixture=mixture)
+
+    def samples_per_s(workers: int) -> float:
+        large = config(workers, image_px=448, max_patches=1024, max_prompt_tokens=512)
+        evaluation = dataclasses.replace(large.evaluation, hard_levels=(9,))
+        whole = dataclasses.replace(large, stages=(stage,), evaluation=evaluation)
+        with stream(whole, stage) as batches:
+            for _ in range(25):  # workers start, and their buffers fill
+                next(batches)
+            began = time.perf_counter()
+            count = sum(len(batch.samples) for batch in batches)
+            return count / (time.perf_counter() - began)
+
+    ratios = []
+    while not ratios or (ratios[-1] < wanted and len(ratios) < 3):  # another program may hold a core for a while
+        ratios.append(samples_per_s(2) / samples_per_s(1))
+    print(f"two workers draw {ratios[-1]:.2f} times as fast as one")
+    assert ratios[-1] >= wanted, ratios

@@ -1,0 +1,129 @@
+"""Suites: sums worked by hand, a suite asked in full and once, the proof of sight."""
+
+import dataclasses
+import json
+from types import MappingProxyType
+
+import numpy as np
+import pytest
+
+from configs.debug_cpu import get_config
+from perc_jax.batch import Completions
+from perc_jax.data import batches
+from perc_jax.evaluation.suites import Evaluator, Item, proof_of_sight, summary
+from perc_jax.processes.progress import Progress
+from perc_jax.programs.compiled import Programs
+from perc_jax.prompt.tokenizer import load
+from tests.run.test_rewarded import Here
+
+TOKENS = load("debug.model")
+COUNT, BATCH, LENGTH = 10, 4, 16  # the last batch has two rows to spare
+
+
+@pytest.fixture(scope="module")
+def config():
+    debug = get_config()
+    suites = dataclasses.replace(
+        debug.evaluation, suites=("test_a", "test_c"), samples=(COUNT, COUNT), batch=BATCH, shown=3
+    )
+    return dataclasses.replace(debug, data=dataclasses.replace(debug.data, workers=0), evaluation=suites)
+
+
+class Oracle(Programs):
+    """Stands in for the device: answers the prompts it knows, in text."""
+
+    def __init__(self, answers: MappingProxyType[bytes, str]):
+        self.answers, self.asked = answers, 0
+
+    def greedy(self, params, prompts):
+        self.asked += len(prompts.tokens)
+        shape = (len(prompts.tokens), 1, LENGTH)
+        tokens, mask = np.zeros(shape, np.int32), np.zeros(shape, bool)
+        for row, picture in enumerate(prompts.pixels):
+            answer = TOKENS.encode(self.answers.get(picture.tobytes(), "no idea"))
+            ids = [*answer[: LENGTH - 1], TOKENS.ids.ends[0]]
+            tokens[row, 0, : len(ids)], mask[row, 0, : len(ids)] = ids, True
+        return Completions(tokens, np.zeros(shape, np.float32), mask, np.ones(shape[:2], bool))
+
+
+def known(config, suite: str) -> dict[bytes, str]:
+    """The right answer to every question of a suite, by its picture."""
+    answers = {}
+    with batches.suite(config, suite, COUNT) as stream:
+        for batch in stream:
+            for picture, info in zip(batch.prompts.pixels, batch.samples, strict=True):
+                answers[picture.tobytes()] = rf"<answer>\boxed{{{info.answer.text()}}}</answer>"
+    return answers
+
+
+def test_a_summary_is_as_by_hand():
+    items = [Item("grid", "count", 0, True), Item("grid", "count", 2, False), Item("cube", "net", 0, True)]
+    found = summary(items)
+    assert found.pop("ci95") == pytest.approx([0.20766, 0.93850], abs=1e-5)  # Wilson, 2 of 3
+    right, wrong = {"n": 1, "accuracy": 1.0}, {"n": 1, "accuracy": 0.0}
+    half, all_right = {"n": 2, "accuracy": 0.5}, {"n": 2, "accuracy": 1.0}
+    assert found == {
+        "n": 3,
+        "accuracy": 2 / 3,
+        "by": {
+            "engine": {"cube": right, "grid": half},
+            "type": {"cube.net": right, "grid.count": half},
+            "level": {"0": all_right, "2": wrong},
+            "cell": {"cube.net/0": right, "grid.count/0": right, "grid.count/2": wrong},
+        },
+        "correct": [1, 0, 1],
+    }
+
+
+def test_a_suite_is_asked_in_full_and_every_question_counts_once(config):
+    oracle = Oracle(MappingProxyType(known(config, "test_a")))
+    with Progress(60.0, quiet=True) as screen:
+        results, shown = Evaluator(config, oracle, TOKENS, Here(), screen).suites({})
+    assert list(results) == ["test_a", "test_c"] and oracle.asked == 3 * 3 * BATCH
+    assert results["test_a"]["blind"]["accuracy"] == 0 and results["test_a"]["blind"]["n"] == COUNT
+    assert "blind" not in results["test_c"]
+    assert results["test_a"]["accuracy"] == 1 and results["test_a"]["correct"] == [1] * COUNT
+    assert results["test_c"]["accuracy"] == 0 and results["test_c"]["n"] == COUNT
+    for result in results.values():
+        assert all(sum(cell["n"] for cell in cells.values()) == COUNT for cells in result["by"].values())
+    assert [page.suite for page in shown] == ["test_a"] * 3 + ["test_c"] * 3
+    assert [page.answers[0]["accuracy"] for page in shown] == [1] * 3 + [0] * 3
+    assert json.loads(json.dumps(results)) == results
+
+
+class Eye(Programs):
+    """Stands in for the device: its log-probabilities are a function of the pictures."""
+
+    def __init__(self, sampler, trainer):
+        self.sampler, self.trainer = sampler, trainer
+
+    def publish(self, params):
+        return params
+
+    def greedy(self, params, prompts):
+        logprobs = np.zeros((len(prompts.tokens), 1, LENGTH), np.float32)
+        logprobs[:, 0, 0] = self.sampler(prompts.pixels)
+        seen = np.zeros(logprobs.shape, bool)
+        seen[:, :, 0] = True
+        return Completions(seen.astype(np.int32), logprobs, seen, seen[:, :, 0])
+
+    def scorer(self):
+        return lambda params, prompts, tokens: Eye(self.trainer, None).greedy(params, prompts).logprobs
+
+
+def brightness(pixels):
+    return pixels.mean(axis=(1, 2))
+
+
+@pytest.mark.parametrize("who", ["sampler", "trainer"])
+def test_a_model_that_sees_is_told_from_one_that_does_not(config, who):
+    def proof(look):
+        eye = Eye(**{"sampler": brightness, "trainer": brightness} | {who: look})
+        return proof_of_sight(config, eye, eye.scorer(), {})
+
+    changes = proof(brightness)
+    assert len(changes) == 4 and min(changes.values()) > 0
+    with pytest.raises(RuntimeError, match=f"a blank picture must change the {who}'s"):
+        proof(lambda pixels: 0)
+    with pytest.raises(RuntimeError, match=f"a swapped picture must change the {who}'s"):
+        proof(lambda pixels: (pixels != pixels[:, :1]).any())  # whether they are of one colour

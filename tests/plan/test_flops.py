@@ -1,0 +1,113 @@
+"""Operations by formula against XLA's own count of small models whose loops are unrolled."""
+
+import dataclasses
+import functools
+
+import jax
+import pytest
+
+from configs import debug_cpu
+from perc_jax.batch import TokenIds
+from perc_jax.config import Config, LoraConfig, ModelConfig, TextConfig, VisionConfig
+from perc_jax.plan import flops
+from perc_jax.programs.blueprints import Blueprints
+
+# Wide enough that matrices outweigh what the formulas leave out.
+VISION = VisionConfig(3, 256, 4, 320, (1,), window_size=56)
+TEXT = TextConfig(256, 512, 2, 8, 2, 32, 512, (4, 6, 6))
+
+
+def config(*, remat: str = "none", frozen: tuple[str, ...] = (), tied: bool = True, layers: int = 2) -> Config:
+    debug = debug_cpu.get_config()
+    text = dataclasses.replace(TEXT, tie_word_embeddings=tied, num_hidden_layers=layers)
+    stage = debug.stages[1]
+    stage = dataclasses.replace(
+        stage,
+        prompts_per_step=8,
+        micro_batches=1,
+        group_size=3,
+        remat=remat,
+        optimizer=dataclasses.replace(stage.optimizer, frozen=frozen),
+    )
+    return dataclasses.replace(
+        debug,
+        model=ModelConfig(VISION, text, dtype="float32"),
+        stages=(stage,),
+        evaluation=dataclasses.replace(debug.evaluation, batch=8),
+    )
+
+
+def counted(blueprint) -> float:
+    """XLA's count of the program as it is written, before it is split over devices."""
+    lowered = jax.jit(blueprint.function).lower(*blueprint.arguments.values())
+    return lowered.cost_analysis()["flops"]
+
+
+@pytest.fixture(autouse=True)
+def _unrolled(monkeypatch):
+    """XLA counts a loop's body once, however often it runs."""
+    monkeypatch.setattr(jax.lax, "scan", functools.partial(jax.lax.scan, unroll=True))
+
+
+def blueprints(made: Config) -> Blueprints:
+    return Blueprints(made, TokenIds(0, (1, 2), 3, (3, 4), made.model.text.vocab_size))
+
+
+@pytest.mark.parametrize("layers", [1, 3])
+def test_prefill(layers):
+    made = config(layers=layers)
+    prefill = blueprints(made).rollout(made.stages[0]).prefill
+    work = flops.step_work(made, made.stages[0], trains_vision=True)
+    assert counted(prefill) == pytest.approx(work.prefill, rel=0.06)
+
+
+@pytest.mark.parametrize(
+    ("remat", "frozen", "tied", "rank", "kl_coef"),
+    [
+        ("none", (), True, 0, 0.0),
+        ("block", (), False, 0, 0.0),
+        ("block", ("^vision/",), True, 0, 0.0),
+        ("none", ("^vision/",), True, 1, 0.0),
+        ("none", ("^vision/",), True, 0, 0.01),
+    ],
+)
+def test_update(remat, frozen, tied, rank, kl_coef):
+    made = config(remat=remat, frozen=frozen, tied=tied)
+    [stage] = made.stages
+    made = dataclasses.replace(
+        made, stages=(dataclasses.replace(stage, loss=dataclasses.replace(stage.loss, kl_coef=kl_coef)),)
+    )
+    made = dataclasses.replace(made, model=dataclasses.replace(made.model, lora=LoraConfig(rank)))
+    work = flops.step_work(made, made.stages[0], trains_vision=not frozen)
+    [gradient] = blueprints(made).update(made.stages[0]).gradients.values()
+    # Without a mesh in force, it is the rows of one device of eight.
+    assert 8 * counted(gradient) == pytest.approx(work.update, rel=0.08)
+
+
+def test_a_decoded_column():
+    """The loop over columns stays one loop, whose body is counted once: one column, on each of eight devices."""
+    made = config()
+    [decode] = blueprints(made).rollout(made.stages[0]).decode.values()
+    column = flops.decode_traffic(made, 8, 3, 1).flops
+    assert 8 * counted(decode) == pytest.approx(column, rel=0.12)
+
+
+def test_sharing_the_prompt_saves_and_never_costs():
+    made = config(remat="none")
+    work = flops.step_work(made, made.stages[0], trains_vision=True)
+    assert work.update < work.useful_update and work.prefill + work.decode < work.useful_rollout
+    alone = dataclasses.replace(made.stages[0], kind="sft", group_size=1)
+    assert flops.step_work(made, alone, trains_vision=True).useful_rollout == 0
+
+
+def test_decoding_reads_every_weight_but_the_tower_and_the_embedding_once():
+    made = config(tied=False)
+    params = blueprints(made).params["text"]
+    kernels = [leaf.size for leaf in jax.tree.leaves(params) if leaf.ndim >= 2 and min(leaf.shape[-2:]) > 3]
+    wanted = 4 * (sum(kernels) - params["embed"]["embedding"].size)
+    found = flops.decode_traffic(made, 8, 3, 1)
+    assert found.weight_bytes == pytest.approx(wanted, rel=0.01)
+    tokens = 8 * (made.data.max_prompt_tokens + 3 * made.rollout.max_tokens)
+    assert found.cache_bytes == tokens * 2 * 2 * 2 * 32 * 4  # keys and values x layers x KV heads x width x float32
+    half = flops.decode_traffic(made, 8, 3, 2)
+    assert half.cache_bytes * 2 == found.cache_bytes and half.weight_bytes * 2 == found.weight_bytes

@@ -1,0 +1,46 @@
+"""Names of machines: what they mean, and what is said of those that are none."""
+
+import pytest
+
+from perc_jax.plan import topologies
+
+
+@pytest.mark.parametrize(
+    ("name", "devices", "gib"),
+    [("v5e:2x4", 8, 16), ("v6e:2x2", 4, 32), ("v5p:2x2x1", 4, 96), ("v4:4x4x4", 64, 32), ("tpu7x:2x2x1", 8, 96)],
+)
+def test_a_slice_has_its_devices_and_their_memory(name, devices, gib):
+    topology = topologies.parse(name)
+    assert topology.name == name and topology.devices == devices
+    assert gib * 0.95 <= topology.chip.memory_bytes / topologies.GIB < gib
+    assert topologies.environment(topology)["JAX_PLATFORMS"] == "cpu"
+
+
+def test_every_listed_slice_can_be_parsed_and_grows():
+    for family in topologies.SLICES:
+        smallest = topologies.parse(f"{family}:{topologies.SLICES[family].split()[0]}")
+        sizes = [other.devices for other in topologies.larger(smallest)]
+        assert sizes == sorted(sizes) and sizes[0] == 2 * smallest.devices
+
+
+def test_the_cpu_is_cut_into_devices():
+    assert topologies.parse("cpu:8").devices == 8
+    assert "device_count=8" in topologies.environment(topologies.parse("cpu:8"))["XLA_FLAGS"]
+    assert topologies.larger(topologies.parse("cpu:8")) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("v9:2x2", "must begin with one of v4, v5e, v5p, v6e, tpu7x, cpu, got 'v9:2x2'"),
+        ("h100:8", "must begin with one of"),
+        ("v5e", "v5e must have 2 dimensions like v5e:2x4, got 'v5e'"),
+        ("v5p:2x4", "v5p must have 3 dimensions like v5p:2x2x1, got 'v5p:2x4'"),
+        ("v6e:0x2", "v6e must have 2 dimensions"),
+        ("cpu:2x2", "cpu must have 1 dimensions like cpu:8"),
+        ("v5e:1x1", "v5e must be made of hosts of 2x2 chips, got 'v5e:1x1'"),
+    ],
+)
+def test_a_name_that_is_none_is_told_what_is(name, message):
+    with pytest.raises(ValueError, match=message.replace("'", ".")):
+        topologies.parse(name)

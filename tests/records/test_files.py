@@ -1,0 +1,29 @@
+"""A file is absent or complete."""
+
+import pytest
+from etils import epath
+
+from perc_jax.records.files import absolute, write_whole
+
+
+def test_a_file_is_written_with_its_folder_and_replaced(tmp_path):
+    path = epath.Path(tmp_path) / "new" / "a.json"
+    for text in ("one", "é" * 5000, ""):
+        write_whole(path, text)
+        assert path.read_text() == text
+    assert [file.name for file in path.parent.iterdir()] == ["a.json"]
+
+
+def test_what_cannot_be_written_leaves_what_was_there(tmp_path):
+    path = epath.Path(tmp_path) / "a.json"
+    write_whole(path, "old")
+    with pytest.raises(UnicodeEncodeError):
+        write_whole(path, "new \udcff")
+    assert path.read_text() == "old" and [file.name for file in tmp_path.iterdir()] == ["a.json"]
+
+
+def test_paths_with_a_scheme_stay_as_they_are(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", "/home/me")
+    assert absolute("gs://bucket/run").as_posix() == "gs://bucket/run"
+    assert absolute("run").as_posix() == f"{tmp_path}/run" and absolute("~/run").as_posix() == "/home/me/run"

@@ -1,0 +1,119 @@
+"""gs:// on an emulator: checkpoints beside updates, damage skipped, a run killed and resumed to the same end."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from importlib.util import find_spec
+from urllib.error import HTTPError, URLError
+from urllib.parse import quote
+from urllib.request import urlopen
+
+import pytest
+
+from tests import ROOT, whole_runs
+
+missing = [name for name in ("gcsfs", "gcp_storage_emulator") if find_spec(name) is None]
+pytestmark = pytest.mark.skipif(bool(missing), reason=f"needs {' and '.join(missing)}")
+
+CHECKPOINTS = """
+import jax, numpy as np
+from etils import epath
+from perc_jax.records.checkpoint import Checkpoints
+update = jax.jit(lambda x: 2 * x + 1, donate_argnums=0)
+checkpoints = Checkpoints("gs://bucket/run", keep=2)
+assert checkpoints.steps() == [] and checkpoints.restore({}, {"model": {}}) is None
+x, wanted = update(jax.random.normal(jax.random.key(0), (1 << 18,))), {}
+for step in (1, 2, 3):
+    wanted[step] = np.array(x)
+    checkpoints.save(step, {"x": x}, {"step": step}, {"model": {}})
+    x = update(x)
+checkpoints.wait()
+assert checkpoints.steps() == [2, 3]
+victim = next(epath.Path("gs://bucket/run/checkpoints/3/state/ocdbt.process_0/d").iterdir())
+for step in (3, 2):
+    restored, position = checkpoints.restore({"x": x}, {"model": {}})
+    assert position == {"step": step}, position
+    np.testing.assert_array_equal(restored["x"], wanted[step])
+    victim.unlink(missing_ok=True)
+checkpoints.close()
+"""
+
+
+class Bucket:
+    """The emulator's bucket from outside."""
+
+    def __init__(self, port: int):
+        self.url = f"http://127.0.0.1:{port}"
+        self.env = os.environ | {"STORAGE_EMULATOR_HOST": self.url, "TENSORSTORE_GCS_HTTP_URL": self.url}
+
+    def read(self, name: str) -> bytes | None:
+        """An object's content; None where there is none."""
+        try:
+            with urlopen(f"{self.url}/storage/v1/b/bucket/o/{quote(name, safe='')}?alt=media") as answer:
+                return answer.read()
+        except HTTPError:
+            return None
+
+    def names(self, prefix: str) -> list[str]:
+        """The names of all objects that begin so."""
+        with urlopen(f"{self.url}/storage/v1/b/bucket/o?prefix={quote(prefix, safe='')}") as answer:
+            return sorted(item["name"] for item in json.load(answer).get("items", []))
+
+
+@pytest.fixture(scope="module")
+def bucket():
+    port = whole_runs.free_port()
+    server = subprocess.Popen([sys.executable, "-m", "tests.records.gcs_server", str(port)], cwd=ROOT)
+    found, until = Bucket(port), time.monotonic() + 60
+    while True:
+        try:
+            urlopen(found.url + "/storage/v1/b").close()
+            break
+        except (URLError, ConnectionError):
+            assert time.monotonic() < until and server.poll() is None
+            time.sleep(0.1)
+    yield found
+    server.kill()
+    server.wait()
+
+
+def test_checkpoints_are_written_beside_updates_and_damage_is_skipped(bucket, tmp_path):
+    command = [sys.executable, "-c", CHECKPOINTS]
+    environment = bucket.env | {"PYTHONPATH": str(whole_runs.ROOT)}
+    ended = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=300)
+    assert ended.returncode == 0, ended.stderr
+    assert "warning: checkpoint 3 is damaged (state/ocdbt.process_0/d/" in ended.stderr
+    assert list(tmp_path.iterdir()) == []  # gs:// is no folder of this machine
+
+
+@pytest.mark.slow
+def test_a_run_that_is_killed_resumes_to_the_same_end(bucket, tmp_path):
+    def start(name: str) -> subprocess.Popen:
+        command = [sys.executable, "-m", "perc_jax.train", *whole_runs.SMOKE, "--workdir", f"gs://bucket/{name}"]
+        environment = bucket.env | {"JAX_COMPILATION_CACHE_DIR": str(tmp_path / "cache")}
+        return subprocess.Popen(command, cwd=whole_runs.ROOT, env=environment, stderr=subprocess.DEVNULL)
+
+    assert start("whole").wait(whole_runs.LIMIT_S) == 0
+    run, until = start("killed"), time.monotonic() + whole_runs.LIMIT_S
+    while not bucket.read("killed/checkpoints/4/commit.json"):
+        assert time.monotonic() < until and run.poll() is None
+        time.sleep(0.2)
+    run.kill()
+    run.wait()
+    assert start("killed").wait(whole_runs.LIMIT_S) == 0
+    facts = json.loads(bucket.read("killed/run.json"))
+    assert facts["starts"] == 2
+    evaluations = bucket.names("whole/eval/")
+    assert len(evaluations) == 3
+    for name in evaluations:
+        assert bucket.read(name.replace("whole/", "killed/")) == bucket.read(name)
+    whole, killed = (
+        [json.loads(line) for line in bucket.read(f"{name}/metrics.jsonl").splitlines()] for name in ("whole", "killed")
+    )
+    for one, other in zip(whole, killed, strict=True):
+        for record in (one, other):
+            for timed in [key for key in record if key.startswith(whole_runs.CLOCKED)]:
+                del record[timed]
+        assert one == other

@@ -1,0 +1,163 @@
+"""The comparison of runs and the heat maps: right numbers in the right cells, whatever is missing."""
+
+import json
+from pathlib import Path
+
+import pytest
+from etils import epath
+
+from perc_jax.report.__main__ import main
+from perc_jax.report.compare import steps_to
+from perc_jax.report.heat import difficulty_section, heat_map_section
+from perc_jax.report.page import Evaluation
+from perc_jax.report.runs import read_run, write_comparison, write_report
+from perc_jax.report.seeds import difference, mean_run, settings
+from tests.report.test_report import check_html, suite, write_config, write_metrics
+
+
+def cells(accuracy: float) -> dict:
+    return {"test_a": {"by": {"cell": {f"grid.count/{level}": {"n": 10, "accuracy": accuracy} for level in (0, 2)}}}}
+
+
+def made(folder, seed: int, right: int):
+    folder.mkdir()
+    write_config(folder)
+    config = json.loads((folder / "config.json").read_text()) | {"seed": seed}
+    (folder / "config.json").write_text(json.dumps(config))
+    write_metrics(folder)
+    (folder / "eval").mkdir()
+    for name, count in (("0_start_000000", 40), ("1_warmup_000003", 40), ("2_rl_000006", right)):
+        (folder / "eval" / f"{name}.json").write_text(json.dumps({"test_a": suite([1] * count + [0] * (100 - count))}))
+    return str(folder)
+
+
+def test_runs_stand_side_by_side_with_paired_differences(tmp_path):
+    runs = [made(tmp_path / "plain", 0, 60), made(tmp_path / "better", 1, 80)]
+    page = check_html(
+        (tmp_path / "page.html").read_text() if write_comparison(runs, str(tmp_path / "page.html")) else ""
+    )
+    assert "<th>seed</th><td>0</td><td>1</td>" in page and "stages[rl]" not in page
+    assert "+20.0 [+1" in page and "+0.0 [" in page
+    assert '<td class="number">6</td><td class="number">4</td>' in page  # 60 % after 3 + 3 x 20 / 40 steps
+    assert page.count("<svg") >= 3
+
+
+def test_runs_that_differ_in_their_seed_alone_are_one_line(tmp_path):
+    runs = [made(tmp_path / f"plain_{seed}", seed, right) for seed, right in ((0, 60), (1, 50))]
+    runs += [made(tmp_path / f"better_{seed}", seed, right) for seed, right in ((1, 80), (0, 70))]
+    for path in runs[2:]:
+        config = json.loads((Path(path) / "config.json").read_text()) | {"name": "other"}
+        (Path(path) / "config.json").write_text(json.dumps(config))
+    found = settings([read_run(epath.Path(path)) for path in runs])
+    assert [(setting.name, [run.config["seed"] for run in setting.runs]) for setting in found] == [
+        ("plain", [0, 1]),
+        ("better", [0, 1]),
+    ]
+    plain, better = (mean_run(setting) for setting in found)
+    before, after = (run.evaluations[-1].suites["test_a"] for run in (plain, better))
+    assert (before["accuracy"], after["accuracy"]) == pytest.approx((0.55, 0.75))
+    assert before["ci95"][0] < 0.55 < before["ci95"][1]
+    paired = difference(before, after)
+    assert paired.value == pytest.approx(0.2) and paired.each == pytest.approx((0.1, 0.3))
+    assert paired.ci95[0] < 0.2 < paired.ci95[1]
+    records = [[{"step": 1, "loss": 1.0}, {"step": 2, "loss": 3.0, "stage": "rl"}], [{"step": 2, "loss": 1.0}]]
+    runs_with = [run._replace(records=each) for run, each in zip(found[0].runs, records, strict=True)]
+    assert mean_run(found[0]._replace(runs=tuple(runs_with))).records == [{"step": 2, "loss": 2.0}]
+    write_comparison(runs, str(tmp_path / "page.html"))
+    page = check_html((tmp_path / "page.html").read_text())
+    assert "Means over seeds" in page and "+20.0 [" in page and "<small>+10.0, +30.0</small>" in page
+    assert "<small>5, 4</small>" in page  # from 40 %: 60 of 70 % after 3 + 3 x 20 / 30 steps, 50 of 80 % after 3.75
+
+
+def test_intervals_over_seeds_take_questions_for_units_not_answers():
+    """Seeds that agree on every question know no more than one of them."""
+    once, thrice = ([0, 1] * 50, [1, 1] * 50), 3
+    one, many = ([{"n": 100, "by_seed": [{"correct": answers}] * seeds} for answers in once] for seeds in (1, thrice))
+    assert difference(*one).ci95 == difference(*many).ci95
+    assert difference(one[0], many[1]) is None
+
+
+def test_equal_runs_without_evaluations_are_compared_too(tmp_path):
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        write_config(tmp_path / name)
+    write_comparison([str(tmp_path / "a"), str(tmp_path / "b"), str(tmp_path / "a")], str(tmp_path / "page.html"))
+    page = check_html((tmp_path / "page.html").read_text())
+    assert "The configs are equal" in page and "No evaluation yet" in page and "No steps yet" in page
+
+
+def test_steps_to_an_accuracy_are_those_after_which_it_stays():
+    reached = [(0, 0.2), (10, 0.6), (20, 0.4), (30, 0.8)]
+    seen = [Evaluation(1, "rl", step, {"test_a": {"accuracy": accuracy}}) for step, accuracy in reached]
+    assert steps_to(seen, "test_a", 0.5) == pytest.approx(22.5)
+    assert steps_to(seen, "test_a", 0.1) == 0 and steps_to(seen, "test_a", 0.9) is None
+    assert steps_to([], "test_a", 0.5) is None
+
+
+def test_the_heat_map_has_a_type_per_row_and_before_and_after_in_each_level():
+    evaluations = [
+        Evaluation(0, "start", 0, cells(0.0)),
+        Evaluation(1, "warmup", 5, cells(0.25)),
+        Evaluation(2, "rl", 7, cells(0.4), is_end=False),
+        Evaluation(2, "rl", 9, cells(0.75)),
+    ]
+    section = check_html(heat_map_section(evaluations, ["grid"]))
+    assert "level 0" in section and "level 2" in section and "level 1" not in section
+    assert section.count(">25</td>") == section.count(">75</td>") == 2 and ">40</td>" not in section
+    assert heat_map_section(evaluations[:1], []) == "" and heat_map_section([], []) == ""
+
+
+def test_difficulty_over_time_shows_rates_and_what_is_drawn_more():
+    phases = [
+        {
+            "step": 10 * number, "stage": "rl", "cells": ["grid.count/0", "cube.view/1"],
+            "rate": [None if number == 0 else 0.5, 0.1], "share": [0.5, 0.5] if number == 0 else [0.9, 0.1],
+            "kind": ["new", "hard"], "groups": [3, 4],
+        }
+        for number in range(20)
+    ]  # fmt: skip
+    section = check_html(difficulty_section(phases, ["cube", "grid"]))
+    assert section.index("cube.view, level 1") < section.index("grid.count, level 0")
+    assert section.count(">50</td>") == 11 and section.count('class="drawn"') == 11 and "<th>190</th>" in section
+    assert difficulty_section(phases[:1], []) == ""
+
+
+def test_a_run_with_phases_shows_them(tmp_path):
+    folder = tmp_path / "run"
+    made(folder, 0, 60)
+    (folder / "curriculum").mkdir()
+    phase = {"stage": "rl", "cells": ["grid.count/0"], "rate": [0.5], "share": [1.0], "kind": ["band"], "groups": [3]}
+    for number in (0, 1):
+        (folder / "curriculum" / f"{number:06d}_rl_{number}.json").write_text(json.dumps({"step": number} | phase))
+    page = check_html(Path(write_report(str(folder))).read_text())
+    assert "Difficulty over time" in page
+
+
+@pytest.mark.parametrize(
+    ("words", "complaint"),
+    [
+        ((), "either --workdir or the folders"),
+        (("a", "--workdir", "b"), "either --workdir or the folders"),
+        (("a", "--out", "x.html"), "two or more runs and --out must be given"),
+        (("a", "b"), "two or more runs and --out must be given"),
+        (("--workdir", "a", "--out", "b"), "--out must be left out"),
+        (("nowhere", "neither", "--out", "x.html"), "must be the folder of a run, got 'nowhere'"),
+    ],
+)
+def test_mistakes_are_told(words, complaint, capsys):
+    with pytest.raises(SystemExit) as end:
+        main(list(words))
+    assert end.value.code == 2 and complaint in capsys.readouterr().err
+
+
+def test_evaluations_within_a_stage_are_told_from_its_end(tmp_path):
+    folder = tmp_path / "run"
+    made(folder, 0, 60)
+    (folder / "eval" / "1_warmup_000002.json").write_text(json.dumps({"test_a": suite([1] * 10)}))
+    (folder / "eval" / "2_rl_000005.json").write_text(json.dumps({"test_a": suite([1] * 10)}))
+    found = {e.step: e.is_end for e in read_run(epath.Path(folder)).evaluations}
+    assert found == {0: True, 2: False, 3: True, 5: False, 6: True}
+    (folder / "eval" / "2_rl_000006.json").unlink()  # the run is in the middle of its last stage
+    assert not read_run(epath.Path(folder)).evaluations[-1].is_end
+    (folder / "config.json").unlink()
+    assert read_run(epath.Path(folder)).evaluations[-1].is_end

@@ -1,0 +1,65 @@
+"""Kept samples: what is written reads back, pictures included, and nothing is ever half there."""
+
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from engines.answer import Answer
+from perc_jax.data import batches
+from perc_jax.report import samples
+from perc_jax.rewards.verifier import TIMED_OUT, Verdict
+
+VERDICTS = [Verdict(True, True, "7"), Verdict(False, True, "8"), Verdict(False, False, None), TIMED_OUT]
+ENDED = np.array([True, True, False, True])
+TEXTS = ["<answer>\\boxed{7}</answer>", "eight", "<b>é\x00</b>", ""]
+
+
+def shown(number: int, **fields: object) -> samples.Shown:
+    rng = np.random.default_rng(number)
+    info = batches.SampleInfo(
+        f"train/grid/count/1/{number}", "grid", "count", "train", 1, number, False, "How many?", Answer.integer(7), 0.1
+    )
+    picture = rng.integers(0, 256, (28, 56, 3), np.uint8)
+    return samples.Shown(info, picture, samples.answers(TEXTS, VERDICTS, ENDED), **fields)
+
+
+def test_answers_without_rewards_are_worth_their_accuracy():
+    answers = samples.answers(TEXTS, VERDICTS, ENDED)
+    assert [answer["reward"] for answer in answers] == [1, 0, 0, 0] == [answer["accuracy"] for answer in answers]
+    assert [answer["parsed"] for answer in answers] == ["7", "8", None, None]
+    assert [answer["well_formed"] for answer in answers] == [True, True, False, False]
+    assert [answer["ended"] for answer in answers] == [True, True, False, True]
+    assert all(answer["advantage"] is None for answer in answers)
+
+
+def test_answers_keep_rewards_and_advantages_apart():
+    rewards, advantages = np.float32([1.5, 0.5, 0, 0]), np.float32([1, -1, -1, 1])
+    answers = samples.answers(TEXTS, VERDICTS, np.ones(4, bool), rewards, advantages)
+    assert [answer["reward"] for answer in answers] == [1.5, 0.5, 0, 0]
+    assert [answer["advantage"] for answer in answers] == [1, -1, -1, 1]
+    assert [answer["accuracy"] for answer in answers] == [1, 0, 0, 0]
+    with pytest.raises(ValueError, match="zip"):
+        samples.answers(TEXTS[:3], VERDICTS, ENDED)
+
+
+def test_what_is_written_reads_back(tmp_path):
+    pages = [shown(0), shown(1, suite="test_c")]
+    samples.write(str(tmp_path), "000008_grpo", pages)
+    records = json.loads((tmp_path / "samples" / "000008_grpo.json").read_text())
+    assert [record["id"] for record in records] == [page.info.sample_id for page in pages]
+    assert [record["suite"] for record in records] == ["train", "test_c"]
+    assert {record["gold"] for record in records} == {Answer.integer(7).text()}
+    assert [record["answers"] for record in records] == [page.answers for page in pages]
+    for record, page in zip(records, pages, strict=True):
+        assert (np.asarray(Image.open(tmp_path / "samples" / record["image"])) == page.picture).all()
+
+
+def test_written_again_it_is_the_same(tmp_path):
+    def written():
+        samples.write(str(tmp_path), "000008_grpo", [shown(0)])
+        return {path.name: path.read_bytes() for path in (tmp_path / "samples").iterdir()}
+
+    assert written() == written()
+    assert set(written()) == {"000008_grpo.json", "000008_grpo_0.png"}

@@ -1,0 +1,129 @@
+"""Dynamic sampling: only groups with right and wrong answers are kept, rounds are bounded, a hopeless run ends."""
+
+import dataclasses
+
+import jax
+import numpy as np
+import pytest
+
+from perc_jax.config import LossConfig, OptimizerConfig, RewardConfig, StageConfig
+from perc_jax.data import batches
+from perc_jax.run import groups, rewarded
+from perc_jax.run.groups import MAX_BARREN_STEPS, Patience, Rounds, outcomes
+from tests.run.test_rewarded import BARE, CUT, INFOS, RIGHT, TOKENS, WRONG, Here, completions
+
+MIX, NONE, ALL, LOST = (RIGHT, WRONG, RIGHT, BARE), (WRONG,) * 4, (RIGHT,) * 4, (CUT, CUT, CUT, WRONG)
+
+
+def stage(rounds: int = 3, **fields) -> StageConfig:
+    return StageConfig("rl", "grpo", 5, 3, OptimizerConfig(1.0), group_size=4, max_rounds=rounds, **fields)
+
+
+def batch(position: int, dropped: tuple[str, ...] = ()) -> batches.Batch:
+    """Three prompts whose leaves say where they were drawn."""
+    names = np.arange(position - 3, position)
+    prompts = batches.PromptBatch(*(names.astype(np.int32)[:, None] for _ in batches.PromptBatch._fields))
+    samples = tuple(info._replace(sample_id=str(name)) for info, name in zip(INFOS, names.tolist(), strict=True))
+    return batches.Batch(prompts, samples, None, None, np.ones(3, bool), dropped, position)
+
+
+def collected(*texts, settings: StageConfig = None) -> Rounds:
+    """Rounds of three groups each, until they are over."""
+    settings = settings or stage()
+    rounds = Rounds(settings)
+    for number, groups_of_round in enumerate(texts, 1):
+        assert not rounds.is_over()
+        drawn = batch(3 * number)
+        graded = rewarded.grade(completions(groups_of_round), drawn.samples, TOKENS, Here(), settings, (0, 1))
+        rounds.add(drawn, completions(groups_of_round), graded)
+    return rounds
+
+
+def test_groups_are_told_apart():
+    texts = (MIX, NONE, ALL, LOST)
+    infos = (*INFOS, INFOS[0])
+    graded = rewarded.grade(completions(texts), infos, TOKENS, Here(), stage(), (0, 1))
+    assert outcomes(graded, completions(texts).ended, "none") == ("mixed", "all_wrong", "all_right", "cut")
+    late = [verdict._replace(timed_out=True) for verdict in graded.verdicts]
+    assert outcomes(graded._replace(verdicts=late), completions(texts).ended, "none")[1] == "cut"
+    coins = graded._replace(rewards=np.array([[1, 1, 1, 1], [0, 1, 0, 0], [1, 0, 1, 1], [0, 0, 0, 0]], np.float32))
+    assert outcomes(coins, completions(texts).ended, "random") == ("all_right", "mixed", "mixed", "cut")
+
+
+def test_rounds_go_on_until_all_groups_carry_signal():
+    rounds = collected((MIX, NONE, ALL), (NONE, MIX, NONE), (MIX, MIX, NONE))
+    assert rounds.is_over()
+    chosen = rounds.chosen()
+    assert chosen.prompts.tokens[:, 0].tolist() == [0, 4, 6]  # in the order drawn; the fourth is dropped
+    assert all(leaf.shape[0] == 3 for leaf in jax.tree.leaves(chosen))
+    assert chosen.completions.tokens[1].tolist() == completions((NONE, MIX, NONE)).tokens[1].tolist()
+    assert chosen.advantages.tolist() == [[1, -1, 1, -1]] * 3 and chosen.advantages.dtype == np.float32
+    found = rounds.metrics()
+    assert (found["groups/rounds"], found["groups/mixed"], found["groups/spilled"]) == (3, 4, 1)
+    assert (found["groups/all_wrong"], found["groups/all_right"], found["groups/cut"]) == (4, 1, 0)
+    assert found["rollout/accuracy"] == pytest.approx((4 * 2 + 4) / 36)  # of all that was drawn
+
+
+def test_a_full_first_round_is_enough_and_the_last_round_ends_it():
+    assert collected((MIX, MIX, MIX)).is_over()
+    assert not collected((MIX, MIX, NONE)).is_over()
+    assert collected((MIX, NONE, NONE), settings=stage(1)).is_over()
+
+
+def test_what_is_lacking_after_the_last_round_is_filled_without_a_gradient():
+    loss = LossConfig(advantage="per_reward", overlong_tokens=8)
+    settings = stage(2, reward=RewardConfig(format_weight=0.5), loss=loss)
+    rounds = collected(
+        (NONE, MIX, (WRONG, BARE, WRONG, BARE)), (NONE, (WRONG, BARE, CUT, WRONG), ALL), settings=settings
+    )
+    chosen = rounds.chosen()
+    assert rounds.is_over() and chosen.prompts.tokens[:, 0].tolist() == [1, 3, 4]
+    assert (chosen.advantages[0] != 0).any() and (chosen.advantages[1:] == 0).all()
+    assert np.isfinite(chosen.advantages).all()
+
+
+def step(patience: Patience, *texts) -> dict[str, float]:
+    found = collected(*texts, settings=stage(len(texts))).metrics()
+    patience.check(found, 7)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("group", "words"), [(NONE, "100 % all wrong.* must be easier"), (ALL, "100 % were all right.* must be harder")]
+)
+def test_a_hopeless_and_a_trivial_mixture_end_the_run_with_one_message(group, words):
+    patience = Patience(stage(2))
+    for _ in range(MAX_BARREN_STEPS - 1):
+        step(patience, (group,) * 3, (group,) * 3)
+    with pytest.raises(
+        RuntimeError, match=rf"for {MAX_BARREN_STEPS} steps up to step 7, in 2 rounds.*{words}"
+    ) as error:
+        step(patience, (group,) * 3, (group,) * 3)
+    assert "\n" not in str(error.value)
+
+
+def test_any_signal_renews_the_patience_and_without_rounds_it_is_endless():
+    patience = Patience(stage(2), barren=MAX_BARREN_STEPS - 1)
+    step(patience, (NONE, NONE, NONE), (NONE, MIX, NONE))
+    assert patience.barren == 0
+    patience = Patience(stage(1))
+    for _ in range(2 * MAX_BARREN_STEPS):
+        step(patience, (NONE,) * 3)
+    assert patience.barren == 2 * MAX_BARREN_STEPS
+
+
+def test_joined_rollouts_are_summed_up_like_one():
+    loss = LossConfig(overlong_tokens=8)
+    settings = dataclasses.replace(stage(), loss=loss)
+    parts = [
+        rewarded.grade(completions((group,)), INFOS[:1], TOKENS, Here(), settings, (0, 1)) for group in (MIX, NONE)
+    ]
+    whole = rewarded.join(parts)
+    assert whole.texts == [*MIX, *NONE] and whole.rewards.shape == whole.overlong.shape == (2, 4)
+    assert rewarded.join(parts[:1]) is parts[0] and len(whole.verdicts) == 8
+
+
+def test_rounds_are_for_grpo_only():
+    with pytest.raises(ValueError, match=r"stages\[a\].max_rounds must be 1 for sft, got 2"):
+        StageConfig("a", "sft", 1, 1, OptimizerConfig(1.0), max_rounds=2)
+    assert groups.MIXED not in groups.WORDS

@@ -1,0 +1,401 @@
+"""The update: group row = separate sequences, micro-batches = whole batch, 8 devices = 1, no signal = no gradient."""
+
+import contextlib
+import dataclasses
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+from jax.sharding import Mesh
+
+from perc_jax.batch import TokenIds, TrainBatch
+from perc_jax.config import LossConfig, MeshConfig, OptimizerConfig, StageConfig
+from perc_jax.mesh import sharding
+from perc_jax.update import grpo, packing, update
+from perc_jax.update.optimizer import make_optimizer
+from perc_jax.update.update import GRPO, TrainState, make_encode, make_gradient, make_loss, make_update, of_step
+from tests.model.cases import Case, build, compiled, random_params, relative, small_config
+
+CONFIG = small_config()
+CASE = Case(CONFIG, [[3, (8, 6), 4], [2, (6, 4), 1, (4, 4), 3], [5], [7], [1, (4, 4)], [4, (4, 6)], [9], [2]], 22, 64)
+IDS = TokenIds(pad=0, ends=(1, 2), image=3, forbidden=(3, 4), vocab_size=60)
+PROMPTS, GROUP, LENGTH = len(CASE.prompts), 4, 5
+WIDTH, ALL = GROUP * LENGTH, np.ones(PROMPTS, bool)
+LOSS = make_loss(CONFIG, IDS, kind="grpo", temperature=1.0)
+
+
+def whole_gradient(loss, terms=GRPO):
+    """`gradient(params, batch) -> gradient, sums, total` of a whole batch at once, every completion in C places."""
+
+    def gradient(params, batch):
+        total = grpo.normaliser(batch.mask, batch.advantages, terms)
+        return *make_gradient(loss)(params, batch, total, batch.mask[0].size), total
+
+    return gradient
+
+
+GRADIENT = compiled(whole_gradient(LOSS))
+
+
+def train_batch(seed: int = 0) -> TrainBatch:
+    """Random completions of 1 to C tokens with random advantages; group 5 has no signal."""
+    rng = np.random.default_rng(seed)
+    shape = (PROMPTS, GROUP, LENGTH)
+    mask = np.arange(LENGTH) < rng.integers(1, LENGTH + 1, shape[:2])[..., None]
+    advantages = rng.normal(size=shape[:2]).astype(np.float32)
+    advantages[5] = 0
+    logprobs = np.where(mask, -rng.random(shape), 0).astype(np.float32)
+    return TrainBatch(build(CASE, 3).batch, rng.integers(5, 60, shape).astype(np.int32), mask, logprobs, advantages)
+
+
+@pytest.fixture(scope="module")
+def params() -> dict:
+    return random_params(CONFIG, seed=1)
+
+
+def assert_gradients_close(found, wanted, limit):
+    others = jax.tree.leaves(found)
+    for (path, leaf), other in zip(jax.tree_util.tree_leaves_with_path(wanted), others, strict=True):
+        assert relative(other, leaf) <= limit, jax.tree_util.keystr(path)
+
+
+def test_a_group_row_equals_separate_sequences(params):
+    """The shared prompt's gradient is the sum over its completions': loss and every gradient within 1e-5."""
+    batch = train_batch()
+    shared, sums, total = GRADIENT(params, batch)
+
+    def apart(leaf):
+        return np.repeat(leaf, GROUP, axis=0)
+
+    def alone(leaf):
+        return leaf.reshape(PROMPTS * GROUP, 1, *leaf.shape[2:])
+
+    separate = TrainBatch(jax.tree.map(apart, batch.prompts), *(alone(leaf) for leaf in batch[1:5]))
+    gradient, other_sums, other_total = GRADIENT(params, separate)
+    # Alone, a completion of a signal-free group is left out of the normaliser for its zero advantage, as in the group.
+    assert float(other_total) == float(total)
+    assert float(other_sums.loss) == pytest.approx(float(sums.loss), rel=1e-5)
+    assert float(other_sums.entropy) == pytest.approx(float(sums.entropy), rel=1e-5)
+    assert_gradients_close(gradient, shared, 1e-5)
+
+
+def add_up(update, params, batch, plan, part=0):
+    """The progress of an update after all its micro-batches, compiled for each width."""
+    progress = compiled(update.begin)(params, batch.mask, batch.advantages, np.int32(part))
+    programs = {width: compiled(functools.partial(update.gradient, width=width)) for width, _ in plan.updates[part]}
+    for width, rows in plan.updates[part]:
+        rows = rows.astype(np.int32)
+        progress = programs[width](params, (), progress, batch, rows)
+    return progress
+
+
+def plan_of(batch, stage, devices=1, has_signal=ALL):
+    """The plan of a stage's updates; by default every group is computed."""
+    return packing.plan(
+        np.asarray(batch.prompts.mask).sum(axis=1),
+        packing.lengths(np.asarray(batch.mask)).sum(axis=1),
+        has_signal,
+        devices=devices,
+        prompt_width=batch.prompts.mask.shape[1],
+        widths=(*stage.row_widths, WIDTH),
+        micro_batches=stage.micro_batches,
+        updates=stage.updates_per_rollout,
+    )
+
+
+@pytest.mark.parametrize(("micro_batches", "widths"), [(1, (17,)), (4, (11, 13))])
+def test_micro_batches_in_narrow_rows_equal_the_whole_batch(params, micro_batches, widths):
+    batch = train_batch()
+    stage = dataclasses.replace(STAGE, micro_batches=micro_batches, row_widths=widths)
+    plan = plan_of(batch, stage)
+    assert {width for width, _ in plan.updates[0]} & set(widths)
+    whole, sums, total = GRADIENT(params, batch)
+    progress = add_up(make_update(CONFIG, stage, IDS, optax.identity(), 1.0), params, batch, plan)
+    assert float(progress.total) == float(total) == float(progress.trained)
+    assert_gradients_close(progress.gradient, whole, 1e-5)
+    np.testing.assert_allclose(progress.sums, sums, rtol=1e-5)
+
+
+def test_the_gradient_of_a_group_without_signal_is_exactly_zero(params):
+    batch = train_batch()
+    gradient, sums, total = GRADIENT(params, batch._replace(advantages=np.zeros_like(batch.advantages)))
+    assert all(np.all(np.asarray(leaf) == 0) for leaf in jax.tree.leaves(gradient))
+    assert float(sums.loss) == 0
+    assert float(total) == 1
+
+
+def test_a_group_without_signal_changes_neither_gradient_nor_normaliser(params):
+    batch = train_batch()
+    longer = batch._replace(mask=np.where(np.arange(PROMPTS)[:, None, None] == 5, True, batch.mask))
+    assert int(longer.mask.sum()) > int(batch.mask.sum())
+    before, _, total = GRADIENT(params, batch)
+    after, _, longer_total = GRADIENT(params, longer)
+    assert float(total) == float(longer_total) == batch.mask[batch.advantages.any(axis=1)].sum()
+    assert_gradients_close(after, before, 1e-6)
+
+
+def without_signal(batch: TrainBatch, *groups: int) -> TrainBatch:
+    silent = np.isin(np.arange(PROMPTS), groups)
+    return batch._replace(advantages=np.where(silent[:, None], 0, batch.advantages).astype(np.float32))
+
+
+def test_groups_without_signal_need_not_be_computed(params):
+    batch = without_signal(train_batch(), 0, 2, 3, 7)
+    stage = dataclasses.replace(STAGE, micro_batches=4)
+    plan = plan_of(batch, stage, has_signal=batch.advantages.any(axis=1))
+    assert len(plan.updates[0]) == 2 and plan.skipped_share == 0.5  # 1, 4, 6 and one of those without
+    whole, _, total = GRADIENT(params, batch)
+    progress = add_up(make_update(CONFIG, stage, IDS, optax.identity(), 1.0), params, batch, plan)
+    assert float(progress.total) == float(total) == float(progress.trained)
+    assert_gradients_close(progress.gradient, whole, 1e-5)
+
+
+def test_what_stands_behind_the_mask_changes_nothing(params):
+    batch = train_batch()
+    other = batch._replace(
+        tokens=np.where(batch.mask, batch.tokens, 1), logprobs=np.where(batch.mask, batch.logprobs, -9)
+    )
+    before, sums, _ = GRADIENT(params, batch)
+    after, other_sums, _ = GRADIENT(params, other)
+    np.testing.assert_allclose(other_sums, sums, rtol=1e-6)
+    assert_gradients_close(after, before, 1e-6)
+
+
+def test_gradient_equals_finite_differences(params):
+    """Along a random direction, in the loss whose ratio is frozen at its value: sum of advantage x log-probability."""
+    batch = train_batch()
+    gradient, _, total = GRADIENT(params, batch)
+    rng = np.random.default_rng(5)
+    direction = jax.tree.map(lambda leaf: rng.normal(size=leaf.shape).astype(np.float32) * np.abs(leaf).mean(), params)
+
+    def objective(scale: float) -> float:
+        moved = jax.tree.map(lambda leaf, way: leaf + np.float32(scale) * way, params, direction)
+        value = 0.0
+        for advantage in np.unique(batch.advantages):
+            chosen = batch.mask & (batch.advantages == advantage)[..., None]
+            _, sums = plain_loss(moved, batch._replace(mask=chosen), np.float32(1))
+            value += float(advantage) * float(sums.loss)
+        return value / float(total)
+
+    step = 2e-3
+    slope = (objective(step) - objective(-step)) / (2 * step)
+    wanted = sum(float(np.vdot(g, d)) for g, d in zip(*map(jax.tree.leaves, (gradient, direction)), strict=True))
+    assert slope == pytest.approx(wanted, rel=2e-2)
+
+
+def run_update(mesh: Mesh, params: dict, batch: TrainBatch, stage: StageConfig):
+    """One update with everything laid out on a mesh: new parameters and metrics on the host."""
+    optimizer = make_optimizer(stage.optimizer, stage.steps, params)
+    params = jax.device_put(params, sharding.state_shardings(params, mesh))
+    opt_state = jax.jit(optimizer.init)(params)
+    state = TrainState(params, opt_state, *sharding.same_to_mesh((np.int32(0), np.zeros(2, np.uint32)), mesh))
+    update, rows = make_update(CONFIG, stage, IDS, optimizer, 1.0), sharding.rows_to_mesh(batch, mesh)
+    with jax.set_mesh(mesh):
+        progress = add_up(update, params, rows, plan_of(batch, stage, mesh.shape["replica"] * mesh.shape["fsdp"]))
+        state, metrics = compiled(update.finish)(state, progress, np.int32(1))
+    return jax.tree.map(np.asarray, state.params), {name: float(value) for name, value in metrics.items()}
+
+
+plain_loss = compiled(functools.partial(make_loss(CONFIG, IDS, kind="sft", temperature=1.0), width=WIDTH))
+STAGE = StageConfig("grpo", "grpo", 10, PROMPTS, OptimizerConfig(1e-3), group_size=GROUP)
+ONE = MeshConfig(fsdp=1)
+
+
+def one_device() -> Mesh:
+    return Mesh(np.array(jax.devices()[:1]).reshape(1, 1, 1), sharding.AXES)
+
+
+# SGD-like: Adam's first step is the gradient's sign, which would turn rounding into whole steps.
+CALM = dataclasses.replace(STAGE, optimizer=OptimizerConfig(1e-3, eps=1.0), row_widths=(16,))
+
+
+@pytest.fixture(scope="module")
+def on_one_device(params):
+    return run_update(one_device(), params, train_batch(), CALM)
+
+
+@pytest.mark.parametrize("shape", [(1, 8, 1), (2, 4, 1), (1, 4, 2), (2, 2, 2)])
+def test_eight_devices_equal_one(params, on_one_device, shape):
+    """A row per device at a time: other micro-batches, and other groups in narrow rows, than on one device."""
+    wanted, metrics = on_one_device
+    stage = dataclasses.replace(CALM, micro_batches=PROMPTS // (shape[0] * shape[1]))
+    found, other = run_update(sharding.make_mesh(MeshConfig(*shape)), params, train_batch(), stage)
+    for name, value in metrics.items():
+        assert other[name] == pytest.approx(value, rel=1e-4, abs=1e-6), name
+    assert_gradients_close(found, wanted, 1e-5)
+
+
+def test_frozen_parameters_stay_and_the_others_move(params):
+    stage = dataclasses.replace(STAGE, optimizer=OptimizerConfig(1e-3, frozen=("^vision/",)))
+    after, _ = run_update(one_device(), params, train_batch(), stage)
+    for before, now in zip(*map(jax.tree.leaves, (params["vision"], after["vision"])), strict=True):
+        assert np.array_equal(before, now)
+    assert not np.array_equal(params["text"]["embed"]["embedding"], after["text"]["embed"]["embedding"])
+
+
+def test_a_gradient_that_is_not_finite_changes_nothing_and_is_reported(params):
+    batch = train_batch()
+    batch.advantages[0, 0] = np.inf
+    after, metrics = run_update(one_device(), params, batch, STAGE)
+    assert metrics["train/is_finite"] == 0
+    for before, now in zip(*map(jax.tree.leaves, (params, after)), strict=True):
+        assert np.array_equal(before, now)
+
+
+def test_sft_is_the_mean_negative_log_likelihood_of_the_gold_tokens(params):
+    batch = train_batch()
+    batch = batch._replace(advantages=np.ones_like(batch.advantages))
+    stage = dataclasses.replace(STAGE, kind="sft", group_size=1)
+    _, metrics = run_update(one_device(), params, batch, stage)
+    _, sums = plain_loss(params, batch, np.float32(1))
+    assert metrics["train/loss"] == pytest.approx(float(sums.loss) / batch.mask.sum(), rel=1e-5)
+    assert metrics["train/tokens"] == batch.mask.sum()
+    assert "mismatch/prob_diff_mean" not in metrics
+
+
+def test_updates_raise_the_probability_of_what_was_rewarded(params):
+    batch = train_batch()
+    batch = batch._replace(
+        advantages=np.where(np.arange(GROUP) == 0, 1.0, -0.1).astype(np.float32) * np.ones((PROMPTS, 1), np.float32)
+    )
+    optimizer = optax.sgd(0.05)
+    _, before = plain_loss(params, batch._replace(mask=batch.mask & (np.arange(GROUP) == 0)[:, None]), np.float32(1))
+    gradient, _, _ = GRADIENT(params, batch)
+    updates, _ = optimizer.update(gradient, optimizer.init(params), params)
+    moved = jax.tree.map(np.asarray, optax.apply_updates(params, updates))
+    _, after = plain_loss(moved, batch._replace(mask=batch.mask & (np.arange(GROUP) == 0)[:, None]), np.float32(1))
+    assert float(after.loss) < float(before.loss)
+
+
+def test_a_frozen_tower_is_not_asked_again(params):
+    """What it made of the pictures for the rollout takes the place of the update's own: the pixels are not read."""
+    batch, loss = train_batch(), make_loss(CONFIG, IDS, kind="grpo", temperature=1.0)
+    gradient = compiled(functools.partial(make_gradient(loss, ("^vision/",)), width=WIDTH))
+    wanted, sums = gradient(params, batch, np.float32(9))
+    seen = batch.prompts._replace(features=compiled(make_encode(CONFIG))(params, batch.prompts))
+    seen = seen._replace(pixels=255 - seen.pixels)
+    found, other = gradient(params, batch._replace(prompts=seen), np.float32(9))
+    assert_gradients_close(found, wanted, 1e-6)
+    np.testing.assert_allclose(other, sums, rtol=1e-6)
+
+
+# --- every loss, with a table of log-probabilities by token in the place of the model --------------------------------
+
+LOSSES = {
+    "token_mean": LossConfig(clip_high=0.28, dual_clip=3.0),
+    "completion_mean": LossConfig(aggregation="completion_mean"),
+    "constant": LossConfig(aggregation="constant"),
+    "gspo": LossConfig(objective="gspo", aggregation="completion_mean", clip_low=3e-4, clip_high=4e-4),
+    "cispo": LossConfig(objective="cispo"),
+}
+TABLE = {"table": {"kernel": np.linspace(-3, -1, 120).astype(np.float32).reshape(60, 2)}}
+
+
+@pytest.fixture
+def table_model(monkeypatch):
+    """The log-probability of a token is the mean of its row; its entropy is made up."""
+
+    def look_up(model, ids, prompts, tokens, mask, temperature, *, width, remat):
+        rows = model["table"]["kernel"][tokens]
+        return rows.mean(-1), jax.lax.stop_gradient(rows[..., 0])
+
+    monkeypatch.setattr(update, "bind", lambda config, params: params)
+    monkeypatch.setattr(update, "completion_logprobs", look_up)
+
+
+@pytest.mark.usefixtures("table_model")
+@pytest.mark.parametrize(("silent", "skipped"), [((), 0), ((1, 2, 3, 4, 6), 0.75)], ids=["all", "with signal"])
+@pytest.mark.parametrize("terms", LOSSES.values(), ids=LOSSES)
+def test_micro_batches_equal_the_whole_batch_for_every_loss(terms, silent, skipped, monkeypatch):
+    loss = make_loss(CONFIG, IDS, kind="grpo", temperature=1.0, terms=terms, on_policy=False)
+    batch = without_signal(train_batch(), *silent)
+    whole, sums, total = jax.jit(whole_gradient(loss, terms))(TABLE, batch)
+    # Parts of a step's one update, not on policy because the step has others.
+    stage = dataclasses.replace(STAGE, loss=terms, micro_batches=8 if silent else 4)
+    monkeypatch.setattr(update, "make_loss", lambda *args, **kwargs: loss)
+    plan = plan_of(batch, stage, has_signal=batch.advantages.any(axis=1) if silent else ALL)
+    progress = add_up(make_update(CONFIG, stage, IDS, optax.identity(), 1.0), TABLE, batch, plan)
+    assert_gradients_close(progress.gradient, whole, 1e-5)
+    assert plan.skipped_share == skipped
+    assert total == progress.total == grpo.normaliser(jnp.array(batch.mask), jnp.array(batch.advantages), terms)
+    assert 0 < sums.clipped < sums.tokens and float(jnp.abs(whole["table"]["kernel"]).max()) > 0
+    if not silent:
+        np.testing.assert_allclose(progress.sums, sums, rtol=1e-5)
+
+
+def table_update(stage: StageConfig, batch: TrainBatch, mesh: Mesh | None = None):
+    """A step of the table: new state and metrics."""
+    optimizer = make_optimizer(stage.optimizer, stage.steps, TABLE, stage.updates_per_rollout)
+    state = TrainState(TABLE, optimizer.init(TABLE), np.int32(0), np.zeros(2, np.uint32))
+    update, found = make_update(CONFIG, stage, IDS, optimizer, 1.0), []
+    plan = plan_of(batch, stage, 1 if mesh is None else mesh.size)
+    if mesh is not None:
+        state, batch = sharding.same_to_mesh(state, mesh), sharding.rows_to_mesh(batch, mesh)
+    with jax.set_mesh(mesh) if mesh is not None else contextlib.nullcontext():
+        for part in range(stage.updates_per_rollout):
+            progress = add_up(update, state.params, batch, plan, part)
+            state, metrics = jax.jit(update.finish)(state, progress, np.int32(part == stage.updates_per_rollout - 1))
+            found.append({name: float(value) for name, value in metrics.items()})
+    return state, of_step(found)
+
+
+@pytest.mark.usefixtures("table_model")
+@pytest.mark.parametrize("name", ["token_mean", "gspo"])
+def test_updates_of_one_step_are_updates_of_the_parts_one_after_the_other(name):
+    """Ratios are those to the sampler on every part: 1 on the first, where the parameters are the sampler's."""
+    terms, optimizer_config = LOSSES[name], OptimizerConfig(1.0, schedule="cosine", max_grad_norm=1e3)
+    stage = dataclasses.replace(STAGE, loss=terms, updates_per_rollout=2, micro_batches=2, optimizer=optimizer_config)
+    batch = train_batch()
+    batch = batch._replace(logprobs=np.where(batch.mask, TABLE["table"]["kernel"].mean(-1)[batch.tokens], 0))
+    state, metrics = table_update(stage, batch)
+    loss = make_loss(CONFIG, IDS, kind="grpo", temperature=1.0, terms=terms, on_policy=False)
+    optimizer = make_optimizer(optimizer_config, 2 * stage.steps, TABLE)
+    params, opt_state, tokens = TABLE, optimizer.init(TABLE), 0
+    for part in range(2):
+        rows = jax.tree.map(lambda leaf, part=part: leaf[part::2], batch)
+        gradient, sums, _ = jax.jit(whole_gradient(loss, terms))(params, rows)
+        assert (sums.clipped > 0) == (part == 1)
+        assert (sums.mismatch > 1e-3) == (part == 1)
+        changes, opt_state = optimizer.update(gradient, opt_state, params)
+        params = optax.apply_updates(params, changes)
+        trained = int(rows.mask[rows.advantages.any(axis=1)].sum())
+        tokens += trained
+    assert_gradients_close(state.params, params, 1e-6)
+    assert int(state.step) == 1 and metrics["train/tokens"] == tokens and metrics["train/is_finite"] == 1
+    assert metrics["mismatch/prob_diff_max"] < 1e-6  # of the first part: how well sampler and trainer agree
+    assert metrics["train/clipped_share"] == pytest.approx(float(sums.clipped) / trained / 2, rel=1e-5)
+
+
+@pytest.mark.usefixtures("table_model")
+def test_updates_of_one_step_are_the_same_on_four_devices():
+    stage = dataclasses.replace(STAGE, updates_per_rollout=2, optimizer=OptimizerConfig(0.05, eps=1.0))
+    mesh = Mesh(np.array(jax.devices()[:4]).reshape(1, 4, 1), sharding.AXES)
+    (wanted, metrics), (found, other) = (table_update(stage, train_batch(), where) for where in (None, mesh))
+    assert_gradients_close(jax.tree.map(np.asarray, found.params), wanted.params, 1e-6)
+    for name, value in metrics.items():
+        assert float(other[name]) == pytest.approx(float(value), rel=1e-5), name
+
+
+@pytest.mark.usefixtures("table_model")
+def test_one_bad_update_of_a_step_is_reported_and_leaves_the_others():
+    batch = train_batch()
+    batch.advantages[1, 0] = np.inf  # in the second part
+    stage = dataclasses.replace(STAGE, updates_per_rollout=2)
+    state, metrics = table_update(stage, batch)
+    assert metrics["train/is_finite"] == 0
+    changed = np.abs(np.asarray(state.params["table"]["kernel"]) - TABLE["table"]["kernel"]).max()
+    assert 0 < changed < np.inf
+
+
+@pytest.mark.usefixtures("table_model")
+def test_only_ratios_that_can_leave_their_bounds_are_counted():
+    def names(terms):
+        stage = dataclasses.replace(STAGE, loss=terms)
+        return set(table_update(stage, train_batch())[1])
+
+    found = {kind: names(terms) for kind, terms in LOSSES.items()}
+    assert found["cispo"] - found["token_mean"] == {"train/clipped_share"}
+    assert found["gspo"] == found["constant"] == found["token_mean"]
