@@ -3,7 +3,7 @@ r"""Strict verification of a model's completion: `<answer>\boxed{…}</answer>`,
 Reasoning before the tags is free text. What stands in the box goes to the typed parser of `engines.answer`. The block
 must lie in the last `TAIL_CHARS` characters, so only a completion whose end is right is read as a whole, and that in
 linear time; no string raises, and nothing is evaluated. What is refused, and why, is kept as a corpus in
-`tests/cheats.py`.
+`tests/engines/cheats.py`.
 """
 
 import itertools

@@ -1,8 +1,8 @@
 """Write a run's newest checkpoint as a Hugging Face folder, which transformers and every server of its models opens.
 
-`python -m perc_jax.export --checkpoint WORKDIR --out DIR [--dtype bfloat16|float32] [--like HF_FOLDER]
-[--adapter-only]`. What is in the folder, and from where, is said in `hf_folder.py`. Exit codes: 0 done, 2 bad input,
-130 Ctrl-C; without a 0 there is no folder.
+`python -m perc_jax.export --model WORKDIR --out DIR [--dtype bfloat16|float32] [--like HF_FOLDER] [--adapter-only]`.
+What is in the folder, and from where, is said in `weights/hf_folder.py`. Exit codes: 0 done, 2 bad input, 130 Ctrl-C;
+without a 0 there is no folder.
 """
 
 import argparse
@@ -16,7 +16,13 @@ from perc_jax.processes import interrupts
 def main(argv: Sequence[str] | None = None) -> None:
     """Parse the command line and export."""
     parser = argparse.ArgumentParser(prog="python -m perc_jax.export", description=__doc__.splitlines()[0])
-    parser.add_argument("--checkpoint", required=True, metavar="WORKDIR", help="workdir of a run, local or gs://")
+    parser.add_argument(
+        "--model",
+        "--checkpoint",  # as it was once called
+        required=True,
+        metavar="WORKDIR",
+        help="workdir of a run, local or gs://, whose newest checkpoint is written",
+    )
     parser.add_argument("--out", required=True, metavar="DIR", help="new or empty folder, local or gs://")
     parser.add_argument("--dtype", default="bfloat16", choices=("bfloat16", "float32"), help="of the written weights")
     parser.add_argument(
@@ -36,7 +42,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         from perc_jax.weights import hf_folder
 
         chosen = {name: getattr(arguments, name) for name in ("dtype", "like", "adapter_only")}
-        for line in hf_folder.export(arguments.checkpoint, arguments.out, **chosen):
+        for line in hf_folder.export(arguments.model, arguments.out, **chosen):
             print(line)
     except (ValueError, OSError) as error:
         cli.fail(str(error))

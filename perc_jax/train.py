@@ -3,7 +3,7 @@
 `python -m perc_jax.train [--config configs/x.py] [--model M] [--workdir DIR] [--field.sub value …]`; without `--config`
 the debug recipe on the CPU. The workdir gets config.json, metrics.jsonl, checkpoints/, samples/, eval/, run.json and
 report.html. Started again on the same workdir, the run goes on from its newest checkpoint. The loop itself is in
-`loop.py`.
+`run/loop.py`.
 
 Exit codes: 0 done, 1 the run could not go on, 2 bad command line, 75 nothing moved any more, 130 Ctrl-C. In all cases
 what was written stays, and the same command resumes.

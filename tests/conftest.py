@@ -1,8 +1,11 @@
 """How every test runs: eight fake CPU devices, signatures' shapes checked, no network, the same examples each time."""
 
+import atexit
 import os
+import shutil
 import socket
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -19,6 +22,16 @@ os.environ["XLA_FLAGS"] = " ".join(
     [os.environ.get("XLA_FLAGS", ""), "--xla_force_host_platform_device_count=8"]
 ).strip()
 os.environ["HF_HUB_OFFLINE"] = "1"
+
+# One folder of compiled programs for all processes of this run of the suite, those that tests start included; the
+# first process makes it and removes it.
+CACHE = "PERC_JAX_TESTS_CACHE"
+if CACHE not in os.environ:
+    os.environ[CACHE] = tempfile.mkdtemp(prefix="perc_jax_tests_")
+    atexit.register(shutil.rmtree, os.environ[CACHE], ignore_errors=True)
+os.environ["JAX_COMPILATION_CACHE_DIR"] = os.environ[CACHE]
+os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0.2"
+os.environ["JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES"] = "-1"
 
 install_import_hook("perc_jax", "beartype.beartype")
 

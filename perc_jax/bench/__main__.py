@@ -6,7 +6,7 @@
 
 `--size` takes `configs/bench_tiny.py` or `configs/bench_100m.py`, `--config` any other config; any field of it can be
 given as in `perc_jax.train`. The last GRPO stage is measured. Prompts fill their bucket, completions are decoded to
-their end on both sides, so that all work the same tokens (bench_case.py).
+their end on both sides, so that all work the same tokens (cases.py).
 
 Ours and the peer take turns, one warm-up each, then `--repeats` times; every figure is a median. A peer runs in a
 process of its own with as many threads. What each does is said in peer_transformers.py and peer_trl.py. Verification

@@ -1,8 +1,8 @@
 """Our side of the bench: the run's own programs, called as the loop calls them, with a clock around them.
 
-A step is what `loop.py` does but for data, verification and checkpoints: pictures looked at (once per step where the
-vision tower is left alone), parameters published for decoding, G completions per prompt sampled and brought to the
-host, advantages (here of random rewards), the update, its end awaited.
+A step is what `run/loop.py` does but for data, verification and checkpoints: pictures looked at (once per step where
+the vision tower is left alone), parameters published for decoding, G completions per prompt sampled and brought to
+the host, advantages (here of random rewards), the update, its end awaited.
 """
 
 from typing import Any, NamedTuple

@@ -1,4 +1,4 @@
-"""A measurement on the screen, at most 120 columns wide: what `bench_run.run` returns, as tables."""
+"""A measurement on the screen, at most 120 columns wide: what `measure.run` returns, as tables."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any

@@ -21,7 +21,7 @@ class DataConfig:
 
 @dataclass(frozen=True)
 class CurriculumConfig:
-    """How often each cell of a mixture (a question type at a level) is drawn; see `curriculum.py`."""
+    """How often each cell of a mixture (a question type at a level) is drawn; see `data/curriculum.py`."""
 
     kind: Literal["none", "stratified"] = "none"  # none: as the mixture says; stratified: by measured difficulty
     band: tuple[float, float] = (0.2, 0.8)  # pass rates of the cells that are drawn most

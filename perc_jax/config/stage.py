@@ -34,7 +34,7 @@ class RewardConfig:
 
 @dataclass(frozen=True)
 class LossConfig:
-    """What a GRPO stage minimises; formulas and sources stand in `grpo.py`. The default is GRPO with DAPO's token mean.
+    """What a GRPO stage minimises; formulas and sources stand in `update/grpo.py`. Default: GRPO, DAPO's token mean.
 
     Dr. GRPO: `advantage="centred", aggregation="constant"`. DAPO: `clip_high=0.28, overlong_tokens=...`. GSPO:
     `objective="gspo", aggregation="completion_mean", clip_low=3e-4, clip_high=4e-4`. CISPO: `objective="cispo"`; with

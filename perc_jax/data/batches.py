@@ -27,6 +27,8 @@ from perc_jax.data.engines import Draw, SampleInfo
 from perc_jax.processes import workers
 from perc_jax.prompt.prompt import pack
 
+FEW_SAMPLES = 256  # of a suite: they are drawn in the seconds that a worker takes to start
+
 
 @dataclass(frozen=True)
 class Batch:
@@ -85,10 +87,10 @@ class Stream:
     behind. One further batch is always being fetched while the caller uses the last one.
     """
 
-    def __init__(self, batches: _Batches):
+    def __init__(self, batches: _Batches, workers: int):
         self.batches = batches  # random access to what is streamed
         self._count = len(batches)
-        self._iterator = iter(_dataset(batches))
+        self._iterator = iter(_dataset(batches, workers))
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="stream")
         self._ahead = [self._thread.submit(next, self._iterator)] if self._count else []
 
@@ -162,7 +164,7 @@ def stream(
     )
     rows = _host_rows(f"stages[{stage.name}].prompts_per_step", count, process_index, process_count)
     batches = max(0, stage.steps * stage.max_rounds * count - position) // count
-    return Stream(_Batches(draw, position, position + batches * count, count, rows))
+    return Stream(_Batches(draw, position, position + batches * count, count, rows), config.data.workers)
 
 
 def suite(
@@ -170,7 +172,7 @@ def suite(
 ) -> Stream:
     """Stream samples `start` to `count` of a test set, the same for every run seed, in batches of `evaluation.batch`.
 
-    test_a asks what the stages together train (engines by weight, their levels and types), test_b the same on
+    A few samples are drawn in this process, before a worker would have started. test_a asks what the stages together train (engines by weight, their levels and types), test_b the same on
     photographs, test_c asks `evaluation.hard_levels`, test_d held-out types and looks. Levels at which an engine asks
     nothing legible are left out. Raises `ValueError` if nothing is left, or if the hosts do not divide the batch.
     """
@@ -198,9 +200,8 @@ def suite(
         has_gold=False,
         batch=(batch := config.evaluation.batch),
     )
-    return Stream(
-        _Batches(draw, start, count, batch, _host_rows("evaluation.batch", batch, process_index, process_count))
-    )
+    rows = _host_rows("evaluation.batch", batch, process_index, process_count)
+    return Stream(_Batches(draw, start, count, batch, rows), config.data.workers if count - start > FEW_SAMPLES else 0)
 
 
 def grading(
@@ -216,7 +217,7 @@ def grading(
     the same, in batches of `evaluation.batch`. Raises `ValueError` if the hosts do not divide the batch."""
     batch = config.evaluation.batch
     rows = _host_rows("evaluation.batch", batch, process_index, process_count)
-    return Stream(_Batches(_grading(config, cells), start, count, batch, rows))
+    return Stream(_Batches(_grading(config, cells), start, count, batch, rows), config.data.workers)
 
 
 def why_unfit(config: Config, cell: Cell) -> str:
@@ -261,14 +262,13 @@ def _host_rows(field: str, count: int, process_index: int, process_count: int) -
     return range(process_index * share, (process_index + 1) * share)
 
 
-def _dataset(batches: _Batches) -> grain.IterDataset:
-    """Let Grain draw the batches, in worker processes if the config asks for them."""
+def _dataset(batches: _Batches, count: int) -> grain.IterDataset:
+    """Let Grain draw the batches, in so many worker processes; 0: in this one."""
     dataset = grain.MapDataset.source(batches).to_iter_dataset(grain.ReadOptions(num_threads=0, prefetch_buffer_size=0))
-    data = batches.draw.config.data
-    if data.workers == 0:
+    if count == 0:
         return dataset
     workers.prepare_spawn()
     if not flags.FLAGS.is_parsed():  # Grain hands absl's flags to its workers, and our programs do not use absl
         flags.FLAGS.mark_as_parsed()
-    options = grain.MultiprocessingOptions(num_workers=data.workers, per_worker_buffer_size=data.prefetch)
+    options = grain.MultiprocessingOptions(num_workers=count, per_worker_buffer_size=batches.draw.config.data.prefetch)
     return dataset.mp_prefetch(options)

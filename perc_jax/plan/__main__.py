@@ -59,7 +59,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def make(config: Config, topology: Topology, say: Callable[[str], None], *, exact: bool) -> dict[str, Any]:
-    """The plan, made in this process, which must not have used jax before. See `planning.make`.
+    """The plan, made in this process, which must not have used jax before. See `forecast.make`.
 
     Raises `ValueError` if libtpu is needed and not installed.
     """

@@ -1,4 +1,4 @@
-"""A plan on the screen, at most 120 columns wide: what `planning.make` returns, as tables and a verdict."""
+"""A plan on the screen, at most 120 columns wide: what `forecast.make` returns, as tables and a verdict."""
 
 from collections.abc import Iterable
 from typing import Any

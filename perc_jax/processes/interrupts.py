@@ -9,10 +9,13 @@ import os
 import signal
 import sys
 import threading
-from multiprocessing import resource_tracker
+from multiprocessing import process, resource_tracker
 from pathlib import Path
 
 INTERRUPTED = 130  # exit code: 128 + SIGINT, as shells have it
+START = process.BaseProcess.start
+STARTING = threading.Lock()  # held while a worker process starts
+STARTS_S = 2.0  # it takes milliseconds; a stuck one must not keep a program from ending
 SHOW_CURSOR = "\x1b[?25h\n"  # a progress bar may have hidden it
 
 
@@ -30,10 +33,17 @@ def leave_with(message: str) -> None:
     resource_tracker.ensure_running()
     heard, told = os.pipe()
     os.set_blocking(told, False)
+    process.BaseProcess.start = _start_whole
     signal.signal(signal.SIGINT, lambda *_: None)  # in place of KeyboardInterrupt
     signal.set_wakeup_fd(told, warn_on_full_buffer=False)
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     threading.Thread(target=_wait, args=(heard, message), name="interrupts", daemon=True).start()
+
+
+def _start_whole(self: process.BaseProcess) -> None:
+    """Start a worker process under the lock: one that its parent leaves half-way would end in a traceback."""
+    with STARTING:
+        START(self)
 
 
 def _wait(heard: int, message: str) -> None:
@@ -41,6 +51,7 @@ def _wait(heard: int, message: str) -> None:
     while os.read(heard, 1) != bytes([signal.SIGINT]):
         pass
     text = f"{SHOW_CURSOR if sys.stderr.isatty() else ''}error: {message}\n"
+    STARTING.acquire(timeout=STARTS_S)
     os.write(sys.stderr.fileno(), text.encode())
     _end_children()
     os._exit(INTERRUPTED)

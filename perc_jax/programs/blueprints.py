@@ -1,7 +1,7 @@
 """Every device program of a run before it is compiled: what it computes, on which arrays, laid out how.
 
 A blueprint needs a config, token ids and a mesh; no data, no parameters, and no devices that run: the mesh may be that
-of a machine that is not here. `programs.py` compiles them for a run, `planning.py` to say what they will cost.
+of a machine that is not here. `compiled.py` compiles them for a run, `plan/` to say what they will cost.
 """
 
 import dataclasses

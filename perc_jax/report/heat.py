@@ -14,7 +14,7 @@ def heat_map_section(evaluations: Sequence[Any], engine_order: Sequence[str]) ->
     """Type by level, before and after, one map per suite: the first evaluation and the last.
 
     Args:
-        evaluations: `report_page.Evaluation`s in order, whose suites have `by.cell` (`engine.type/level`).
+        evaluations: `page.Evaluation`s in order, whose suites have `by.cell` (`engine.type/level`).
         engine_order: engines in the order of the rows; others follow.
     """
     if len(evaluations) < 2:

@@ -1,4 +1,4 @@
-"""The page of the report: its sections, from a run's data to HTML. `report.py` reads the files."""
+"""The page of the report: its sections, from a run's data to HTML. `runs.py` reads the files."""
 
 import json
 import math

@@ -16,7 +16,7 @@ def accuracy_section(evaluations: Sequence[Any], engine_order: Sequence[str]) ->
     """Greedy accuracy of all evaluations: one row per suite, and heat tables by engine, level and type.
 
     Args:
-        evaluations: `report_page.Evaluation`s in order.
+        evaluations: `page.Evaluation`s in order.
         engine_order: engines in the order of the rows; others follow.
     """
     if not evaluations:
@@ -115,7 +115,7 @@ def _heat(cell: Mapping[str, Any] | None, edge: str) -> str:
 
 
 def samples_section(sheets: Sequence[Any]) -> str:
-    """Sample sheets (`report_page.Sheet`s), the newest unfolded."""
+    """Sample sheets (`page.Sheet`s), the newest unfolded."""
     if not sheets:
         return '<h2>Samples</h2><p class="empty">None kept yet.</p>'
     intro = "The picture as the model saw it, every answer it gave, what the verifier read in it, and what it earned."

@@ -48,7 +48,7 @@ def findings(
 
     Args:
         records: lines of metrics.jsonl.
-        evaluations: `report_page.Evaluation`s in order.
+        evaluations: `page.Evaluation`s in order.
         kinds: each stage's kind.
         limits: thresholds.
     """

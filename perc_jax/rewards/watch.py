@@ -1,6 +1,6 @@
 """Signs of reward hacking in what a model writes, measured at every step of a rollout.
 
-Texts and gold answers in, numbers out. What they mean over time is judged by `report_watch.py`.
+Texts and gold answers in, numbers out. What they mean over time is judged by `report/watch.py`.
 """
 
 from collections import Counter

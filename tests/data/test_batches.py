@@ -196,7 +196,7 @@ import multiprocessing, signal, sys, time
 sys.path.insert(0, {root!r})
 if __name__ == "__main__":
     import tests.data.test_batches as t
-    stream = t.batches.stream(t.config(2), t.STAGE)
+    stream = t.stream(t.config(2), t.STAGE)
     next(stream)
     while len(multiprocessing.active_children()) < 2:
         time.sleep(0.05)

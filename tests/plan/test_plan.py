@@ -45,8 +45,8 @@ def test_every_program_of_the_run_is_in_it(made):
 
 def test_memory_is_split_without_remainder(made):
     for program in made["programs"]:
-        memory = program["memory"]
-        assert memory["total"] == sum(memory[role] for role in memory.Split._fields)
+        split = program["memory"]
+        assert split["total"] == sum(split[role] for role in memory.Split._fields)
     update, decode = entry(made, "grpo: update")["memory"], entry(made, "grpo: decode")["memory"]
     assert update["parameters"] and update["optimizer"] and update["gradients"] and update["cache"] == 0
     assert decode["parameters"] == update["parameters"] and decode["optimizer"] == update["optimizer"]  # both stay
@@ -76,8 +76,8 @@ def test_what_does_not_fit_is_told_and_what_would_is_proposed(made, monkeypatch)
     split = {program["name"]: program["memory"] for program in made["programs"]}
 
     def sizes(blueprint):
-        memory = split[blueprint.name]
-        temporary = 8 * (memory["gradients"] + memory["activations"])
+        found = split[blueprint.name]
+        temporary = 8 * (found["gradients"] + found["activations"])
         return memory.Sizes(memory.arrays(blueprint).total, 0, 0, temporary)
 
     monkeypatch.setattr(forecast.Blueprint, "compile", lambda self: SimpleNamespace(of=self, as_text=lambda: ""))

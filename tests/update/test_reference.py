@@ -23,7 +23,7 @@ from perc_jax.config import (
 )
 from perc_jax.mesh import sharding
 from perc_jax.model.lora import split
-from perc_jax.programs.compiled import Programs
+from perc_jax.programs import compiled as programs
 from perc_jax.records.checkpoint import Checkpoints
 from perc_jax.update import grpo, packing
 from perc_jax.update.optimizer import path_name
@@ -134,10 +134,10 @@ def config_of(adapters: LoraConfig) -> Config:
 @pytest.fixture(params=RUNS.values(), ids=RUNS)
 def run(request, monkeypatch):
     """Programs of a stage without its rollout, and the state that it begins with."""
-    monkeypatch.setattr(compiled, "Generation", lambda *_: None)
+    monkeypatch.setattr(programs, "Generation", lambda *_: None)
     adapters, devices = request.param
     config, mesh = config_of(adapters), sharding.make_mesh(MeshConfig(), jax.devices()[:devices])
-    all_programs = Programs(config, IDS, mesh, greedy=False)
+    all_programs = programs.Programs(config, IDS, mesh, greedy=False)
     stage = all_programs.stage(STAGE)
     step, key = sharding.same_to_mesh((np.int32(0), np.array([0, 0], np.uint32)), all_programs.mesh)
     return config, all_programs, stage, stage.begin(TrainState(all_programs.init_params(), (), step, key))

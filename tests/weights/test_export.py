@@ -194,7 +194,7 @@ def test_a_folder_is_whole_or_absent(tmp_path, monkeypatch, stale):
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patched:
-        patched.setattr(hf_folder.weights, "save_params", full)
+        patched.setattr(hf_folder.safetensors, "save_params", full)
         with pytest.raises(OSError, match="No space left"):
             hf_folder.export(str(tmp_path / "run"), str(tmp_path / "out"))
     assert sorted(path.name for path in tmp_path.iterdir()) == before
