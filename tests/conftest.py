@@ -18,8 +18,9 @@ if "jax" in sys.modules:
     raise RuntimeError("tests/conftest.py must be imported before jax: the devices are counted at its import")
 
 os.environ["JAX_PLATFORMS"] = "cpu"
+
 os.environ["XLA_FLAGS"] = " ".join(
-    [os.environ.get("XLA_FLAGS", ""), "--xla_force_host_platform_device_count=8"]
+    [os.environ.get("XLA_FLAGS", ""), whole_runs.QUICK, "--xla_force_host_platform_device_count=8"]
 ).strip()
 os.environ["HF_HUB_OFFLINE"] = "1"
 
@@ -39,6 +40,15 @@ settings.register_profile("perc_jax", deadline=None, max_examples=30, derandomiz
 settings.load_profile("perc_jax")
 
 LOOPBACK = ("localhost", "127.", "::1")
+
+
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """One process per file; all files that need the reference run in one, which begins with them: they last longest."""
+    whole = {item.path for item in items if "reference_run" in item.fixturenames}
+    items.sort(key=lambda item: item.path not in whole)
+    for item in items:
+        item.add_marker(pytest.mark.xdist_group("whole runs" if item.path in whole else str(item.path)))
 
 
 @pytest.fixture(autouse=True)

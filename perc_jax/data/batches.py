@@ -172,9 +172,10 @@ def suite(
 ) -> Stream:
     """Stream samples `start` to `count` of a test set, the same for every run seed, in batches of `evaluation.batch`.
 
-    A few samples are drawn in this process, before a worker would have started. test_a asks what the stages together train (engines by weight, their levels and types), test_b the same on
+    test_a asks what the stages together train (engines by weight, their levels and types), test_b the same on
     photographs, test_c asks `evaluation.hard_levels`, test_d held-out types and looks. Levels at which an engine asks
-    nothing legible are left out. Raises `ValueError` if nothing is left, or if the hosts do not divide the batch.
+    nothing legible are left out. A few samples are drawn in this process: a worker would not have started by then.
+    Raises `ValueError` if nothing is left, or if the hosts do not divide the batch.
     """
     weights: dict[str, float] = defaultdict(float)
     for stage in config.stages:

@@ -1,5 +1,6 @@
 """`python -m perc_jax.report --workdir DIR`: one self-contained `report.html` from what a run has written so far.
 
+`--picture F.png` also writes what the engines draw beside the run's accuracy, for a slide or a page.
 `python -m perc_jax.report RUN1 RUN2 … --out page.html` sets several runs side by side, the first one being that which
 the others are compared with.
 """
@@ -17,6 +18,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("runs", nargs="*", help="folders of two or more runs to compare")
     parser.add_argument("--workdir", default="", help="folder of the run, local or gs://")
     parser.add_argument("--out", default="", help="file of the comparison")
+    parser.add_argument("--picture", default="", metavar="PNG", help="file for pictures and accuracy; with --workdir")
     arguments = parser.parse_args(argv)
     try:
         if bool(arguments.workdir) == bool(arguments.runs):
@@ -25,7 +27,11 @@ def main(argv: Sequence[str] | None = None) -> None:
             if arguments.out:
                 raise ValueError(f"--out must be left out with --workdir, got {arguments.out!r}")
             print(runs.write_report(arguments.workdir))
+            if arguments.picture:
+                print(runs.write_picture(arguments.workdir, arguments.picture))
             return
+        if arguments.picture:
+            raise ValueError(f"--picture must be left out without --workdir, got {arguments.picture!r}")
         if len(arguments.runs) < 2 or not arguments.out:
             raise ValueError(f"two or more runs and --out must be given, got {arguments.runs} and {arguments.out!r}")
         print(runs.write_comparison(arguments.runs, arguments.out))

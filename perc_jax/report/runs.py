@@ -9,6 +9,7 @@ import base64
 import json
 import re
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from etils import epath
@@ -48,6 +49,14 @@ def write_comparison(workdirs: Sequence[str], out: str) -> str:
     """Write a page about several runs and return its path; raises as `write_report`."""
     runs = [read_run(_folder(workdir)) for workdir in workdirs]
     write_whole(epath.Path(out).expanduser(), comparison(runs))
+    return out
+
+
+def write_picture(workdir: str, out: str) -> str:
+    """Write a picture of a run and return its path; raises as `write_report`, and `OSError`."""
+    from perc_jax.report import picture  # matplotlib, which pages do without
+
+    picture.draw(read_run(_folder(workdir)), Path(out).expanduser())
     return out
 
 
