@@ -1,22 +1,20 @@
 """The update: group row = separate sequences, micro-batches = whole batch, 8 devices = 1, no signal = no gradient."""
 
-import contextlib
 import dataclasses
 import functools
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
 from jax.sharding import Mesh
 
 from perc_jax.batch import TokenIds, TrainBatch
-from perc_jax.config import LossConfig, MeshConfig, OptimizerConfig, StageConfig
+from perc_jax.config import MeshConfig, OptimizerConfig, StageConfig
 from perc_jax.mesh import sharding
-from perc_jax.update import grpo, packing, update
+from perc_jax.update import grpo, packing
 from perc_jax.update.optimizer import make_optimizer
-from perc_jax.update.update import GRPO, TrainState, make_encode, make_gradient, make_loss, make_update, of_step
+from perc_jax.update.update import GRPO, TrainState, make_encode, make_gradient, make_loss, make_update
 from tests.model.cases import Case, build, compiled, random_params, relative, small_config
 
 CONFIG = small_config()
@@ -280,122 +278,3 @@ def test_a_frozen_tower_is_not_asked_again(params):
     found, other = gradient(params, batch._replace(prompts=seen), np.float32(9))
     assert_gradients_close(found, wanted, 1e-6)
     np.testing.assert_allclose(other, sums, rtol=1e-6)
-
-
-# --- every loss, with a table of log-probabilities by token in the place of the model --------------------------------
-
-LOSSES = {
-    "token_mean": LossConfig(clip_high=0.28, dual_clip=3.0),
-    "completion_mean": LossConfig(aggregation="completion_mean"),
-    "constant": LossConfig(aggregation="constant"),
-    "gspo": LossConfig(objective="gspo", aggregation="completion_mean", clip_low=3e-4, clip_high=4e-4),
-    "cispo": LossConfig(objective="cispo"),
-}
-TABLE = {"table": {"kernel": np.linspace(-3, -1, 120).astype(np.float32).reshape(60, 2)}}
-
-
-@pytest.fixture
-def table_model(monkeypatch):
-    """The log-probability of a token is the mean of its row; its entropy is made up."""
-
-    def look_up(model, ids, prompts, tokens, mask, temperature, *, width, remat):
-        rows = model["table"]["kernel"][tokens]
-        return rows.mean(-1), jax.lax.stop_gradient(rows[..., 0])
-
-    monkeypatch.setattr(update, "bind", lambda config, params: params)
-    monkeypatch.setattr(update, "completion_logprobs", look_up)
-
-
-@pytest.mark.usefixtures("table_model")
-@pytest.mark.parametrize(("silent", "skipped"), [((), 0), ((1, 2, 3, 4, 6), 0.75)], ids=["all", "with signal"])
-@pytest.mark.parametrize("terms", LOSSES.values(), ids=LOSSES)
-def test_micro_batches_equal_the_whole_batch_for_every_loss(terms, silent, skipped, monkeypatch):
-    loss = make_loss(CONFIG, IDS, kind="grpo", temperature=1.0, terms=terms, on_policy=False)
-    batch = without_signal(train_batch(), *silent)
-    whole, sums, total = jax.jit(whole_gradient(loss, terms))(TABLE, batch)
-    # Parts of a step's one update, not on policy because the step has others.
-    stage = dataclasses.replace(STAGE, loss=terms, micro_batches=8 if silent else 4)
-    monkeypatch.setattr(update, "make_loss", lambda *args, **kwargs: loss)
-    plan = plan_of(batch, stage, has_signal=batch.advantages.any(axis=1) if silent else ALL)
-    progress = add_up(make_update(CONFIG, stage, IDS, optax.identity(), 1.0), TABLE, batch, plan)
-    assert_gradients_close(progress.gradient, whole, 1e-5)
-    assert plan.skipped_share == skipped
-    assert total == progress.total == grpo.normaliser(jnp.array(batch.mask), jnp.array(batch.advantages), terms)
-    assert 0 < sums.clipped < sums.tokens and float(jnp.abs(whole["table"]["kernel"]).max()) > 0
-    if not silent:
-        np.testing.assert_allclose(progress.sums, sums, rtol=1e-5)
-
-
-def table_update(stage: StageConfig, batch: TrainBatch, mesh: Mesh | None = None):
-    """A step of the table: new state and metrics."""
-    optimizer = make_optimizer(stage.optimizer, stage.steps, TABLE, stage.updates_per_rollout)
-    state = TrainState(TABLE, optimizer.init(TABLE), np.int32(0), np.zeros(2, np.uint32))
-    update, found = make_update(CONFIG, stage, IDS, optimizer, 1.0), []
-    plan = plan_of(batch, stage, 1 if mesh is None else mesh.size)
-    if mesh is not None:
-        state, batch = sharding.same_to_mesh(state, mesh), sharding.rows_to_mesh(batch, mesh)
-    with jax.set_mesh(mesh) if mesh is not None else contextlib.nullcontext():
-        for part in range(stage.updates_per_rollout):
-            progress = add_up(update, state.params, batch, plan, part)
-            state, metrics = jax.jit(update.finish)(state, progress, np.int32(part == stage.updates_per_rollout - 1))
-            found.append({name: float(value) for name, value in metrics.items()})
-    return state, of_step(found)
-
-
-@pytest.mark.usefixtures("table_model")
-@pytest.mark.parametrize("name", ["token_mean", "gspo"])
-def test_updates_of_one_step_are_updates_of_the_parts_one_after_the_other(name):
-    """Ratios are those to the sampler on every part: 1 on the first, where the parameters are the sampler's."""
-    terms, optimizer_config = LOSSES[name], OptimizerConfig(1.0, schedule="cosine", max_grad_norm=1e3)
-    stage = dataclasses.replace(STAGE, loss=terms, updates_per_rollout=2, micro_batches=2, optimizer=optimizer_config)
-    batch = train_batch()
-    batch = batch._replace(logprobs=np.where(batch.mask, TABLE["table"]["kernel"].mean(-1)[batch.tokens], 0))
-    state, metrics = table_update(stage, batch)
-    loss = make_loss(CONFIG, IDS, kind="grpo", temperature=1.0, terms=terms, on_policy=False)
-    optimizer = make_optimizer(optimizer_config, 2 * stage.steps, TABLE)
-    params, opt_state, tokens = TABLE, optimizer.init(TABLE), 0
-    for part in range(2):
-        rows = jax.tree.map(lambda leaf, part=part: leaf[part::2], batch)
-        gradient, sums, _ = jax.jit(whole_gradient(loss, terms))(params, rows)
-        assert (sums.clipped > 0) == (part == 1)
-        assert (sums.mismatch > 1e-3) == (part == 1)
-        changes, opt_state = optimizer.update(gradient, opt_state, params)
-        params = optax.apply_updates(params, changes)
-        trained = int(rows.mask[rows.advantages.any(axis=1)].sum())
-        tokens += trained
-    assert_gradients_close(state.params, params, 1e-6)
-    assert int(state.step) == 1 and metrics["train/tokens"] == tokens and metrics["train/is_finite"] == 1
-    assert metrics["mismatch/prob_diff_max"] < 1e-6  # of the first part: how well sampler and trainer agree
-    assert metrics["train/clipped_share"] == pytest.approx(float(sums.clipped) / trained / 2, rel=1e-5)
-
-
-@pytest.mark.usefixtures("table_model")
-def test_updates_of_one_step_are_the_same_on_four_devices():
-    stage = dataclasses.replace(STAGE, updates_per_rollout=2, optimizer=OptimizerConfig(0.05, eps=1.0))
-    mesh = Mesh(np.array(jax.devices()[:4]).reshape(1, 4, 1), sharding.AXES)
-    (wanted, metrics), (found, other) = (table_update(stage, train_batch(), where) for where in (None, mesh))
-    assert_gradients_close(jax.tree.map(np.asarray, found.params), wanted.params, 1e-6)
-    for name, value in metrics.items():
-        assert float(other[name]) == pytest.approx(float(value), rel=1e-5), name
-
-
-@pytest.mark.usefixtures("table_model")
-def test_one_bad_update_of_a_step_is_reported_and_leaves_the_others():
-    batch = train_batch()
-    batch.advantages[1, 0] = np.inf  # in the second part
-    stage = dataclasses.replace(STAGE, updates_per_rollout=2)
-    state, metrics = table_update(stage, batch)
-    assert metrics["train/is_finite"] == 0
-    changed = np.abs(np.asarray(state.params["table"]["kernel"]) - TABLE["table"]["kernel"]).max()
-    assert 0 < changed < np.inf
-
-
-@pytest.mark.usefixtures("table_model")
-def test_only_ratios_that_can_leave_their_bounds_are_counted():
-    def names(terms):
-        stage = dataclasses.replace(STAGE, loss=terms)
-        return set(table_update(stage, train_batch())[1])
-
-    found = {kind: names(terms) for kind, terms in LOSSES.items()}
-    assert found["cispo"] - found["token_mean"] == {"train/clipped_share"}
-    assert found["gspo"] == found["constant"] == found["token_mean"]
