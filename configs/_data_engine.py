@@ -2,7 +2,17 @@
 
 GRPO, strictly on-policy (one update per rollout), KL 0, temperature 1.0, eight completions per prompt; an answer counts
 only as `<answer>\\boxed{...}</answer>`. Pictures are 448 px wide (1,024 patches, 256 tokens), some are photographed.
-Numbers that were never published (steps, rate, prompts per step) are this project's.
+Sampling is stratified by difficulty as measured on the model itself: the first phase draws the mixture as it is, each
+further one by the pass rates of the rollouts before it. To begin with a measurement instead, grade first and name its
+file as `--stages.0.mixture.curriculum.grade`. Numbers that were never published (steps, rate, prompts per step, the
+band of pass rates and what goes to the cells outside it) are this project's.
+
+    python -m perc_jax.grade --model MODEL --config configs/data_engine_3b.py --levels 0,1,2,3,4,5,6 --out grade.jsonl
+
+test_a to test_d are asked before and after by the run; DynaMath, the public benchmark that the work reports first, by
+
+    python -m perc_jax.evaluate --model MODEL --suites dynamath --out before     # and of the workdir afterwards
+    python -m perc_jax.compare before after
 
 `data_engine_3b.py` … `data_engine_72b.py` are this recipe with the sizes of one model and a mesh for one machine.
 """
@@ -10,6 +20,7 @@ Numbers that were never published (steps, rate, prompts per step) are this proje
 from perc_jax.config import (
     CheckpointConfig,
     Config,
+    CurriculumConfig,
     DataConfig,
     EvaluationConfig,
     MeshConfig,
@@ -68,7 +79,9 @@ def recipe(
         group_size=8,
         micro_batches=micro_batches,
         row_widths=(512, 768, 1024, 1536, 2048, 3072, 4096, 6144),  # of 8 x 1024: answers are short at first
-        mixture=MixtureConfig(levels=(0, 1, 2, 3, 4, 5, 6), photo_share=0.25),
+        mixture=MixtureConfig(
+            levels=(0, 1, 2, 3, 4, 5, 6), photo_share=0.25, curriculum=CurriculumConfig(kind="stratified")
+        ),
         # The tower is left as it is: gradients and moments exist for the language model only.
         optimizer=OptimizerConfig(learning_rate=1e-6, b2=0.95, weight_decay=0.01, frozen=("^vision/",)),
     )
