@@ -6,7 +6,9 @@ import shutil
 import socket
 import sys
 import tempfile
+import warnings
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 from hypothesis import settings
@@ -44,11 +46,16 @@ LOOPBACK = ("localhost", "127.", "::1")
 
 @pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """One process per file; all files that need the reference run in one, which begins with them: they last longest."""
+    """One process per file; all files that need the reference run in one, which begins with them: they last longest.
+
+    Whatever asks for torch is `parity`.
+    """
     whole = {item.path for item in items if "reference_run" in item.fixturenames}
     items.sort(key=lambda item: item.path not in whole)
     for item in items:
         item.add_marker(pytest.mark.xdist_group("whole runs" if item.path in whole else str(item.path)))
+        if "torch" in item.fixturenames:
+            item.add_marker(pytest.mark.parity)
 
 
 @pytest.fixture(autouse=True)
@@ -62,6 +69,17 @@ def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
         connect(self, address)
 
     monkeypatch.setattr(socket.socket, "connect", guarded)
+
+
+@pytest.fixture(scope="session")
+def torch() -> ModuleType:
+    """The oracle of the parity tests, and with it transformers' own model; without it they are skipped."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        found = pytest.importorskip("torch", reason="the reference model needs torch")
+        pytest.importorskip("transformers", minversion="5.5.4", reason="older ones scale image positions")
+        pytest.importorskip("transformers.models.qwen2_5_vl.modeling_qwen2_5_vl")  # it warns when it is imported
+    return found
 
 
 @pytest.fixture(scope="session")

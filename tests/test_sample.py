@@ -30,9 +30,8 @@ def pictures(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def model(tmp_path_factory):
+def model(tmp_path_factory, torch):
     """A folder that transformers wrote, and its model: random, so that its answers vary."""
-    torch = pytest.importorskip("torch")
     transformers = pytest.importorskip("transformers")
     untied = replace(SMALL, text=replace(SMALL.text, tie_word_embeddings=False))  # tied, it repeats its last token
     folder = write_small_files(tmp_path_factory.mktemp("model"), untied)

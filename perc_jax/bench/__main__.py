@@ -73,8 +73,8 @@ def _measure(arguments: argparse.Namespace, config: Config) -> dict[str, Any]:
 
     cases = [shaped(config, **(shapes | {field: value} if field else shapes)) for value in values]
     if arguments.against:
+        peers.check_comparable(cases[0])  # first: what is asked for wrongly needs no package
         peers.check_installed(arguments.against)
-        peers.check_comparable(cases[0])
     from perc_jax.bench import measure, table
 
     settings = measure.Settings(

@@ -55,8 +55,7 @@ def test_a_missing_package_is_named(name, missing, monkeypatch):
         peers.check_installed(name)
 
 
-def test_what_is_frozen_here_is_frozen_there():
-    pytest.importorskip("torch", reason="the peer's names are those of its modules")
+def test_what_is_frozen_here_is_frozen_there(torch):
     import transformers
 
     config = cases.shaped(bench_tiny.get_config())

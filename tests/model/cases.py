@@ -270,7 +270,7 @@ def relative(found, wanted) -> float:
     return difference / largest if largest else 0.0 if difference == 0 else math.inf
 
 
-QUICK = {"xla_backend_optimization_level": "0", "xla_cpu_use_fusion_emitters": False}  # of XLA, both about three times
+QUICK = {"xla_backend_optimization_level": "0"}
 
 
 def compiled(function):

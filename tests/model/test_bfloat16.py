@@ -24,6 +24,7 @@ with warnings.catch_warnings():
     pytest.importorskip("transformers", minversion="5.5.4", reason="older ones scale image positions")
     from tests.model.torch_reference import chosen_tokens, make_model, run_sequences
 
+pytestmark = pytest.mark.parity
 NAMES, SEEDS = ("grouped", "every", "published", "sixteen"), (1, 2, 3)
 SAMPLING = 1.05  # what the average over so few cases may be off by
 # As programs run, and with no digit kept beyond those the program asks for (XLA keeps more where it fuses operations).

@@ -26,8 +26,7 @@ def test_the_stored_answers_hold_every_kind_and_are_small():
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_the_stored_answers_are_what_the_reference_says_today(name):
-    pytest.importorskip("torch", reason="the reference model needs torch")
+def test_the_stored_answers_are_what_the_reference_says_today(name, torch):
     from tests.model.torch_reference import reference
 
     stored, versions, _ = golden(name)

@@ -4,20 +4,11 @@ Every state after every block, merged tokens and logits agree within 1e-4, every
 within 1e-3 (largest difference over largest value), and 64 greedy tokens are identical to those of `generate`.
 """
 
-import warnings
-
 import numpy as np
 import pytest
 
 from tests.model.cases import CASES
 from tests.model.parity import Answers, errors, ours
-
-with warnings.catch_warnings():
-    warnings.simplefilter("ignore")
-    pytest.importorskip("torch", reason="the reference model needs torch")
-    pytest.importorskip("transformers", minversion="5.5.4", reason="older ones scale image positions")
-    from tests.model.torch_reference import reference
-
 
 SLOW = {"units", "alone", "sixteen"}  # of thirteen, to keep the default suite short
 
@@ -27,7 +18,9 @@ def maybe_slow(name: str) -> object:
 
 
 @pytest.fixture(scope="module", params=map(maybe_slow, CASES))
-def answers(request) -> tuple[Answers, Answers, dict[str, float]]:
+def answers(request, torch) -> tuple[Answers, Answers, dict[str, float]]:
+    from tests.model.torch_reference import reference
+
     found, wanted = ours(request.param), reference(request.param)
     return found, wanted, errors(found, wanted)
 

@@ -183,8 +183,7 @@ def test_a_picture_too_large_for_any_machine_is_refused(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("vision", [PUBLISHED, SMALL_WINDOWS], ids=["published", "small"])
-def test_window_order_and_rows_equal_the_published_ones(vision):
-    torch = pytest.importorskip("torch")
+def test_window_order_and_rows_equal_the_published_ones(vision, torch):
     library = pytest.importorskip("transformers.vision_utils")
     for rows, columns in itertools.product((1, 2, 3, 4, 5, 8, 9, 12), repeat=2):
         grid = torch.tensor([[1, 2 * rows, 2 * columns]])

@@ -44,8 +44,7 @@ def test_worked_example():
 
 
 @pytest.fixture(scope="module")
-def rope_index():
-    torch = pytest.importorskip("torch")
+def rope_index(torch):
     modeling = pytest.importorskip("transformers.models.qwen2_5_vl.modeling_qwen2_5_vl")
     kind = modeling.Qwen2_5_VLModel
     config = SimpleNamespace(vision_config=SimpleNamespace(spatial_merge_size=2, tokens_per_second=2))

@@ -5,7 +5,6 @@ import dataclasses
 import itertools
 import json
 import shutil
-import warnings
 from pathlib import Path
 
 import jax
@@ -63,11 +62,8 @@ def tied(tmp_path_factory) -> tuple[Config, dict, Path]:
 
 
 @pytest.fixture
-def transformers():
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        pytest.importorskip("torch", reason="the reference model needs torch")
-        return pytest.importorskip("transformers")
+def transformers(torch):
+    return pytest.importorskip("transformers")
 
 
 def test_what_was_exported_loads_as_it_was(exported):

@@ -67,10 +67,9 @@ def exported(tmp_path_factory) -> Exported:
 
 
 @pytest.fixture
-def torch_peft():
+def torch_peft(torch):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        pytest.importorskip("torch", reason="PEFT needs torch")
         return pytest.importorskip("peft", reason="PEFT itself is not installed")
 
 
