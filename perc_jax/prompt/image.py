@@ -79,17 +79,26 @@ def open_picture(path: str | Path, data: bytes | None = None) -> UInt8[np.ndarra
 def stored_size(path: str | Path, data: bytes) -> tuple[int, int]:
     """Height and width of a picture as it is stored, not turned, once its bytes were found whole.
 
-    A PNG's are found so by its checksums, a JPEG's by decoding it at an eighth of its size; others are decoded.
-    Raises what `open_picture` raises.
+    A PNG's are whole if its checksums hold; else, as of every other form, decoding it decides, at an eighth of its size
+    where the form can (JPEG). Raises what `open_picture` raises.
     """
     with _opened(path, data) as file:
         size = file.height, file.width
-        if file.format == "PNG":
-            file.verify()
-        else:
-            file.draft("RGB", (1, 1))
-            eight_bits.upright(file)
-        return size
+        if file.format == "PNG" and _checksums_hold(file):
+            return size
+    with _opened(path, data) as file:
+        file.draft("RGB", (1, 1))
+        eight_bits.upright(file)
+    return size
+
+
+def _checksums_hold(file: Image.Image) -> bool:
+    """Whether every piece of a PNG is there and as it was written. (Of some damage it can still be read.)"""
+    try:
+        file.verify()
+    except (OSError, *_UNSOUND):
+        return False
+    return True
 
 
 @contextlib.contextmanager

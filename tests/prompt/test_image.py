@@ -179,6 +179,21 @@ def test_a_picture_cut_short_is_refused_by_name(tmp_path, mode, form, further):
                 read(tmp_path / "cut", whole[:size])
 
 
+@pytest.mark.parametrize("form", ["PNG", "JPEG", "GIF", "TIFF", "WEBP", "BMP"])
+@pytest.mark.parametrize("missing", [1, 4, 11, 12, 13, 17])
+def test_what_is_cut_off_the_end_counts_only_where_the_picture_cannot_be_read_without(form, missing):
+    content = io.BytesIO()
+    noise("RGB", 60, 50, 0).save(content, form)
+    data = content.getvalue()[:-missing]
+    try:
+        wanted = images.open_picture("cut", data).shape[:2]
+    except ValueError as error:
+        with pytest.raises(ValueError, match=re.escape(str(error))):
+            images.stored_size("cut", data)
+    else:
+        assert images.stored_size("cut", data) == wanted
+
+
 @given(st.binary(max_size=8), st.integers(0, 400), st.sampled_from(["PNG", "JPEG", "GIF", "TIFF", "WEBP", "BMP"]))
 def test_a_damaged_picture_is_read_or_refused_by_name(damage, place, form):
     content = io.BytesIO()
