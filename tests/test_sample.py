@@ -197,6 +197,9 @@ def test_a_run_answers_as_it_did_itself(capsys, reference_run):
         (("--question", "What does <|video_pad|> show?"), "must not contain <|video_pad|>: videos are not supported"),
         (("--image", "{tmp}/clip.mp4"), "clip.mp4 must be a picture; videos are not supported"),
         (("--image", "{tmp}/absent.png"), "absent.png"),
+        (("--image", "{tmp}/cut.png"), "{tmp}/cut.png must be a sound picture: "),
+        (("--model", "{tmp}/wordless"), "model folder {tmp}/wordless must hold a tokenizer.json, or vocab.json and"),
+        (("--model", "{tmp}/adapter"), "{tmp}/adapter must hold a whole model, got the PEFT adapter of"),
         (("--model", "{tmp}/nowhere"), "must hold a checkpoint, found none"),
         (("--model", "{tmp}/other"), "model_type must be 'qwen2_5_vl', got 'llama'"),
         ((), "model folder {tmp}/model must hold model.safetensors"),
@@ -207,6 +210,11 @@ def test_what_cannot_be_asked_is_refused_in_a_line(tmp_path, capsys, arguments, 
     write_small_files(tmp_path / "model")
     edit(write_small_files(tmp_path / "other") / "config.json", model_type="llama")
     (tmp_path / "clip.mp4").write_bytes(b"\x00\x00\x00\x20ftypisom" + bytes(64))
+    Image.effect_noise((90, 90), 60).save(tmp_path / "cut.png")
+    (tmp_path / "cut.png").write_bytes((tmp_path / "cut.png").read_bytes()[:2000])
+    (write_small_files(tmp_path / "wordless") / "tokenizer.json").unlink()
+    (tmp_path / "adapter").mkdir()
+    (tmp_path / "adapter" / "adapter_config.json").write_text('{"base_model_name_or_path": "owner/base"}')
     given = {"--model": "{tmp}/model", "--question": "Why?"} | dict(zip(arguments[::2], arguments[1::2], strict=True))
     with pytest.raises(SystemExit) as end:
         sample.main([word.replace("{tmp}", str(tmp_path)) for pair in given.items() for word in pair])

@@ -10,6 +10,7 @@ and `model.language_model.…`. Both are read, the published ones are written.
 """
 
 import itertools
+from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import NamedTuple
 
@@ -115,6 +116,24 @@ def match(
         if found != shape:
             problems.append(f"{sources[name]} must have shape {shape}, got {found}")
     return sources, problems
+
+
+def renamed(config: ModelConfig, names: Collection[str]) -> dict[str, str]:
+    """The right name of each tensor whose own has a prefix too many (`module.`, `language_model.`) or lacks `model.`.
+
+    A tensor that is there under its right name too is left out.
+    """
+    wanted = {name for leaf in table(config) for name in leaf.names()} | {HEAD}
+    there = {_published(name) for name in names}
+    possible: dict[str, list[str]] = {}
+    for name in names:
+        parts = name.split(".")
+        others = [".".join(parts[cut:]) for cut in range(1, len(parts))] + [f"model.{name}"]
+        if _published(name) not in wanted:
+            possible[name] = [one for one in others if _published(one) in wanted and _published(one) not in there]
+    # Of a tower's name `base_model.model.visual.…` two endings are right: the prefix is what stands before most names.
+    counts = Counter(name.removesuffix(one) for name, ends in possible.items() for one in ends)
+    return {name: max(ends, key=lambda one: counts[name.removesuffix(one)]) for name, ends in possible.items() if ends}
 
 
 def from_hf(config: ModelConfig, tensors: Mapping[str, np.ndarray]) -> Params:

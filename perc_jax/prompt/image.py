@@ -9,21 +9,40 @@ fills slots 0..63; window 1 is columns 8..11, fills slots 64..95, and slots 96..
 patches) are in reading order inside a window; the unit at row 0, column 4 of the 4 x 6 units is merged token 16.
 """
 
+import contextlib
 import functools
 import io
 import math
+import struct
 import warnings
+import zlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Int, UInt8
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 
 from perc_jax.config import VisionConfig
+from perc_jax.prompt import eight_bits
 
 MIN_PIXELS, MAX_PIXELS = 3136, 12_845_056  # published with Qwen2.5-VL-Instruct
 MAX_ASPECT = 200
+# What Pillow's parsers raise of damaged files, besides its own kinds of OSError.
+_UNSOUND = (
+    Image.DecompressionBombError,
+    SyntaxError,
+    ValueError,
+    TypeError,
+    AttributeError,
+    LookupError,
+    ArithmeticError,
+    EOFError,
+    RuntimeError,
+    struct.error,
+    zlib.error,
+)
 
 
 class PixelPatches(NamedTuple):
@@ -41,26 +60,64 @@ def open_picture(path: str | Path, data: bytes | None = None) -> UInt8[np.ndarra
 
     Where its bytes are given as `data`, `path` is only what a complaint calls it.
 
-    This is what Hugging Face's processor makes of the upright picture. (Given a path, its `load_image` drops the
-    transparency instead, and shows the colours that a drawing program left below it; the model was not trained so.)
-    Of an animation the first frame is taken. Raises `ValueError` for a file that is no picture, `OSError` for one that
-    cannot be read.
+    This is what Hugging Face's processor makes of the upright picture, but for grey of more than eight bits, of which
+    the processor cuts off all that is brighter than 255: here 16 bits become their high byte, as they do in colour
+    (32768 is 128). (Given a path, its `load_image` drops the transparency instead, and shows the colours that a drawing
+    program left below it; the model was not trained so.) Of an animation the first frame is taken.
+
+    Raises `ValueError` for a file that is no sound picture or says with 32 bits what 0 to 255 cannot, `OSError` for one
+    that cannot be read; both name the file.
     """
+    with _opened(path, data) as file:
+        upright = eight_bits.upright(file)
+        if "A" in upright.getbands() or upright.info.get("transparency") is not None:
+            pasted = upright.convert("RGBA")
+            upright = Image.alpha_composite(Image.new("RGBA", pasted.size, "white"), pasted)
+        return np.array(upright.convert("RGB"))
+
+
+def stored_size(path: str | Path, data: bytes) -> tuple[int, int]:
+    """Height and width of a picture as it is stored, not turned, once its bytes were found whole.
+
+    A PNG's are whole if its checksums hold; else, as of every other form, decoding it decides, at an eighth of its size
+    where the form can (JPEG). Raises what `open_picture` raises.
+    """
+    with _opened(path, data) as file:
+        size = file.height, file.width
+        if file.format == "PNG" and _checksums_hold(file):
+            return size
+    with _opened(path, data) as file:
+        file.draft("RGB", (1, 1))
+        eight_bits.upright(file)
+    return size
+
+
+def _checksums_hold(file: Image.Image) -> bool:
+    """Whether every piece of a PNG is there and as it was written. (Of some damage it can still be read.)"""
+    try:
+        file.verify()
+    except (OSError, *_UNSOUND):
+        return False
+    return True
+
+
+@contextlib.contextmanager
+def _opened(path: str | Path, data: bytes | None) -> Iterator[Image.Image]:
+    """An open picture file; what Pillow raises in the block is told as what is wrong with that file."""
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter(
-                "ignore", Image.DecompressionBombWarning
-            )  # above 89 million pixels; an error at twice
+            # above 89 million pixels, where an error comes at twice as many; and odd metadata, which nobody reads here
+            warnings.simplefilter("ignore")
             with Image.open(path if data is None else io.BytesIO(data)) as file:
-                upright = ImageOps.exif_transpose(file)
+                yield file
     except UnidentifiedImageError as error:
         raise ValueError(f"image file {path} must be a picture; videos are not supported") from error
-    except (Image.DecompressionBombError, SyntaxError, ValueError) as error:  # Pillow's parsers raise all of these
+    except OSError as error:
+        if error.errno is not None:  # the system's, of the file; Pillow's own have no number
+            raise OSError(error.errno, error.strerror, str(path)) from error
         raise ValueError(f"image file {path} must be a sound picture: {error}") from error
-    if "A" in upright.getbands() or upright.info.get("transparency") is not None:
-        pasted = upright.convert("RGBA")
-        upright = Image.alpha_composite(Image.new("RGBA", pasted.size, "white"), pasted)
-    return np.array(upright.convert("RGB"))
+    except _UNSOUND as error:
+        raise ValueError(f"image file {path} must be a sound picture: {error}") from error
 
 
 def smart_resize(

@@ -4,7 +4,8 @@ In: a folder, or a hub id that `folder_of` downloads. Out: our `ModelConfig`, `P
 generations of files are read: flat and nested config.json, `rope_scaling` and `rope_parameters`, pixel bounds by name
 and as `size`. What a file asks for and this project does not do is a `ValueError` that names file, field, rule and
 value; so is a required field that is absent, because the classes' defaults are not those of the published models
-(`rms_norm_eps` is 1e-6 in every published file and 1e-5 in the class). The weights are another module's business.
+(`rms_norm_eps` is 1e-6 in every published file and 1e-5 in the class). Of `vision_config` alone, files may leave out
+what is the class's: transformers 4.49 writes them so. The weights are another module's business.
 """
 
 import json
@@ -21,6 +22,19 @@ MODEL_TYPE = "qwen2_5_vl"
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 _SMALL_FILES = ("*.json", "*.jinja", "*.txt")
 _BICUBIC = 3  # PIL's number of the filter
+# What transformers' class of the vision tower says, 4.49 to 5.x alike.
+_VISION_CLASS: dict[str, Any] = {
+    "depth": 32,
+    "hidden_size": 3584,
+    "intermediate_size": 3420,
+    "num_heads": 16,
+    "patch_size": 14,
+    "spatial_merge_size": 2,
+    "temporal_patch_size": 2,
+    "window_size": 112,
+    "out_hidden_size": 3584,
+    "fullatt_block_indexes": [7, 15, 23, 31],
+}
 # config.json's name for the id of each chat mark that the model looks for
 _MARK_FIELDS = {
     "image_token_id": "<|image_pad|>",
@@ -40,11 +54,13 @@ class Processor(NamedTuple):
 def is_pretrained(name: str) -> bool:
     """Whether a name means a Hugging Face model: a folder whose config.json says so, or a hub id; nothing is loaded.
 
-    A folder that exists always goes before a hub id of the same name.
+    A folder that exists always goes before a hub id of the same name. Raises `ValueError` for an adapter's folder.
     """
     folder = Path(name).expanduser()
     if folder.is_dir():
         file = folder / "config.json"
+        if not file.is_file():
+            refuse_adapter(folder)
         return file.is_file() and "model_type" in _read(file)
     return _HUB_ID.fullmatch(name) is not None
 
@@ -53,11 +69,13 @@ def folder_of(name: str, *, weights: bool = True) -> Path:
     """A folder as given, or that of a hub id (owner/name) downloaded, with progress, into the hub's cache.
 
     Without `weights` only the small files are fetched. The hub's own offline variables are respected.
-    Raises `FileNotFoundError` for a folder without config.json and for a name that is neither or cannot be fetched.
+    Raises `FileNotFoundError` for a folder without config.json and for a name that is neither or cannot be fetched,
+    `ValueError` for an adapter's.
     """
     folder = Path(name).expanduser()
     if folder.is_dir():
         if not (folder / "config.json").is_file():
+            refuse_adapter(folder)
             raise FileNotFoundError(f"model folder {name} must hold a config.json, found none")
         return folder
     if not _HUB_ID.fullmatch(name):
@@ -75,8 +93,20 @@ def folder_of(name: str, *, weights: bool = True) -> Path:
             f"there is no such folder, and the hub says: {type(error).__name__}: {reason}"
         ) from error
     if not (found / "config.json").is_file():
+        refuse_adapter(found)
         raise FileNotFoundError(f"model {name} on the hub must hold a config.json, found none")
     return found
+
+
+def refuse_adapter(folder: Path) -> None:
+    """Raise `ValueError` where a folder without a model's config or weights holds a PEFT adapter, naming its base."""
+    file = Path(folder) / "adapter_config.json"
+    if file.is_file():
+        base = _read(file).get("base_model_name_or_path")
+        raise ValueError(
+            f"model folder {folder} must hold a whole model, got the PEFT adapter of {file.name}: "
+            f"merge it into its base{f', {base},' if base else ''} first"
+        )
 
 
 def model_config(folder: Path, *, dtype: Literal["float32", "bfloat16"] = "bfloat16") -> ModelConfig:
@@ -138,6 +168,7 @@ def _text(text: "_Section", tie: bool) -> TextConfig:
 
 def _vision(vision: "_Section", hidden_size: int) -> VisionConfig:
     """The vision tower's part of config.json; `hidden_size` is the language model's."""
+    vision = _Section(vision.file, _VISION_CLASS | vision.values, vision.path)
     vision.only("model_type", f"{MODEL_TYPE}_vision", MODEL_TYPE, None)
     vision.only("hidden_act", "silu")
     for channels in ("in_chans", "in_channels"):
@@ -192,13 +223,33 @@ def processor(folder: Path) -> Processor:
 
 
 def _processor_values(folder: Path) -> "_Section":
-    """The picture processor's settings: its own file, or a part of the whole processor's."""
+    """The picture processor's settings: a part of the whole processor's, as transformers 5 saves it, or its own file.
+
+    Where there are both, the part counts, as it does there: what is beside it is of an older model.
+    """
     file, whole = folder / "preprocessor_config.json", folder / "processor_config.json"
+    if whole.is_file():
+        values = _Section(whole, _read(whole))
+        if values.values.get("image_processor") is not None:
+            return values.section("image_processor")
     if file.is_file():
         return _Section(file, _read(file))
-    if whole.is_file():
-        return _Section(whole, _read(whole)).section("image_processor")
     raise FileNotFoundError(f"model folder {folder} must hold a {file.name}, found none")
+
+
+def old_processor_file(folder: Path) -> dict[str, Any] | None:
+    """What preprocessor_config.json must say where it is beside a processor_config.json that says otherwise.
+
+    Programs of before transformers 5 read that file only. None where the folder has not both, or they agree.
+    """
+    file = Path(folder) / "preprocessor_config.json"
+    values = _processor_values(Path(folder)) if file.is_file() else None
+    if values is None or values.file == file:
+        return None
+    old = _read(file)
+    kept = {name: value for name, value in old.items() if name != "size"}
+    wanted = kept | values.values | processor(folder)._asdict()
+    return None if wanted == old else wanted
 
 
 def end_ids(folder: Path) -> tuple[int, ...]:
@@ -230,20 +281,55 @@ def check_marks(folder: Path, marks: Mapping[str, int]) -> None:
         values.only(field, marks[mark], None)
 
 
+def check_tokenizer_files(folder: Path) -> None:
+    """Look whether a folder holds a tokenizer's files, so that what is wrong is said of the file.
+
+    Raises `FileNotFoundError` without them, `ValueError` for files that are not what their names say.
+    """
+    folder = Path(folder)
+    whole, parts, settings = folder / "tokenizer.json", ("vocab.json", "merges.txt"), folder / "tokenizer_config.json"
+    if not settings.is_file():
+        raise FileNotFoundError(f"model folder {folder} must hold a {settings.name}")
+    _read(settings)
+    if whole.is_file():
+        values = _Section(whole, _read(whole))
+        added, vocabulary = values.values.get("added_tokens"), values.section("model").values.get("vocab")
+        values.expect("added_tokens", isinstance(added, list), "must be a list", added)
+        values.expect("model.vocab", isinstance(vocabulary, dict | list), "must hold the tokens", vocabulary)
+    elif not all((folder / part).is_file() for part in parts):
+        raise FileNotFoundError(f"model folder {folder} must hold a tokenizer.json, or {' and '.join(parts)}")
+
+
 def chat_template(folder: Path) -> str | None:
     """The folder's chat template (Jinja), from the newest of the three places it may be in; None if it has none."""
-    folder = Path(folder)
-    if (folder / "chat_template.jinja").is_file():
-        return (folder / "chat_template.jinja").read_text(encoding="utf-8")
-    for name in ("chat_template.json", "tokenizer_config.json"):
-        if (folder / name).is_file():
-            found = _read(folder / name).get("chat_template")
-            if isinstance(found, list):  # several templates by name
-                found = {entry.get("name"): entry.get("template") for entry in found}.get("default")
-            if found is not None:
-                _Section(folder / name, {}).expect("chat_template", isinstance(found, str), "must be text", found)
-                return found
-    return None
+    file = chat_template_file(folder)
+    return None if file is None else _template(file)
+
+
+def chat_template_file(folder: Path) -> Path | None:
+    """The file that `chat_template` is from."""
+    files = [Path(folder) / name for name in ("chat_template.jinja", "chat_template.json", "tokenizer_config.json")]
+    return next((file for file in files if file.is_file() and _template(file) is not None), None)
+
+
+def _template(file: Path) -> str | None:
+    """The chat template of a file, or of a JSON file's field."""
+    if file.suffix == ".jinja":
+        return _text_of(file)
+    found = _read(file).get("chat_template")
+    if isinstance(found, list):  # several templates by name
+        named = [entry for entry in found if isinstance(entry, dict) and entry.get("name") == "default"]
+        found = named[-1].get("template") if named else None
+    _Section(file, {}).expect("chat_template", isinstance(found, str | None), "must be text", found)
+    return found
+
+
+def _text_of(file: Path) -> str:
+    """A text file."""
+    try:
+        return file.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{file} must be UTF-8 text: {error}") from error
 
 
 def _read(file: Path) -> dict[str, Any]:

@@ -1,21 +1,18 @@
 """Questions with pictures of any size as prompts, sorted into a closed set of buckets; nothing is ever truncated.
 
-`measure` says how long a question's prompt will be without decoding its pictures; `plan` sorts questions into batches
-of one bucket each; `rows` makes a batch's prompts. A bucket holds N patch slots, a power of two, and S = T + N / 4
-tokens, T a power of two for the text; the smallest that holds a prompt is its own, so what a question is computed with
-does not depend on what else is asked. A picture larger than the model's bounds is reduced as Qwen's processor does; a
-prompt that is too long even so is not asked, and says why.
+`measure` says how long a question's prompt will be, and finds pictures that are cut short; `plan` sorts questions into
+batches of one bucket each; `rows` makes a batch's prompts. A bucket holds N patch slots, a power of two, and
+S = T + N / 4 tokens, T a power of two for the text; the smallest that holds a prompt is its own, so what a question is
+computed with does not depend on what else is asked. A picture larger than the model's bounds is reduced as Qwen's
+processor does; a prompt that is too long even so is not asked, and says why.
 """
 
 import hashlib
-import io
 from collections import defaultdict
 from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from PIL import Image as Pictures
-from PIL import UnidentifiedImageError
 
 from perc_jax.batch import MEAN, PromptBatch
 from perc_jax.benchmarks import Image
@@ -55,14 +52,14 @@ class Question(NamedTuple):
 def measure(name: str, unit: str, text: str, pictures: Sequence[Image], reader: Reader) -> Question:
     """Find a question's bucket from its text and its pictures' sizes.
 
-    Raises `ValueError` for a picture that cannot be read, and `OSError` for one that is gone.
+    Raises `ValueError` for a picture that is not whole, and `OSError` for one that is gone; both name it.
     """
     found = hashlib.sha256(f"{tuple(reader.pixels)} {text}".encode("utf-8", "surrogatepass"))
     sizes = []
     for picture in pictures:
         data = picture.read()
         found.update(hashlib.sha256(data).digest())
-        sizes.append(_size(picture, data))
+        sizes.append(images.stored_size(_where(picture), data))  # one that is turned fills as many windows
     question = Question(name, unit, text, tuple(pictures), found.hexdigest()[:16])
     try:
         tokens, patches = _lengths(text, sizes, reader)
@@ -97,15 +94,6 @@ def _lengths(text: str, sizes: Sequence[tuple[int, int]], reader: Reader) -> tup
         tokens += rows * columns
         patches += -(-rows // window) * -(-columns // window) * vision.window_patches
     return tokens, patches
-
-
-def _size(picture: Image, data: bytes) -> tuple[int, int]:
-    """Height and width as stored; one that is turned upright fills as many windows."""
-    try:
-        with Pictures.open(io.BytesIO(data)) as file:
-            return file.height, file.width
-    except (UnidentifiedImageError, Pictures.DecompressionBombError, SyntaxError, ValueError) as error:
-        raise ValueError(f"{_where(picture)} must be a sound picture: {error}") from error
 
 
 def _where(picture: Image) -> str:

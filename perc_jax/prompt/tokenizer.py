@@ -2,7 +2,9 @@ r"""Text to token ids and back, for a tiny SentencePiece model and for a Hugging
 
 `load("debug.model")` reads a SentencePiece file of the package's assets (or a path), `load(folder)` a Hugging Face
 folder or hub id; transformers is imported only for the latter. Both know the same chat marks. Text round-trips exactly:
-`decode(encode(text)) == text` for any text without chat marks. `TextStream` gives the text of tokens as they come.
+`decode(encode(text)) == text` for any text without chat marks (in the Unicode form to which a Hugging Face tokenizer
+brings it, Qwen's to NFC). What a model can sample is seen in the text, but for the end tokens. `TextStream` gives the
+text of tokens as they come.
 
 `python -m perc_jax.prompt.tokenizer --out perc_jax/assets/debug.model` trains the shipped debug tokenizer on the
 engines' own questions and gold answers; the same engines give the same file.
@@ -52,7 +54,11 @@ class Tokenizer(Protocol):
         """Token ids of a text; chat marks in it become their single ids, nothing is added."""
 
     def decode(self, ids: Iterable[int] | Int[np.ndarray, " n"]) -> str:
-        """The text of token ids, chat marks and unknown ids dropped; bytes that are no UTF-8 become U+FFFD."""
+        """The text of token ids; bytes that are no UTF-8 become U+FFFD.
+
+        End tokens, ids that are never sampled and ids beyond the vocabulary are dropped. Every other token is seen,
+        the beginning of a turn too, and whatever a fine-tune made special, such as `<think>`.
+        """
 
     def render(self, messages: list[Message]) -> str | None:
         """The chat up to the assistant's turn, by the tokenizer's own template; None if it has none."""
@@ -70,7 +76,7 @@ class PieceTokenizer:
         if missing:
             raise ValueError(f"tokenizer {path} must hold every chat mark, got none for {', '.join(missing)}")
         self.ids = _token_ids(self._mark_ids, self.vocab_size, extra=(unknown,))
-        dropped = {unknown, *self._mark_ids.values()}
+        dropped = {*self.ids.forbidden, *self.ids.ends}
         self._bytes = [b"" if i in dropped else self._piece_bytes(i) for i in range(self.vocab_size)]
         self._meta_ids = [self._model.piece_to_id(f"<0x{byte:02X}>") for byte in META_SPACE.encode()]
         self._split = re.compile("(" + "|".join(map(re.escape, (*CHAT_MARKS, META_SPACE))) + ")")
@@ -102,13 +108,16 @@ class PieceTokenizer:
 
 
 class HuggingFaceTokenizer:
-    """A tokenizer that transformers loads from a folder, with the folder's chat template."""
+    """A tokenizer that transformers loads from a folder, with the folder's chat template.
+
+    Raises `FileNotFoundError` without a tokenizer's files, `ValueError` for files that do not fit each other and for a
+    chat template that cannot show a picture.
+    """
 
     def __init__(self, folder: Path):
-        from transformers import AutoTokenizer  # seconds to import, and the debug run needs none of it
-
-        self._folder, self._template = folder, pretrained.chat_template(folder)
-        self._tokenizer = AutoTokenizer.from_pretrained(str(folder))
+        self._template_file = pretrained.chat_template_file(folder)
+        self._template = pretrained.chat_template(folder)
+        self._tokenizer = _from_folder(folder)
         self.vocab_size = len(self._tokenizer)
         marks = {mark: self._tokenizer.convert_tokens_to_ids(mark) for mark in CHAT_MARKS}
         missing = [mark for mark, number in marks.items() if number is None or number == self._tokenizer.unk_token_id]
@@ -116,6 +125,17 @@ class HuggingFaceTokenizer:
             raise ValueError(f"tokenizer {folder} must hold every chat mark, got none for {', '.join(missing)}")
         pretrained.check_marks(folder, marks)
         self.ids = _token_ids(marks, self.vocab_size)
+        self._special = frozenset(self._tokenizer.all_special_ids)
+        self._check_template()
+
+    def _check_template(self) -> None:
+        """Raise `ValueError` unless the template shows a question's picture: now, not from a worker process."""
+        text = self.render([{"role": "user", "content": [{"type": "image"}, {"type": "text", "text": "?"}]}])
+        if text is not None and text.count(IMAGE_PAD) != 1:
+            raise ValueError(
+                f"{self._template_file}: chat template must show a picture as one {IMAGE_PAD}, "
+                f"got {text.count(IMAGE_PAD)}; one of a text model shows none"
+            )
 
     def encode(self, text: str) -> list[int]:
         """See `Tokenizer`."""
@@ -123,8 +143,12 @@ class HuggingFaceTokenizer:
 
     def decode(self, ids: Iterable[int] | Int[np.ndarray, " n"]) -> str:
         """See `Tokenizer`."""
-        known = [int(i) for i in ids if 0 <= i < self.vocab_size]
-        return self._tokenizer.decode(known, skip_special_tokens=True, clean_up_tokenization_spaces=False)
+        # An end that generation_config.json names may be a word of the vocabulary: that is text.
+        dropped = {*self.ids.forbidden, *(self._special & {*self.ids.ends})}
+        seen = [int(i) for i in ids if 0 <= i < self.vocab_size and int(i) not in dropped]
+        return self._tokenizer.decode(
+            seen, skip_special_tokens=False, clean_up_tokenization_spaces=False, spaces_between_special_tokens=False
+        )
 
     def render(self, messages: list[Message]) -> str | None:
         """See `Tokenizer`. Raises `ValueError` for a template that cannot be rendered."""
@@ -132,12 +156,29 @@ class HuggingFaceTokenizer:
             return None
         from jinja2 import TemplateError
 
+        # A template is a program: it may fail as any can, and that is no fault of ours.
+        failures = (TemplateError, TypeError, ValueError, LookupError, ArithmeticError, AttributeError, RuntimeError)
         try:
             return self._tokenizer.apply_chat_template(
                 messages, chat_template=self._template, tokenize=False, add_generation_prompt=True
             )
-        except TemplateError as error:
-            raise ValueError(f"chat template of {self._folder} must render a question: {error}") from error
+        except failures as error:
+            reason = " ".join(f"{type(error).__name__}: {error}".split())
+            raise ValueError(f"{self._template_file}: chat template must render a question, got {reason}") from error
+
+
+def _from_folder(folder: Path) -> Any:
+    """The tokenizer that transformers makes of a folder's files."""
+    pretrained.check_tokenizer_files(folder)
+    from transformers import AutoTokenizer  # seconds to import, and the debug run needs none of it
+
+    try:
+        return AutoTokenizer.from_pretrained(str(folder))
+    except (OSError, ValueError, TypeError, LookupError, AttributeError) as error:
+        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        raise ValueError(
+            f"model folder {folder} must hold a tokenizer that transformers opens, got {reason}"
+        ) from error
 
 
 class TextStream:

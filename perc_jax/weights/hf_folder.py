@@ -36,6 +36,7 @@ from perc_jax.records.files import absolute
 from perc_jax.weights import hf_files, safetensors
 
 ADAPTER = "adapter_model.safetensors"
+PROCESSOR = "preprocessor_config.json"
 COPIED = (
     "tokenizer.json",
     "tokenizer_config.json",
@@ -45,7 +46,7 @@ COPIED = (
     "special_tokens_map.json",
     "chat_template.json",
     "chat_template.jinja",
-    "preprocessor_config.json",
+    PROCESSOR,
     "video_preprocessor_config.json",
     "processor_config.json",
     "generation_config.json",
@@ -132,6 +133,9 @@ def _small_files(config: Config, dtype: str, like: str) -> tuple[dict[str, bytes
     if not files.keys() & {"tokenizer.json", "vocab.json"}:
         raise FileNotFoundError(f"model folder {folder} must hold a tokenizer.json or vocab.json, found neither")
     told = [f"{', '.join(files)} copied from {folder}"]
+    if settings := pretrained.old_processor_file(folder):
+        files[PROCESSOR] = (json.dumps(settings, indent=2) + "\n").encode()
+        told.append(f"{PROCESSOR} was made: in {folder} it is not what processor_config.json says, which counts")
     if like:
         check_same_model(folder, config.model, "--like: model")
     if difference := _difference(folder, config.model):

@@ -22,6 +22,7 @@ from safetensors import SafetensorError, safe_open
 
 from perc_jax.config import ModelConfig
 from perc_jax.model import Params, params
+from perc_jax.prompt import pretrained
 
 SINGLE, INDEX = "model.safetensors", "model.safetensors.index.json"
 DTYPES = {"float32": np.dtype(np.float32), "bfloat16": np.dtype(jnp.bfloat16)}
@@ -104,6 +105,7 @@ def check(folder: Path, config: ModelConfig) -> None:
 
     Raises `FileNotFoundError` if there are none, and one `ValueError` that lists every missing, unexpected, mis-shaped
     and doubled name, every dtype that is no float, and every file that is absent, damaged or lacks what the index says.
+    Names that are right but for a prefix are one line, and so are adapters that were not merged.
     """
     _matched(folder, config)
 
@@ -183,10 +185,30 @@ def _matched(folder: Path, config: ModelConfig) -> tuple[Tensors, dict[str, str]
     """The folder's tensors, and the spelling there of each published name."""
     tensors = Tensors(folder)
     sources, differences = params.match(config, tensors.shapes, tensors.unread)
+    if differences:
+        differences = _grouped(config, tensors, differences)
     problems = tensors.problems + (differences if tensors.shapes else [])  # no names, nothing to compare
     if problems:
         raise ValueError(f"model folder {folder} does not fit the model config:\n  " + "\n  ".join(problems))
     return tensors, sources
+
+
+def _grouped(config: ModelConfig, tensors: Tensors, differences: list[str]) -> list[str]:
+    """The differences, but one line for all names that differ in the same way."""
+    right = params.renamed(config, [*tensors.shapes, *tensors.unread])
+    groups: dict[str, list[str]] = {}
+    for name, known in right.items():
+        longer = len(name) > len(known)
+        prefix = name[: -len(known)] if longer else known[: -len(name)]
+        rule = f"must not begin with {prefix!r}" if longer else f"must begin with {prefix!r}"
+        groups.setdefault(rule, []).append(name)
+    lines = [f"names {rule}, got {len(names)} such as {names[0]}" for rule, names in groups.items()]
+    if adapters := [name for name in tensors.shapes if ".lora_" in name]:
+        return [*lines, f"adapters must be merged into the weights, got {len(adapters)} names such as {adapters[0]}"]
+    if lines:
+        shapes = {right.get(name, name): shape for name, shape in tensors.shapes.items()}
+        _, differences = params.match(config, shapes, [right.get(name, name) for name in tensors.unread])
+    return lines + differences
 
 
 def _listed(folder: Path, problems: list[str]) -> dict[str, list[str]]:
@@ -195,6 +217,7 @@ def _listed(folder: Path, problems: list[str]) -> dict[str, list[str]]:
         return {SINGLE: []}
     index = folder / INDEX
     if not index.is_file():
+        pretrained.refuse_adapter(folder)
         raise FileNotFoundError(f"model folder {folder} must hold {SINGLE} or {INDEX}, found neither")
     try:
         places = json.loads(index.read_text(encoding="utf-8"))["weight_map"]

@@ -1,6 +1,7 @@
 """Hugging Face folders: both generations of files say the same, what is not done is refused by field and value."""
 
 import copy
+import dataclasses
 import json
 import subprocess
 import sys
@@ -113,12 +114,65 @@ def test_what_transformers_writes_is_read(tmp_path, tie):
     assert found.text.rms_norm_eps == 1e-6 and found.text.mrope_section == (2, 3, 3)
 
 
+# What transformers 4.49.0 wrote of the two smaller published models: of the vision tower what differs from its class.
+SAVED_3B = {
+    "model_type": "qwen2_5_vl",
+    "hidden_act": "silu",
+    "hidden_size": 2048,
+    "intermediate_size": 11008,
+    "num_attention_heads": 16,
+    "num_hidden_layers": 36,
+    "num_key_value_heads": 2,
+    "rms_norm_eps": 1e-6,
+    "rope_scaling": {"mrope_section": [16, 24, 24], "rope_type": "default", "type": "default"},
+    "rope_theta": 1e6,
+    "tie_word_embeddings": True,
+    "use_sliding_window": False,
+    "vision_config": {
+        "hidden_size": 1280,
+        "in_chans": 3,
+        "model_type": "qwen2_5_vl",
+        "out_hidden_size": 2048,
+        "spatial_patch_size": 14,
+        "tokens_per_second": 2,
+    },
+    "vocab_size": 151936,
+}
+PUBLISHED_VISION = VisionConfig(
+    depth=32, hidden_size=1280, num_heads=16, intermediate_size=3420, fullatt_block_indexes=(7, 15, 23, 31)
+)
+
+
+def test_what_4_49_leaves_out_is_the_class_s(tmp_path):
+    found = pretrained.model_config(folder_with(tmp_path, SAVED_3B))
+    assert found.vision == PUBLISHED_VISION and found.text.hidden_size == 2048
+    seven = changed(changed(SAVED_3B, "vision_config.out_hidden_size", ...), "hidden_size", 3584)
+    seven = changed(changed(seven, "num_attention_heads", 28), "num_key_value_heads", 4)
+    assert pretrained.model_config(folder_with(tmp_path, seven)).vision == PUBLISHED_VISION
+    with pytest.raises(ValueError, match=r"vision_config.out_hidden_size must be 2048, got 3584"):
+        pretrained.model_config(folder_with(tmp_path, changed(SAVED_3B, "vision_config.out_hidden_size", ...)))
+    with pytest.raises(ValueError, match=r"vision_config.depth must be a whole number > 0, got None"):
+        pretrained.model_config(folder_with(tmp_path, changed(SAVED_3B, "vision_config.depth", None)))
+
+
+def test_what_transformers_makes_of_absent_vision_fields_is_what_we_do(tmp_path):
+    transformers = pytest.importorskip("transformers")
+    theirs = transformers.Qwen2_5_VLConfig.from_pretrained(folder_with(tmp_path, SAVED_3B)).vision_config
+    ours = dataclasses.asdict(pretrained.model_config(tmp_path).vision)
+    assert plain({name: getattr(theirs, name) for name in ours}) == plain(ours)
+    whole = transformers.models.qwen2_5_vl.configuration_qwen2_5_vl.Qwen2_5_VLVisionConfig().to_dict()
+    assert plain({name: whole[name] for name in pretrained._VISION_CLASS}) == pretrained._VISION_CLASS
+
+
+def plain(values: dict[str, Any]) -> dict[str, Any]:
+    """Values as JSON has them."""
+    return json.loads(json.dumps(values))
+
+
 def test_the_published_7b(reference_data):
     folder = reference_data / "qwen2_5_vl_7b"
     assert pretrained.model_config(folder) == ModelConfig(
-        VisionConfig(
-            depth=32, hidden_size=1280, num_heads=16, intermediate_size=3420, fullatt_block_indexes=(7, 15, 23, 31)
-        ),
+        PUBLISHED_VISION,
         TextConfig(
             hidden_size=3584,
             intermediate_size=18944,
@@ -193,6 +247,36 @@ def test_both_forms_of_pixel_bounds(tmp_path):
         pretrained.processor(folder)
 
 
+def test_the_whole_processor_s_file_counts_as_it_does_for_transformers(tmp_path):
+    folder = write_small_files(tmp_path)
+    file, whole = folder / "preprocessor_config.json", folder / "processor_config.json"
+    part = json.loads(file.read_text()) | {"size": {"shortest_edge": 784, "longest_edge": 90_000}}
+    part = {name: value for name, value in part.items() if name not in ("min_pixels", "max_pixels")}
+    assert pretrained.old_processor_file(folder) is None
+    whole.write_text(json.dumps({"processor_class": "Qwen2_5_VLProcessor", "image_processor": part}))
+    assert pretrained.processor(folder) == (784, 90_000)
+    module = pytest.importorskip("transformers.models.qwen2_vl.image_processing_pil_qwen2_vl")
+    theirs = module.Qwen2VLImageProcessorPil.from_pretrained(folder)
+    assert (theirs.size["shortest_edge"], theirs.size["longest_edge"]) == (784, 90_000)
+    file.write_text(json.dumps(pretrained.old_processor_file(folder)))
+    assert pretrained.old_processor_file(folder) is None
+    whole.write_text('{"processor_class": "Qwen2_5_VLProcessor"}')  # as 4.x wrote it: nothing of pictures
+    assert pretrained.processor(folder) == (784, 90_000)
+    whole.write_text('{"image_processor": {"patch_size": 15}}')
+    with pytest.raises(ValueError, match=r"processor_config.json: image_processor.patch_size must be 14, got 15"):
+        pretrained.processor(folder)
+
+
+def test_an_adapter_s_folder_is_told_and_names_its_base(tmp_path):
+    (tmp_path / "adapter_config.json").write_text('{"base_model_name_or_path": "owner/base"}')
+    words = r"must hold a whole model, got the PEFT adapter of .*: merge it into its base, owner/base, first"
+    for look in (pretrained.is_pretrained, pretrained.folder_of):
+        with pytest.raises(ValueError, match=words):
+            look(str(tmp_path))
+    write_small_files(tmp_path)
+    assert pretrained.is_pretrained(str(tmp_path))  # a model beside it
+
+
 def test_what_transformers_saves_of_a_processor_is_read(tmp_path):
     module = pytest.importorskip("transformers.models.qwen2_vl.image_processing_pil_qwen2_vl")
     folder = write_small_files(tmp_path)
@@ -250,6 +334,10 @@ def test_the_newest_chat_template_counts(tmp_path):
     assert pretrained.chat_template(tmp_path) == "middle"
     (tmp_path / "chat_template.jinja").write_text("new")
     assert pretrained.chat_template(tmp_path) == "new"
+    assert pretrained.chat_template_file(tmp_path) == tmp_path / "chat_template.jinja"
+    (tmp_path / "chat_template.jinja").write_bytes(b"\xff")
+    with pytest.raises(ValueError, match=r"chat_template.jinja must be UTF-8 text"):
+        pretrained.chat_template(tmp_path)
 
 
 def test_marks_that_differ_are_refused(tmp_path):

@@ -1,9 +1,12 @@
 """Tokenizers: exact round trips, published vectors, chat templates, text that comes token by token."""
 
+import json
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from engines.verify import extract
 from perc_jax.prompt import tokenizer as tokenizers
 from tests.weights.published_folders import edit, write_small_files
 
@@ -17,13 +20,27 @@ def test_any_text_round_trips(text):
 
 
 @given(MARKED)
-def test_marks_become_single_ids_and_are_dropped_from_text(parts):
+def test_marks_become_single_ids_and_all_but_that_of_a_turn_are_dropped_from_text(parts):
     ids = DEBUG.encode("".join(parts))
     text = "".join(parts)
     for mark in tokenizers.CHAT_MARKS:
         assert ids.count(DEBUG.encode(mark)[0]) == text.count(mark)
-        text = text.replace(mark, "")
+        text = text if mark == tokenizers.IM_START else text.replace(mark, "")
     assert DEBUG.decode(ids) == text
+
+
+@pytest.mark.parametrize("name", ["debug", "small", "qwen"])
+def test_all_that_can_be_sampled_is_seen_but_for_the_end(request, name):
+    tokenizer = DEBUG if name == "debug" else request.getfixturevalue(name)
+    hidden = [number for number in range(tokenizer.vocab_size) if not tokenizer.decode([number])]
+    assert set(hidden) <= {*tokenizer.ids.forbidden, *tokenizer.ids.ends}
+    answer = tokenizer.encode(r"<answer>\boxed{7}</answer>")
+    assert extract(tokenizer.decode([*answer, tokenizer.ids.ends[0]])) == "7"
+    for number in range(tokenizer.vocab_size - 40, tokenizer.vocab_size):
+        if number not in hidden:
+            assert extract(tokenizer.decode([*answer, *[number] * 40])) is None
+    turn = tokenizer.encode(tokenizers.IM_START)
+    assert len(turn) == 1 and extract(tokenizer.decode([*answer, *turn])) is None
 
 
 def test_ids_that_matter_are_apart():
@@ -94,7 +111,7 @@ def test_published_vectors(qwen, reference_data):
 
 @given(st.text(alphabet="ab 12.\n\t,?é🦙<|>"))
 def test_published_tokenizer_round_trips(qwen, text):
-    assert qwen.decode(qwen.encode(f"<|im_start|>{text}<|im_end|>")) == text
+    assert qwen.decode(qwen.encode(f"<|vision_start|>{text}<|im_end|>")) == text
 
 
 @pytest.fixture(scope="module")
@@ -149,22 +166,116 @@ def test_a_folder_s_template_is_rendered_and_a_piece_file_has_none(small):
     assert rendered.count("<|image_pad|>") == 1 and rendered.endswith("Why?<|im_end|>\n<|im_start|>assistant\n")
 
 
-def test_a_folder_without_a_template_renders_nothing(folder, tmp_path):
+@pytest.fixture
+def copied(folder, tmp_path):
+    """The tokenizer's files of the small folder, to be changed."""
     for name in ("config.json", "tokenizer.json", "tokenizer_config.json"):
         (tmp_path / name).write_text((folder / name).read_text())
-    edit(tmp_path / "tokenizer_config.json", chat_template=None)
-    assert tokenizers.load(str(tmp_path)).render([{"role": "user", "content": "Why?"}]) is None
-    (tmp_path / "chat_template.jinja").write_text("{{ raise_exception('no system line') }}")
-    with pytest.raises(ValueError, match=r"chat template of .* must render a question: no system line"):
-        tokenizers.load(str(tmp_path)).render([{"role": "user", "content": "Why?"}])
+    return tmp_path
 
 
-def test_a_folder_whose_marks_differ_is_refused(folder, tmp_path):
+THOUGHT = "<think>2 < 3, 1 + 1\n</think> <answer>\\boxed{7}</answer>"
+
+
+@given(text=st.lists(st.sampled_from(["<think>", "</think>", "<answer>", "</answer>", " ", "a", "1\n", "é"])))
+def test_what_a_fine_tune_made_special_is_text(fine_tune, text):
+    text = "".join(text)
+    assert fine_tune.decode(fine_tune.encode(text)) == text
+    assert "".join(streamed(fine_tune, fine_tune.encode(THOUGHT))) == THOUGHT
+    assert len(fine_tune.encode("<think>")) == len(fine_tune.encode("</answer>")) == 1
+    assert not set(fine_tune.encode(THOUGHT)) & {*fine_tune.ids.forbidden, *fine_tune.ids.ends}
+
+
+@pytest.fixture(scope="module")
+def fine_tune(folder, tmp_path_factory):
+    """A tokenizer that knows `<think>` and `<answer>` as special tokens."""
+    target = tmp_path_factory.mktemp("fine_tune")
     for name in ("config.json", "tokenizer.json", "tokenizer_config.json"):
-        (tmp_path / name).write_text((folder / name).read_text())
-    edit(tmp_path / "config.json", image_token_id=5)
+        (target / name).write_text((folder / name).read_text())
+    marks = ("<answer>", "</answer>", "<think>", "</think>")
+    held = json.loads((target / "tokenizer.json").read_text())["added_tokens"]
+    added = [token | {"special": token["special"] or token["content"] in marks} for token in held]
+    more = [held[0] | {"id": 1024 + i, "content": mark, "special": True} for i, mark in enumerate(marks[2:])]
+    edit(target / "tokenizer.json", added_tokens=added + more)
+    edit(target / "tokenizer_config.json", additional_special_tokens=list(marks))
+    found = tokenizers.load(str(target))
+    assert set(marks) <= set(found._tokenizer.all_special_tokens) and found.vocab_size == 1026
+    return found
+
+
+def test_an_end_of_the_fine_tune_s_own_is_not_text(fine_tune):
+    end = fine_tune.encode("</think>")[0]
+    ids = fine_tune.encode("7</think>")
+    assert fine_tune.decode(ids) == "7</think>"
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(fine_tune, "ids", fine_tune.ids._replace(ends=(*fine_tune.ids.ends, end)))
+        assert fine_tune.decode(ids) == "7"
+
+
+def test_a_folder_without_a_template_renders_nothing(copied):
+    edit(copied / "tokenizer_config.json", chat_template=None)
+    assert tokenizers.load(str(copied)).render([{"role": "user", "content": "Why?"}]) is None
+
+
+TEXT_ONLY = "{% for m in messages %}{{ '<|im_start|>' + m.role + m.content }}{% endfor %}"
+
+
+@pytest.mark.parametrize(
+    ("template", "words"),
+    [
+        ("{{ raise_exception('no system line') }}", "must render a question, got TemplateError: no system line"),
+        (TEXT_ONLY, 'must render a question, got TypeError: can only concatenate str (not "list") to str'),
+        (TEXT_ONLY.replace("+ m.content", "~ m.content"), "must show a picture as one <|image_pad|>, got 0"),
+        ("{{ messages[7].role }}", "must render a question, got UndefinedError"),
+        ("{{ 1 / 0 }}", "must render a question, got ZeroDivisionError"),
+        ("{{ [].pop() }}", "must render a question, got "),
+        ("{{ {}['a'].b }}", "must render a question, got UndefinedError"),
+        ("{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}", "must render a question, got RecursionError"),
+        ("{{ 'a'.encode('nothing') }}", "must render a question, got LookupError"),
+        ("{% for", "must render a question, got TemplateSyntaxError"),
+        ("<|image_pad|>" * 2, "must show a picture as one <|image_pad|>, got 2"),
+    ],
+)
+def test_a_template_that_fails_is_one_line_at_the_start(copied, template, words):
+    (copied / "chat_template.jinja").write_text(template)
+    with pytest.raises(ValueError) as error:
+        tokenizers.load(str(copied))
+    message = str(error.value)
+    assert message.startswith(f"{copied / 'chat_template.jinja'}: chat template {words}") and "\n" not in message
+
+
+def test_a_template_that_fails_in_some_questions_only_is_named_too(copied):
+    (copied / "chat_template.jinja").write_text("{% if messages|length > 1 %}{{ 1 / 0 }}{% endif %}<|image_pad|>")
+    tokenizer = tokenizers.load(str(copied))
+    with pytest.raises(ValueError, match=r"chat_template.jinja: chat template must render a question, got ZeroDiv"):
+        tokenizer.render([{"role": "system", "content": "Be short."}, {"role": "user", "content": "Why?"}])
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [
+        ("tokenizer.json", None, "must hold a tokenizer.json, or vocab.json and merges.txt"),
+        ("tokenizer.json", "{}", "tokenizer.json: model must be an object, got None"),
+        ("tokenizer.json", '{"model": {}, "added_tokens": []}', "tokenizer.json: model.vocab must hold the tokens"),
+        ("tokenizer.json", '{"model": {"vocab": {}}}', "tokenizer.json: added_tokens must be a list, got None"),
+        ("tokenizer.json", '{"mod', "tokenizer.json must be JSON: "),
+        ("tokenizer_config.json", None, "must hold a tokenizer_config.json"),
+        ("tokenizer_config.json", "[]", "tokenizer_config.json must hold a JSON object, got list"),
+    ],
+)
+def test_a_folder_without_a_sound_tokenizer_names_the_file(copied, name, content, words):
+    (copied / name).unlink()
+    if content is not None:
+        (copied / name).write_text(content)
+    with pytest.raises((ValueError, FileNotFoundError)) as error:
+        tokenizers.load(str(copied))
+    assert words in str(error.value) and str(copied) in str(error.value) and "\n" not in str(error.value)
+
+
+def test_a_folder_whose_marks_differ_is_refused(copied):
+    edit(copied / "config.json", image_token_id=5)
     with pytest.raises(ValueError, match=r"config.json: image_token_id must be \d+ or None, got 5"):
-        tokenizers.load(str(tmp_path))
+        tokenizers.load(str(copied))
 
 
 def test_a_model_must_have_every_id():

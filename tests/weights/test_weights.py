@@ -284,6 +284,58 @@ def test_one_error_names_everything_wrong(tmp_path, monkeypatch):
     }
 
 
+PREFIXES = {
+    "module.": lambda name: f"module.{name}",
+    "base_model.model.": lambda name: f"base_model.model.{name}",
+    "module.base_model.model.": lambda name: f"module.base_model.model.{modern(name)}",
+    "language_model.": lambda name: name if name.startswith("visual.") else f"language_model.{name}",
+}
+
+
+@pytest.mark.parametrize("prefix", PREFIXES)
+def test_names_under_another_prefix_are_one_line(tmp_path, monkeypatch, prefix):
+    before = {PREFIXES[prefix](name): tensor for name, tensor in tensors_of(UNTIED).items()}
+    count = sum(name.startswith(prefix) for name in before)
+    shape = before[PREFIXES[prefix]("model.norm.weight")]
+    before[PREFIXES[prefix]("model.norm.weight")] = shape[:-1]
+    _, *lines = refused(write(tmp_path / "in", before, shards=2), UNTIED, monkeypatch).split("\n  ")
+    assert lines[0].startswith(f"names must not begin with {prefix!r}, got {count} such as {prefix}")
+    assert len(lines) == 2 and lines[1].endswith(
+        "norm.weight must have shape (64,), got (63,)"
+    )  # what is wrong besides
+
+
+def test_names_that_lack_a_prefix_are_one_line(tmp_path, monkeypatch):
+    before = {modern(name).removeprefix("model."): tensor for name, tensor in tensors_of(TIED).items()}
+    _, *lines = refused(write(tmp_path / "in", before), TIED, monkeypatch).split("\n  ")
+    count = sum(name.startswith("language_model.") for name in before)
+    assert lines == [f"names must begin with 'model.', got {count} such as language_model.embed_tokens.weight"]
+
+
+def test_adapters_that_were_not_merged_are_told(tmp_path, monkeypatch):
+    before = {
+        f"base_model.model.{name}".replace("q_proj.", "q_proj.base_layer."): tensor
+        for name, tensor in tensors_of(TIED).items()
+    }
+    before["base_model.model.model.layers.0.self_attn.q_proj.lora_A.default.weight"] = np.zeros((4, 64), np.float32)
+    _, *lines = refused(write(tmp_path / "in", before), TIED, monkeypatch).split("\n  ")
+    assert len(lines) == 2 and lines[0].startswith("names must not begin with 'base_model.model.', got ")
+    assert lines[1].startswith("adapters must be merged into the weights, got 1 names such as base_model.model.model.")
+
+
+def test_a_tensor_that_is_there_twice_is_not_taken_for_a_prefix(tmp_path, monkeypatch):
+    before = tensors_of(TIED)
+    before["ema.model.norm.weight"] = before["model.norm.weight"]
+    _, *lines = refused(write(tmp_path / "in", before), TIED, monkeypatch).split("\n  ")
+    assert lines == ["unexpected ema.model.norm.weight"]
+
+
+def test_an_adapter_beside_a_config_is_told(tmp_path):
+    (tmp_path / "adapter_config.json").write_text("{}")
+    with pytest.raises(ValueError, match=r"got the PEFT adapter of adapter_config.json: merge it into its base first"):
+        safetensors.check(tmp_path, TIED)
+
+
 @pytest.mark.parametrize(
     "size", [0, 4, 100, -1], ids=["empty", "within the length", "within the header", "one byte short"]
 )
