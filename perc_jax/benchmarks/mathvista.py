@@ -18,7 +18,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
-from perc_jax.benchmarks import base, choices, files, numbers, reading
+from perc_jax.benchmarks import base, choices, files, hedges, numbers, reading
 from perc_jax.benchmarks.base import Benchmark, Compare, Item, Problem, Scored, verdict
 
 _NEGATION = re.compile(r"\b(?:not|no|never|cannot)\b|n't\b", re.IGNORECASE)
@@ -35,6 +35,9 @@ _LACKS = re.compile(r"\b(?:enough|necessary)\s(?:\w{1,12}\s)?information\b|\binf
 _BRACKETED = re.compile(r"\s*\(([A-Z])\)")
 _ASKS_YEAR = re.compile(r"\b(?:which|what)\s(?:\w{1,12}\s)?year\b", re.IGNORECASE)
 _YEAR = re.compile(r"[12]\d{3}")
+_NUMBER = r"[-−]?\d[\d,]{0,15}(?:\.\d{1,9})?"
+_ALTERNATIVES = re.compile(rf"[\s:*$(]{{0,4}}(?:either\s|not\s|{_NUMBER}[\s%°]{{0,2}}\s{{0,2}}(?:\bor\b|或)\s{{0,2}}{_NUMBER})")
+_LISTED = re.compile(rf"\s*[(\[]?{_NUMBER}\s{{0,3}}(?:,\s|;|\band\b|、)\s{{0,3}}{_NUMBER}")
 _PLACES = {1: ("one", "place", "1.2, 1.3, 1.4"), 2: ("two", "places", "1.23, 1.34, 1.45")}
 
 
@@ -152,7 +155,7 @@ def _float(text: str) -> float | None:
 
 def extract(problem: Problem, response: str) -> str | None:
     """Read the answer from a response: the offline rule in place of GPT-4; None if there is none."""
-    text = reading.after_thought(response).strip()
+    text = reading.reply(response)
     if problem.kind == "choice":
         return choices.pick(text, problem.letters, problem.options) or _yes_or_no(problem, text)
     if problem.kind == "list":
@@ -183,6 +186,8 @@ def _yes_or_no(problem: Problem, text: str) -> str | None:
     by_text = {choices.same(option): letter for option, letter in zip(problem.options, problem.letters, strict=True)}
     if set(by_text) != {"yes", "no"} or not text or _NO_ANSWER.search(text):
         return None
+    if hedges.is_hedged(text, problem.letters):
+        return None  # it speaks of letters, not of the matter
     return by_text["no" if _NEGATION.search(reading.sentences(text)[0]) else "yes"]
 
 
@@ -197,11 +202,15 @@ def _list(text: str) -> str | None:
 def _number(question: str, text: str) -> str | None:
     """The number that a text answers with: marked, after a phrase, in bold, or the last that the question lacks."""
     marked = reading.marked(text)
+    if marked is not None and (_ALTERNATIVES.match(marked) or _LISTED.match(marked)):
+        return None
     parts = [*([marked] if marked is not None else []), *reversed(reading.phrases(text)), *reading.bold(text)[-1:]]
     for part in parts:
-        value = numbers.value(part)
+        value = numbers.result(part)
         if value is not None:
             return str(value)
+        if _ALTERNATIVES.match(part) or (part is marked and "=" in part):
+            return None
         found = numbers.find(part)
         if found:
             return found[0]

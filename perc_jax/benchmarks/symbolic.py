@@ -27,6 +27,7 @@ from typing import Any
 
 import pebble
 
+from perc_jax.benchmarks import numbers
 from perc_jax.processes import workers
 
 DEADLINE_S = 5.0  # of processor time
@@ -41,14 +42,13 @@ _UNITS = re.compile(
     r"(?:\^?\{?[23]\}?)?\s*\}(?:\^\{?[23]\}?)?",
     re.IGNORECASE,
 )
-_NAME = re.compile(r"^[A-Za-z_ ]{1,40}=(?!=)")  # what a value is called
 _DEGREE = re.compile(r"\^\s*\{?\s*\\circ\s*\}?|°|掳|潞|\\degree|\s*\bdegrees?\b|\{degrees?\}", re.IGNORECASE)
 
 
 def tidy(text: str) -> str:
     r"""Write an answer as plain LaTeX: no dollar signs, box, units, degrees (also as mojibake `35掳`), form feeds."""
     text = text.replace("\x0crac", "\\frac").replace("$", "").replace("\\boxed", "").strip().rstrip(".")
-    text = _NAME.sub("", _UNITS.sub("", _DEGREE.sub("", text)))
+    text = numbers.unnamed(_UNITS.sub("", _DEGREE.sub("", text)))
     for old, new in (("π", "\\pi "), ("−", "-"), ("×", "\\times "), ("\\%", ""), ("％", ""), ("∞", "\\infty ")):
         text = text.replace(old, new)
     return re.sub(r"√\s*\{?(\w+)\}?", r"\\sqrt{\1}", text).strip()
@@ -97,7 +97,7 @@ def _number(parsed: list[Any]) -> float | None:
     import sympy
 
     found = parsed[0]
-    if isinstance(found, sympy.Eq):
+    if isinstance(found, sympy.Eq) and isinstance(found.lhs, sympy.Symbol):
         found = found.rhs
     if not isinstance(found, sympy.Expr) or found.free_symbols:
         return None
