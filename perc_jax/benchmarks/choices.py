@@ -198,9 +198,9 @@ def _occurs(wanted: str, text: str) -> bool:
         before, after = text[max(0, place - 2) : place], text[place + len(wanted) : place + len(wanted) + 2]
         grown = after[:1].isalnum() or (after[:1] in (".", ",", "/") and after[1:2].isdigit())
         grown = grown or (before[-1:] == "," and before[:1].isdigit() and wanted[:1].isdigit())
-        if not before[-1:].isalnum() and before[-1:] not in (".", "/", "-", "−") and not grown:
-            if not _DENIED.search(text[max(0, place - 16) : place]):
-                return True
+        grown = grown or before[-1:].isalnum() or before[-1:] in (".", "/", "-", "−")
+        if not grown and not _DENIED.search(text[max(0, place - 16) : place]):
+            return True
         place = text.find(wanted, place + 1)
     return False
 
@@ -215,11 +215,11 @@ def leading(text: str, letters: str) -> str | None:
 
 
 def token_rule(text: str, letters: str, options: Sequence[str]) -> str | None:
-    """Read the option by VLMEvalKit's rule (`can_infer`, since a67ace50), before it would ask a model; `Z` is a refusal.
+    """Read the option by VLMEvalKit's rule (`can_infer`, since a67ace50), before it asks a model; `Z` is a refusal.
 
     A letter counts as a word of its own if it is the only letter that occurs and among the last five words; else the
-    letter A to D after the first "answer is"; else the only option whose text occurs, in a text that is not long against
-    the options. Quirk that is copied: "the answer is a cat" chooses A, "the answer is Below" B.
+    letter A to D after the first "answer is"; else the only option whose text occurs, in a text that is not long
+    against the options. Quirk that is copied: "the answer is a cat" chooses A, "the answer is Below" B.
     """
     if _FAILED not in text:
         if any(refusal in text for refusal in _REFUSALS):
@@ -252,7 +252,7 @@ def mmmu_pro_rule(text: str, letters: str, options: Sequence[str]) -> str | None
     """Read the option by MMMU-Pro's rule, None where that rule would choose one at random.
 
     The only letter that occurs behind the last "Answer:", else `(B)` anywhere, else `B` before a space, else `B.`;
-    else as `mmmu_rule`. Quirk that is copied: a word that ends in a capital letter ("vitamin A ") counts as that letter.
+    else as `mmmu_rule`. Quirk that is copied: a word that ends in a capital letter ("DNA ") counts as that letter.
     """
     _, mark, tail = text.rpartition("Answer:")
     found = [letter for letter in letters if mark and letter in tail]
@@ -261,9 +261,7 @@ def mmmu_pro_rule(text: str, letters: str, options: Sequence[str]) -> str | None
     return _last_form(text, letters, options, (("({})", "({})"), ("{} ", " {} "), ("{}.", " {} ")))
 
 
-def _last_form(
-    text: str, letters: str, options: Sequence[str], forms: Sequence[tuple[str, str]]
-) -> str | None:
+def _last_form(text: str, letters: str, options: Sequence[str], forms: Sequence[tuple[str, str]]) -> str | None:
     """The letter in the first form that occurs, the last by place of several; else the last text of an option."""
     for mark in ",.!?;:'":
         text = text.strip(mark)

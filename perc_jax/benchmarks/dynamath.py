@@ -236,7 +236,7 @@ def _short(kind: str, text: str | None) -> str | None:
 
 def _shortened(kind: str, response: str) -> str | None:
     """The short answer in free text, by this package's rules."""
-    text = reading.after_thought(response)
+    text = reading.reply(response)
     if kind == "choice":
         return choices.pick(text, LETTERS, ("",) * len(LETTERS))
     marked = reading.marked(text)

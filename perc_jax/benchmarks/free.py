@@ -26,10 +26,9 @@ _OR = re.compile(r"\bor\b", re.IGNORECASE)
 _COLON = re.compile(r"(\d{1,9})\s?:\s?(\d{1,9})(?:\s?:\s?(\d{1,9}))?\s?(am|pm|a\.m|p\.m)?\.?", re.IGNORECASE)
 _END = r"([-+−]?\d{1,15}(?:\.\d{1,15})?)\s?(?:°|%)?"
 _RANGE = re.compile(rf"{_END}\s?(?:-|−|–|—|~|\bto\b)\s?{_END}")
-_COMMAND = re.compile(
-    r"\\[A-Za-z]+|\b(?:sin|cos|tan|cot|sec|csc|log|ln|lg|sqrt|pi)(?![A-Za-z])", re.IGNORECASE
-)
-_WORDS = re.compile(r"[^\W\d_]{3,}|[^\W\d_]+\s+[^\W\d_]+|[^\x00-\x7fα-ωΑ-Ω°√≤≥≠≈×÷·−∞∪∩±²³]")
+_COMMAND = re.compile(r"\\[A-Za-z]+|\b(?:sin|cos|tan|cot|sec|csc|log|ln|lg|sqrt|pi)(?![A-Za-z])", re.IGNORECASE)
+_WORDS = re.compile(r"°\s?[A-Za-z]|[^\W\d_]{3,}|[^\W\d_]+\s+[^\W\d_]+|[^\x00-\x7fα-ωΑ-Ω°√≤≥≠≈×÷·−∞∪∩±²³]")
+_EQUATION = re.compile(r"(?<![<>!])=")
 _BESIDE = re.compile(r"\d\s+\d")
 _MATHS = re.compile(r"\d\s?,\s?[-−\d\\]|[-+*/^=<>|()\[\]\\√≤≥∪∩±²³]|\d[A-Za-zα-ω]|[A-Za-zα-ω]\d")
 _ABOUT = re.compile(r"(?:about|approximately|approx\.?|around|≈|~|\\approx)\s?", re.IGNORECASE)
@@ -89,6 +88,8 @@ def _equal(gold: Read, answer: Read, compare: Compare, tolerance: float) -> bool
     if gold.kind == answer.kind == "number":
         return abs(gold.value - answer.value) <= tolerance * max(abs(gold.value), 1e-6)
     if {gold.kind, answer.kind} in ({"formula"}, {"formula", "number"}):
+        if len({bool(_EQUATION.search(str(one.value))) for one in (gold, answer)}) > 1:
+            return False  # math-verify would take the right side of an equation for its value
         return _text(gold) == _text(answer) or compare(str(gold.value), str(answer.value), "exact")
     if gold.kind != answer.kind:
         return False
@@ -121,7 +122,7 @@ def _text(read: Read) -> str:
 
 
 def _plain(text: str) -> str:
-    """A text without dollar signs, sizes of brackets, degrees in words or as mojibake (`35掳`), and a final full stop."""
+    """A text without dollar signs, sizes of brackets, a final full stop; degrees, also as mojibake (`35掳`), as °."""
     text = _DEGREES.sub("°", reading.fold(text)).replace("\x0crac", "\\frac")
     text = _SIZES.sub("", text).strip().removesuffix(".").strip()
     about = _ABOUT.match(text)

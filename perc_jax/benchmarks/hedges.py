@@ -17,12 +17,16 @@ _CHAIN = re.compile(rf"(?<![A-Za-z0-9_'’\\]){_ITEM}(?:{_SEPARATOR}{_ITEM}){{1,
 _CHAIN_AT_START = re.compile(_START + _CHAIN.pattern)
 _TWO = re.compile(rf"(?<![A-Za-z0-9_'’\\]){_LETTER}[.:]?[^.!?\n]{{0,80}}?{_OR}{_LETTER}")
 _TWO_AT_START = re.compile(_START + _TWO.pattern)
-_NOT = r"(?:(?i:\b(?:not|neither|nor|never|rather than|instead of)\b|n['’]t\b|\bcannot\b)|不是|不会是|不會是|不[选選]|[并並]?非)"
+_NOT = (
+    r"(?:(?i:\b(?:not|neither|nor|never|rather than|instead of)\b|n['’]t\b|\bcannot\b)"
+    r"|不是|不会是|不會是|不[选選]|[并並]?非)"
+)
 _NOT_BEFORE = re.compile(
     rf"{_NOT}\s{{0,3}}(?:(?:be|the|necessarily|simply|either)\s){{0,3}}{_ITEM}(?:{_SEPARATOR}{_ITEM}){{0,25}}"
 )
 _NOT_AFTER = re.compile(
-    rf"(?<![A-Za-z0-9_'’\\]){_ITEM}\s{{0,3}}(?:(?:is|are|was|seems|looks|would be|must be)\s{{0,2}}(?:(?:also|clearly|definitely)\s)?"
+    rf"(?<![A-Za-z0-9_'’\\]){_ITEM}\s{{0,3}}"
+    r"(?:(?:is|are|was|seems|looks|would be|must be)\s{0,2}(?:(?:also|clearly|definitely)\s)?"
     r"(?:not\b|wrong\b|incorrect\b|false\b|excluded\b|eliminated\b|ruled out\b|out\b)"
     r"|(?:is|does|can|ca|would|was)n['’]t\b|cannot\b|不正[确確]|不[对對是]|[错錯])"
 )

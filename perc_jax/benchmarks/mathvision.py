@@ -81,7 +81,10 @@ class MathVision(Benchmark):
         if problem.kind == "choice":
             letter = choices.exact(content, problem.letters)
             return verdict(letter == problem.gold, letter, "strict")
-        kinds = {free.read(problem.gold).kind, free.read(content).kind}
+        gold, answer = free.read(problem.gold), free.read(content)
+        if gold.kind == answer.kind == "number":
+            return verdict(round(gold.value, 2) == round(answer.value, 2), content, "strict, two decimals")
+        kinds = {gold.kind, answer.kind}
         if not kinds <= {"number", "formula"} or ("=" in numbers.unnamed(content) and "=" not in problem.gold):
             return verdict(free.same(problem.gold, content, no_symbols) is True, content, "strict")
         return _against(problem, find_answer(content), compare)

@@ -36,7 +36,9 @@ _BRACKETED = re.compile(r"\s*\(([A-Z])\)")
 _ASKS_YEAR = re.compile(r"\b(?:which|what)\s(?:\w{1,12}\s)?year\b", re.IGNORECASE)
 _YEAR = re.compile(r"[12]\d{3}")
 _NUMBER = r"[-−]?\d[\d,]{0,15}(?:\.\d{1,9})?"
-_ALTERNATIVES = re.compile(rf"[\s:*$(]{{0,4}}(?:either\s|not\s|{_NUMBER}[\s%°]{{0,2}}\s{{0,2}}(?:\bor\b|或)\s{{0,2}}{_NUMBER})")
+_ALTERNATIVES = re.compile(
+    rf"[\s:*$(]{{0,4}}(?:either\s|not\s|{_NUMBER}[\s%°]{{0,2}}\s{{0,2}}(?:\bor\b|或)\s{{0,2}}{_NUMBER})"
+)
 _LISTED = re.compile(rf"\s*[(\[]?{_NUMBER}\s{{0,3}}(?:,\s|;|\band\b|、)\s{{0,3}}{_NUMBER}")
 _PLACES = {1: ("one", "place", "1.2, 1.3, 1.4"), 2: ("two", "places", "1.23, 1.34, 1.45")}
 

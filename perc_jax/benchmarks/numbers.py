@@ -20,7 +20,9 @@ _TERM = re.compile(
 )
 _MIXED = re.compile(r"([-+−–]?)(\d{1,9})\s{1,3}(\d{1,4})\s{0,2}/\s{0,2}(\d{1,4})(?=\D|$)")
 _SEVERAL = re.compile(r"\b(?:or|and)\b|,(?!\d{3}(?!\d))|[;、]", re.IGNORECASE)
-_NAME = re.compile(r"(?:[^\W\d_]|[\\∠△])[\w\s\\∠△{}'′().]{0,60}")  # `x`, `AB`, `f(2)`, `S_{1}`, `\angle ABC`, `the area`
+_NAME = re.compile(
+    r"(?:[^\W\d_]|[\\∠△])[\w\s\\∠△{}'′().]{0,60}"
+)  # `x`, `AB`, `f(2)`, `S_{1}`, `\angle ABC`, `the area`
 _NO_NAME = re.compile(r"\\?(?:[dt]?frac|sqrt|cdot|times|div|pm)\b|\\le|\\ge|\\ne|\\cup|\\in\b")
 _SIGN = re.compile(r"=|≈|\\approx(?![a-z])")
 _COMPUTATION = re.compile(r"[\d\s.+\-−–*/×÷()^%°]{1,80}")

@@ -41,7 +41,7 @@ def fold(text: str) -> str:
 
 
 def reply(response: str) -> str:
-    """Give what of a response may answer: behind the thought, before a next question of its own, in plain characters."""
+    """Give what of a response may answer: behind its thought, before a question of its own, in plain characters."""
     text = fold(after_thought(response)).strip()
     for found in _QUESTION.finditer(text):
         before = text[: found.start()].strip()

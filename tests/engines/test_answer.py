@@ -15,7 +15,12 @@ SHAPES = ("circle", "light star", "x-ray")
 
 # answer, gold text, other spellings that are right, spellings that are wrong or outside the grammar
 CASES = [
-    (Answer.integer(-7), "-7", [" -7 ", "-07", "-7.", r"\text{-7}", r"\text{-7}.", r"\text{ -7. } "], ["7", "- 7", "-7.0", "-7-", "−7", "x=-7", "", r"\text{-7.}."]),
+    (
+        Answer.integer(-7),
+        "-7",
+        [" -7 ", "-07", "-7.", r"\text{-7}", r"\text{-7}.", r"\text{ -7. } "],
+        ["7", "- 7", "-7.0", "-7-", "−7", "x=-7", "", r"\text{-7.}."],
+    ),
     (Answer.integer(1200), "1200", ["1,200", "+1200"], ["1,20", "12,00", "1_200", "1.2e3", "1200 or 1", "1 200"]),
     (
         Answer.decimal(3.5, 0.25),
