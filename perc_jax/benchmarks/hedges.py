@@ -11,6 +11,7 @@ _OPEN = r"(?:(?:[Tt]he\s)?(?:[Oo]ption|[Cc]hoice|[Aa]nswer|[Ll]etter|[选選][�
 _LETTER = rf"{_OPEN}(?:\\(?:text|mathrm)\{{)?([A-Z])(?![A-Za-z0-9'’])[)\]}}*\"'”$]{{0,3}}"
 _ITEM = _LETTER.replace("([A-Z])", "[A-Z]")
 _OR = r"(?:\bor\b|\b(?:and/or)\b|或者?|還是|还是)\s{0,3}(?:(?:either|perhaps|maybe|possibly|else)\s)?"
+_OR_ALONE = re.compile(_OR)
 _SEPARATOR = rf"\s{{0,3}}(?:,\s{{0,3}}(?:and\b)?|;|/|&|、|\band\b|[和与與及]|,?\s{{0,3}}{_OR})\s{{0,3}}"
 _START = r"[\s:,]{0,4}(?:(?:[Ee]ither|[Bb]oth|[Nn]either)\s)?"
 _CHAIN = re.compile(rf"(?<![A-Za-z0-9_'’\\]){_ITEM}(?:{_SEPARATOR}{_ITEM}){{1,25}}")
@@ -64,6 +65,8 @@ def without_negated(text: str) -> str:
 def without_open(text: str, letters: str) -> str:
     """Give a text without the lists and alternatives of several of the letters."""
     text = _CHAIN.sub(lambda found: found[0] if len(named(found[0], letters)) < 2 else " ", text)
+    if not _OR_ALONE.search(text):
+        return text  # most texts, and the search for two letters around it is the slowest
     return _TWO.sub(lambda found: " " if _differ(found.groups(), letters) else found[0], text)
 
 
