@@ -229,7 +229,7 @@ def _vlmevalkit(problem: Problem, response: str, compare: Compare) -> Scored:
     gold, answer = problem.gold.lower().strip(), text.lower().strip()
     if gold == answer:
         return verdict(True, answer, "vlmevalkit")
-    first, second = numbers.value(gold), numbers.value(answer)
+    first, second = numbers.value(gold), numbers.result(answer)
     if first is not None and second is not None:
         return verdict(abs(first - second) < 1e-6, answer, "vlmevalkit")
     if len(answer) > 80 and reading.last_box(response) is None:

@@ -25,7 +25,7 @@ _NAME = re.compile(
 )  # `x`, `AB`, `f(2)`, `S_{1}`, `\angle ABC`, `the area`
 _NO_NAME = re.compile(r"\\?(?:[dt]?frac|sqrt|cdot|times|div|pm)\b|\\le|\\ge|\\ne|\\cup|\\in\b")
 _SIGN = re.compile(r"=|≈|\\approx(?![a-z])")
-_COMPUTATION = re.compile(r"[\d\s.+\-−–*/×÷()^%°]{1,80}")
+_COMPUTATION = re.compile(r"(?:[\d\s.+\-−–*/×÷·()^%°]|\\(?:cdot|times|div)){1,80}")
 _FRACTION = re.compile(r"[dt]?frac\{([^{}]{1,40}|[^{}]{0,20}\{[^{}]{1,20}\}[^{}]{0,20})\}\{([^{}]{1,40})\}")
 _TWO = re.compile(r"\d\s+\d")  # numbers side by side
 _UNIT = re.compile(r"(?:°|degrees?|deg|%|[a-z]{1,12}(?:[/^][a-z0-9]{1,6})?[²³]?)$", re.IGNORECASE)
@@ -97,7 +97,7 @@ def result(text: str) -> float | None:
         return found
     before, sign, last = text.strip().rstrip(".").rpartition("=")
     is_computed = sign and all(_COMPUTATION.fullmatch(part) or is_name(part) for part in before.split("="))
-    is_computed = is_computed and any(operator in before for operator in "+-−–*/×÷")
+    is_computed = is_computed and any(operator in before for operator in "+-−–*/×÷·\\")
     return value(last) if is_computed else None
 
 

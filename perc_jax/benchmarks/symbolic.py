@@ -99,7 +99,7 @@ def _number(parsed: list[Any]) -> float | None:
     import sympy
 
     found = parsed[0]
-    if isinstance(found, sympy.Eq) and isinstance(found.lhs, sympy.Symbol):
+    if isinstance(found, sympy.Eq) and isinstance(found.lhs, sympy.Symbol):  # `x = 6`, and no other equation
         found = found.rhs
     if not isinstance(found, sympy.Expr) or found.free_symbols:
         return None
