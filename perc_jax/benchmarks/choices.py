@@ -85,7 +85,7 @@ def pick(text: str, letters: str, options: Sequence[str]) -> str | None:
         found = _after_phrase(phrase, letters, options)
         if found:
             return found
-    if hedges.is_listing(text, letters, len(letters) if any(options) else 0):
+    if hedges.says_none(text) or hedges.is_listing(text, letters, len(letters) if any(options) else 0):
         return None
     left = hedges.settled(text, letters)
     found = _last_line(left, letters, options) or _loose(left, letters, options)

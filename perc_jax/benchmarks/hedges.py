@@ -7,6 +7,7 @@ r"""Texts that name option letters without choosing one: alternatives, lists, ne
 import re
 from collections.abc import Sequence
 
+TAIL_CHARS = 200  # of a text, in which it says that no option is right
 _OPEN = r"(?:(?:[Tt]he\s)?(?:[Oo]ption|[Cc]hoice|[Aa]nswer|[Ll]etter|[选選][项項])s?\s{0,2})?[(\[{*\"'“$]{0,3}"
 _LETTER = rf"{_OPEN}(?:\\(?:text|mathrm)\{{)?([A-Z])(?![A-Za-z0-9'’])[)\]}}*\"'”$]{{0,3}}"
 _ITEM = _LETTER.replace("([A-Z])", "[A-Z]")
@@ -32,6 +33,12 @@ _NOT_AFTER = re.compile(
     r"|(?:is|does|can|ca|would|was)n['’]t\b|cannot\b|不正[确確]|不[对對是]|[错錯])"
 )
 _LISTED = re.compile(r"(?:^|(?<=[\s,;]))\(?([A-Z])[).:](?=\s)")
+_NONE = re.compile(
+    r"\bnone of the (?:\w{1,12}\s)?(?:options|choices|answers)\b"
+    r"|\bnot (?:in|among|one of|listed in|part of) (?:(?:any of )?the|these) (?:\w{1,12}\s)?"
+    r"(?:options|choices|answers)\b",
+    re.IGNORECASE,
+)
 _LETTERS = re.compile(rf"(?<![A-Za-z0-9_'’\\]){_LETTER}")
 
 
@@ -55,6 +62,11 @@ def is_listing(text: str, letters: str, count: int) -> bool:
     """Whether a text repeats the options one by one, `(A) … (B) …`: all `count` of them, or two at least if it is 0."""
     found = "".join(dict.fromkeys(letter for letter in _LISTED.findall(text) if letter in letters))
     return len(found) > 1 and found == letters[: count or len(found)]
+
+
+def says_none(text: str) -> bool:
+    """Whether a text ends with saying that none of the options is right."""
+    return bool(_NONE.search(text[-TAIL_CHARS:]))
 
 
 def without_negated(text: str) -> str:

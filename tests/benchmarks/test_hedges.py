@@ -72,6 +72,16 @@ def test_an_options_text_that_is_denied_is_not_chosen() -> None:
     assert choices.pick("It is not red but blue.", "ABCD", COLOURS) == "C"
 
 
+def test_a_text_that_finds_no_option_right_chooses_none() -> None:
+    for end in (
+        "None of the options match this.",
+        "So the correct answer is not in the options.",
+        "None of the given choices.",
+    ):
+        assert choices.pick(f"I get 3.5 for the length. {end}", "ABCD", COLOURS) is None
+    assert choices.pick("None of the options red or blue fit. The answer is D.", "ABCD", COLOURS) == "D"
+
+
 def test_every_benchmark_of_free_text_leaves_open_what_is_open() -> None:
     golds = {"mathverse": "A", "logicvista": "A", "dynamath": "A"}
     for text in ("The answer is not A.", "The answer is A or C."):
