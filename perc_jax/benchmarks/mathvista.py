@@ -37,11 +37,6 @@ _LACKS = re.compile(r"\b(?:enough|necessary)\s(?:\w{1,12}\s)?information\b|\binf
 _BRACKETED = re.compile(r"\s*\(([A-Z])\)")
 _ASKS_YEAR = re.compile(r"\b(?:which|what)\s(?:\w{1,12}\s)?year\b", re.IGNORECASE)
 _YEAR = re.compile(r"[12]\d{3}")
-_NUMBER = r"[-−]?\d[\d,]{0,15}(?:\.\d{1,9})?"
-_ALTERNATIVES = re.compile(
-    rf"[\s:*$(]{{0,4}}(?:either\s|not\s|{_NUMBER}[\s%°]{{0,2}}\s{{0,2}}(?:\bor\b|或)\s{{0,2}}{_NUMBER})"
-)
-_LISTED = re.compile(rf"\s*[(\[]?{_NUMBER}\s{{0,3}}(?:,\s|;|\band\b|、)\s{{0,3}}{_NUMBER}")
 _PLACES = {1: ("one", "place", "1.2, 1.3, 1.4"), 2: ("two", "places", "1.23, 1.34, 1.45")}
 
 
@@ -206,14 +201,14 @@ def _list(text: str) -> str | None:
 def _number(question: str, text: str) -> str | None:
     """The number that a text answers with: marked, after a phrase, in bold, or the last that the question lacks."""
     marked = reading.marked(text)
-    if marked is not None and (_ALTERNATIVES.match(marked) or _LISTED.match(marked)):
+    if marked is not None and numbers.is_open(marked, listed=True):
         return None
     parts = [*([marked] if marked is not None else []), *reversed(reading.phrases(text)), *reading.bold(text)[-1:]]
     for part in parts:
         value = numbers.result(part)
         if value is not None:
             return str(value)
-        if _ALTERNATIVES.match(part) or (part is marked and "=" in part):
+        if numbers.is_open(part) or (part is marked and "=" in part):
             return None
         found = numbers.find(part)
         if found:

@@ -26,6 +26,9 @@ _NAME = re.compile(
 _NO_NAME = re.compile(r"\\?(?:[dt]?frac|sqrt|cdot|times|div|pm)\b|\\le|\\ge|\\ne|\\cup|\\in\b")
 _SIGN = re.compile(r"=|≈|\\approx(?![a-z])")
 _COMPUTATION = re.compile(r"(?:[\d\s.+\-−–*/×÷·()^%°]|\\(?:cdot|times|div)){1,80}")
+_ONE = r"[-−]?\d[\d,]{0,15}(?:\.\d{1,9})?[\s%°]{0,2}"
+_OPEN = re.compile(rf"[\s:*$(]{{0,4}}(?:either\s|not\s|{_ONE}(?:\bor\b|或)\s{{0,2}}{_ONE})")
+_LISTED = re.compile(rf"\s{{0,4}}[(\[]?{_ONE}\s{{0,2}}(?:,\s|;|\band\b|、)\s{{0,3}}{_ONE}")
 _FRACTION = re.compile(r"[dt]?frac\{([^{}]{1,40}|[^{}]{0,20}\{[^{}]{1,20}\}[^{}]{0,20})\}\{([^{}]{1,40})\}")
 _TWO = re.compile(r"\d\s+\d")  # numbers side by side
 _UNIT = re.compile(r"(?:°|degrees?|deg|%|[a-z]{1,12}(?:[/^][a-z0-9]{1,6})?[²³]?)$", re.IGNORECASE)
@@ -99,6 +102,11 @@ def result(text: str) -> float | None:
     is_computed = sign and all(_COMPUTATION.fullmatch(part) or is_name(part) for part in before.split("="))
     is_computed = is_computed and any(operator in before for operator in "+-−–*/×÷·\\")
     return value(last) if is_computed else None
+
+
+def is_open(text: str, listed: bool = False) -> bool:
+    """Whether a text begins with alternatives or a denial, `3 or 4`, `not 3`; if `listed`, also with a list, `3, 4`."""
+    return bool(_OPEN.match(text) or (listed and _LISTED.match(text)))
 
 
 def _alone(text: str) -> float | None:

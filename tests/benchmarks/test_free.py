@@ -118,6 +118,9 @@ def test_an_equation_is_nowhere_its_right_side() -> None:
     assert not BENCHMARKS["mathvista"].score(number, r"So \boxed{x=5, y=2}").correct
     assert BENCHMARKS["mathvista"].score(number, "The answer is 5 - 3 = 2.").correct
     assert BENCHMARKS["mathvista"].score(number, "The answer is 2 or 3.").parsed is None
+    number = Problem("1", "?", (), "2", "float", meta={})
+    for text in ("The answer is 3 or 2", r"So \boxed{x=5, y=2}", r"So \boxed{3, 2}", "The answer is not 2"):
+        assert not BENCHMARKS["dynamath"].score(number, text, "vlmevalkit").correct, text
     free_answer = Problem("1", "?", (), "2", "free")
     assert not BENCHMARKS["mathvision"].score(free_answer, "x=5, y=2", "vlmevalkit").correct
     assert BENCHMARKS["mathvision"].score(free_answer, r"So \boxed{2 \cdot 1 = 2}", "vlmevalkit").correct
