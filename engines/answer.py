@@ -148,11 +148,21 @@ def parse(content: str, answer: Answer) -> Any | None:
     """Turn the content of a box into a canonical value of the answer's kind, or `None` if it is outside the grammar."""
     if len(content) > MAX_CHARS or not content.isascii():
         return None
+    return _KINDS[answer.kind][0](unwrap(content), answer.vocabulary)
+
+
+def unwrap(content: str) -> str:
+    r"""Take off what may stand around any answer: spaces, one `\text{…}` or `\mathrm{…}`, one full stop at its end.
+
+    The full stop may stand inside the wrapper or behind it, not both.
+    """
     content = content.strip(" ")
-    wrapped = _WRAPPER.fullmatch(content)
-    if wrapped:
-        content = wrapped[1].strip(" ")
-    return _KINDS[answer.kind][0](content.removesuffix("."), answer.vocabulary)
+    bare = content.removesuffix(".")
+    wrapped = _WRAPPER.fullmatch(bare)
+    if wrapped is None:
+        return bare
+    inner = wrapped[1].strip(" ")
+    return inner if bare != content else inner.removesuffix(".")
 
 
 def _exact(value: float | Fraction) -> Fraction:

@@ -7,6 +7,7 @@ import engines
 from engines.base import SPLITS, make_rng
 
 NAME = "perception_engines"  # of the data set
+VERSION = "1.1.0"  # of TFDS's columns; the engines' own versions are in the manifest and in every record
 FORMATS = {"parquet": ("parquet",), "array_record": ("array_record",), "tfds": ("array_record", "tfrecord")}
 
 
@@ -70,7 +71,7 @@ class Plan:
         place = f"{shard:05d}-of-{self.shards():05d}"
         if self.format == "parquet":
             return (f"data/{self.split}-{place}.parquet",)
-        return tuple(f"{NAME}/1.0.0/{NAME}-{self.split}.{suffix}-{place}" for suffix in self.suffixes())
+        return tuple(f"{NAME}/{VERSION}/{NAME}-{self.split}.{suffix}-{place}" for suffix in self.suffixes())
 
     def sample(self, index: int) -> engines.Sample:
         """One sample of the export."""

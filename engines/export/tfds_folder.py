@@ -12,10 +12,9 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from engines.export.plan import NAME, Plan
+from engines.export.plan import NAME, VERSION, Plan
 from engines.export.record import COLUMNS
 
-VERSION = "1.0.0"  # of the columns; the engines' own versions are in the manifest and in every record
 CRC_MASK = 0xA282EAD8  # TFRecord stores checksums turned and shifted, so that one of a checksum is not a fixed point
 
 
@@ -60,7 +59,7 @@ def _examples(records: Iterable[dict[str, Any]]) -> Iterable[bytes]:
 
     features = _features()
     for record in records:
-        example = features.encode_example({**record, "image": io.BytesIO(record["image"])})
+        example = {**record, "image": io.BytesIO(record["image"])}  # serialising encodes
         # Protobuf writes the entries of a map in any order unless told not to.
         message = tf_example_pb2.Example.FromString(features.serialize_example(example))
         yield message.SerializeToString(deterministic=True)
@@ -70,7 +69,9 @@ def _features() -> Any:
     import numpy as np
     import tensorflow_datasets as tfds
 
-    types = {"string": tfds.features.Text(), "int64": np.int64, "bool": np.bool_, "float64": np.float64}
+    # The number lists of `tf.train.Example` have 32 bits, so a number of 64 is kept as its bytes.
+    number = tfds.features.Tensor(shape=(), dtype=np.float64, encoding=tfds.features.Encoding.BYTES)
+    types = {"string": tfds.features.Text(), "int64": np.int64, "bool": np.bool_, "float64": number}
     image = tfds.features.Image(shape=(None, None, 3), doc="PNG if clean, JPEG if photographed")
     return tfds.features.FeaturesDict({"image": image, **{name: types[kind] for name, kind in COLUMNS.items()}})
 

@@ -2,8 +2,9 @@ r"""What every benchmark gives: problems from a folder, a prompt, a scorer with 
 
 A mode is a protocol. `official` is the authors' rule; `vlmevalkit` and `lmms` are what the two big kits do where that
 differs; `strict` is ours, the one that training uses: `<answer>\boxed{…}</answer>` at the end, the box read by a typed
-grammar. No mode asks a language model. Where a protocol has a judge, an offline rule stands in for it, and the mode's
-description says so, for it is part of the result.
+grammar, behind the same wrapper and full stop as there (`engines.answer.unwrap`). No mode asks a language model. Where
+a protocol has a judge, an offline rule stands in for it, and the mode's description says so, for it is part of the
+result.
 
 A scorer is a pure function of (problem, response, mode) that never raises on a response. What it cannot read is
 `parsed=None` and wrong, never guessed, except where an official rule guesses; such a mode says so.
@@ -19,6 +20,7 @@ from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
+from engines.answer import unwrap
 from engines.verify import extract
 from perc_jax import statistics
 from perc_jax.benchmarks import files
@@ -159,7 +161,9 @@ class Benchmark(abc.ABC):
         content = extract(response)
         if content is None:
             return Scored(False, None, r"not of the form <answer>\boxed{…}</answer>")
-        return self.accept(problem, content.strip(" "), compare)
+        forms = dict.fromkeys((unwrap(content), content.strip(" ")))  # a gold answer may end with a full stop itself
+        scored = [self.accept(problem, form, compare) for form in forms]
+        return next((one for one in scored if one.correct), scored[0])
 
     def unit(self, name: str) -> str:
         """Give the name of what the question of that id belongs to and what is independent of the rest; here itself."""

@@ -236,7 +236,7 @@ def _short(kind: str, text: str | None) -> str | None:
 
 def _shortened(kind: str, response: str) -> str | None:
     """The short answer in free text, by this package's rules."""
-    text = reading.after_thought(response)
+    text = reading.reply(response)
     if kind == "choice":
         return choices.pick(text, LETTERS, ("",) * len(LETTERS))
     marked = reading.marked(text)
@@ -244,8 +244,10 @@ def _shortened(kind: str, response: str) -> str | None:
     if kind == "text":
         return ends[0].strip().removesuffix(".") if ends else text.strip()
     for part in [*ends, text]:
-        value = numbers.value(part)
+        value = numbers.result(part)
         if value is not None:
             return str(value)
+        if numbers.is_open(part, listed=part is marked) or (part is marked and "=" in part):
+            return None
     found = numbers.find(text)
     return found[-1] if found else None

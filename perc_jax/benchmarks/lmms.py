@@ -3,7 +3,8 @@ r"""lmms-eval's reasoning score (lmms_eval/tasks/_task_utils/reasoning_utils.py)
 The answer is the first `<answer>…</answer>`, else the last balanced `\boxed{…}`, else the last line's final number.
 A gold letter is compared with the letter that a ranking of positions finds; anything else as text, one within the other
 if that is at least nine tenths of it, and then as mathematics. Quirks that are copied: an answer that stands before the
-first letter wins over one after "the answer is"; without a better sign any capital A to H in the answer counts.
+first letter wins over one after "the answer is"; without a better sign any capital A to H in the answer counts; text
+without `$` is no LaTeX, so that `2\sqrt{3}` is 2 and does not equal `\sqrt{12}` (`plain`).
 """
 
 import re
@@ -32,7 +33,7 @@ def score(gold: str, response: str, compare: Compare) -> Scored:
         return verdict(letter == gold, letter, "lmms-eval")
     if _overlap(answer, gold) or _overlap(gold, answer):
         return verdict(True, answer, "lmms-eval")
-    outcome = compare(gold, answer, "exact")
+    outcome = compare(gold, answer, "plain")
     if outcome is None:
         return Scored(False, answer, "comparison ran past its deadline")
     return verdict(outcome, answer, "lmms-eval")

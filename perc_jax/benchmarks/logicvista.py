@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
-from perc_jax.benchmarks import base, choices, files, lmms, reading
+from perc_jax.benchmarks import base, choices, files, hedges, lmms, reading
 from perc_jax.benchmarks.base import Benchmark, Compare, Item, Problem, Scored, verdict
 
 LETTERS = base.letter_range("I")
@@ -19,6 +19,7 @@ _GROUP = re.compile(
     r"[\s\"'*:]{0,4}(?:options?|choices?)?[\s(\[]{0,3}([A-I1-9](?:[\s)\](*]{0,3}(?:,|and|&)[\s(\[*]{0,4}(?:and\s)?"
     r"[A-I1-9]){0,8})(?![A-Za-z0-9'])"
 )
+_OPEN = re.compile(_GROUP.pattern + r"[\s)\](*,]{0,3}(?:or\b|或)")  # alternatives, not several answers
 _SYMBOL = re.compile(r"[A-I1-9]")
 
 
@@ -76,12 +77,16 @@ def symbols(text: str) -> frozenset[str]:
 
 def extract(response: str) -> frozenset[str]:
     """Read the chosen letters from a response; empty if there are none."""
-    text = reading.after_thought(response).strip()
+    text = reading.reply(response)
     marked = reading.marked(text)
     for part in [*([marked] if marked is not None else []), *reversed(reading.phrases(text))]:
-        found = _GROUP.match(part)
+        if _OPEN.match(part):
+            return frozenset()
+        found = _GROUP.match(hedges.without_negated(part))
         if found:
             return symbols(found[1])
+        if part is marked and choices.alone(part, LETTERS):
+            return frozenset(choices.alone(part, LETTERS) or "")
     whole = _GROUP.fullmatch(text.rstrip(".) "))
     if whole:
         return symbols(whole[1])

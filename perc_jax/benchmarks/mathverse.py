@@ -1,17 +1,18 @@
 r"""MathVerse (Zhang et al. 2024, arXiv 2403.14624): 788 problems, each in five versions with more or less in the text.
 
 Official: GPT-4 extracts, GPT-4 judges. `official` here is an offline rule, to be called rule-MathVerse: letters by
-`choices.pick`, free answers by math-verify after the gold answers' spelling is repaired (`35掳` is 35°, units and
-degrees are dropped). No responses with the judge's labels are public, so its agreement is not known; the 436 choice and
-the 352 free questions are reported apart, and a comparison between papers should use the former. Most papers report the
-version "Vision Only" alone; the five are given.
+`choices.pick`, free answers by their types (`free`), formulas by math-verify, after the gold answers' spelling is
+repaired (`35掳` is 35°, units and degrees are dropped). `strict` compares in the same way what stands in the box. No
+responses with the judge's labels are public, so its agreement is not known; the 436 choice and the 352 free questions
+are reported apart, and a comparison between papers should use the former. Most papers report the version "Vision Only"
+alone; the five are given.
 """
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
-from perc_jax.benchmarks import base, choices, files, numbers, reading
+from perc_jax.benchmarks import base, choices, files, free, reading
 from perc_jax.benchmarks.base import Benchmark, Compare, Item, Problem, Scored, verdict
 
 LETTERS = base.letter_range("F")
@@ -63,11 +64,11 @@ class MathVerse(Benchmark):
         if problem.kind == "choice":
             letter = choices.pick(response, LETTERS, problem.options)
             return verdict(letter == problem.gold, letter, "offline rule")
-        answer = _final(reading.after_thought(response).strip())
+        answer = _final(reading.reply(response))
         return _equal(problem.gold, answer, compare)
 
     def accept(self, problem: Problem, content: str, compare: Compare) -> Scored:
-        """One letter; a free answer equal as text, as a number or as mathematics."""
+        """One letter; a free answer of the gold answer's type, and equal to it."""
         if problem.kind == "choice":
             letter = choices.exact(content, LETTERS)
             return verdict(letter == problem.gold, letter, "strict")
@@ -95,16 +96,10 @@ def _final(text: str) -> str | None:
 
 
 def _equal(gold: str, answer: str | None, compare: Compare) -> Scored:
-    """Compare a free answer: as text, as a number within 1e-3 relative, as mathematics."""
+    """Compare a free answer by the gold answer's type, numbers within 1e-3 of it."""
     if answer is None:
         return verdict(False, None, "offline rule")
-    if choices.same(gold) == choices.same(answer):
-        return verdict(True, answer, "text")
-    gold_text, answer_text = (text.replace("掳", "°").replace("潞", "°") for text in (gold, answer))
-    first, second = numbers.value(gold_text), numbers.value(answer_text)
-    if first is not None and second is not None:
-        return verdict(abs(first - second) <= 1e-3 * max(abs(first), 1e-9), answer, "number")
-    outcome = compare(gold, answer, "exact")
+    outcome = free.same(gold, answer, compare)
     if outcome is None:
         return Scored(False, answer, "comparison ran past its deadline")
-    return verdict(outcome, answer, "math-verify")
+    return verdict(outcome, answer, free.read(gold).kind)

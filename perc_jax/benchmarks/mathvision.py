@@ -14,8 +14,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
-from perc_jax.benchmarks import base, choices, files, numbers, reading
-from perc_jax.benchmarks.base import Benchmark, Compare, Item, Problem, Scored, verdict
+from perc_jax.benchmarks import base, choices, files, free, numbers, reading
+from perc_jax.benchmarks.base import Benchmark, Compare, Item, Problem, Scored, no_symbols, verdict
 
 _PHRASES = ("the final answer is", "the answer is", "the correct answer is", "the answer should be")
 _BOX = "oxed{"
@@ -77,10 +77,16 @@ class MathVision(Benchmark):
         return _against(problem, answer, compare)
 
     def accept(self, problem: Problem, content: str, compare: Compare) -> Scored:
-        """A letter; a free answer by the official comparison."""
+        """A letter; a free answer of the gold answer's type, numbers and formulas by the official comparison."""
         if problem.kind == "choice":
             letter = choices.exact(content, problem.letters)
             return verdict(letter == problem.gold, letter, "strict")
+        gold, answer = free.read(problem.gold), free.read(content)
+        if gold.kind == answer.kind == "number":
+            return verdict(round(gold.value, 2) == round(answer.value, 2), content, "strict, two decimals")
+        kinds = {gold.kind, answer.kind}
+        if not kinds <= {"number", "formula"} or ("=" in numbers.unnamed(content) and "=" not in problem.gold):
+            return verdict(free.same(problem.gold, content, no_symbols) is True, content, "strict")
         return _against(problem, find_answer(content), compare)
 
     def summary(self, items: Sequence[Item], mode: str = "official") -> dict[str, Any]:
@@ -223,7 +229,7 @@ def _vlmevalkit(problem: Problem, response: str, compare: Compare) -> Scored:
     gold, answer = problem.gold.lower().strip(), text.lower().strip()
     if gold == answer:
         return verdict(True, answer, "vlmevalkit")
-    first, second = numbers.value(gold), numbers.value(answer)
+    first, second = numbers.value(gold), numbers.result(answer)
     if first is not None and second is not None:
         return verdict(abs(first - second) < 1e-6, answer, "vlmevalkit")
     if len(answer) > 80 and reading.last_box(response) is None:

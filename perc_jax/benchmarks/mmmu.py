@@ -1,6 +1,8 @@
 r"""MMMU (Yue et al. 2024, arXiv 2311.16502): 900 questions of the validation split, 847 of choice and 53 open.
 
-Official rule (eval/eval_utils.py): a letter by `choices.mmmu_rule`; open answers by the parts of the response after
+Two rules of the same authors. `official` is MMMU's own (mmmu/utils/eval_utils.py): a letter in brackets or between
+spaces, `choices.mmmu_rule`. `mmmu_pro` is MMMU-Pro's (mmmu-pro/evaluate.py): also the only letter behind "Answer:", a
+letter before a space or a full stop, `choices.mmmu_pro_rule`. Open answers by the parts of the response after
 words like "is" or "answer", as texts and as numbers rounded to two decimals, one of which must be, or contain, the gold
 answer. Deviation: where no option is found the authors choose one at random (seeded); here that is unparsed and wrong,
 and `with_guessing` gives the accuracy that their guess has on average.
@@ -17,6 +19,7 @@ from perc_jax.benchmarks.base import Benchmark, Compare, Item, Problem, Scored, 
 
 PICTURES = tuple(f"image_{i}" for i in range(1, 8))
 MAX_PARTS = 64  # of an open response
+_RULES = {"official": choices.mmmu_rule, "mmmu_pro": choices.mmmu_pro_rule, "vlmevalkit": choices.token_rule}
 _KEYS = ("could be ", "so ", "is ", "thus ", "therefore ", "final ", "answer ", "result ")
 _COMMAS = re.compile(r"-?\b\d{1,3}(?:,\d{3}){1,9}\b")
 _POWERS = re.compile(r"-?\d{1,30}(?:\.\d{1,30})?[eE][+-]?\d{1,3}")
@@ -29,7 +32,8 @@ class MMMU(Benchmark):
     name = "mmmu"
     hub = "MMMU/MMMU"
     modes: ClassVar[Mapping[str, str]] = {
-        "official": "the authors' rule, but what they guess at random is unparsed and wrong",
+        "official": "MMMU's own rule, but what it guesses at random is unparsed and wrong",
+        "mmmu_pro": "MMMU-Pro's rule, but what it guesses at random is unparsed and wrong",
         "vlmevalkit": "VLMEvalKit's option words and texts without its judge; open questions as official",
         "strict": base.STRICT,
     }
@@ -63,8 +67,7 @@ class MMMU(Benchmark):
         """See `modes`."""
         if problem.kind == "open":
             return _open(problem.gold, response)
-        rule = choices.mmmu_rule if mode == "official" else choices.token_rule
-        letter = rule(response, problem.letters, problem.options)
+        letter = _RULES[mode](response, problem.letters, problem.options)
         return verdict(letter == problem.gold, letter, mode)
 
     def accept(self, problem: Problem, content: str, compare: Compare) -> Scored:

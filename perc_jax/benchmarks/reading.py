@@ -1,7 +1,11 @@
-r"""Where an answer stands in free text: boxes, answer blocks, JSON, phrases. Linear time, nothing is evaluated."""
+r"""Where an answer stands in free text: boxes, answer blocks, JSON, phrases. Linear time, nothing is evaluated.
+
+`reply` is what this package's own rules read of a response; the copied rules of others read the response as it is.
+"""
 
 import json
 import re
+import unicodedata
 
 MAX_PHRASES = 32  # the last ones
 MAX_PHRASE_CHARS = 300  # of what is taken after "the answer is"
@@ -14,7 +18,36 @@ _PHRASE = re.compile(
 )
 _BOLD = re.compile(r"\*\*([^*\n]{1,200})\*\*")
 _SENTENCE_END = re.compile(r"(?<=[.!?。])\s+|\n|。")
-_PHRASE_ZH = re.compile(r"(?:答案|正确答案|故选|应选|选项|选择)\s{0,3}(?:应该)?(?:是|为)?\s{0,3}[:：]?\s{0,3}")
+_PHRASE_ZH = re.compile(  # simplified and traditional; 选 alone, as in 所选, only before a letter
+    r"(?:答案|[选選][项項择擇]|[故应應][选選]|[选選](?=[\s:*(\[]{0,4}[A-Za-z](?![A-Za-z])))"
+    r"\s{0,3}(?:[应應][该該]?)?(?:是|[为為])?\s{0,3}[:：]?\s{0,3}"
+)
+_QUESTION = re.compile(r"^[ \t*#]{0,8}(?:Question|问题|問題)(?: ?\d{1,3})?[ *]{0,4}[:：]", re.MULTILINE)
+_PROMPT = re.compile(r"[ \t*#]{0,8}(?:Hint|Please|提示)\b")
+_KEPT = "".join(  # marks whose plain form would be another number: 3² is not 32, 3½ not 31/2
+    char
+    for char in map(chr, range(0x80, 0x3000))
+    if unicodedata.decomposition(char).startswith(("<super>", "<sub>", "<fraction>"))
+)
+_FOLDED = re.compile(f"[^{re.escape(_KEPT)}]+")
+
+
+def fold(text: str) -> str:
+    """Write full-width, circled and other variants of a character as the plain one (Unicode's NFKC).
+
+    Superscripts, subscripts and fractions stay as they are.
+    """
+    return text if text.isascii() else _FOLDED.sub(lambda found: unicodedata.normalize("NFKC", found[0]), text)
+
+
+def reply(response: str) -> str:
+    """Give what of a response may answer: behind its thought, before a question of its own, in plain characters."""
+    text = fold(after_thought(response)).strip()
+    for found in _QUESTION.finditer(text):
+        before = text[: found.start()].strip()
+        if before and not _PROMPT.match(before):
+            return before
+    return text
 
 
 def boxes(text: str) -> list[str]:

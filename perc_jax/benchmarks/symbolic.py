@@ -10,6 +10,7 @@ not change, so that a score does not depend on the machine. For benchmarks only,
 | `two_places` | both are numbers, equal after rounding to two decimals (MathVision's official rule) |
 | `millionth` | both are numbers, within 1e-6 (VLMEvalKit's MathVision) |
 | `exact` | math-verify: equal expressions, sets, tuples, intervals, equations; numbers to six decimals |
+| `plain` | the same of texts that are not taken for LaTeX unless they say so (lmms-eval), see `plain` |
 """
 
 import importlib.util
@@ -27,6 +28,7 @@ from typing import Any
 
 import pebble
 
+from perc_jax.benchmarks import numbers, plain
 from perc_jax.processes import workers
 
 DEADLINE_S = 5.0  # of processor time
@@ -35,20 +37,19 @@ MEMORY_BYTES = 2 * 2**30  # of address space; the libraries alone take a quarter
 START_S = 600.0  # for the libraries' import on a busy machine
 MAX_CHARS = 400  # of an answer; a longer one is no formula
 TASKS = 5000  # of one process, after which a fresh one takes over: the libraries' caches only grow
-RULES = ("two_places", "millionth", "exact")
+RULES = ("two_places", "millionth", "exact", "plain")
 _UNITS = re.compile(
     r"\\?(?:text|mathrm|mbox)\s*\{\s*~?\s*(?:square)?\s*(?:c|k|m|d)?(?:m|g|s|h|l|units?|inches|feet|degrees?)"
     r"(?:\^?\{?[23]\}?)?\s*\}(?:\^\{?[23]\}?)?",
     re.IGNORECASE,
 )
-_NAME = re.compile(r"^[A-Za-z_ ]{1,40}=(?!=)")  # what a value is called
 _DEGREE = re.compile(r"\^\s*\{?\s*\\circ\s*\}?|°|掳|潞|\\degree|\s*\bdegrees?\b|\{degrees?\}", re.IGNORECASE)
 
 
 def tidy(text: str) -> str:
     r"""Write an answer as plain LaTeX: no dollar signs, box, units, degrees (also as mojibake `35掳`), form feeds."""
     text = text.replace("\x0crac", "\\frac").replace("$", "").replace("\\boxed", "").strip().rstrip(".")
-    text = _NAME.sub("", _UNITS.sub("", _DEGREE.sub("", text)))
+    text = numbers.unnamed(_UNITS.sub("", _DEGREE.sub("", text)))
     for old, new in (("π", "\\pi "), ("−", "-"), ("×", "\\times "), ("\\%", ""), ("％", ""), ("∞", "\\infty ")):
         text = text.replace(old, new)
     return re.sub(r"√\s*\{?(\w+)\}?", r"\\sqrt{\1}", text).strip()
@@ -72,10 +73,11 @@ def _bounded(call: Callable[[str, str, str], bool], key: tuple[str, str, str], d
 
 def compare(gold: str, answer: str, rule: str) -> bool:
     """Compare two answers in this process, without any limit; see `Comparer`."""
-    first, second = _parse(tidy(gold)), _parse(tidy(answer))
+    is_plain = rule == "plain"
+    first, second = (plain.parse(text) if is_plain else _parse(tidy(text)) for text in (gold, answer))
     if not first or not second:
         return False
-    if rule == "exact":
+    if rule in ("exact", "plain"):
         from math_verify import verify
 
         return bool(verify(first, second, timeout_seconds=None))
@@ -97,7 +99,7 @@ def _number(parsed: list[Any]) -> float | None:
     import sympy
 
     found = parsed[0]
-    if isinstance(found, sympy.Eq):
+    if isinstance(found, sympy.Eq) and isinstance(found.lhs, sympy.Symbol):  # `x = 6`, and no other equation
         found = found.rhs
     if not isinstance(found, sympy.Expr) or found.free_symbols:
         return None

@@ -87,7 +87,7 @@ def _one(problem: Problem, text: str) -> str | None:
 
 def _rest(problem: Problem, response: str) -> str | None:
     """What would go to GPT-4o: the marked answer, else the text after the last phrase, else the last line."""
-    text = reading.after_thought(response).strip()
+    text = reading.reply(response)
     marked = reading.marked(text)
     part = marked if marked is not None else next(reversed(reading.phrases(text)), text.rpartition("\n")[2])
     words = [word for word in problem.meta["known"] if len(word) > 1 and re.search(rf"\b{re.escape(word)}\b", part)]

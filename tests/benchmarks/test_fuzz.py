@@ -54,6 +54,11 @@ PIECES = (
         "\ud800",
         "\U0001f600",
         "答案:D",
+        "選Ｂ",
+        " or ",
+        "3 1/2",
+        "x=5, y=2",
+        "Question: ",
         "(3, 4)",
         "{3}{4}",
         "nan",
@@ -78,7 +83,8 @@ UNITS = (
     "A ",
     " ",
 )
-UNITS += ("\n", "is ", "=", "option A", '{"a":', "[", "A, ", "not ", "\\frac{", "a", "\\", ". ", "(1")
+UNITS += ("A or ", "A, ", "not A", "Question:\n", "選", "答案", "x=1, ", "½", "Ａ", "（", "1:1 ", "and ", "x ", "1 1/")
+UNITS += ("\n", "is ", "=", "option A", '{"a":', "[", "not ", "\\frac{", "a", "\\", ". ", "(1")
 SLOWEST_S = 20.0  # for one whole response of the largest size in one mode; linear scorers take a tenth of a second
 
 

@@ -46,6 +46,8 @@ def compare() -> Comparer:
         (r"4 \pi", "12.566", "two_places"),
         (r"\frac{\sqrt{130}}{13}", "0.877", "two_places"),
         ("0.3333333", r"\frac{1}{3}", "millionth"),
+        ("6", r"x = 3 \cdot 2", "two_places"),
+        ("3x-y+13=0", "-y+3x+13=0", "exact"),
     ],
 )
 def test_equal_answers(compare: Comparer, gold: str, answer: str, rule: str) -> None:
@@ -60,6 +62,11 @@ def test_equal_answers(compare: Comparer, gold: str, answer: str, rule: str) -> 
         (r"4 \pi", "12.58", "two_places"),
         ("x", "x", "two_places"),
         ("0.33", r"\frac{1}{3}", "millionth"),
+        ("6", r"3 \cdot 3 = 6", "two_places"),
+        ("6", "2x+3y=6", "two_places"),
+        ("13", "x^2+y^2=13", "millionth"),
+        ("3x-y+13=0", "3x+4y+13=0", "exact"),
+        ("x=5, y=2", "x=1, y=2", "exact"),
         ("1", "", "exact"),
         ("1", "1" * 1000, "exact"),
         ("1", r"\frac{", "exact"),
@@ -108,7 +115,7 @@ def test_a_comparison_that_hangs_grows_dies_or_raises_is_an_outcome(call: object
 
 
 def test_arguments_are_checked(compare: Comparer) -> None:
-    with pytest.raises(ValueError, match="rule must be one of two_places, millionth, exact, got 'near'"):
+    with pytest.raises(ValueError, match="rule must be one of two_places, millionth, exact, plain, got 'near'"):
         compare("1", "1", "near")
     with pytest.raises(ValueError, match=r"deadline_s must be positive, got 0\.0"):
         Comparer(deadline_s=0.0)

@@ -15,7 +15,12 @@ SHAPES = ("circle", "light star", "x-ray")
 
 # answer, gold text, other spellings that are right, spellings that are wrong or outside the grammar
 CASES = [
-    (Answer.integer(-7), "-7", [" -7 ", "-07", "-7.", r"\text{-7}"], ["7", "- 7", "-7.0", "-7-", "−7", "x=-7", ""]),
+    (
+        Answer.integer(-7),
+        "-7",
+        [" -7 ", "-07", "-7.", r"\text{-7}", r"\text{-7}.", r"\text{ -7. } "],
+        ["7", "- 7", "-7.0", "-7-", "−7", "x=-7", "", r"\text{-7.}."],
+    ),
     (Answer.integer(1200), "1200", ["1,200", "+1200"], ["1,20", "12,00", "1_200", "1.2e3", "1200 or 1", "1 200"]),
     (
         Answer.decimal(3.5, 0.25),
@@ -33,7 +38,7 @@ CASES = [
         ["lightstar", "star", "circle"],
     ),
     (Answer.word("x-ray", SHAPES), "x-ray", ["X-Ray."], ["x - ray", "circle or x-ray", "circle, x-ray"]),
-    (Answer.choice("B", "ABCD"), "B", [" B", r"\mathrm{B}"], ["b", "(B)", "AB", "A", "E", "B or C"]),
+    (Answer.choice("B", "ABCD"), "B", [" B", r"\mathrm{B}", r" \text{B}. "], ["b", "(B)", "AB", "A", "E", "B or C"]),
     (Answer.pair(2, 5), "(2, 5)", ["(2,5)", "2, 5", "[2,5]"], ["(5, 2)", "(2, 5", "2 5", "(2, 5, 1)", "((2, 5))", "2"]),
     (Answer.listing([3, 1, 1]), "3, 1, 1", ["[3,1,1]"], ["1, 3, 1", "3, 1", "3, 1, 1, ", "3 1 1", "3, , 1"]),
     (Answer.listing(["A", "C"], "ABC"), "A, C", ["(A, C)", "a, c"], ["C, A", "A", "A, C, C", "A and C"]),

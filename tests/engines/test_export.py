@@ -18,6 +18,7 @@ import engines
 from engines.answer import Answer
 from engines.export.__main__ import main
 from engines.export.plan import Plan
+from engines.export.record import record
 
 pytest.importorskip("pyarrow", reason="the extra `export` is not installed")
 pytestmark = pytest.mark.filterwarnings(r"ignore:label\(\) is deprecated:DeprecationWarning")  # TFDS under protobuf 6
@@ -84,7 +85,21 @@ def test_records_hold_their_samples(whole):
         difference = abs(image.astype(int) - sample.image).max()
         assert difference == 0 if not sample.photographed else difference < 40
         assert row["photographed"] == sample.photographed and row["index"] == index
+        assert row["guess_rate"] == sample.guess_rate
     assert 0 < sum(row["photographed"] for row, _ in rows) < len(rows)
+
+
+@pytest.mark.parametrize("format", ["parquet", "array_record", "tfds"])
+def test_numbers_keep_their_64_bits(format, tmp_path, monkeypatch):
+    needs(format)
+
+    def ninth(sample):
+        return {**record(sample), "guess_rate": 1 / 9}  # which 32 bits cannot hold
+
+    monkeypatch.setattr("engines.export.shards.record", ninth)
+    plan = dataclasses.replace(PLAN, format=format, samples=2)
+    assert main(arguments(tmp_path, plan)) == 0
+    assert [row["guess_rate"] for row, _ in rows_of(tmp_path, plan)] == [1 / 9, 1 / 9]
 
 
 def test_the_manifest_tells_what_is_there(whole):
