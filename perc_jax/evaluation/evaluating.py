@@ -208,7 +208,7 @@ def _suite(records: Sequence[Record], samples: int) -> dict[str, Any]:
     found = suites.summary(items)
     if samples == 1:
         return found
-    del found["correct"]
+    del found["correct"], found["asked"]
     for groups in found["by"].values():
         for group in groups.values():
             group["n"] //= samples  # questions, not responses

@@ -9,7 +9,7 @@ from html import escape
 from typing import Any
 
 from perc_jax.report.chart import COLOURS, Series, percent, short
-from perc_jax.report.page import Evaluation, Run, document, figure
+from perc_jax.report.page import Evaluation, Run, document, figure, warnings_of
 from perc_jax.report.seeds import Setting, difference, mean_run, settings
 
 CURVES = (  # title, metric, form, floor
@@ -31,7 +31,7 @@ def comparison(runs: Sequence[Run]) -> str:
     first = groups[0].name if has_seeds else names[0]
     sections = [
         f'<h1>{len(runs)} runs</h1><p class="soft">perc_jax comparison. Differences are those to '
-        f"<b>{escape(first)}</b>.</p>",
+        f"<b>{escape(first)}</b>.</p>" + warnings_of(runs),
         _configs(runs, names),
     ]
     single = _held_out(runs, names) + _curves(runs, names)
