@@ -82,7 +82,8 @@ def independent_difference(correct_before: int, n_before: int, correct_after: in
 
     Of the same items it is wider than need be where they go together, never knowing which item is which.
     """
-    (low_1, high_1), (low_2, high_2) = wilson_interval(correct_before, n_before), wilson_interval(correct_after, n_after)
+    low_1, high_1 = wilson_interval(correct_before, n_before)
+    low_2, high_2 = wilson_interval(correct_after, n_after)
     first, second = (c / n if n else 0.5 for c, n in ((correct_before, n_before), (correct_after, n_after)))
     low = second - first - math.hypot(second - low_2, high_1 - first)
     return low, second - first + math.hypot(high_2 - second, first - low_1)

@@ -15,7 +15,7 @@ SIZE = (1320, 506)  # 12 x 4.6 inches at 110 per inch
 def test_a_run_is_drawn_as_a_small_png(tmp_path, capsys):
     for writer in (write_config, write_metrics, write_evaluations):
         writer(tmp_path)
-    other = {"test_a": suite([0] * 10), "test_c": suite([1] * 10)}  # their curves part at the end
+    other = {"test_a": suite([0] * 8 + [1] * 2), "test_c": suite([0] * 2 + [1] * 8)}  # their curves part at the end
     (tmp_path / "eval" / "2_rl_000006.json").write_text(json.dumps(other))
     lines = [{"step": step, "stage": "rl", "rollout/accuracy": 0.1 * step} for step in range(1, 7)]
     (tmp_path / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
