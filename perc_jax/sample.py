@@ -105,7 +105,8 @@ def answer(arguments: argparse.Namespace) -> None:
     )
     size = f"the prompt has {len(row.tokens):,} tokens"
     if pictures:
-        size += f", of {len(pictures)} picture{'s' * (len(pictures) > 1)} with {row.patches:,} patches"
+        patches = sum(int(picture.real.sum()) for picture in row.pictures)
+        size += f", of {len(pictures)} picture{'s' * (len(pictures) > 1)} with {patches:,} patches"
     _write(arguments, asked.tokenizer, _sampled(arguments, asked, batch, size))
 
 
@@ -136,7 +137,7 @@ def _trained(arguments: argparse.Namespace) -> Asked:
 
 
 def _sampled(arguments: argparse.Namespace, asked: Asked, batch: Any, size: str) -> Any:
-    """Say how large the prompt is, load the parameters and answer up to the first token; gives all of them in turn."""
+    """Load the parameters, say how large the prompt is, and answer up to the first token; gives all tokens in turn."""
     import dataclasses
     import itertools
 
@@ -147,7 +148,6 @@ def _sampled(arguments: argparse.Namespace, asked: Asked, batch: Any, size: str)
     config = dataclasses.replace(asked.config, attention=way)
     mesh = answering.decoding_mesh(config.text.num_key_value_heads)
     with Progress(DEADLINE_S) as screen, screen.phase("loading the model"):
-        screen.say(size)
         if asked.stored is None:
             folder = pretrained.folder_of(arguments.model)
             params = answering.published_params(folder, config, mesh, screen.bar)
@@ -158,6 +158,7 @@ def _sampled(arguments: argparse.Namespace, asked: Asked, batch: Any, size: str)
     )
     tokens = answer(params, batch, arguments.seed)
     with Progress(FIRST_TOKEN_DEADLINE_S) as screen, screen.phase("compiling, then reading the prompt"):
+        screen.say(size)
         first = list(itertools.islice(tokens, 1))  # nothing is compiled before it is asked for
     return itertools.chain(first, tokens)
 
