@@ -116,7 +116,7 @@ def short(value: float) -> str:
         return f"{value / 1e6:.3g}M"
     if size >= 1e4:
         return f"{value / 1e3:.3g}k"
-    return f"{value:.0e}" if 0 < size < 1e-3 else f"{value:.4g}"
+    return f"{value:.2g}" if 0 < size < 1e-3 else f"{value:.4g}"
 
 
 def _dodge(series: Sequence[Series]) -> float:
