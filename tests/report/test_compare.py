@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from etils import epath
 
+from perc_jax.evaluation.suites import Item, summary
 from perc_jax.report.__main__ import main
 from perc_jax.report.compare import steps_to
 from perc_jax.report.heat import difficulty_section, heat_map_section
@@ -40,6 +41,18 @@ def test_runs_stand_side_by_side_with_paired_differences(tmp_path):
     assert "+20.0 [+1" in page and "+0.0 [" in page
     assert '<td class="number">6</td><td class="number">4</td>' in page  # 60 % after 3 + 3 x 20 / 40 steps
     assert page.count("<svg") >= 3
+
+
+def test_engines_on_which_a_run_falls_behind_the_first_are_named(tmp_path):
+    """The second run is better as a whole, and worse on sudoku."""
+    runs = [made(tmp_path / name, seed, 60) for seed, name in enumerate(("first", "second"))]
+    for run, right in zip(runs, ({"grid": 10, "sudoku": 9}, {"grid": 90, "sudoku": 1}), strict=True):
+        items = [Item(engine, "any", 0, place < count) for engine, count in right.items() for place in range(100)]
+        (Path(run) / "eval" / "2_rl_000006.json").write_text(json.dumps({"test_a": summary(items)}))
+    write_comparison(runs, str(tmp_path / "page.html"))
+    page = check_html((tmp_path / "page.html").read_text())
+    fell, rose = page.index("second: sudoku on test_a 9 → 1 %"), page.index("second: grid on test_a 10 → 90 %")
+    assert fell < rose and "▼" in page[fell - 30 : fell] and "▲" in page[rose - 30 : rose]
 
 
 def test_runs_that_differ_in_their_seed_alone_are_one_line(tmp_path):
