@@ -3,7 +3,8 @@
 Every category is asked for N samples, levels 0 to 9 in turn and types by the name of the sample, as training asks for
 them. Times are CPU time of one process, which other programs on the machine disturb little. `canvas` are whole samples
 that are not drawn in matplotlib's look; `training` is the default training mixture, half of it photographed.
-`--workers` makes the mixture in so many processes at once and gives wall-clock samples per second; `--memory` makes so
+`--workers` makes the mixture in so many processes at once and gives samples per second by the clock, which other
+programs slow down, and beside it samples per second of CPU time, which compares with the table; `--memory` makes so
 many samples more and says how the process grew meanwhile.
 """
 
@@ -131,29 +132,49 @@ def memory(
     return {"samples": samples, "begin_mib": begin_mib, "end_mib": _peak_mib()}
 
 
-def in_workers(names: tuple[str, ...], count: int, samples: int, size_px: int) -> float:
-    """Samples of the training mixture per second of wall-clock time in `count` processes, once they run."""
+def in_workers(names: tuple[str, ...], count: int, samples: int, size_px: int) -> dict[str, float]:
+    """The training mixture in `count` processes, from when all run to when the last has made its share.
+
+    Gives samples per second by the clock (`per_s`), per second of CPU time (`per_cpu_s`, of one process, as in the
+    table), and how many cores the processes were given on average (`cores`, of at most `count`).
+    """
     context = multiprocessing.get_context("spawn")
+    cpu_s, ends = (context.Array("d", count, lock=False) for _ in range(2))
     ready, start = context.Barrier(count + 1), context.Barrier(count + 1)
-    shares = [(names, place, count, samples * len(names), size_px, ready, start) for place in range(count)]
+    shares = [(names, place, count, samples * len(names), size_px, ready, start, cpu_s, ends) for place in range(count)]
     processes = [context.Process(target=_work, args=share) for share in shares]
     for process in processes:
         process.start()
     ready.wait()
     start.wait()
-    began = time.perf_counter()
+    began = time.time()  # a clock that all processes share
     for process in processes:
         process.join()
-    return samples * len(names) / (time.perf_counter() - began)
+    if not all(ends):
+        raise RuntimeError(f"every process must make its share, but {sum(not end for end in ends)} of {count} died")
+    made, wall_s = samples * len(names), max(ends) - began  # without the seconds in which the processes end
+    return {"per_s": made / wall_s, "per_cpu_s": made / sum(cpu_s), "cores": sum(cpu_s) / wall_s}
 
 
-def _work(names: tuple[str, ...], place: int, count: int, samples: int, size_px: int, ready: Any, start: Any) -> None:
+def _work(
+    names: tuple[str, ...],
+    place: int,
+    count: int,
+    samples: int,
+    size_px: int,
+    ready: Any,
+    start: Any,
+    cpu_s: Any,
+    ends: Any,
+) -> None:
     for name in names:
         _warm_up(name, size_px)
     ready.wait()
     start.wait()
+    began = time.process_time()
     for index in range(place, samples, count):
         _mixed(names, index, size_px)
+    cpu_s[place], ends[place] = time.process_time() - began, time.time()
 
 
 def _mixed(names: tuple[str, ...], index: int, size_px: int) -> engines.Sample:
@@ -188,11 +209,20 @@ def _show(found: dict[str, Any], console: Console) -> None:
         table.add_row(name, *times, *rates)
     console.print(table)
     for count, rate in found["workers"].items():
-        console.print(f"{count} processes: {rate:.0f} samples/s of the training mixture", highlight=False)
+        console.print(_of_workers(count, rate), highlight=False)
     if "memory" in found:
         m = found["memory"]
         growth = f"{m['begin_mib']:.0f} MiB early, {m['end_mib']:.0f} MiB at the end"
         console.print(f"peak memory over {m['samples']} samples: {growth}", highlight=False)
+
+
+def _of_workers(count: int, rate: dict[str, float]) -> str:
+    """What so many processes made, and how it goes with the table, whose seconds are CPU time."""
+    processes = f"{count} process{'es' * (count > 1)}"
+    return (
+        f"{processes}, training mixture: {rate['per_s']:.0f} samples/s by the clock, {rate['per_cpu_s']:.0f} per CPU "
+        f"second as in the table, {rate['cores']:.2f} cores"
+    )
 
 
 def _names(text: str) -> tuple[str, ...]:

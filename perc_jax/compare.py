@@ -2,11 +2,13 @@
 
 `python -m perc_jax.compare BEFORE AFTER [--json F]`. Each is a file of records that `evaluate` keeps (`….jsonl`), a
 folder of such, of which the files of one name are compared, or the JSON file that `score` writes. Only questions that
-both were asked count; how they are compared is in `evaluation/compare.py`.
+both were asked count; how they are compared is in `evaluation/compare.py`. Two evaluations that were not asked alike
+(other samples, temperature, longest answer, …) are compared with a warning.
 """
 
 import argparse
 import json
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -27,7 +29,9 @@ def main(argv: Sequence[str] | None = None) -> None:
         found = {}
         for name, (before, after) in compare.pairs(Path(arguments.before), Path(arguments.after)).items():
             found[name] = compare.compare(compare.read(before), compare.read(after))
-            print(compare.line(name, found[name]))
+            print("\n".join(compare.lines_of(name, found[name])))
+            if found[name]["warnings"]:
+                print(f"warning: {compare.warning(name, found[name])}", file=sys.stderr)
         if arguments.json:
             from etils import epath
 

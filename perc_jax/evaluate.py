@@ -8,11 +8,11 @@
 mode after a colon if not that of `--mode` (default: the benchmark's first, mostly `official`). Greedy, or with
 `--samples K` at a temperature: avg@K and pass@k.
 
-`--out` keeps every answer as it comes, one JSON line per question in `<suite>.jsonl`, and the results in
-`results.json` (with `--out F.json`: the results in F.json, the lines in F.items). Interrupted at any moment and started
-again, the same command goes on; lines of another model, mode or setting are refused. `perc_jax.compare` compares two
-such folders. `--blind` asks everything a second time with a uniform grey picture (RGB 128) of the same size in place of
-each, and tells how much of the accuracy needs the picture.
+`--out` keeps every question, its right answer and the model's answers as they come, one JSON line each in
+`<suite>.jsonl`, and the results in `results.json` (with `--out F.json`: the results in F.json, the lines in F.items).
+Interrupted at any moment and started again, the same command goes on; lines of another model, mode or setting are
+refused. `perc_jax.compare` compares two such folders. `--blind` asks everything a second time with a uniform grey
+picture (RGB 128) of the same size in place of each, and tells how much of the accuracy needs the picture.
 """
 
 import argparse

@@ -5,7 +5,8 @@
 `M` is a Hugging Face folder or hub id, or the workdir of a run; a run's own instruction follows the question. The
 answer appears on standard output token by token. `--json FILE` also writes one line `{"text", "tokens", "logprobs"}`,
 `--json -` prints it as the last line; tokens include the end token, and logprobs are natural logarithms under the
-distribution that was sampled (temperature 1 when greedy).
+distribution that was sampled (temperature 1 when greedy). Standard error says how large the prompt is, and until the
+first token what is being done.
 """
 
 import argparse
@@ -21,7 +22,8 @@ from perc_jax.prompt import pretrained
 
 TOKENS_MULTIPLE = 64  # prompt buckets
 WINDOWS_MULTIPLE = 4  # patch buckets, in attention windows
-DEADLINE_S = 1800.0  # for loading and compiling
+DEADLINE_S = 1800.0  # for loading
+FIRST_TOKEN_DEADLINE_S = 6 * 3600.0  # for compiling and reading the prompt, which on a CPU can be long
 
 
 class Asked(NamedTuple):
@@ -101,7 +103,11 @@ def answer(arguments: argparse.Namespace) -> None:
         pad=asked.tokenizer.ids.pad,
         vision=vision,
     )
-    _write(arguments, asked.tokenizer, _sampled(arguments, asked, batch))
+    size = f"the prompt has {len(row.tokens):,} tokens"
+    if pictures:
+        patches = sum(int(picture.real.sum()) for picture in row.pictures)
+        size += f", of {len(pictures)} picture{'s' * (len(pictures) > 1)} with {patches:,} patches"
+    _write(arguments, asked.tokenizer, _sampled(arguments, asked, batch, size))
 
 
 def _published(arguments: argparse.Namespace) -> Asked:
@@ -130,9 +136,10 @@ def _trained(arguments: argparse.Namespace) -> Asked:
     return Asked(model, tokenizer.load(run.data.tokenizer), run.data.instruction, None, stored)
 
 
-def _sampled(arguments: argparse.Namespace, asked: Asked, batch: Any) -> Any:
-    """Load the parameters and begin to answer; gives the iterator over the tokens."""
+def _sampled(arguments: argparse.Namespace, asked: Asked, batch: Any, size: str) -> Any:
+    """Load the parameters, say how large the prompt is, and answer up to the first token; gives all tokens in turn."""
     import dataclasses
+    import itertools
 
     from perc_jax.evaluation import answering
     from perc_jax.processes.progress import Progress
@@ -149,7 +156,11 @@ def _sampled(arguments: argparse.Namespace, asked: Asked, batch: Any) -> Any:
     answer = answering.make_answer(
         config, asked.tokenizer.ids, mesh, max_tokens=arguments.max_tokens, temperature=arguments.temperature
     )
-    return answer(params, batch, arguments.seed)
+    tokens = answer(params, batch, arguments.seed)
+    with Progress(FIRST_TOKEN_DEADLINE_S) as screen, screen.phase("compiling, then reading the prompt"):
+        screen.say(size)
+        first = list(itertools.islice(tokens, 1))  # nothing is compiled before it is asked for
+    return itertools.chain(first, tokens)
 
 
 def _write(arguments: argparse.Namespace, tokens: Any, sampled: Any) -> None:

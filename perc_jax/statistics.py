@@ -77,6 +77,18 @@ def paired_difference(before: Shaped[np.ndarray, "n"], after: Shaped[np.ndarray,
     return PairedDifference(n, (gained - lost) / n, ci95, mcnemar(gained, lost), gained, lost)
 
 
+def independent_difference(correct_before: int, n_before: int, correct_after: int, n_after: int) -> tuple[float, float]:
+    """Interval of accuracy after minus before on different items (Newcombe 1998, Statistics in Medicine 17, method 10).
+
+    Of the same items it is wider than need be where they go together, never knowing which item is which.
+    """
+    low_1, high_1 = wilson_interval(correct_before, n_before)
+    low_2, high_2 = wilson_interval(correct_after, n_after)
+    first, second = (c / n if n else 0.5 for c, n in ((correct_before, n_before), (correct_after, n_after)))
+    low = second - first - math.hypot(second - low_2, high_1 - first)
+    return low, second - first + math.hypot(high_2 - second, first - low_1)
+
+
 def mcnemar(gained: int, lost: int) -> float:
     """Two-sided exact p-value that `gained` and `lost` come from a fair coin; 1.0 where nothing differs."""
     n, fewer = gained + lost, min(gained, lost)

@@ -157,7 +157,8 @@ def test_options_reach_the_sampler_and_a_file_gets_the_result(capsys, monkeypatc
     sample.main(["--model", str(folder), "--question", "Why?", *options, *images])
     result = {"text": "red", "tokens": [*word, end], "logprobs": [-0.5] * (len(word) + 1)}
     assert json.loads((tmp_path / "result.json").read_text()) == result
-    assert capsys.readouterr().out == "red\n"
+    out, err = capsys.readouterr()
+    assert out == "red\n" and "the prompt has " in err and " tokens, of 2 pictures with 16 patches" in err
     assert (asked["temperature"], asked["max_tokens"], asked["seed"]) == (1.5, 6, 7)
     assert asked["config"].dtype == "bfloat16"  # as published
     batch = asked["batch"]

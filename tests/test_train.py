@@ -44,6 +44,8 @@ def test_the_smoke_run_writes_all_that_is_promised(reference_run):
     assert json.loads((workdir / "config.json").read_text())["name"] == "smoke_cpu"
     facts = json.loads((workdir / "run.json").read_text())
     assert (facts["devices"], facts["hosts"], facts["starts"]) == (1, 1, 1)
+    assert "-m perc_jax.train --config configs/smoke_cpu.py" in facts["command"]
+    assert {"processor", "cores", "memory in GB", "python", "jax", "jaxlib", "flax", "optax"} <= facts.keys()
     assert facts["parameters"] > 1e6 and 0 < facts["seconds in all"] < ended.seconds
     report = (workdir / "report.html").read_text()
     assert "warmup" in report and "grpo" in report and "data:image/png;base64," in report

@@ -1,21 +1,28 @@
 """Two evaluations question by question: the difference, how sure it is, and what was gained and lost.
 
-Only questions that both were asked count. The interval is a bootstrap over independent units (the seeds of DynaMath,
-otherwise the questions). The p-value is McNemar's exact one where every question is its own unit and has one answer,
-and otherwise that of a permutation test that flips the sign of units' differences.
+Only questions that both were asked count; those of the engines' suites are also compared engine by engine. What differs
+between the two besides the model is told as a warning: then the difference is not the model's alone. The interval is a
+bootstrap over independent units (the seeds of DynaMath, otherwise the questions). The p-value is McNemar's exact one
+where every question is its own unit and has one answer, and otherwise that of a permutation test that flips the sign of
+units' differences.
 """
 
-from collections.abc import Mapping
+import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
+import engines
 from perc_jax import benchmarks, statistics
 from perc_jax.benchmarks import files
 from perc_jax.benchmarks.base import BOOTSTRAP_SEED
 from perc_jax.records import lines
 from perc_jax.records.lines import Record
+
+ID_PARTS = 5  # split/engine/type/level/index
+NOT_SETTINGS = ("suite", "model", "seed")  # fields of a head that do not say how a question is asked
 
 
 class Answers(NamedTuple):
@@ -29,6 +36,9 @@ class Answers(NamedTuple):
 def pairs(before: Path, after: Path) -> dict[str, tuple[Path, Path]]:
     """The files to compare, by name. Raises `ValueError` for folders that have no name in common."""
     before, after = before.expanduser(), after.expanduser()
+    for argument, path in (("BEFORE", before), ("AFTER", after)):
+        if not path.exists():
+            raise ValueError(f"{argument} must be a file or a folder that exists, got {path}")
     if before.is_dir() != after.is_dir():
         raise ValueError(f"BEFORE and AFTER must both be files or both be folders, got {before} and {after}")
     if not before.is_dir():
@@ -67,6 +77,41 @@ def compare(before: Answers, after: Answers) -> dict[str, Any]:
     common = [name for name in before.right if name in after.right]
     if not common:
         raise ValueError(f"both evaluations of {suites[0]} must have answered a question, got none in common")
+    fields = sorted({name for side in (before, after) for name in side.head})
+    by = {engine: _difference(before, after, mine) for engine, mine in _by_engine(common).items()}
+    return _difference(before, after, common) | {
+        "only_before": len(before.right) - len(common),
+        "only_after": len(after.right) - len(common),
+        "differ_in": [name for name in fields if before.head.get(name) != after.head.get(name)],
+        "warnings": _warnings(before.head, after.head),
+        **({"by": {"engine": by}} if by else {}),
+    }
+
+
+def _by_engine(names: Sequence[str]) -> dict[str, list[str]]:
+    """The questions of an engines' suite by engine; none of another one."""
+    found: dict[str, list[str]] = {}
+    for name in names:
+        parts = name.split("/")
+        if len(parts) != ID_PARTS or parts[1] not in engines.ENGINES:
+            return {}
+        found.setdefault(parts[1], []).append(name)
+    return {engine: found[engine] for engine in engines.ENGINES if engine in found}
+
+
+def _warnings(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
+    """In what the two were asked differently, in words."""
+    words = []
+    for field in dict.fromkeys((*before, *after)):
+        if field in NOT_SETTINGS or before.get(field) == after.get(field):
+            continue
+        old, new = (json.dumps(side[field]) if field in side else "not known" for side in (before, after))
+        words.append(f"{field.replace('_', ' ')} {old} before and {new} after")
+    return words
+
+
+def _difference(before: Answers, after: Answers, common: Sequence[str]) -> dict[str, Any]:
+    """Compare the two on these questions."""
     first, second = (np.array([side.right[name] for name in common]) for side in (before, after))
     units = [before.units[name] for name in common]
     rng = np.random.default_rng(BOOTSTRAP_SEED)
@@ -78,7 +123,6 @@ def compare(before: Answers, after: Answers) -> dict[str, Any]:
     else:
         test = f"sign flips of {len(set(units))} units"
         p_value = statistics.sign_flip(statistics.by_unit(second - first, units)[0], rng)
-    fields = sorted({name for side in (before, after) for name in side.head})
     return {
         "n": len(common),
         "before": float(first.mean()),
@@ -89,10 +133,25 @@ def compare(before: Answers, after: Answers) -> dict[str, Any]:
         "test": test,
         "gained": gained,
         "lost": lost,
-        "only_before": len(before.right) - len(common),
-        "only_after": len(after.right) - len(common),
-        "differ_in": [name for name in fields if before.head.get(name) != after.head.get(name)],
     }
+
+
+def lines_of(name: str, found: Mapping[str, Any]) -> list[str]:
+    """Write a comparison as lines of text: the suite, then its engines, marked where one surely fell or rose."""
+    rows = [line(name, found)]
+    for engine, mine in found.get("by", {}).get("engine", {}).items():
+        low, high = mine["ci95"]
+        rows.append(line(f"  {engine}", mine) + ("  ▼ fell" if high < 0 else "  ▲ rose" if low > 0 else ""))
+    return rows
+
+
+def warning(name: str, found: Mapping[str, Any]) -> str:
+    """What to say of the differences in asking; empty where there are none."""
+    if not found["warnings"]:
+        return ""
+    return f"{name}: the two were not asked alike, so the difference is not the model's alone: " + "; ".join(
+        found["warnings"]
+    )
 
 
 def line(name: str, found: Mapping[str, Any]) -> str:
@@ -103,5 +162,5 @@ def line(name: str, found: Mapping[str, Any]) -> str:
         f"{100 * found['difference']:+5.1f} [{low:+.1f}, {high:+.1f}]  p = {found['p_value']:.2g} ({found['test']})  "
         f"n = {found['n']}, {found['gained']} gained, {found['lost']} lost"
     )
-    alone = found["only_before"] + found["only_after"]
+    alone = found.get("only_before", 0) + found.get("only_after", 0)
     return text + (f", {alone} asked of one only" if alone else "")

@@ -98,11 +98,12 @@ def _answered(exam: Exam, respondent: Respondent, asked: Asked) -> list[Record]:
     replies = respondent.sample_k(asked.prompts, asked.ids)
     marked = exam.mark(asked, [[reply.text for reply in row] for row in replies])
     new = []
-    for name, keep, row, (unit, prompt, scored, late) in zip(asked.ids, asked.wanted, replies, marked, strict=True):
+    for name, keep, row, of_row in zip(asked.ids, asked.wanted, replies, marked, strict=True):
         if keep:
             texts, ended = [reply.text for reply in row], [reply.ended for reply in row]
+            unit, prompt, scored, late, *asks = of_row
             correct, parsed, reason = (list(part) for part in zip(*scored, strict=True))
-            new.append(Record(name, unit, prompt, texts, ended, correct, parsed, reason, late))
+            new.append(Record(name, unit, prompt, texts, ended, correct, parsed, reason, late, *asks))
     return new
 
 
@@ -208,7 +209,7 @@ def _suite(records: Sequence[Record], samples: int) -> dict[str, Any]:
     found = suites.summary(items)
     if samples == 1:
         return found
-    del found["correct"]
+    del found["correct"], found["asked"]
     for groups in found["by"].values():
         for group in groups.values():
             group["n"] //= samples  # questions, not responses

@@ -27,6 +27,17 @@ from perc_jax.rewards.verifier import Verdict, Verifier
 SUITES = ("test_a", "test_b", "test_c", "test_d")
 
 
+class Marked(NamedTuple):
+    """A question that was answered: its record apart from the responses."""
+
+    unit: str
+    prompt: str  # fingerprint of text and pictures
+    scored: list[Scored]  # of each response
+    timed_out: int
+    question: str
+    gold: str
+
+
 class Asked(NamedTuple):
     """This host's rows of a device call."""
 
@@ -55,8 +66,8 @@ class Exam(Protocol):
     def batches(self, answered: Collection[str], batch: int, multiple: int) -> Iterator[Asked]:
         """Device calls that ask every question that is not answered yet."""
 
-    def mark(self, asked: Asked, responses: Sequence[Sequence[str]]) -> list[tuple[str, str, list[Scored], int]]:
-        """Unit, fingerprint of the prompt, marks of the k responses, and how many ran past a deadline; per row."""
+    def mark(self, asked: Asked, responses: Sequence[Sequence[str]]) -> list[Marked]:
+        """Marks of the k responses of each row."""
 
 
 class BenchmarkExam:
@@ -115,8 +126,21 @@ class BenchmarkExam:
     def left_out(self) -> list[Record]:
         """Those that do not fit."""
         return [
-            Record(q.id, q.unit, q.prompt, reason=(f"not asked: {q.why_not}",)) for q in self.questions if q.why_not
+            Record(
+                q.id,
+                q.unit,
+                q.prompt,
+                reason=(f"not asked: {q.why_not}",),
+                question=self._text(q.id),
+                gold=self._by_id[q.id].gold,
+            )
+            for q in self.questions
+            if q.why_not
         ]
+
+    def _text(self, name: str) -> str:
+        """A question as it is put."""
+        return self.benchmark.prompt(self._by_id[name], self.mode)
 
     def batches(self, answered: Collection[str], batch: int, multiple: int) -> Iterator[Asked]:
         """Batches by bucket; one is prepared while another is answered."""
@@ -145,7 +169,7 @@ class BenchmarkExam:
         about = [group[place] for place in places[mine]]
         return Asked(prompts, [q.id for q in about], kept[mine], about)
 
-    def mark(self, asked: Asked, responses: Sequence[Sequence[str]]) -> list[tuple[str, str, list[Scored], int]]:
+    def mark(self, asked: Asked, responses: Sequence[Sequence[str]]) -> list[Marked]:
         """Score by the benchmark's rules."""
         marked = []
         for question, keep, texts in zip(asked.about, asked.wanted, responses, strict=True):
@@ -153,7 +177,8 @@ class BenchmarkExam:
             problem = self._by_id[question.id]
             scored = [self.benchmark.score(problem, text, self.mode, self._compare) for text in texts] if keep else []
             late = getattr(self._compare, "timed_out", 0) - before
-            marked.append((question.unit, question.prompt, scored, late))
+            text = self._text(problem.id)
+            marked.append(Marked(question.unit, question.prompt, scored, late, text, problem.gold))
         return marked
 
 
@@ -196,7 +221,7 @@ class SuiteExam:
         """This host's part of the questions from the `start`th on."""
         return suite(self._config, self.name, self.count, start, **place)
 
-    def mark(self, asked: Asked, responses: Sequence[Sequence[str]]) -> list[tuple[str, str, list[Scored], int]]:
+    def mark(self, asked: Asked, responses: Sequence[Sequence[str]]) -> list[Marked]:
         """Verify strictly, as in training."""
         texts = [text for answers in responses for text in answers]
         golds = [info.answer for info, answers in zip(asked.about, responses, strict=True) for _ in answers]
@@ -205,7 +230,10 @@ class SuiteExam:
         for row, answers in enumerate(responses):
             mine = [next(verdicts) for _ in answers]
             late = sum(verdict.timed_out for verdict in mine)
-            marked.append((asked.ids[row], _print_of(asked, row), [_scored(verdict) for verdict in mine], late))
+            scored, about = [_scored(verdict) for verdict in mine], asked.about[row]
+            marked.append(
+                Marked(asked.ids[row], _print_of(asked, row), scored, late, about.question, about.answer.text())
+            )
         return marked
 
 

@@ -129,6 +129,11 @@ def summary(records: Sequence[Record], k: int) -> dict[str, Any]:
         groups[_cell_of(record)].append(record)
     found = _rates(asked, k) | {"rollouts": k, "not_asked": len(records) - len(asked)}
     found["cells"] = {name: _rates(mine, k) for name, mine in groups.items()}
+    levels: dict[str, list[Record]] = defaultdict(list)
+    for name, mine in groups.items():
+        if "/" in name:
+            levels[name.rpartition("/")[2]] += mine
+    found["levels"] = {level: _rates(levels[level], k) for level in sorted(levels, key=int)}
     found["fits"] = _fits(asked, k)
     found["lists"] = {name: [r.id for r in asked if bucket(r.correct) == name] for name in BUCKETS}
     return found
@@ -168,14 +173,28 @@ def _cell_of(record: Record) -> str:
 
 
 def lines(found: Mapping[str, Any]) -> list[str]:
-    """The numbers as a table."""
-    rows = [f"{'':34} {'pass rate':>9}  {'95 % interval':15} {'easy':>5} {'medium':>6} {'hard':>5}"]
-    for name, cell in [*found["cells"].items(), ("all", found)]:
+    """The numbers as a table: slopes first, then the pass rates of cells, levels and all, which stay in sight."""
+    rows = []
+    if found["fits"]:
+        rows.append(f"{'change of difficulty by level':34} {'logits':>9}  {'95 % interval':15}")
+    for name, fit in found["fits"].items():
+        rates = _of_type(found, name)
+        low, high = fit["ci95"]
+        said = f"{fit['slope']:+9.2f}  [{low:+.2f}, {high:+.2f}]"
+        if rates == 0 or rates == 1:
+            said = f"{'–':>9}  {'no' if rates == 0 else 'every'} answer is right: nothing to fit"
+        rows.append(f"{name:34} {said}")
+    rows += ["", f"{'':34} {'pass rate':>9}  {'95 % interval':15} {'easy':>5} {'medium':>6} {'hard':>5} {'of':>6}"]
+    groups = [*found["cells"].items(), *((f"all of level {level}", cell) for level, cell in found["levels"].items())]
+    for name, cell in [*groups, ("all", found)]:
         if cell["questions"]:
             low, high = (100 * bound for bound in cell["ci95"])
-            counts = f"{cell['easy']:5} {cell['medium']:6} {cell['hard']:5}"
+            counts = f"{cell['easy']:5} {cell['medium']:6} {cell['hard']:5} {cell['questions']:6}"
             rows.append(f"{name:34} {100 * cell['pass_rate']:7.1f} %  [{low:5.1f}, {high:5.1f}]  {counts}")
-    for name, fit in found["fits"].items():
-        low, high = fit["ci95"]
-        rows.append(f"{name:34} {fit['slope']:+.2f} logits per level [{low:+.2f}, {high:+.2f}]")
-    return rows
+    return rows[not found["fits"] :]
+
+
+def _of_type(found: Mapping[str, Any], name: str) -> float:
+    """The pass rate of a question type's cells together, or of all."""
+    mine = [cell for key, cell in found["cells"].items() if name in ("all", key.rpartition("/")[0])]
+    return sum(cell["pass_rate"] * cell["questions"] for cell in mine) / sum(cell["questions"] for cell in mine)

@@ -161,7 +161,8 @@ def _of_all_hosts(asked: Sequence[Item], left: int) -> list[Item]:
 
 
 def summary(items: Sequence[Item]) -> dict[str, Any]:
-    """Count, accuracy in [0, 1], its Wilson 95 % interval, accuracy by engine, type and level, each item's 0 or 1."""
+    """Count, accuracy in [0, 1], its Wilson 95 % interval, accuracy by engine, type and level, each item's 0 or 1
+    (`correct`) and what it asked (`asked`, `engine.type/level`)."""
 
     def accuracy(chosen: Iterable[Item]) -> dict[str, Any]:
         correct = [item.correct for item in chosen]
@@ -183,4 +184,5 @@ def summary(items: Sequence[Item]) -> dict[str, Any]:
             "cell": by(lambda item: f"{item.engine}.{item.question_type}/{item.level}"),
         },
         "correct": correct,
+        "asked": [f"{item.engine}.{item.question_type}/{item.level}" for item in items],
     }

@@ -27,6 +27,8 @@ class Record(NamedTuple):
     parsed: Sequence[str | None] = ()  # the answer as it was read
     reason: Sequence[str] = ()  # why it counts or does not; of a question that was not asked, why not
     timed_out: int = 0  # of its verifications or comparisons
+    question: str = ""  # as it was put, without the chat's frame; empty in files that did not keep it
+    gold: str = ""  # the right answer, as the benchmark or the engine has it; empty likewise
 
     def line(self) -> str:
         """One line of JSON, with its end."""

@@ -89,8 +89,18 @@ class Metrics:
 
 def read_metrics(workdir: str) -> list[dict]:
     """Read all complete lines of a workdir's `metrics.jsonl`; none where there is no such file."""
+    return [record for _, record in _complete(_text(workdir))]
+
+
+def is_damaged(workdir: str) -> bool:
+    """Whether something that cannot be read follows the complete lines of a workdir's `metrics.jsonl`."""
+    text = _text(workdir)
+    return sum(len(line) for line, _ in _complete(text)) < len(text)
+
+
+def _text(workdir: str) -> str:
     path = epath.Path(workdir).expanduser() / "metrics.jsonl"
-    return [record for _, record in _complete(path.read_text())] if path.exists() else []
+    return path.read_text() if path.exists() else ""
 
 
 class Timer:

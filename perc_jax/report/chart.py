@@ -14,6 +14,7 @@ from typing import NamedTuple
 COLOURS = ("#0072b2", "#e08a00", "#009e73", "#c0588f", "#d55e00", "#3fa0dd", "#6b6f76")
 WIDTH, HEIGHT = 520, 230
 LEFT, RIGHT, TOP, BOTTOM = 50, 14, 14, 34
+INSET = 5  # from the frame to the first and the last step
 MAX_POINTS = 400  # of a raw line; more are averaged in bins
 DODGE = 7.0  # between points of one step, less where they would come nearer to those of the next
 
@@ -62,7 +63,7 @@ def line_chart(
     """
     xs = [x for line in series for x in line.x]
     dodge = _dodge(series)
-    across = _x_scale(min(xs), max(xs), dodge * (1 + len(series) / 2))
+    across = _x_scale(min(xs), max(xs))
     up = _y_scale(series, floor)
     parts = [f'<svg class="chart" viewBox="0 0 {WIDTH} {HEIGHT}" role="img">']
     parts += _spans(spans, across)
@@ -71,9 +72,8 @@ def line_chart(
         if line.intervals is None:
             parts += _curve(line, across, up, faint=len(series) > 2)
         else:
-            aside = dodge * (number - (len(series) - 1) / 2)  # so that points of one step stand side by side
-            moved = across._replace(start=across.start + aside, end=across.end + aside)
-            parts += _points(line, moved, up, form, is_dense=dodge < DODGE)
+            asides = [_aside(x, across, dodge, number, len(series)) for x in line.x]
+            parts += _points(line, across, asides, up, form, is_dense=dodge < DODGE)
     return "".join([*parts, "</svg>"])
 
 
@@ -116,7 +116,7 @@ def short(value: float) -> str:
         return f"{value / 1e6:.3g}M"
     if size >= 1e4:
         return f"{value / 1e3:.3g}k"
-    return f"{value:.0e}" if 0 < size < 1e-3 else f"{value:.4g}"
+    return f"{value:.2g}" if 0 < size < 1e-3 else f"{value:.4g}"
 
 
 def _dodge(series: Sequence[Series]) -> float:
@@ -127,14 +127,25 @@ def _dodge(series: Sequence[Series]) -> float:
     if len(steps) == 1:
         return DODGE
     gap = (WIDTH - LEFT - RIGHT) * min(b - a for a, b in itertools.pairwise(steps)) / (steps[-1] - steps[0])
-    return min(DODGE, 0.6 * gap / len(series))
+    return min(DODGE, 0.45 * gap / len(series))  # those of the first and last step stand to one side
 
 
-def _x_scale(low: float, high: float, inset: float) -> Scale:
-    """Place the steps, `inset` from the frame; a single step stands in the middle."""
+def _aside(x: float, across: Scale, dodge: float, number: int, count: int) -> float:
+    """How far one of `count` lines' point at a step stands aside, so that points of one step stand side by side.
+
+    Those of the first step stand at it and after it, those of the last at it and before it: no point seems to belong to
+    a time before the run or past its end.
+    """
+    if x == across.low:
+        return dodge * number
+    return dodge * (number - (count - 1) * (1 if x == across.high else 0.5))
+
+
+def _x_scale(low: float, high: float) -> Scale:
+    """Place the steps; a single step stands in the middle."""
     if low == high:
         low, high = low - 1, high + 1
-    return Scale(low, high, LEFT + inset, WIDTH - RIGHT - inset)
+    return Scale(low, high, LEFT + INSET, WIDTH - RIGHT - INSET)
 
 
 def _y_scale(series: Sequence[Series], floor: float | None) -> Scale:
@@ -200,14 +211,23 @@ def _curve(line: Series, across: Scale, up: Scale, *, faint: bool) -> list[str]:
     ]
 
 
-def _points(line: Series, across: Scale, up: Scale, form: Callable[[float], str], *, is_dense: bool) -> list[str]:
+def _points(
+    line: Series,
+    across: Scale,
+    asides: Sequence[float],
+    up: Scale,
+    form: Callable[[float], str],
+    *,
+    is_dense: bool,
+) -> list[str]:
     """Draw points, their intervals as whiskers, and a line between them; many of them small, on a firm line."""
-    path = _path(line.x, line.y, across, up)
+    places = [across(x) + aside for x, aside in zip(line.x, asides, strict=True)]
+    path = " ".join(f"{at:.1f},{up(y):.1f}" for at, y in zip(places, line.y, strict=True))
     dense, radius = (" dense", 2.4) if is_dense else ("", 3.6)
     parts = [f'<polyline class="link{dense}" fill="none" stroke="{line.colour}" points="{path}"/>']
-    for x, y, (low, high) in zip(line.x, line.y, line.intervals or (), strict=True):
+    for place, x, y, (low, high) in zip(places, line.x, line.y, line.intervals or (), strict=True):
         note = escape(f"{line.name}, step {short(x)}: {form(y)} ({form(low)} to {form(high)})")
-        at, whisker = f"{across(x):.1f}", f'y1="{up(low):.1f}" y2="{up(high):.1f}"'
+        at, whisker = f"{place:.1f}", f'y1="{up(low):.1f}" y2="{up(high):.1f}"'
         parts.append(f'<line class="whisker{dense}" stroke="{line.colour}" x1="{at}" x2="{at}" {whisker}/>')
         dot = f'<circle cx="{at}" cy="{up(y):.1f}" r="{radius}" fill="{line.colour}">'
         parts.append(f"{dot}<title>{note}</title></circle>")

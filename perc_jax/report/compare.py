@@ -9,7 +9,8 @@ from html import escape
 from typing import Any
 
 from perc_jax.report.chart import COLOURS, Series, percent, short
-from perc_jax.report.page import Evaluation, Run, document, figure
+from perc_jax.report.differences import changes
+from perc_jax.report.page import Evaluation, Run, document, figure, warnings_of
 from perc_jax.report.seeds import Setting, difference, mean_run, settings
 
 CURVES = (  # title, metric, form, floor
@@ -31,7 +32,7 @@ def comparison(runs: Sequence[Run]) -> str:
     first = groups[0].name if has_seeds else names[0]
     sections = [
         f'<h1>{len(runs)} runs</h1><p class="soft">perc_jax comparison. Differences are those to '
-        f"<b>{escape(first)}</b>.</p>",
+        f"<b>{escape(first)}</b>.</p>" + warnings_of(runs),
         _configs(runs, names),
     ]
     single = _held_out(runs, names) + _curves(runs, names)
@@ -103,7 +104,10 @@ def _held_out(runs: Sequence[Run], names: Sequence[str], groups: Sequence[Settin
         lines = [_points(run, suite, name, place) for place, (run, name) in enumerate(zip(runs, names, strict=True))]
         lines = [line for line in lines if line]
         chart = figure(suite, "Greedy, on fresh scenes; whiskers are 95 % intervals.", lines, [], percent, None)
-        blocks.append(f'<div class="charts beside">{chart}<div>{_differences(runs, names, suite, groups)}</div></div>')
+        blocks.append(
+            f'<div class="charts beside">{chart}<div>{_differences(runs, names, suite, groups)}'
+            f"{_engines(runs, names, suite)}</div></div>"
+        )
     one, interval = "run", "Agresti and Min"
     if groups:
         one, interval = "setting", "questions drawn anew, each with all its seeds; below it, each seed by itself"
@@ -113,6 +117,22 @@ def _held_out(runs: Sequence[Run], names: Sequence[str], groups: Sequence[Settin
         "accuracy for good, straight lines between evaluations.</p>"
     )
     return f"<h2>Held-out accuracy</h2>{intro}{''.join(blocks)}"
+
+
+def _engines(runs: Sequence[Run], names: Sequence[str], suite: str) -> str:
+    """The engines on which a run's last accuracy surely lies below or above the first run's, the lowest first."""
+    words = ""
+    for run, name in zip(runs[1:], names[1:], strict=True):
+        shared = [(base, _same(run, base)) for base in runs[0].evaluations if suite in base.suites]
+        pairs = [(base.suites, other.suites) for base, other in shared if other and suite in other.suites]
+        if not pairs:
+            continue
+        before, after = ({suite: side[suite]} for side in pairs[-1])
+        moved = [change for change in changes(before, after, ("engine",)) if change.fell or change.rose]
+        for change in sorted(moved, key=lambda change: change.difference):
+            sign, mark = ("bad", "▼") if change.fell else ("good", "▲")
+            words += f'<li><b class="{sign}">{mark}</b> {escape(name)}: {escape(change.words())}</li>'
+    return f'<p class="note">Engines beyond their interval, last evaluation:</p><ul>{words}</ul>' if words else ""
 
 
 def _points(run: Run, suite: str, name: str, place: int) -> Series | None:

@@ -7,9 +7,12 @@ from html import escape
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from perc_jax.report import grids
 from perc_jax.report.chart import COLOURS, Series, Span, legend, line_chart, percent, short
+from perc_jax.report.differences import changes, changes_section, compare, counts
+from perc_jax.report.grids import Cell, Row
 from perc_jax.report.heat import difficulty_section, heat_map_section
-from perc_jax.report.tables import accuracy_section, compare, samples_section
+from perc_jax.report.tables import accuracy_section, breakdown_section, samples_section
 from perc_jax.report.watch import findings, watch_section
 
 STYLE = Path(__file__).parents[1] / "assets" / "report.css"
@@ -50,6 +53,7 @@ class Run(NamedTuple):
     evaluations: list[Evaluation]  # in order
     sheets: list[Sheet]  # in order
     phases: list[dict]  # of `curriculum/`, in order
+    warnings: tuple[str, ...] = ()  # what is not as a run leaves it
 
 
 class Panel(NamedTuple):
@@ -61,6 +65,7 @@ class Panel(NamedTuple):
     form: Callable[[float], str] = short
     floor: float | None = 0.0
     kind: str = ""  # of stage; empty: any
+    steered: bool = False  # shown only where a curriculum steers what is drawn
 
 
 PANELS = (
@@ -71,8 +76,14 @@ PANELS = (
     Panel("Entropy", "Nats per token, estimated. Near 0 the model has stopped exploring.", "rollout/entropy"),
     Panel("Completion length", "Tokens, end token included.", "rollout/completion_length", floor=None),
     Panel("Groups with no signal", "All their completions earned the same.", "groups/no_signal_share", percent),
-    Panel("Cells by difficulty", "Question types at levels, by their pass rates.", "curriculum/cells/"),
-    Panel("In the band", "Share of a step's groups from cells in the band.", "curriculum/band_share", percent),
+    Panel("Cells by difficulty", "Question types at levels, by their pass rates.", "curriculum/cells/", steered=True),
+    Panel(
+        "In the band",
+        "Share of a step's groups from cells in the band.",
+        "curriculum/band_share",
+        percent,
+        steered=True,
+    ),
     Panel("Gradient norm", "Before clipping.", "train/grad_norm"),
     Panel("Sampler against trainer", "Mean |p - p'| of the sampled tokens' probabilities.", "mismatch/prob_diff_mean"),
     Panel("Loss, supervised stages", "Cross-entropy in nats per target token.", "train/loss", kind="sft"),
@@ -82,14 +93,16 @@ PANELS = (
 
 def page(run: Run) -> str:
     """Write the whole document."""
-    order = engine_order(run.config)
+    order, ended = engine_order(run.config), [evaluation for evaluation in run.evaluations if evaluation.is_end]
     sections = [
         _header(run),
-        accuracy_section([evaluation for evaluation in run.evaluations if evaluation.is_end], order),
+        accuracy_section(ended),
+        changes_section(run.evaluations),
+        breakdown_section(ended, order),
         heat_map_section(run.evaluations, order),
         watch_section(findings(run.records, run.evaluations, stage_kinds(run))),
         _curves(run),
-        difficulty_section(run.phases, order),
+        difficulty_section(run.phases, order) if _is_steered(run) else "",
         _times(run),
         samples_section(run.sheets),
         _settings(run),
@@ -118,11 +131,27 @@ def _header(run: Run) -> str:
     if seconds:
         tiles.append(("Time in steps", _duration(seconds), f"{seconds / len(run.records):.2f} s per step"))
     blocks = "".join(f'<div class="tile"><span>{a}</span><b>{b}</b><span>{c}</span></div>' for a, b, c in tiles)
-    shown = {name: f"{value:,}" if isinstance(value, int) else str(value) for name, value in run.facts.items()}
-    facts = "".join(f"<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>" for name, value in shown.items())
     name = escape(str(run.config.get("name", run.name)))
-    head = f'<h1>{name}</h1><p class="soft">perc_jax training report</p>'
-    return f'{head}<div class="tiles">{blocks}</div><dl class="facts">{facts}</dl>'
+    head = f'<h1>{name}</h1><p class="soft">perc_jax training report</p>{warnings_of([run])}'
+    return f'{head}<div class="tiles">{blocks}</div>{_origin(run)}'
+
+
+def warnings_of(runs: Sequence[Run]) -> str:
+    """What is amiss with the runs' files, in a frame; nothing where all is as it should be."""
+    words = "".join(f"<li>{escape(word)}</li>" for run in runs for word in run.warnings)
+    return f'<div class="warning"><b>Not everything is there.</b><ul>{words}</ul></div>' if words else ""
+
+
+def _origin(run: Run) -> str:
+    """Where the run comes from: its command, code and config, then the facts of machine and run."""
+    facts = dict(run.facts)
+    origin = {name: str(facts.pop(name)) for name in ("command", "commit") if name in facts}
+    lines = "".join(f"<div><dt>{name}</dt><dd><code>{escape(text)}</code></dd></div>" for name, text in origin.items())
+    if run.config:
+        lines += "<div><dt>config</dt><dd>in full at the end of this page, under Recipe</dd></div>"
+    shown = {name: f"{value:,}" if isinstance(value, int) else str(value) for name, value in facts.items()}
+    rest = "".join(f"<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>" for name, value in shown.items())
+    return f'<dl class="facts origin">{lines}</dl><dl class="facts">{rest}</dl>'
 
 
 def _score_tiles(evaluations: Sequence[Evaluation]) -> list[tuple[str, str, str]]:
@@ -139,14 +168,39 @@ def _score_tiles(evaluations: Sequence[Evaluation]) -> list[tuple[str, str, str]
     if paired:
         low, high = paired.ci95
         sure = f"{100 * low:+.1f} to {100 * high:+.1f} at 95 %, paired"
-        points = f"{100 * paired.difference:+.1f} points"
+        points = _signed(f"{100 * paired.difference:+.1f} points", low > 0, high < 0)
         tiles.append((f"{escape(suite)}, change by {escape(latest.stage)}", points, sure))
+    if len(evaluations) > 1 and (tile := _engines_tile(evaluations)):
+        tiles.append(tile)
     return tiles
+
+
+def _engines_tile(evaluations: Sequence[Evaluation]) -> tuple[str, str, str] | None:
+    """How many engines the last stage made surely better and surely worse, over all suites, and the worst of them."""
+    before, after = evaluations[-2:]
+    found = changes(before.suites, after.suites, ("engine",))
+    rose, fell, total = counts(found, "engine")
+    if not total:
+        return None
+    worst = min(found, key=lambda change: change.difference)
+    words = f"{rose} ▲ " + _signed(f"{fell} ▼", False, fell > 0)
+    return f"engines on test sets, {total} in all", words, f"worst: {escape(worst.words())}"
+
+
+def _signed(words: str, good: bool, bad: bool) -> str:
+    return f'<span class="sign {"good" if good else "bad" if bad else ""}">{escape(words)}</span>'
 
 
 def stage_kinds(run: Run) -> dict[str, str]:
     """The kind of each stage."""
     return {stage["name"]: stage["kind"] for stage in run.config.get("stages", ())}
+
+
+def _is_steered(run: Run) -> bool:
+    """Whether a curriculum steers a stage; of a run without a config it is not known, and what is there is shown."""
+    stages = run.config.get("stages", ())
+    kinds = [stage.get("mixture", {}).get("curriculum", {}).get("kind", "none") for stage in stages]
+    return not stages or any(kind != "none" for kind in kinds)
 
 
 def engine_order(config: Mapping[str, Any]) -> list[str]:
@@ -177,7 +231,11 @@ def _curves(run: Run) -> str:
     kinds = stage_kinds(run)
     spans, shown = _spans(run), set()
     charts = []
+    if not _is_steered(run):
+        shown |= {name for name in names_of(run.records) if name.startswith("curriculum/")}
     for panel in PANELS:
+        if panel.steered and not _is_steered(run):
+            continue
         records = [record for record in run.records if panel.kind in ("", kinds.get(record["stage"]))]
         names = [
             name
@@ -295,15 +353,14 @@ def _settings(run: Run) -> str:
     """The recipe as a table, and the whole config."""
     if not run.config:
         return ""
-    rows = "".join(_stage_row(stage) for stage in run.config.get("stages", ()))
     heads = ("stage", "kind", "steps", "prompts × group", "learning rate", "data", "reward")
-    head = "".join(f"<th>{name}</th>" for name in heads)
-    table = f'<div class="scroll"><table class="wide"><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>'
+    rows = [_stage_row(stage) for stage in run.config.get("stages", ())]
+    table = grids.cards([(name, "") for name in heads], rows, kind="wide")
     whole = escape(json.dumps(run.config, indent=2))
     return f"<h2>Recipe</h2>{table}<details><summary>Whole config</summary><pre>{whole}</pre></details>"
 
 
-def _stage_row(stage: Mapping[str, Any]) -> str:
+def _stage_row(stage: Mapping[str, Any]) -> Row:
     """One stage of the recipe."""
     optimizer, mixture, reward = (stage.get(key, {}) for key in ("optimizer", "mixture", "reward"))
     rate = short(optimizer["learning_rate"]) if "learning_rate" in optimizer else ""
@@ -317,4 +374,4 @@ def _stage_row(stage: Mapping[str, Any]) -> str:
         earns = "a coin (control)" if reward.get("control") == "random" else earns
     size = f"{stage.get('prompts_per_step')} × {stage.get('group_size', 1)}"
     cells = (stage["kind"], f"{stage['steps']:,}", size, rate, data, earns)
-    return f"<tr><th>{escape(stage['name'])}</th>{''.join(f'<td>{escape(str(cell))}</td>' for cell in cells)}</tr>"
+    return Row(stage["name"], [Cell(escape(str(cell))) for cell in cells])

@@ -2,26 +2,29 @@
 
 Reads `config.json`, `metrics.jsonl`, `eval/<order>_<stage>_<step>.json`, `samples/<step>_<stage>.json` with their
 pictures, `curriculum/<step>_<stage>_<phase>.json`, and `run.json`: facts of the machine and the run by label, shown as
-they are. Whatever is missing is left out of the page, so that a report can be made at any moment of a run.
+they are. Whatever is missing is left out of the page, so that a report can be made at any moment of a run; what ought
+to be there and is not, such as metrics of steps that a checkpoint has, is named on the page.
 """
 
 import base64
+import itertools
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from etils import epath
 
 from perc_jax.records.files import write_whole
-from perc_jax.records.metrics import read_metrics
+from perc_jax.records.metrics import is_damaged, read_metrics
 from perc_jax.report.compare import comparison
 from perc_jax.report.page import Evaluation, Run, Sheet, page
 
 EVAL_NAME = re.compile(r"(\d+)_(.+)_(\d+)\.json")  # order, stage, step
 PHASE_NAME = re.compile(r"(\d+)_(.+)_(\d+)\.json")  # step, stage, phase
 SHEET_NAME = re.compile(r"(\d+)_(.+)\.json")  # step, stage
+PARTS = ("config.json", "metrics.jsonl", "run.json", "eval", "samples", "checkpoints", "curriculum")  # of a workdir
 MAX_SHEETS = 8  # evenly over the run, the first and the last included
 MAX_SAMPLES = 12  # of a sheet, evenly over its suites
 
@@ -33,37 +36,53 @@ class Entry(NamedTuple):
     groups: tuple[str, ...]
 
 
-def write_report(workdir: str) -> str:
+def write_report(workdir: str, argument: str = "--workdir", warn: Callable[[str], None] | None = None) -> str:
     """Write `<workdir>/report.html` and return its path.
 
+    Args:
+        workdir: local or gs://.
+        argument: how the user gave it, for the error.
+        warn: told of each thing that ought to be there and is not.
+
     Raises:
-        ValueError: the workdir does not exist, or one of its JSON files cannot be read.
+        ValueError: the workdir is no run's, or one of its JSON files cannot be read.
     """
-    folder = _folder(workdir)
-    target = folder / "report.html"
-    write_whole(target, page(read_run(folder)))
+    folder = _folder(workdir, argument)
+    target, run = folder / "report.html", read_run(folder)
+    write_whole(target, page(run))
+    _tell([run], warn)
     return str(target)
 
 
-def write_comparison(workdirs: Sequence[str], out: str) -> str:
-    """Write a page about several runs and return its path; raises as `write_report`."""
-    runs = [read_run(_folder(workdir)) for workdir in workdirs]
+def write_comparison(workdirs: Sequence[str], out: str, warn: Callable[[str], None] | None = None) -> str:
+    """Write a page about several runs and return its path; `warn` and what it raises as of `write_report`."""
+    runs = [read_run(folder) for folder in [_folder(workdir, "RUN") for workdir in workdirs]]
     write_whole(epath.Path(out).expanduser(), comparison(runs))
+    _tell(runs, warn)
     return out
 
 
-def write_picture(workdir: str, out: str) -> str:
+def _tell(runs: Sequence[Run], warn: Callable[[str], None] | None) -> None:
+    for word in [word for run in runs for word in run.warnings] if warn else ():
+        warn(word)
+
+
+def write_picture(workdir: str, out: str, argument: str = "--workdir") -> str:
     """Write a picture of a run and return its path; raises as `write_report`, and `OSError`."""
     from perc_jax.report import picture  # matplotlib, which pages do without
 
-    picture.draw(read_run(_folder(workdir)), Path(out).expanduser())
+    picture.draw(read_run(_folder(workdir, argument)), Path(out).expanduser())
     return out
 
 
-def _folder(workdir: str) -> epath.Path:
+def _folder(workdir: str, argument: str) -> epath.Path:
+    """A run's folder; `ValueError` for one that holds nothing of a run, where a page would be out of place."""
     folder = epath.Path(workdir).expanduser()
     if not folder.is_dir():
-        raise ValueError(f"--workdir must be the folder of a run, got {workdir!r}")
+        raise ValueError(f"{argument} must be the folder of a run, got {workdir!r}, which is no folder")
+    if not any((folder / name).exists() for name in PARTS):
+        parts = f"{', '.join(PARTS[:-1])} nor {PARTS[-1]}"
+        raise ValueError(f"{argument} must be the folder of a run, got {workdir!r}, which has neither {parts}")
     return folder
 
 
@@ -76,15 +95,45 @@ def read_run(folder: epath.Path) -> Run:
         Sheet(int(step), stage, _with_pictures(folder, _spread(_json(path), MAX_SAMPLES)))
         for path, (step, stage) in _spread(_named(folder / "samples", SHEET_NAME), MAX_SHEETS)
     ]
+    records = read_metrics(str(folder))
+    reached = max([evaluation.step for evaluation in evaluations] + _checkpoints(folder), default=0)
     return Run(
         name=folder.name,
         config=settings,
         facts=_json(facts) if facts.exists() else {},
-        records=read_metrics(str(folder)),
+        records=records,
         evaluations=sorted(evaluations, key=lambda evaluation: (evaluation.order, evaluation.step)),
         sheets=sheets,
         phases=[_json(path) for path, _ in _named(folder / "curriculum", PHASE_NAME)],
+        warnings=_amiss(folder, [record["step"] for record in records], reached),
     )
+
+
+def _checkpoints(folder: epath.Path) -> list[int]:
+    """The steps of the checkpoints that are complete."""
+    commits = (folder / "checkpoints").glob("*/commit.json")
+    return [int(commit.parent.name) for commit in commits if commit.parent.name.isdigit()]
+
+
+def _amiss(folder: epath.Path, steps: Sequence[int], reached: int) -> tuple[str, ...]:
+    """What the metrics lack, in words: they hold every step that an evaluation or a checkpoint has come to.
+
+    Args:
+        folder: of the run.
+        steps: that its metrics hold.
+        reached: the newest step of an evaluation or a checkpoint.
+    """
+    path, words = folder / "metrics.jsonl", []
+    if reached and not path.exists():
+        words.append(f"{path} is missing, though the run has come to step {reached:,}: its curves cannot be shown")
+    elif reached > max(steps, default=0):
+        words.append(f"{path} ends at step {max(steps, default=0):,}, though the run has come to step {reached:,}")
+    if is_damaged(str(folder)):
+        words.append(f"{path} is damaged in line {len(steps) + 1:,}: what stands from there on is left out")
+    gaps = [(a, b) for a, b in itertools.pairwise([0, *steps]) if b != a + 1]
+    if gaps:
+        words.append(f"{path} should go on from step {gaps[0][0]:,} to the next, but goes on to {gaps[0][1]:,}")
+    return tuple(words)
 
 
 def _evaluations(folder: epath.Path, settings: dict) -> list[Evaluation]:

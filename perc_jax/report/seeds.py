@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from perc_jax.report.differences import compare
 from perc_jax.report.page import Evaluation, Run
-from perc_jax.report.tables import compare
 from perc_jax.statistics import bootstrap_mean
 
 

@@ -1,117 +1,137 @@
-"""The report's tables: accuracy before and after each stage, and the sample sheets with every answer."""
+"""The report's tables: accuracy before and after each stage, whole and by group, and the sample sheets."""
 
 from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
-import numpy as np
-
-from perc_jax.statistics import PairedDifference, paired_difference, wilson_interval
+from perc_jax.report import grids
+from perc_jax.report.differences import changes, compare, difference_cell
+from perc_jax.report.grids import Cell, Row
+from perc_jax.statistics import wilson_interval
 
 MAX_TEXT = 600  # characters of an answer that are shown
-BREAKDOWNS = (("engine", "By engine", True), ("level", "By level", True), ("type", "By question type", False))
+BREAKDOWNS = (("engine", "By engine", True), ("level", "By level", False), ("type", "By question type", False))
+FIT_COLUMNS = 3  # evaluations whose columns a telephone's screen has room for
+EARNED = (("reward", "g"), ("advantage", "+.2f"))  # of an answer in training
 
 
-def accuracy_section(evaluations: Sequence[Any], engine_order: Sequence[str]) -> str:
-    """Greedy accuracy of all evaluations: one row per suite, and heat tables by engine, level and type.
-
-    Args:
-        evaluations: `page.Evaluation`s in order.
-        engine_order: engines in the order of the rows; others follow.
-    """
+def accuracy_section(evaluations: Sequence[Any]) -> str:
+    """Greedy accuracy of all evaluations: one row per suite. Takes `page.Evaluation`s in order."""
     if not evaluations:
         return '<h2>Accuracy</h2><p class="empty">No evaluation yet.</p>'
-    suites = list(dict.fromkeys(suite for evaluation in evaluations for suite in evaluation.suites))
-    head, rows = "<th>test set</th>", {suite: f"<th>{escape(suite)}</th>" for suite in suites}
+    suites = _suites(evaluations)
+    heads, rows = [("test set", "")], {suite: [] for suite in suites}
     for number, evaluation in enumerate(evaluations):
-        head += f'<th class="number">{escape(evaluation.title)}<br>step {evaluation.step:,}</th>'
-        head += '<th class="number">change</th>' if number else ""
+        heads.append((f"{evaluation.title}, step {evaluation.step:,}", "number"))
+        if number:
+            heads.append(("change", "number"))
         for suite in suites:
             result = evaluation.suites.get(suite)
-            rows[suite] += _accuracy_cell(result)
+            rows[suite].append(_accuracy_cell(result))
             if number:
-                rows[suite] += _change_cell(evaluations[number - 1].suites.get(suite), result)
-    body = "".join(f"<tr>{row}</tr>" for row in rows.values())
-    width = "wide" if len(evaluations) > 1 else ""
-    table = (
-        f'<div class="scroll"><table class="{width}"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
-    )
+                rows[suite].append(_change_cell(evaluations[number - 1].suites.get(suite), result))
+    table = grids.cards(heads, [Row(*row) for row in rows.items()], kind="wide" if len(evaluations) > 1 else "")
     intro = (
         '<p class="soft">Greedy decoding on fresh scenes, with 95 % intervals (Wilson). Change is in points on the '
         "same items, with its 95 % interval (Agresti and Min) and McNemar's exact p-value. A: trained types, levels. "
         "B: the same, photographed. C: harder levels. D: types and styles never trained.</p>"
     )
-    tables = (_breakdown(evaluations, suites, engine_order, *which) for which in BREAKDOWNS)
-    return f"<h2>Accuracy</h2>{intro}{table}{''.join(tables)}"
+    return f"<h2>Accuracy</h2>{intro}{table}"
 
 
-def compare(before: Mapping[str, Any] | None, after: Mapping[str, Any] | None) -> PairedDifference | None:
-    """Compare two results of one suite; None unless both hold the same number of items."""
-    if not before or not after:
-        return None
-    first, second = before.get("correct", []), after.get("correct", [])
-    if not first or len(first) != len(second):
-        return None
-    return paired_difference(np.array(first), np.array(second))
+def breakdown_section(evaluations: Sequence[Any], engine_order: Sequence[str]) -> str:
+    """Accuracy by engine, level and type, a table per suite, with n, intervals and what the last stage changed.
+
+    Args:
+        evaluations: `page.Evaluation`s in order.
+        engine_order: engines in the order of the rows; others follow.
+    """
+    parts = "".join(_breakdown(evaluations, engine_order, *which) for which in BREAKDOWNS)
+    if not parts:
+        return ""
+    intro = (
+        f'<p class="soft">Accuracy in %, tinted {grids.scale()}, below it the 95 % interval (Wilson). Change: from the '
+        "evaluation before to the last one, in points; ▲ and ▼ where its 95 % interval leaves out 0.</p>"
+    )
+    return f"<h2>Accuracy by group</h2>{intro}{parts}"
 
 
-def _accuracy_cell(result: Mapping[str, Any] | None) -> str:
+def _suites(evaluations: Sequence[Any]) -> list[str]:
+    return list(dict.fromkeys(suite for evaluation in evaluations for suite in evaluation.suites))
+
+
+def _accuracy_cell(result: Mapping[str, Any] | None) -> Cell:
     """Accuracy with its interval and the number of items."""
     if not result:
-        return '<td class="number">–</td>'
+        return Cell("–", "number")
     low, high = result["ci95"]
     sure = f"{100 * low:.1f} to {100 * high:.1f} · n {result['n']:,}"
-    return f'<td class="number">{100 * result["accuracy"]:.1f} %<small>{sure}</small></td>'
+    return Cell(f"<span>{100 * result['accuracy']:.1f} %</span><small>{sure}</small>", "number")
 
 
-def _change_cell(before: Mapping[str, Any] | None, after: Mapping[str, Any] | None) -> str:
+def _change_cell(before: Mapping[str, Any] | None, after: Mapping[str, Any] | None) -> Cell:
     """Paired difference, coloured where its interval excludes 0."""
     paired = compare(before, after)
     if paired is None:
-        return '<td class="number">–</td>'
+        return Cell("–", "number")
     low, high = paired.ci95
     sign = "good" if low > 0 else "bad" if high < 0 else ""
-    p_value = "p < 0.001" if paired.p_value < 0.001 else f"p = {paired.p_value:.2g}"
+    p_value = "p &lt; 0.001" if paired.p_value < 0.001 else f"p = {paired.p_value:.2g}"
     sure = f"{100 * low:+.1f} to {100 * high:+.1f} · {p_value}"
-    return f'<td class="number"><b class="{sign}">{100 * paired.difference:+.1f}</b><small>{sure}</small></td>'
+    return Cell(f'<b class="{sign}">{100 * paired.difference:+.1f}</b><small>{sure}</small>', "number")
 
 
-def _breakdown(
-    evaluations: Sequence[Any], suites: Sequence[str], order: Sequence[str], key: str, title: str, unfolded: bool
-) -> str:
-    """A heat table: a row per engine (or level, or type), a column per suite and evaluation."""
-    columns = [
-        (e, e.suites.get(suite, {}).get("by", {}).get(key, {}), "first" if e is evaluations[0] else "")
-        for suite in suites
-        for e in evaluations
-    ]
-    names = sorted({name for _, cells, _ in columns for name in cells}, key=lambda name: _place(name, order))
-    if not names:
+def _breakdown(evaluations: Sequence[Any], order: Sequence[str], key: str, title: str, unfolded: bool) -> str:
+    """A table per suite: a row per engine (or level, or type), a column per evaluation."""
+    blocks = []
+    for suite in _suites(evaluations):
+        results = [evaluation.suites.get(suite, {}) for evaluation in evaluations]
+        groups = [result.get("by", {}).get(key, {}) for result in results]
+        names = sorted({name for found in groups for name in found}, key=lambda name: place(name, order))
+        if not names:
+            continue
+        moved = {}
+        if len(evaluations) > 1:
+            moved = {c.name: c for c in changes({suite: results[-2]}, {suite: results[-1]}, (key,))}
+        rows = [_group_row(name, key, groups, moved) for name in names]
+        heads = [("level" if key == "level" else "", ""), ("n", "number")]
+        heads += [(evaluation.stage if evaluation.order else "start", "number") for evaluation in evaluations]
+        heads += [("change", "number")] * (len(evaluations) > 1)
+        table = grids.scrolling(
+            "<tr>" + "".join(f'<th class="{of}">{escape(name)}</th>' for name, of in heads) + "</tr>",
+            "".join(f"<tr><th>{escape(row.name)}</th>{''.join(c.text() for c in row.cells)}</tr>" for row in rows),
+            "heat",
+            is_wide=len(evaluations) > FIT_COLUMNS,
+        )
+        blocks.append(f"<div><h3>{escape(suite)}</h3>{table}</div>")
+    if not blocks:
         return ""
-    groups = "".join(f'<th class="first" colspan="{len(evaluations)}">{escape(suite)}</th>' for suite in suites)
-    heads = "".join(f'<th class="{edge}">{escape(e.stage if e.order else "start")}</th>' for e, _, edge in columns)
-    rows = ""
-    for name in names:
-        rows += f"<tr><th>{escape(name)}</th>{''.join(_heat(cells.get(name), edge) for _, cells, edge in columns)}</tr>"
-    head = f"<thead><tr><th></th>{groups}</tr><tr><th></th>{heads}</tr></thead>"
-    table = f'<div class="scroll"><table class="heat">{head}<tbody>{rows}</tbody></table></div>'
-    return f"<details{' open' * unfolded}><summary>{title}, accuracy in %</summary>{table}</details>"
+    summary = f"<summary>{title}</summary>"
+    return f'<details{" open" * unfolded}>{summary}<div class="charts even">{"".join(blocks)}</div></details>'
 
 
-def _place(name: str, order: Sequence[str]) -> tuple[int, int, str]:
+def _group_row(name: str, key: str, groups: Sequence[Mapping[str, Any]], moved: Mapping[str, Any]) -> Row:
+    """One group: its size, its accuracy in each evaluation, what the last stage changed."""
+    sizes = list(dict.fromkeys(f"{found[name]['n']:,}" for found in groups if name in found))
+    cells = [Cell(", ".join(sizes), "number"), *(_heat(found.get(name)) for found in groups)]
+    if len(groups) > 1:
+        cells.append(difference_cell(moved.get(name)))
+    return Row(name, cells)
+
+
+def place(name: str, order: Sequence[str]) -> tuple[int, int, str]:
     """Sort key: engines (and their types, `engine.type`) in the given order, levels by number."""
     engine = name.partition(".")[0]
     return order.index(engine) if engine in order else len(order), int(name) if name.isdigit() else 0, name
 
 
-def _heat(cell: Mapping[str, Any] | None, edge: str) -> str:
-    """One accuracy on a tint as strong as it is high; interval and n in the tooltip."""
+def _heat(cell: Mapping[str, Any] | None) -> Cell:
+    """One accuracy on its tint, with its interval."""
     if not cell:
-        return f'<td class="{edge}"></td>'
+        return Cell("", "number")
     low, high = wilson_interval(round(cell["accuracy"] * cell["n"]), cell["n"])
-    note = f"95 % interval {100 * low:.1f} to {100 * high:.1f}, n = {cell['n']}"
-    tint = f"background:rgba(0,114,178,{0.04 + 0.42 * cell['accuracy']:.2f})"
-    return f'<td class="{edge}" style="{tint}" title="{note}">{100 * cell["accuracy"]:.0f}</td>'
+    sure = f"{100 * low:.0f} to {100 * high:.0f}"
+    return grids.tinted(cell["accuracy"], small_html=sure, note=f"95 % interval {sure}, n = {cell['n']}")
 
 
 def samples_section(sheets: Sequence[Any]) -> str:
@@ -138,8 +158,9 @@ def _sample(sample: Mapping[str, Any]) -> str:
     answers = sample.get("answers", [])
     right = sum(answer.get("accuracy", 0) > 0 for answer in answers)
     of = f" · {right} of {len(answers)} right" if len(answers) > 1 else ""
-    head = '<th></th><th>answer</th><th>read as</th><th class="number">reward</th><th class="number">advantage</th>'
-    rows = "".join(_answer(answer) for answer in answers)
+    earned = EARNED if any(answer.get("advantage") is not None for answer in answers) else ()  # a test set earns none
+    head = "<th></th><th>answer</th><th>read as</th>" + "".join(f'<th class="number">{key}</th>' for key, _ in earned)
+    rows = "".join(_answer(answer, earned) for answer in answers)
     gold = f'<code>{escape(str(sample.get("gold", "")))}</code><span class="soft">{of}</span>'
     return (
         f'<div class="sample"><div class="picture">{picture}<div class="chips">{chips}</div></div><div>'
@@ -148,8 +169,8 @@ def _sample(sample: Mapping[str, Any]) -> str:
     )
 
 
-def _answer(answer: Mapping[str, Any]) -> str:
-    """One answer: a mark, the text, the parse, reward and advantage."""
+def _answer(answer: Mapping[str, Any], earned: Sequence[tuple[str, str]]) -> str:
+    """One answer: a mark, the text, the parse, and what it earned."""
     right = answer.get("accuracy", 0) > 0
     text = str(answer.get("text", ""))
     flags = [" not well-formed"] * (answer.get("well_formed") is False) + [" cut off"] * (answer.get("ended") is False)
@@ -157,8 +178,7 @@ def _answer(answer: Mapping[str, Any]) -> str:
     read = f"<code>{escape(str(parsed))}</code>" if parsed is not None else '<span class="empty">nothing</span>'
     said = escape(text[:MAX_TEXT]) + ("…" if len(text) > MAX_TEXT else "")
     numbers = "".join(
-        f'<td class="number">{_number(answer.get(key), form)}</td>'
-        for key, form in (("reward", "g"), ("advantage", "+.2f"))
+        f'<td class="number" data-label="{key}">{_number(answer.get(key), form)}</td>' for key, form in earned
     )
     return (
         f'<tr class="{"right" if right else "wrong"}"><td>{"✓" if right else "✗"}</td>'

@@ -8,7 +8,9 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any, NamedTuple
 
-from perc_jax.report.tables import compare
+from perc_jax.report import grids
+from perc_jax.report.differences import Change, changes, compare
+from perc_jax.report.grids import Cell, Row
 
 LEAST_STEPS = 5  # of a window; a shorter stage is not judged
 
@@ -95,9 +97,10 @@ def _of_evaluations(
     before = [e for e in evaluations if mine and (e.order, e.step) < (mine[0].order, mine[0].step)]
     if not mine or not before:
         return []
+    found = _of_groups(stage, changes(before[-1].suites, mine[-1].suites, ("suite", "engine")))
     suite = next(iter(mine[-1].suites))
     old, new = before[-1].suites.get(suite), mine[-1].suites[suite]
-    found, change = [], compare(old, new)
+    change = compare(old, new)
     if change is not None:
         low, high = change.ci95
         held_out = f"{suite} {100 * change.difference:+.1f} points [{100 * low:+.1f}, {100 * high:+.1f}]"
@@ -120,6 +123,21 @@ def _of_evaluations(
     return found
 
 
+def _of_groups(stage: str, found: Sequence[Change]) -> list[Finding]:
+    """Suites, and engines on a suite, that surely fell."""
+    findings = []
+    for kind, rule in (("suite", "Test sets that fell"), ("engine", "Engines that fell on a test set")):
+        mine = sorted((change for change in found if change.kind == kind), key=lambda change: change.ci95[1])
+        if not mine:
+            continue
+        fell = [change for change in mine if change.fell]
+        words = "; ".join(change.words() for change in fell)
+        if not fell:
+            words = f"none of {len(mine)} beyond its interval; nearest to it: {mine[0].words()}"
+        findings.append(Finding(stage, rule, bool(fell), words))
+    return findings
+
+
 def _shares(first: float, last: float) -> str:
     return f"{100 * first:.1f} % → {100 * last:.1f} %"
 
@@ -137,13 +155,12 @@ def watch_section(found: Sequence[Finding], limits: Limits = LIMITS) -> str:
         f"+{100 * limits.format_gain:g} points while it surely falls; length × or ÷ {limits.length_factor:g}; "
         f"{100 * limits.degenerate_share:g} % empty or looping answers, twice as many as at first; answers "
         f"{100 * limits.drift_gain:g} points further from the right ones' distribution; accuracy without the picture "
-        f"+{100 * limits.blank_gain:g} points, or {100 * limits.blank_share:g} % of that with it.</p>"
+        f"+{100 * limits.blank_gain:g} points, or {100 * limits.blank_share:g} % of that with it; a test set, or an "
+        "engine on one, whose accuracy falls beyond the 95 % interval of the change (one in forty does by chance).</p>"
     )
-    rows = ""
+    rows = []
     for finding in sorted(found, key=lambda finding: not finding.is_alarm):
         state = '<b class="bad">alarm</b>' if finding.is_alarm else '<span class="good">quiet</span>'
-        cells = (escape(finding.stage), state, escape(finding.words))
-        rows += f"<tr><th>{escape(finding.rule)}</th>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>"
-    head = "".join(f"<th>{name}</th>" for name in ("rule", "stage", "", "what it saw"))
-    table = f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>'
+        rows.append(Row(finding.rule, [Cell(escape(finding.stage)), Cell(state), Cell(escape(finding.words))]))
+    table = grids.cards([("rule", ""), ("stage", ""), ("state", ""), ("what it saw", "")], rows)
     return f"<h2>Reward-hacking watch</h2>{intro}{table}"

@@ -24,6 +24,7 @@ from perc_jax.mesh import sharding
 from perc_jax.processes.progress import Progress
 from perc_jax.programs.compiled import Programs, StagePrograms
 from perc_jax.prompt import pretrained, tokenizer
+from perc_jax.records import origin
 from perc_jax.records.checkpoint import Checkpoints
 from perc_jax.records.files import write_whole
 from perc_jax.records.metrics import CompileCounter, Idle, Metrics, Timer, peak_rss_bytes
@@ -312,11 +313,10 @@ class Run:
         """Write run.json: facts for the report, under the labels it shows; seconds add up over the starts of a run."""
         self.peak_bytes = max(self.peak_bytes, peak_rss_bytes())  # now, while the worker processes live
         before, compile_s, run_s = self.facts, self.compiles.seconds, time.monotonic() - self.began
-        facts = {
+        facts = origin.facts() | {
             "device": jax.devices()[0].device_kind,
             "devices": jax.device_count(),
             "hosts": jax.process_count(),
-            "jax": jax.__version__,
             "parameters": sum(leaf.size for leaf in jax.tree.leaves(self.programs.params)),
             "first weights": self.config.pretrained or "random",
             "started": before.get("started", self.started),

@@ -51,6 +51,43 @@ def test_equal_evaluations_differ_by_nothing():
     assert (found["difference"], found["p_value"], found["differ_in"]) == (0.0, 1.0, [])
 
 
+GREEDY = {"samples": 1, "temperature": 0.0, "seed": None, "max_tokens": 64, "dtype": "float32", "blind": False}
+
+
+def test_answers_that_were_asked_otherwise_are_told(tmp_path, capsys):
+    """Greedy answers beside four samples at temperature 1: said on the screen and in the JSON file, seeds apart."""
+    sampled = GREEDY | {"samples": 4, "temperature": 1.0, "seed": 3}
+    for name, head in (("a", GREEDY), ("b", sampled), ("c", sampled | {"seed": 4}), ("d", GREEDY)):
+        kept(tmp_path / f"{name}.jsonl", {"suite": "mmstar", "model": name} | head, {"1": True, "2": False})
+    for after, warns in (("b", True), ("d", False)):
+        command.main([str(tmp_path / "a.jsonl"), str(tmp_path / f"{after}.jsonl"), "--json", str(tmp_path / "o.json")])
+        [found] = json.loads((tmp_path / "o.json").read_text()).values()
+        out, err = capsys.readouterr()
+        assert bool(found["warnings"]) == bool(err) == warns and out.count("\n") == 1
+        if warns:
+            assert found["warnings"] == ["samples 1 before and 4 after", "temperature 0.0 before and 1.0 after"]
+            assert err.startswith("warning: b: the two were not asked alike") and err.count("\n") == 1
+            assert "samples 1 before and 4 after; temperature 0.0 before and 1.0 after" in err
+    sides = [compare.read(tmp_path / f"{name}.jsonl") for name in "bc"]
+    assert compare.compare(*sides)["warnings"] == []
+    write_json(
+        tmp_path / "s.json", {"benchmark": "mmstar", "mode": "official", "items": [{"id": "1", "correct": True}]}
+    )
+    unknown = compare.compare(compare.read(tmp_path / "s.json"), sides[0])["warnings"]
+    assert 'mode "official" before and not known after' in unknown and "samples not known before and 4 after" in unknown
+
+
+def test_engines_that_fell_are_marked_below_their_suite():
+    names = [f"test_b/{engine}/any/0/{place}" for engine in ("sudoku", "grid") for place in range(40)]
+    before = one({name: float(int(name.rpartition("/")[2]) < 9) for name in names})
+    after = one({name: float("grid" in name or name.endswith("/0")) for name in names})
+    found = compare.compare(before, after)
+    assert list(found["by"]["engine"]) == ["grid", "sudoku"] and found["by"]["engine"]["sudoku"]["lost"] == 8
+    whole, grid, sudoku = compare.lines_of("test_b", found)
+    assert whole.startswith("test_b") and grid.endswith("▲ rose") and sudoku.endswith("▼ fell") and "n = 40" in sudoku
+    assert "by" not in compare.compare(one({"a": 1.0}), one({"a": 1.0}))
+
+
 def kept(file, head, right: dict[str, bool | None]) -> None:
     with Records(file, head) as records:
         for name, value in right.items():
@@ -87,7 +124,8 @@ def test_what_cannot_be_compared_is_one_line(tmp_path, capsys):
         ("a.jsonl", "c.jsonl", "must have answered a question, got none in common"),
         ("a.jsonl", "d.json", "must be what perc_jax.score wrote"),
         ("a.jsonl", ".", "must both be files or both be folders"),
-        ("a.jsonl", "none.jsonl", "No such file"),
+        ("a.jsonl", "none.jsonl", "AFTER must be a file or a folder that exists, got "),
+        ("none", "a.jsonl", "BEFORE must be a file or a folder that exists, got "),
     ):
         with pytest.raises(SystemExit) as end:
             command.main([str(tmp_path / before), str(tmp_path / after)])

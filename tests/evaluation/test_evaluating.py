@@ -9,6 +9,7 @@ import jax
 import numpy as np
 import pytest
 
+import engines
 from perc_jax.benchmarks import BENCHMARKS
 from perc_jax.benchmarks.base import no_symbols
 from perc_jax.config import MeshConfig
@@ -144,6 +145,23 @@ def test_a_torn_batch_is_asked_for_what_is_missing_only(exam, tmp_path):
         assert not there & set(oracle.asked) and len(there) + len(oracle.asked) == exam.count
 
 
+def test_each_record_holds_what_was_asked_and_what_is_right(exam, tmp_path):
+    """A wrong answer can be read from its line alone."""
+    with Records(tmp_path / "a.jsonl", HEAD) as kept:
+        examiner(Oracle(half_right)).ask(exam, kept)
+    found = read(tmp_path / "a.jsonl")[1]
+    assert len(found) == exam.count and all(record.question and record.gold for record in found.values())
+    if isinstance(exam, BenchmarkExam):
+        for problem in exam.problems:
+            assert problem.question.strip() in found[problem.id].question and found[problem.id].gold == problem.gold
+    else:
+        for name, record in found.items():
+            split, engine, kind, level, index = name.split("/")
+            where = {"split": split, "index": int(index), "level": int(level), "question_type": kind}
+            drawn = engines.sample(engine, **where, size_px=CONFIG.data.image_px)
+            assert (record.question, record.gold) == (drawn.question, drawn.answer.text())
+
+
 def test_batches_and_devices_change_nothing(exam):
     one = examiner(Oracle(half_right)).ask(exam, None)
     if isinstance(exam, SuiteExam):
@@ -177,6 +195,7 @@ def test_questions_that_do_not_fit_are_counted_as_wrong_and_named(folder, tmp_pa
     assert not set(oracle.asked) & set(found["not_asked_ids"]) and found["unparsed"] == 0
     kept = read(tmp_path / "a.jsonl")[1][found["not_asked_ids"][0]]
     assert kept.responses == [] and "not asked: its prompt of" in kept.reason[0]
+    assert "How long?" in kept.question and kept.gold.endswith(".5")
 
 
 def test_several_samples_as_by_hand(folder):

@@ -35,7 +35,21 @@ def test_a_summary_is_as_by_hand():
     assert {name: found[name] for name in grading.BUCKETS} == {"easy": 1, "medium": 2, "hard": 1}
     assert found["cells"]["grid.locate/0"]["pass_rate"] == 0.75 and found["lists"]["hard"] == [names[3]]
     assert found["fits"]["grid.locate"]["slope"] < 0
-    assert "grid.locate/1" in "\n".join(grading.lines(found))
+    lines = grading.lines(found)
+    rates = [line for line in lines if "%  [" in line]
+    assert [line.split("  ")[0] for line in rates] == [
+        "grid.locate/0", "grid.locate/1", "all of level 0", "all of level 1", "all",
+    ]  # fmt: skip
+    assert rates == lines[-5:] and " 43.8 %" in lines[-1] and lines[-1].endswith("4")  # the last word is the pass rate
+    assert found["levels"]["1"]["pass_rate"] == pytest.approx(1 / 8)
+
+
+@pytest.mark.parametrize(("right", "words"), [(0, "no answer is right"), (4, "every answer is right")])
+def test_a_slope_is_claimed_only_where_there_is_something_to_fit(right, words):
+    found = summary([record(f"train/grid/locate/{level}/{index}", right) for level in (0, 1) for index in (7, 8)], 4)
+    lines = grading.lines(found)
+    assert not any("+0.00" in line for line in lines) and sum(words in line for line in lines) == 2
+    assert f"{25 * right:.1f} %" in lines[-1]
 
 
 def test_other_questions_are_one_cell_and_unasked_ones_are_counted():

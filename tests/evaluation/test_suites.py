@@ -72,6 +72,7 @@ def test_a_summary_is_as_by_hand():
             "cell": {"cube.net/0": right, "grid.count/0": right, "grid.count/2": wrong},
         },
         "correct": [1, 0, 1],
+        "asked": ["grid.count/0", "grid.count/2", "cube.net/0"],
     }
 
 

@@ -39,7 +39,7 @@ def test_a_process_killed_at_any_byte_leaves_every_whole_line(tmp_path):
 
 @given(TEXT, TEXT, TEXT)
 def test_any_text_comes_back(name, response, parsed):
-    one = Record(name, name, "", [response], [True], [False], [parsed], ["\u2028\r\n"], 1)
+    one = Record(name, name, "", [response], [True], [False], [parsed], ["\u2028\r\n"], 1, response, parsed)
     head, found = lines.parse(json.dumps({"evaluation": HEAD}) + "\n" + one.line(), Path("file"))
     assert head == HEAD and found == {name: one}
 
@@ -78,6 +78,22 @@ def test_files_of_another_kind_and_doubled_questions_are_named_by_line(tmp_path)
     file.write_bytes(content + record("1").line().encode())
     with pytest.raises(ValueError, match="line 3 must be of another question, 1 has a line already"):
         Records(file, HEAD)
+
+
+def test_a_file_without_questions_is_read_and_goes_on(tmp_path):
+    """Lines that keep neither question nor right answer hold all that numbers are made of."""
+    file = tmp_path / "a.jsonl"
+    content = written(file, "1", "2")
+    head, *rows = [json.loads(line) for line in content.decode().splitlines()]
+    short = [{name: value for name, value in row.items() if name not in ("question", "gold")} for row in rows]
+    file.write_text("".join(json.dumps(row) + "\n" for row in [head, *short]))
+    with Records(file, HEAD) as kept:
+        assert kept.found == {"1": record("1"), "2": record("2")}
+        kept.append([record("3")._replace(question="How many?", gold="7")])
+    assert [one.gold for one in lines.read(file)[1].values()] == ["", "", "7"]
+    file.write_text(json.dumps(head) + "\n" + json.dumps(short[0] | {"mood": "good"}) + "\n")
+    with pytest.raises(ValueError, match=r"a\.jsonl line 2 must be of an evaluation's records"):
+        lines.read(file)
 
 
 def test_a_file_that_is_still_written_can_be_read(tmp_path):

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from etils import epath
 
+from perc_jax.evaluation.suites import Item, summary
 from perc_jax.report.__main__ import main
 from perc_jax.report.compare import steps_to
 from perc_jax.report.heat import difficulty_section, heat_map_section
@@ -40,6 +41,18 @@ def test_runs_stand_side_by_side_with_paired_differences(tmp_path):
     assert "+20.0 [+1" in page and "+0.0 [" in page
     assert '<td class="number">6</td><td class="number">4</td>' in page  # 60 % after 3 + 3 x 20 / 40 steps
     assert page.count("<svg") >= 3
+
+
+def test_engines_on_which_a_run_falls_behind_the_first_are_named(tmp_path):
+    """The second run is better as a whole, and worse on sudoku."""
+    runs = [made(tmp_path / name, seed, 60) for seed, name in enumerate(("first", "second"))]
+    for run, right in zip(runs, ({"grid": 10, "sudoku": 9}, {"grid": 90, "sudoku": 1}), strict=True):
+        items = [Item(engine, "any", 0, place < count) for engine, count in right.items() for place in range(100)]
+        (Path(run) / "eval" / "2_rl_000006.json").write_text(json.dumps({"test_a": summary(items)}))
+    write_comparison(runs, str(tmp_path / "page.html"))
+    page = check_html((tmp_path / "page.html").read_text())
+    fell, rose = page.index("second: sudoku on test_a 9 → 1 %"), page.index("second: grid on test_a 10 → 90 %")
+    assert fell < rose and "▼" in page[fell - 30 : fell] and "▲" in page[rose - 30 : rose]
 
 
 def test_runs_that_differ_in_their_seed_alone_are_one_line(tmp_path):
@@ -103,7 +116,10 @@ def test_the_heat_map_has_a_type_per_row_and_before_and_after_in_each_level():
     ]
     section = check_html(heat_map_section(evaluations, ["grid"]))
     assert "level 0" in section and "level 2" in section and "level 1" not in section
-    assert section.count(">25</td>") == section.count(">75</td>") == 2 and ">40</td>" not in section
+    assert section.count(">25<small>n 10<") == section.count(">75<small>n 10<") == 2 and ">40<" not in section
+    assert section.count('class="tint rose"') == 2 and "fell" not in section.replace(
+        "cell fell", ""
+    )  # 25 to 75 % of 10
     assert heat_map_section(evaluations[:1], []) == "" and heat_map_section([], []) == ""
 
 
@@ -118,7 +134,7 @@ def test_difficulty_over_time_shows_rates_and_what_is_drawn_more():
     ]  # fmt: skip
     section = check_html(difficulty_section(phases, ["cube", "grid"]))
     assert section.index("cube.view, level 1") < section.index("grid.count, level 0")
-    assert section.count(">50</td>") == 11 and section.count('class="drawn"') == 11 and "<th>190</th>" in section
+    assert section.count(">50</td>") == 11 and section.count('class="tint drawn"') == 11 and "<th>190</th>" in section
     assert difficulty_section(phases[:1], []) == ""
 
 
@@ -130,18 +146,29 @@ def test_a_run_with_phases_shows_them(tmp_path):
     for number in (0, 1):
         (folder / "curriculum" / f"{number:06d}_rl_{number}.json").write_text(json.dumps({"step": number} | phase))
     page = check_html(Path(write_report(str(folder))).read_text())
-    assert "Difficulty over time" in page
+    assert "Difficulty over time" not in page  # no curriculum steers this run
+    config = json.loads((folder / "config.json").read_text())
+    config["stages"][1]["mixture"] = {"curriculum": {"kind": "stratified"}}
+    (folder / "config.json").write_text(json.dumps(config))
+    assert "Difficulty over time" in Path(write_report(str(folder))).read_text()
 
 
 @pytest.mark.parametrize(
     ("words", "complaint"),
     [
-        ((), "either --workdir or the folders"),
-        (("a", "--workdir", "b"), "either --workdir or the folders"),
-        (("a", "--out", "x.html"), "two or more runs and --out must be given"),
-        (("a", "b"), "two or more runs and --out must be given"),
+        ((), "RUN must be the folder of a run, got none"),
+        (("a", "--workdir", "b"), "--workdir must be left out where RUN is given, got 'b'"),
+        (
+            ("a", "--out", "x.html"),
+            "--out must be left out for a single run, whose page is its report.html, got 'x.html'",
+        ),
+        (("a", "b"), "--out must be the file of the comparison of 2 runs, got none"),
+        (("a", "b", "--out", "c.html", "--picture", "d.png"), "--picture must be left out for 2 runs, got 'd.png'"),
         (("--workdir", "a", "--out", "b"), "--out must be left out"),
-        (("nowhere", "neither", "--out", "x.html"), "must be the folder of a run, got 'nowhere'"),
+        (("--workdir", "nowhere"), "--workdir must be the folder of a run, got 'nowhere'"),
+        (("nowhere",), "RUN must be the folder of a run, got 'nowhere'"),
+        (("nowhere", "neither", "--out", "x.html"), "RUN must be the folder of a run, got 'nowhere'"),
+        (("tests", "tests", "--out", "x.html"), "RUN must be the folder of a run, got 'tests', which has neither"),
     ],
 )
 def test_mistakes_are_told(words, complaint, capsys):

@@ -115,6 +115,10 @@ def test_any_part_may_be_missing(tmp_path, parts):
     for number, writer in enumerate(WRITERS):
         if parts >> number & 1:
             writer(tmp_path)
+    if not parts:
+        with pytest.raises(ValueError, match=r"must be the folder of a run, got .*which has neither config\.json"):
+            open_report(tmp_path)
+        return
     text = check_html(open_report(tmp_path))
     assert ("No steps yet" in text) == (not parts & 2)
     assert ("No evaluation yet" in text) == (not parts & 4)
@@ -217,3 +221,57 @@ def test_points_of_a_step_stay_nearer_to_it_than_to_the_next():
     spread, step = x[-1] - x[0], np.diff(x[0]).min()
     assert (np.diff(x, axis=0) > 0).all() and (spread > 0).all() and (spread < 0.7 * step).all()
     assert x.min() >= 0 and x.max() <= WIDTH
+
+
+def test_points_stand_neither_before_the_first_step_nor_past_the_last():
+    lines = [Series(f"test_{n}", "#000", [0.0, 50.0, 100.0], [0.5] * 3, [(0.4, 0.6)] * 3) for n in range(4)]
+    svg = line_chart(lines, [], form=percent)
+    x = np.array([float(at) for at in re.findall(r'<circle cx="([\d.]+)"', svg)]).reshape(4, 3)
+    first, last = (float(re.search(rf'x="([\d.]+)" y="211" text-anchor="middle">{step}<', svg)[1]) for step in (0, 100))
+    assert x.min() == first and x.max() == last and (x[:, 0] >= first).all() and (x[:, 2] <= last).all()
+    assert x[:, 1].mean() == pytest.approx((first + last) / 2, abs=0.1)
+
+
+def lines_of(workdir, steps):
+    (workdir / "metrics.jsonl").write_text("".join(f'{{"step": {n}, "stage": "rl"}}\n' for n in steps))
+
+
+def test_metrics_that_are_missing_cut_or_torn_are_told_on_screen_and_page(tmp_path, capsys):
+    write_config(tmp_path)
+    write_evaluations(tmp_path)  # the newest is of step 6
+
+    def told():
+        main([str(tmp_path)])
+        out, err = capsys.readouterr()
+        text = check_html((tmp_path / "report.html").read_text())
+        warnings = [line.removeprefix("warning: ") for line in err.splitlines()]
+        assert out.strip() == str(tmp_path / "report.html") and err.count("warning: ") == len(warnings)
+        assert all(warning in text for warning in warnings) and ('class="warning"' in text) == bool(warnings)
+        return warnings
+
+    [missing] = told()
+    assert "metrics.jsonl is missing, though the run has come to step 6" in missing
+    lines_of(tmp_path, range(1, 7))
+    assert told() == []
+    lines_of(tmp_path, range(1, 4))
+    [short_of] = told()
+    assert "metrics.jsonl ends at step 3, though the run has come to step 6" in short_of
+    lines_of(tmp_path, (1, 2, 5, 6))
+    assert "should go on from step 2 to the next, but goes on to 5" in told()[0]
+    lines_of(tmp_path, range(1, 7))
+    with (tmp_path / "metrics.jsonl").open("a") as file:
+        file.write('{"step": 7, "sta')
+    [torn] = told()
+    assert "metrics.jsonl is damaged in line 7" in torn
+    for commit in (8, 9):
+        (tmp_path / "checkpoints" / str(commit)).mkdir(parents=True)
+    (tmp_path / "checkpoints" / "8" / "commit.json").write_text("{}")
+    assert "ends at step 6, though the run has come to step 8" in told()[0]
+
+
+def test_a_run_may_be_given_with_its_name_alone_or_as_workdir(tmp_path, capsys):
+    write_metrics(tmp_path)
+    for words in ([str(tmp_path)], ["--workdir", str(tmp_path)]):
+        main(words)
+        assert capsys.readouterr() == (f"{tmp_path / 'report.html'}\n", "")
+        (tmp_path / "report.html").unlink()

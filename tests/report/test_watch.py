@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from perc_jax.evaluation import suites
 from perc_jax.report.page import Evaluation
 from perc_jax.report.watch import LEAST_STEPS, LIMITS, findings, watch_section
 from perc_jax.rewards.watch import answer_drift, is_degenerate
@@ -50,7 +51,7 @@ def alarms(made: list[dict], asked: list[Evaluation]) -> set[str]:
 
 def test_a_healthy_run_raises_none():
     found = findings(records(), evaluations(blind=(0.2, 0.22)), KINDS)
-    assert len(found) == 6 and not any(finding.is_alarm for finding in found)
+    assert len(found) == 7 and not any(finding.is_alarm for finding in found)
     assert "No rule raises one" in watch_section(found)
 
 
@@ -74,9 +75,42 @@ def test_a_run_that_has_learnt_nothing_yet_raises_none():
 )
 def test_each_rule_raises_its_own_alarm(ends, asked, rule):
     found = alarms(records(**ends), asked)
-    assert rule in found and found <= {rule, "Reward against held-out accuracy"}
+    fell = {"Test sets that fell"} if "Format" in rule else set()  # then the held-out accuracy falls too
+    assert rule in found and found <= {rule, "Reward against held-out accuracy"} | fell
     section = watch_section(findings(records(**ends), asked, KINDS))
     assert section.index("alarm</b>") < section.index("quiet") and rule in section
+
+
+def asked_about(engines: dict[str, tuple[int, int, int]]) -> list[Evaluation]:
+    """Before and after: of each engine's questions so many of n are right; the engines alternate in no way."""
+    made = []
+    for side in (0, 1):
+        items = [
+            suites.Item(engine, "any", 0, place < right[side])
+            for engine, (*right, n) in engines.items()
+            for place in range(n)
+        ]
+        made.append(Evaluation(1 + side, ("warmup", "rl")[side], side * STEPS, {"test_b": suites.summary(items)}))
+    return made
+
+
+def test_an_engine_that_falls_is_an_alarm_though_the_whole_rises():
+    asked = asked_about({"grid": (10, 90, 100), "sudoku": (9, 1, 40), "chart": (20, 19, 40)})
+    found = {finding.rule: finding for finding in findings(records(), asked, KINDS)}
+    engines = found["Engines that fell on a test set"]
+    assert engines.is_alarm and not found["Test sets that fell"].is_alarm
+    assert "sudoku on test_b 22 → 2 %, -20.0 [" in engines.words and "n = 40" in engines.words
+    assert "chart" not in engines.words and "grid" not in engines.words
+    section = watch_section(list(found.values()))
+    assert section.index("sudoku on test_b") < section.index("quiet")
+
+
+def test_a_test_set_that_falls_is_an_alarm_and_a_small_fall_is_none():
+    assert "Test sets that fell" in alarms(records(), asked_about({"grid": (50, 20, 100)}))
+    small = findings(records(), asked_about({"grid": (50, 47, 100), "cube": (5, 4, 40)}), KINDS)
+    quiet = [finding for finding in small if "fell" in finding.rule]
+    assert [finding.is_alarm for finding in quiet] == [False, False]
+    assert "none of 2 beyond its interval; nearest to it: " in quiet[1].words
 
 
 def test_what_was_bad_from_the_start_and_does_not_grow_is_quiet():
