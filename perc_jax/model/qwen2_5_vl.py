@@ -27,8 +27,8 @@ from perc_jax.model.text import TextModel
 from perc_jax.model.vision import VisionTower
 
 Params = dict[str, Any]  # nested dicts of arrays; the '/'-joined path of a leaf is its name
-# Folded into the key of the parameters: the base is the same with and without adapters. "lora" in ASCII, since nnx folds
-# in 0, 1, 2, … for one parameter after the other.
+# Folded into the key of the parameters: the base is the same with and without adapters. "lora" in ASCII, since nnx
+# folds in 0, 1, 2, … for one parameter after the other.
 ADAPTER_PURPOSE = 0x6C6F7261
 
 

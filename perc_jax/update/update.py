@@ -24,7 +24,7 @@ from perc_jax.model import bind
 from perc_jax.model.layers import Remat
 from perc_jax.model.layout import ROW_AXES, free_axes
 from perc_jax.update import grpo, sft
-from perc_jax.update.optimizer import join, split_frozen
+from perc_jax.update.optimizer import gradient_norm, join, split_frozen
 from perc_jax.update.policy import completion_logprobs, on_each_device
 
 Metrics = dict[str, Float[Array, ""]]
@@ -191,7 +191,7 @@ def make_update(
 
     Metrics are float32 scalars: loss, entropy (nats per token), gradient norm before clipping, tokens that carry loss
     (those of groups with signal), the mean and maximum difference |p_sampler - p_trainer|, and whether the gradient was
-    finite (if not, the update changed nothing). Where ratios can be clipped: the share of tokens whose were; with a KL
+    sound (if not, the update changed nothing). Where ratios can be clipped: the share of tokens whose were; with a KL
     term: its estimate's mean. Entropy, difference and estimate are of the groups that were computed (`packing.py`).
     """
     on_policy, frozen = stage.updates_per_rollout == 1, stage.optimizer.frozen
@@ -225,13 +225,13 @@ def make_update(
     def finish(state: TrainState, progress: Progress, steps: Int[Array, ""]) -> tuple[TrainState, Metrics]:
         trained, fixed = split_frozen(state.params, frozen)
         updates, opt_state = optimizer.update(progress.gradient, state.opt_state, trained)
-        sums, grad_norm = progress.sums, optax.tree.norm(progress.gradient)
+        sums, (grad_norm, is_sound) = progress.sums, gradient_norm(progress.gradient)
         metrics = {
             "train/loss": sums.loss / progress.total,
             "train/entropy": sums.entropy / sums.tokens,
             "train/grad_norm": grad_norm,
             "train/tokens": progress.trained,
-            "train/is_finite": jnp.isfinite(grad_norm).astype(jnp.float32),
+            "train/is_finite": is_sound.astype(jnp.float32),
         }
         if stage.kind == "grpo":
             metrics["mismatch/prob_diff_mean"] = sums.mismatch / sums.tokens
