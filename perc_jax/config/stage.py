@@ -88,9 +88,7 @@ class StageConfig:
     reward: RewardConfig = RewardConfig()
     loss: LossConfig = LossConfig()  # of grpo
     updates_per_rollout: int = 1  # optimizer updates of a step, each on its own part of the prompts
-    max_rounds: int = (
-        1  # rollouts of a step until the rewards within each of its groups differ (DAPO); 1: one, as it is
-    )
+    max_rounds: int = 1  # rollouts of a step until the rewards within each group differ (DAPO); 1: one, as it is
 
     def __post_init__(self):
         """Check what spans fields."""
