@@ -60,6 +60,8 @@ class TrainBatch(NamedTuple):
     logprobs: Float[Array, "P G C"]  # the sampler's
     advantages: Float[Array, "P G"]
     reference: Float[Array, "P G C"] | None = None  # the reference policy's; the update itself fills it in
+    # The trainer's own before the first of several updates on a rollout; the update itself fills it in.
+    old: Float[Array, "P G C"] | None = None
 
 
 class TokenIds(NamedTuple):

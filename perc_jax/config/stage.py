@@ -37,8 +37,8 @@ class LossConfig:
     """What a GRPO stage minimises; formulas and sources stand in `update/grpo.py`. Default: GRPO, DAPO's token mean.
 
     Dr. GRPO: `advantage="centred", aggregation="constant"`. DAPO: `clip_high=0.28, overlong_tokens=...`. GSPO:
-    `objective="gspo", aggregation="completion_mean", clip_low=3e-4, clip_high=4e-4`. CISPO: `objective="cispo"`; with
-    `clip_low=1.0, clip_high=1.0` its weights are importance weights truncated at 2. GDPO: `advantage="per_reward"`.
+    `objective="gspo", aggregation="completion_mean", clip_low=3e-4, clip_high=4e-4`. CISPO: `objective="cispo"`. GDPO:
+    `advantage="per_reward"`.
     """
 
     objective: Literal["grpo", "gspo", "cispo"] = "grpo"  # ratio per token, per completion, or as a fixed weight
@@ -47,6 +47,10 @@ class LossConfig:
     clip_low: float = 0.2  # a ratio below 1 - clip_low is clipped; 1 is no bound
     clip_high: float = 0.2  # and one above 1 + clip_high
     dual_clip: float = 0.0  # largest ratio of a completion with negative advantage; 0 is no bound
+    # Whether a token counts by how much likelier the trainer finds it than the sampler did, who rounds otherwise.
+    # several: where a rollout serves several updates.
+    sampler_weight: Literal["several", "always", "never"] = "several"
+    sampler_weight_cap: float = 2.0  # the largest such weight
     overlong_tokens: int = 0  # the last tokens of max_tokens in which a penalty on the reward grows to 1; 0 is none
     kl_coef: float = 0.0  # of the divergence from the policy at the stage's start; 0: no reference is kept or run
     kl: Literal["k1", "k2", "k3"] = "k3"  # how it is estimated
@@ -58,6 +62,7 @@ class LossConfig:
         check(self.dual_clip == 0 or self.dual_clip > 1, "loss.dual_clip", "must be 0 or > 1", self.dual_clip)
         has_signs = self.objective != "cispo" or self.dual_clip == 0
         check(has_signs, "loss.dual_clip", "must be 0 for cispo, which clips both signs alike", self.dual_clip)
+        check(self.sampler_weight_cap >= 1, "loss.sampler_weight_cap", "must be >= 1", self.sampler_weight_cap)
         check(self.overlong_tokens >= 0, "loss.overlong_tokens", "must be >= 0", self.overlong_tokens)
         check(self.kl_coef >= 0, "loss.kl_coef", "must be >= 0", self.kl_coef)
 
@@ -83,7 +88,7 @@ class StageConfig:
     reward: RewardConfig = RewardConfig()
     loss: LossConfig = LossConfig()  # of grpo
     updates_per_rollout: int = 1  # optimizer updates of a step, each on its own part of the prompts
-    max_rounds: int = 1  # rollouts of a step until all its groups have right and wrong answers (DAPO); 1: one, as it is
+    max_rounds: int = 1  # rollouts of a step until the rewards within each group differ (DAPO); 1: one, as it is
 
     def __post_init__(self):
         """Check what spans fields."""

@@ -13,6 +13,7 @@ draft of the same position, counted, and named in the batch.
 from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import grain
 import numpy as np
@@ -78,6 +79,14 @@ class _Batches:
             dropped=dropped,
             position=min(begin + self.batch, self.stop),
         )
+
+
+class _Part(NamedTuple):
+    """Questions of a mixture that are drawn alike: any of the levels with any of the types."""
+
+    engine: str
+    levels: tuple[int, ...]
+    types: tuple[str, ...]  # empty: all that the split may ask
 
 
 class Stream:
@@ -172,31 +181,20 @@ def suite(
 ) -> Stream:
     """Stream samples `start` to `count` of a test set, the same for every run seed, in batches of `evaluation.batch`.
 
-    test_a asks what the stages together train (engines by weight, their levels and types), test_b the same on
+    test_a asks what the stages train, as often as they draw it (each stage counts alike), test_b the same on
     photographs, test_c asks `evaluation.hard_levels`, test_d held-out types and looks. Levels at which an engine asks
     nothing legible are left out. A few samples are drawn in this process: a worker would not have started by then.
     Raises `ValueError` if nothing is left, or if the hosts do not divide the batch.
     """
-    weights: dict[str, float] = defaultdict(float)
-    for stage in config.stages:
-        for engine, weight in zip(stage.mixture.engines, stage.mixture.weights, strict=True):
-            weights[engine] += weight
-    trained = {engine for engine, weight in weights.items() if weight > 0}
-    union = sorted({level for stage in config.stages for level in stage.mixture.levels})
-    levels = config.evaluation.hard_levels if name == "test_c" else union
-    size_px = config.data.image_px
-    asked = {e: tuple(x for x in levels if _is_asked(e, name, x, size_px)) for e in engines.ENGINES if e in trained}
-    asked = {engine: legible for engine, legible in asked.items() if legible}
-    if not asked:
-        raise ValueError(f"{name} must have a legible question at {size_px} px, got none at levels {list(levels)}")
+    asked = _asked(config, name)
     draw = Draw(
         config=config,
         key=("suite", name),
         split=name,
-        engines=tuple(asked),
-        weights=tuple(weights[engine] for engine in asked),
-        levels=tuple(asked.values()),
-        types=tuple(types_of(name, [t for stage in config.stages for t in stage.mixture.types]) for name in asked),
+        engines=tuple(part.engine for part in asked),
+        weights=tuple(asked.values()),
+        levels=tuple(part.levels for part in asked),
+        types=tuple(part.types for part in asked),
         photo_share=1.0 if name == "test_b" else 0.0,
         has_gold=False,
         batch=(batch := config.evaluation.batch),
@@ -248,6 +246,28 @@ def _grading(config: Config, cells: tuple[Cell, ...]) -> Draw:
         batch=config.evaluation.batch,
         chooser=InTurn(cells),
     )
+
+
+def _asked(config: Config, name: str) -> dict[_Part, float]:
+    """What a suite asks, in the engines' order: each stage's parts with their shares, those of several added up.
+
+    Only so does an engine ask the types and levels that go together, where stages differ in them.
+    """
+    shares: dict[_Part, float] = defaultdict(float)
+    size_px, tried = config.data.image_px, set()
+    for stage in config.stages:
+        mixture = stage.mixture
+        levels = config.evaluation.hard_levels if name == "test_c" else sorted(set(mixture.levels))
+        tried |= set(levels)
+        for engine, weight in zip(mixture.engines, mixture.weights, strict=True):
+            legible = tuple(x for x in levels if weight > 0 and _is_asked(engine, name, x, size_px))
+            if legible:
+                part = _Part(engine, legible, types_of(engine, mixture.types))
+                shares[part] += weight / sum(mixture.weights)
+    if not shares:
+        raise ValueError(f"{name} must have a legible question at {size_px} px, got none at levels {sorted(tried)}")
+    order = list(engines.ENGINES)
+    return {part: shares[part] for part in sorted(shares, key=lambda part: order.index(part.engine))}
 
 
 def _is_asked(engine: str, split: str, level: int, size_px: int) -> bool:

@@ -47,8 +47,8 @@ class Draw:
     split: str
     engines: tuple[str, ...]
     weights: tuple[float, ...]
-    levels: tuple[tuple[int, ...], ...]  # of each engine
-    types: tuple[tuple[str, ...], ...]  # of each engine; empty: all that the split may ask
+    levels: tuple[tuple[int, ...], ...]  # of each entry of `engines`, which may name one several times
+    types: tuple[tuple[str, ...], ...]  # of each entry; empty: all that the split may ask
     photo_share: float
     has_gold: bool
     batch: int  # prompts, over all hosts

@@ -27,7 +27,9 @@ from perc_jax.model.text import TextModel
 from perc_jax.model.vision import VisionTower
 
 Params = dict[str, Any]  # nested dicts of arrays; the '/'-joined path of a leaf is its name
-ADAPTER_PURPOSE = 1  # folded into the key of the parameters: the base is the same with and without adapters
+# Folded into the key of the parameters: the base is the same with and without adapters. "lora" in ASCII, since nnx
+# folds in 0, 1, 2, … for one parameter after the other.
+ADAPTER_PURPOSE = 0x6C6F7261
 
 
 class Qwen2_5_VL(nnx.Module):

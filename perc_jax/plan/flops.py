@@ -92,6 +92,10 @@ def step_work(config: Config, stage: StageConfig, *, trains_vision: bool) -> Wor
     if stage.loss.kl_coef:  # the reference's forward pass
         update += row + head + trains_vision * picture
         useful_update += group * (single + picture) + head
+    # What the first policy says of the parts of later updates is noted before it moves.
+    noted = 1 - 1 / stage.updates_per_rollout
+    update += noted * (row + head + trains_vision * picture)
+    useful_update += noted * (group * (single + picture) + head)
     if model.lora.rank:  # no weight has a gradient; adapters themselves are a percent
         update -= (prompt + group * length) * text_token(model.text) + head + trains_vision * picture
         useful_update -= group * ((prompt + length) * text_token(model.text) + trains_vision * picture) + head

@@ -105,7 +105,8 @@ class Blueprints:
         counted = {"params": state.params, "mask": batch.mask, "advantages": batch.advantages, "part": one}
         progress = jax.eval_shape(update.begin, *counted.values())
         layout = sharding.state_shardings(progress.gradient, self.mesh)
-        progress = self._everywhere(progress)._replace(gradient=laid_out(progress.gradient, layout))
+        laid = self._everywhere(progress)._replace(gradient=laid_out(progress.gradient, layout))
+        progress = laid if progress.old is None else laid._replace(old=batch.logprobs)
         _, metrics = jax.eval_shape(update.finish, state, progress, one)
         count = stage.prompts_per_step // (self.rows * stage.micro_batches * stage.updates_per_rollout)
         arguments = {
@@ -115,6 +116,8 @@ class Blueprints:
             "batch": batch,
             "rows": self._rows((self.rows, count), jnp.int32),
         }
+        if progress.old is not None:
+            arguments["phase"] = one
         widths = self.widths(stage)
         gradients = {
             width: Blueprint(

@@ -21,7 +21,7 @@ from perc_jax.programs.blueprints import Blueprints
 from perc_jax.programs.generation import Generation
 from perc_jax.programs.rollout import RolloutBlueprints
 from perc_jax.update import packing
-from perc_jax.update.update import Metrics, TrainState
+from perc_jax.update.update import FIRST, LATER, NOTE, Metrics, Progress, TrainState
 
 Score = Callable[[Any, PromptBatch, np.ndarray], np.ndarray]
 
@@ -173,15 +173,34 @@ class StagePrograms:
 
     def update(self, state: TrainState, batch: TrainBatch, plan: packing.Plan) -> tuple[TrainState, list[Metrics]]:
         """The optimizer updates of one step on global device arrays, with the metrics of each; consumes the state."""
-        metrics = []
+        metrics, old = [], None
         for part, micro_batches in enumerate(plan.updates):
             progress = self._begin(state.params, batch.mask, batch.advantages, np.int32(part))
-            for width, rows in micro_batches:
-                mine = sharding.rows_to_mesh(_own(rows), self._programs.mesh)
-                progress = self._gradients[width](state.params, state.reference, progress, batch, mine)
+            if part:
+                progress = progress._replace(old=old)
+            else:  # what the policy that sampled says of the parts that it will have left behind
+                for later in plan.updates[1:]:
+                    progress = self._run(later, state, progress, batch, NOTE)
+            progress = self._run(micro_batches, state, progress, batch, LATER if part else FIRST)
+            old = progress.old
             state, found = self._finish(state, progress, np.int32(part == len(plan.updates) - 1))
             metrics.append(found)
         return state, metrics
+
+    def _run(
+        self,
+        micro_batches: tuple[packing.MicroBatch, ...],
+        state: TrainState,
+        progress: Progress,
+        batch: TrainBatch,
+        phase: int,
+    ) -> Progress:
+        """An update's micro-batches, in a phase where a rollout serves several updates."""
+        phases = (np.int32(phase),) if self._stage.updates_per_rollout > 1 else ()
+        for width, rows in micro_batches:
+            mine = sharding.rows_to_mesh(_own(rows), self._programs.mesh)
+            progress = self._gradients[width](state.params, state.reference, progress, batch, mine, *phases)
+        return progress
 
 
 def _own(rows: np.ndarray) -> np.ndarray:

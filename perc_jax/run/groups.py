@@ -1,11 +1,14 @@
 """Which groups of a step's rollouts go into its update, and why the others do not.
 
-Dynamic sampling (DAPO, arXiv 2503.14476, section 3.2): only groups with right *and* wrong completions carry a gradient,
-so a step draws further prompts until it has P such groups, for at most `stage.max_rounds` rollouts. Deviations:
-1. What is lacking after the last round is filled with groups of that round that carry none: shapes stay closed, their
+Dynamic sampling (DAPO, arXiv 2503.14476, section 3.2): a group whose completions are all worth the same carries no
+gradient, so a step draws further prompts until it has P groups that do, for at most `stage.max_rounds` rollouts.
+Deviations:
+1. What a completion is worth is its whole reward: a group that is all right still learns length and format from the
+   terms for them. DAPO asks for right *and* wrong ones.
+2. What is lacking after the last round is filled with groups of that round that carry none: shapes stay closed, their
    advantages are 0, and they do not count in the loss.
-2. Groups beyond P are dropped and not kept for the next step, whose policy did not sample them.
-3. A group stays on its host, so with several hosts each fills its own part of P, and all draw until the last is full.
+3. Groups beyond P are dropped and not kept for the next step, whose policy did not sample them.
+4. A group stays on its host, so with several hosts each fills its own part of P, and all draw until the last is full.
 
 A run whose steps find nothing to learn from ends: `Patience`.
 """
@@ -26,7 +29,7 @@ from perc_jax.rewards.verifier import Rewards
 from perc_jax.run import rewarded
 from perc_jax.run.rewarded import Graded
 
-MAX_BARREN_STEPS = 20  # steps in a row without one group of right and wrong completions, after which a run stops
+MAX_BARREN_STEPS = 20  # steps in a row without one group whose rewards differ, after which a run stops
 MIXED, ALL_RIGHT, ALL_WRONG, CUT = "mixed", *COLUMNS[2:]
 
 
@@ -75,15 +78,15 @@ class Rounds:
         """Whether every host has its part of P groups, or the last round is done; all hosts must ask."""
         if not self.done or len(self.done) >= self._stage.max_rounds:
             return bool(self.done)
-        lacking = max(0, len(self.done[0].outcomes) - len(self._mixed()))
+        lacking = max(0, len(self.done[0].outcomes) - len(self._telling()))
         return sharding.sum_over_hosts({"lacking": float(lacking)})["lacking"] == 0
 
     def chosen(self) -> Chosen:
         """The rows of the update, after more rounds than one: groups with signal in the order drawn, then filling."""
         count = len(self.done[0].outcomes)
-        kept = self._mixed()[:count]
+        kept = self._telling()[:count]
         last = len(self.done) - 1
-        spare = [(last, row) for row, found in enumerate(self.done[last].outcomes) if found != MIXED]
+        spare = [(last, row) for row, tells in enumerate(self.done[last].graded.has_signal) if not tells]
         places = kept + spare[: count - len(kept)]
 
         def rows(trees: Sequence[Any]) -> Any:
@@ -98,9 +101,9 @@ class Rounds:
             rows([done.batch.prompts for done in self.done]), rows([done.completions for done in self.done]), advantages
         )
 
-    def _mixed(self) -> list[tuple[int, int]]:
+    def _telling(self) -> list[tuple[int, int]]:
         """(round, row) of the groups that carry signal, in the order drawn."""
-        return [(n, row) for n, done in enumerate(self.done) for row, what in enumerate(done.outcomes) if what == MIXED]
+        return [(n, row) for n, done in enumerate(self.done) for row in np.flatnonzero(done.graded.has_signal).tolist()]
 
     def metrics(self) -> dict[str, float]:
         """Metrics of all that the step drew, over all hosts."""
@@ -108,7 +111,7 @@ class Rounds:
         infos = [info for done in self.done for info in done.batch.samples]
         values = rewarded.summarise(rewarded.join([done.graded for done in self.done]), completions, infos)
         found = [what for done in self.done for what in done.outcomes]
-        spilled = max(0, len(self._mixed()) - len(self.done[0].outcomes))
+        spilled = max(0, len(self._telling()) - len(self.done[0].outcomes))
         counts = {f"groups/{what}": float(found.count(what)) for what in (MIXED, ALL_RIGHT, ALL_WRONG, CUT)}
         counts |= {
             "groups/spilled": float(spilled),
@@ -134,13 +137,13 @@ class Patience:
 
     def check(self, metrics: dict[str, float], step: int) -> None:
         """Note a step's metrics; raises `RuntimeError` with what the groups were."""
-        self.barren = 0 if metrics["groups/mixed"] else self.barren + 1
+        self.barren = 0 if metrics["groups/no_signal_share"] < 1 else self.barren + 1
         if self._stage.max_rounds == 1 or self.barren < MAX_BARREN_STEPS:
             return
-        drawn = sum(metrics[f"groups/{what}"] for what in (ALL_RIGHT, ALL_WRONG, CUT))
+        drawn = sum(metrics[f"groups/{what}"] for what in (MIXED, *WORDS))
         shares = ", ".join(f"{100 * metrics[f'groups/{what}'] / drawn:.0f} % {words}" for what, words in WORDS.items())
         raise RuntimeError(
-            f"no group had right and wrong answers for {self.barren} steps up to step {step}, in "
+            f"no group had answers of different reward for {self.barren} steps up to step {step}, in "
             f"{int(metrics['groups/rounds'])} rounds each: of the last step's {int(drawn)} groups {shares}; "
             f"the mixture of stages[{self._stage.name}] must be {_advice(metrics)} for this model"
         )

@@ -3,21 +3,24 @@
 GRPO is Shao et al. 2024 (arXiv 2402.03300), equations 1-4, with three deviations as the default:
 1. Where a rollout serves one update, the policy that is trained is the one that sampled: the ratio is 1 by
    construction, its gradient is that of the log-probability, and no clipping is active. Where it serves several, the
-   ratio is that of the trainer's probability now to the sampler's then, and no old log-probabilities are computed.
+   ratio is that of the trainer's probability now to the trainer's own before the first of them. The sampler, which
+   rounds otherwise, is in neither: before the policy has moved nothing is clipped, whatever the dtypes.
 2. The loss is the mean over all trained tokens of the update's batch (token mean, DAPO, arXiv 2503.14476 eq. 12)
    instead of a mean of per-completion means, so a long completion is not discounted.
 3. Groups whose rewards are all equal carry no signal; they are masked out of the loss and out of its normaliser.
 
-With r = pi / pi_sampler of a token, A its completion's advantage, l and h the config's `clip_low` and `clip_high`, the
+With r = pi / pi_old of a token, A its completion's advantage, l and h the config's `clip_low` and `clip_high`, the
 terms that are maximised are
     grpo   min(r A, clip(r, 1 - l, 1 + h) A), which clips r from above where A > 0 and from below where A < 0
     gspo   the same with the completion's s = exp(mean over its tokens of log r) in the place of r
     cispo  stop_gradient(clip(r, 1 - l, 1 + h)) A log pi
 l = h is PPO's clip (arXiv 1707.06347 eq. 7), h > l DAPO's clip-higher (arXiv 2503.14476 eq. 8). GSPO: arXiv 2507.18071
-eq. 5-7. CISPO: arXiv 2506.13585 eq. 4-5; with l = 1 its weights are the truncated importance weights min(r, 1 + h) of
-IMPALA (arXiv 1802.01561), which also correct a sampler that rounds otherwise than the trainer, so that here alone r is
-that of the sampler on every update. `dual_clip` c (Ye et al., arXiv 1912.09729) makes it max(., c A) where A < 0:
+eq. 5-7. CISPO: arXiv 2506.13585 eq. 4-5. `dual_clip` c (Ye et al., arXiv 1912.09729) makes it max(., c A) where A < 0:
 without it r, and the step, have no bound there.
+
+What the sampler drew with other probabilities than the trainer's is corrected apart from the clipping: with
+`sampler_weight` each of these terms is multiplied by min(pi_old / pi_sampler, `sampler_weight_cap`), the truncated
+importance weight of IMPALA (arXiv 1802.01561), without gradient.
 
 `kl_coef` adds its multiple of the divergence from a reference policy (GRPO eq. 3-4), token by token and aggregated like
 the terms above. With d = log pi_ref - log pi the config's `kl` is one of Schulman's estimators of KL(pi || pi_ref)
@@ -30,6 +33,7 @@ Groups without signal are left out of the loss here too (deviation 3).
 Worked example, G = 4, rewards 1 0 0 1: mean 0.5, standard deviation 0.5, advantages +1 -1 -1 +1.
 """
 
+import math
 from typing import Any, NamedTuple
 
 import jax
@@ -49,10 +53,12 @@ class Advantages(NamedTuple):
 
 
 class PolicyLoss(NamedTuple):
-    """A loss yet to be divided by `normaliser`, and how many tokens with an advantage had their ratio clipped."""
+    """A loss yet to be divided by `normaliser`; of the tokens with an advantage, how many had their ratio clipped, and
+    the sum of what their ratios differ from 1."""
 
     total: Float[Array, ""]
     clipped: Float[Array, ""]
+    moved: Float[Array, ""]
 
 
 class Divergence(NamedTuple):
@@ -97,35 +103,50 @@ def overlong_penalty(lengths: Float[Any, "P G"], max_tokens: int, overlong_token
 
 def policy_loss_sum(
     logprobs: Float[Array, "P G C"],
-    sampler_logprobs: Float[Array, "P G C"],
+    old_logprobs: Float[Array, "P G C"] | None,
     advantages: Float[Array, "P G"],
     mask: Bool[Array, "P G C"],
     config: LossConfig,
     *,
     on_policy: bool,
+    weights: Float[Array, "P G C"] | None = None,
 ) -> PolicyLoss:
     """Minus the weighted sum of the config's terms over the tokens of the mask.
 
     `on_policy` says that the parameters are those that sampled: then the ratio is exp(logprob - stop_gradient(logprob))
-    with the value 1 and the gradient of the log-probability, whatever the rounding of the sampler.
+    with the value 1 and the gradient of the log-probability, and nobody reads the old ones. `weights`: what each
+    token's term is multiplied by (`sampler_weights`).
     """
-    is_one = on_policy and config.objective != "cispo"
-    sampled = jax.lax.stop_gradient(logprobs) if is_one else sampler_logprobs
-    log_ratio = jnp.where(mask, logprobs - sampled, 0.0)
+    old = jax.lax.stop_gradient(logprobs) if on_policy else old_logprobs
+    log_ratio = jnp.where(mask, logprobs - old, 0.0)
     if config.objective == "gspo":
         log_ratio = jnp.sum(log_ratio, axis=2, keepdims=True) / _lengths(mask)
     ratio = jnp.exp(jnp.minimum(log_ratio, MAX_LOG_RATIO))
-    advantages, beyond = advantages[:, :, None], jnp.float32(0)
-    if not is_one:
+    advantages, beyond, moved = advantages[:, :, None], jnp.float32(0), jnp.float32(0)
+    fixed = jnp.float32(1)  # the value of a ratio that is a weight only
+    if not on_policy:
         lower, upper = _bounds(advantages, config)
-        is_inside = (ratio >= lower) & (ratio <= upper)
-        clipped = jnp.clip(jax.lax.stop_gradient(ratio), lower, upper)
-        beyond = jnp.sum(mask & ~is_inside & (advantages != 0)).astype(jnp.float32)
-        if config.objective == "cispo":
-            ratio = clipped * jnp.where(mask, logprobs, 0.0)
-        else:
-            ratio = jnp.where(is_inside, ratio, clipped)
-    return PolicyLoss(-_weighted_sum(jnp.where(mask, ratio * advantages, 0.0), mask, config), beyond)
+        is_inside, counted = (ratio >= lower) & (ratio <= upper), mask & (advantages != 0)
+        fixed = jnp.clip(jax.lax.stop_gradient(ratio), lower, upper)
+        beyond = jnp.sum(counted & ~is_inside).astype(jnp.float32)
+        moved = jnp.sum(jnp.where(counted, jnp.abs(jax.lax.stop_gradient(ratio) - 1.0), 0.0))
+        ratio = jnp.where(is_inside, ratio, fixed)
+    if config.objective == "cispo":
+        ratio = fixed * jnp.where(mask, logprobs, 0.0)
+    terms = jnp.where(mask, ratio * advantages, 0.0)
+    return PolicyLoss(-_weighted_sum(terms if weights is None else terms * weights, mask, config), beyond, moved)
+
+
+def sampler_weights(
+    old_logprobs: Float[Array, "P G C"], sampler_logprobs: Float[Array, "P G C"], mask: Bool[Array, "P G C"], cap: float
+) -> tuple[Float[Array, "P G C"], Float[Array, ""]]:
+    """The importance weight pi_old / pi_sampler of each token, at most `cap` and without gradient; how many were cut.
+
+    1 beyond the mask.
+    """
+    log_weights = jnp.where(mask, jax.lax.stop_gradient(old_logprobs - sampler_logprobs), 0.0)
+    limit = math.log(cap)
+    return jnp.exp(jnp.minimum(log_weights, limit)), jnp.sum(log_weights > limit).astype(jnp.float32)
 
 
 def kl_loss_sum(

@@ -1,6 +1,8 @@
 """The optimizer of a stage: AdamW or Muon, gradient clipping, a schedule, frozen parameters.
 
-Parameters are a nested dict of float32 arrays; a parameter's name is its path joined by '/'.
+Parameters are a nested dict of float32 arrays; a parameter's name is its path joined by '/'. An update is left out
+whole where its gradient is not sound (`gradient_norm`) or exactly 0: a step that says nothing must not move anything,
+neither by momentum, which Muon scales up to full steps however little is left of it, nor by weight decay.
 """
 
 import re
@@ -8,14 +10,16 @@ from collections.abc import Sequence
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import optax
-from optax.contrib import MuonDimensionNumbers, muon
+from jaxtyping import Array, Bool, Float
+from optax.contrib import MuonDimensionNumbers, scale_by_muon
 
 from perc_jax.config import OptimizerConfig
 from perc_jax.model.low_rank import ADAPTERS
 
 MATRICES = ("kernel", *ADAPTERS)  # ends of names: what weight decay shrinks and Muon makes orthogonal
-MAX_BAD_STEPS = 5  # consecutive ones whose non-finite gradients are skipped before one is let through and stops the run
+MUON_RMS = 0.2  # root mean square of a matrix' step in units of the rate: AdamW's usual one
 
 
 def schedule(config: OptimizerConfig, steps: int) -> optax.Schedule:
@@ -60,6 +64,15 @@ def join(trained: Any, frozen: Any) -> Any:
     return jax.tree.map(lambda one, other: other if one is None else one, trained, frozen, is_leaf=lambda x: x is None)
 
 
+def gradient_norm(gradient: Any) -> tuple[Float[Array, ""], Bool[Array, ""]]:
+    """The norm of a whole gradient, and whether it is sound: whether its norm is a finite float32.
+
+    A gradient that is finite but too large for that cannot be clipped; it is as bad as one with NaN in it.
+    """
+    norm = optax.tree.norm(gradient)
+    return norm, jnp.isfinite(norm)
+
+
 def make_optimizer(
     config: OptimizerConfig, steps: int, params: Any, updates_per_step: int = 1
 ) -> optax.GradientTransformation:
@@ -67,7 +80,9 @@ def make_optimizer(
 
     `init` takes all parameters and keeps state for those that are trained; `update` takes gradients and parameters of
     the trained ones alone (`split_frozen`). Weight decay applies to matrices only (stacked layers have one dimension
-    more), adapters among them. Raises `ValueError` if a pattern of `frozen` matches no parameter, or all are frozen.
+    more), adapters among them. An update that is left out changes nothing but the state's outermost counters, which
+    say how many gradients were not sound, in a row and in all. Raises `ValueError` if a pattern of `frozen` matches no
+    parameter, or all are frozen.
     """
     names = [path_name(path) for path, _ in jax.tree_util.tree_leaves_with_path(params)]
     for pattern in config.frozen:
@@ -78,11 +93,33 @@ def make_optimizer(
     method = _adamw if config.method == "adamw" else _muon
     rate = schedule(config, steps * updates_per_step)
     clipped = optax.chain(optax.clip_by_global_norm(config.max_grad_norm), method(config, rate))
-    whole = optax.apply_if_finite(clipped, MAX_BAD_STEPS * updates_per_step)
+    whole = _left_out_if_void(clipped)
     return optax.GradientTransformation(
         lambda every: whole.init(split_frozen(every, config.frozen)[0]),
         whole.update,
     )
+
+
+def _left_out_if_void(inner: optax.GradientTransformation) -> optax.GradientTransformation:
+    """`inner`, asked only for gradients that are sound and not exactly 0; the others change neither parameters nor its
+    state. The state around it is that of `optax.apply_if_finite`, which in the end lets a bad gradient through."""
+
+    def init(params: Any) -> optax.ApplyIfFiniteState:
+        return optax.ApplyIfFiniteState(jnp.int32(0), jnp.array(True), jnp.int32(0), inner.init(params))
+
+    def update(gradient: Any, state: optax.ApplyIfFiniteState, params: Any) -> tuple[Any, optax.ApplyIfFiniteState]:
+        is_sound = gradient_norm(gradient)[1]
+        says_something = jnp.any(jnp.array([jnp.any(leaf != 0) for leaf in jax.tree.leaves(gradient)]))
+        changes, inner_state = jax.lax.cond(
+            is_sound & says_something,
+            lambda: inner.update(gradient, state.inner_state, params),
+            lambda: (optax.tree.zeros_like(gradient), state.inner_state),
+        )
+        in_a_row = jnp.where(is_sound, 0, optax.safe_increment(state.notfinite_count))
+        in_all = jnp.where(is_sound, state.total_notfinite, optax.safe_increment(state.total_notfinite))
+        return changes, optax.ApplyIfFiniteState(in_a_row, is_sound, in_all, inner_state)
+
+    return optax.GradientTransformation(init, update)
 
 
 def _matches(name: str, patterns: Sequence[str]) -> bool:
@@ -105,18 +142,25 @@ def _muon(config: OptimizerConfig, rate: optax.Schedule) -> optax.GradientTransf
     """Muon (Jordan et al. 2024) on the matrices, AdamW on the rest.
 
     Updates are scaled to AdamW's usual root mean square of 0.2 (Liu et al., arXiv 2502.16982), so that one learning
-    rate serves both. A small model that learns from nothing needs about a third of AdamW's steps.
+    rate serves both. A small model that learns from nothing needs about a third of AdamW's steps. Put together here:
+    `optax.contrib.muon` gives the rest Nesterov's momentum, whose first step is one and a half times AdamW's.
     """
-    return muon(
-        rate,
-        consistent_rms=0.2,
-        adam_b1=config.b1,
-        adam_b2=config.b2,
-        eps=config.eps,
-        weight_decay=config.weight_decay,
-        weight_decay_mask=_is_matrix,
-        muon_weight_dimension_numbers=_matrix_axes,
+
+    def to_rms(updates: Any, params: Any) -> Any:
+        return jax.tree.map(lambda leaf: jnp.sqrt(max(leaf.shape[-2:])) * MUON_RMS * leaf, updates)
+
+    matrices = optax.chain(
+        scale_by_muon(eps=config.eps, weight_dimension_numbers=_matrix_axes),
+        optax.stateless(to_rms),
+        optax.add_decayed_weights(config.weight_decay, _is_matrix),
+        optax.scale_by_learning_rate(rate),
     )
+    rest = optax.adamw(rate, config.b1, config.b2, config.eps, weight_decay=0.0)
+    return optax.partition({"muon": matrices, "adam": rest}, _muon_labels)
+
+
+def _muon_labels(tree: Any) -> Any:
+    return jax.tree.map(lambda is_matrix: "muon" if is_matrix else "adam", _is_matrix(tree))
 
 
 def _is_matrix(tree: Any) -> Any:

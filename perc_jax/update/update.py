@@ -6,6 +6,10 @@ A group is one row `[prompt | completion 1 | … | completion G]`, so the prompt
 loss is divided by a number that belongs to the update's *global* batch (by default its trained tokens), counted before
 any micro-batch is cut, so micro-batches, widths and devices change memory and speed but not the gradient. Which groups
 make a micro-batch, and how wide its rows are, is the host's plan (`packing.py`).
+
+Where a rollout serves several updates, the trainer's log-probabilities from before the first of them are what ratios
+are taken to. The first update's own pass gives its part's; those of the other parts are noted before it, by the very
+program that learns from them later. Two programs would round differently, and in bfloat16 that alone would clip.
 """
 
 import statistics
@@ -24,11 +28,12 @@ from perc_jax.model import bind
 from perc_jax.model.layers import Remat
 from perc_jax.model.layout import ROW_AXES, free_axes
 from perc_jax.update import grpo, sft
-from perc_jax.update.optimizer import join, split_frozen
+from perc_jax.update.optimizer import gradient_norm, join, split_frozen
 from perc_jax.update.policy import completion_logprobs, on_each_device
 
 Metrics = dict[str, Float[Array, ""]]
 GRPO = LossConfig()
+NOTE, FIRST, LATER = range(3)  # phases of a micro-batch where a rollout serves several updates, see `Update`
 
 
 class TrainState(NamedTuple):
@@ -46,6 +51,8 @@ class _Sums(NamedTuple):
 
     loss: Float[Array, ""]
     clipped: Float[Array, ""]
+    moved: Float[Array, ""]
+    weight_cut: Float[Array, ""]
     kl: Float[Array, ""]
     tokens: Float[Array, ""]
     entropy: Float[Array, ""]
@@ -60,6 +67,7 @@ class Progress(NamedTuple):
     sums: _Sums
     total: Float[Array, ""]  # what the loss is divided by
     trained: Float[Array, ""]  # tokens of groups with signal
+    old: Float[Array, "P G C"] | None = None  # log-probabilities before the first of several updates, where noted
 
 
 def make_loss(
@@ -75,29 +83,52 @@ def make_loss(
     """Build `loss(params, batch, total, width) -> (loss, sums)`: the stage's loss of a (micro-)batch over `total`.
 
     `width`: places of a row for all completions of a group; they must fit. `on_policy`: the parameters are always those
-    that sampled the batch (`grpo.policy_loss_sum`).
+    that sampled the batch (`grpo.policy_loss_sum`); else `batch.old` says what they gave then.
     """
+    judge = make_judge(kind, terms, on_policy=on_policy)
 
     def loss(params: Any, batch: TrainBatch, total: Float[Array, ""], width: int) -> tuple[Float[Array, ""], _Sums]:
         model, given = bind(config, params), (batch.prompts, batch.tokens, batch.mask)
         logprobs, entropy = completion_logprobs(model, ids, *given, temperature, width=width, remat=remat)
+        return judge(logprobs, entropy, batch, total)
+
+    return loss
+
+
+def make_judge(kind: str, terms: LossConfig, *, on_policy: bool) -> Callable[..., tuple[Array, _Sums]]:
+    """Build `judge(logprobs, entropy, batch, total) -> (loss, sums)`: the loss of a batch whose completions the policy
+    gives these log-probabilities [P, G, C]."""
+    weighs = _weighs(terms, on_policy)
+
+    def judge(
+        logprobs: Float[Array, "P G C"], entropy: Float[Array, "P G C"], batch: TrainBatch, total: Float[Array, ""]
+    ) -> tuple[Float[Array, ""], _Sums]:
+        old, weights, cut = logprobs if on_policy else batch.old, None, jnp.float32(0)
         divergence = grpo.Divergence(jnp.float32(0), jnp.float32(0))
         if kind == "grpo":
+            if weighs:
+                weights, cut = grpo.sampler_weights(old, batch.logprobs, batch.mask, terms.sampler_weight_cap)
             policy_loss = grpo.policy_loss_sum(
-                logprobs, batch.logprobs, batch.advantages, batch.mask, terms, on_policy=on_policy
+                logprobs, old, batch.advantages, batch.mask, terms, on_policy=on_policy, weights=weights
             )
             if terms.kl_coef:
                 divergence = grpo.kl_loss_sum(logprobs, batch.reference, batch.advantages, batch.mask, terms)
         else:
-            policy_loss = grpo.PolicyLoss(sft.nll_sum(logprobs, batch.mask), jnp.float32(0))
+            policy_loss = grpo.PolicyLoss(sft.nll_sum(logprobs, batch.mask), jnp.float32(0), jnp.float32(0))
         total_loss = policy_loss.total + divergence.total
         tokens = jnp.sum(batch.mask).astype(jnp.float32)
         entropy_sum = jnp.sum(jnp.where(batch.mask, entropy, 0.0))
-        mismatch = grpo.mismatch(logprobs, batch.logprobs, batch.mask)
-        sums = _Sums(total_loss, policy_loss.clipped, divergence.estimate, tokens, entropy_sum, *mismatch)
+        mismatch = grpo.mismatch(old, batch.logprobs, batch.mask)
+        ratios = policy_loss.clipped, policy_loss.moved
+        sums = _Sums(total_loss, *ratios, cut, divergence.estimate, tokens, entropy_sum, *mismatch)
         return total_loss / total, jax.tree.map(jax.lax.stop_gradient, sums)
 
-    return loss
+    return judge
+
+
+def _weighs(terms: LossConfig, on_policy: bool) -> bool:
+    """Whether tokens are weighted against the sampler."""
+    return terms.sampler_weight == "always" or (terms.sampler_weight == "several" and not on_policy)
 
 
 def make_encode(config: ModelConfig) -> Callable[[Any, PromptBatch], Float[Array, "P M D"]]:
@@ -170,13 +201,16 @@ class Update(NamedTuple):
     begin(params, mask, advantages, part) -> progress
     gradient(params, reference, progress, batch, rows, width) -> progress
         adds the micro-batch of these `rows` [D, n]: of each data-parallel device, by their place among its own;
-        `reference` is the state's
+        `reference` is the state's. With several updates per rollout it takes a `phase` before the width: NOTE only
+        writes the rows' log-probabilities to `progress.old`; FIRST and LATER add, with the ratio 1 in the first update,
+        whose parameters are those of the rollout, and with that to what was noted in those after it
     finish(state, progress, steps) -> state, metrics
         one optimizer update; `steps` is 1 after the last update of a step, else 0
 
     With `updates_per_rollout` k > 1 the prompts are cut into k parts, each of which makes one optimizer update, as in
     DAPO and GSPO: part p has rows p, p + k, …; from the second on, the policy is no longer the one that sampled. All k
-    belong to one step, so a checkpoint never stands between them.
+    belong to one step, so a checkpoint never stands between them. The caller notes all parts but the first before the
+    first `finish`, and hands `progress.old` on from one update to the next.
     """
 
     begin: Callable[..., Progress]
@@ -191,8 +225,10 @@ def make_update(
 
     Metrics are float32 scalars: loss, entropy (nats per token), gradient norm before clipping, tokens that carry loss
     (those of groups with signal), the mean and maximum difference |p_sampler - p_trainer|, and whether the gradient was
-    finite (if not, the update changed nothing). Where ratios can be clipped: the share of tokens whose were; with a KL
-    term: its estimate's mean. Entropy, difference and estimate are of the groups that were computed (`packing.py`).
+    sound (if not, the update changed nothing). With several updates per rollout: the share of tokens whose ratio was
+    clipped, and the mean of |ratio - 1|. With weights against the sampler: the share of them that was cut. With a KL
+    term: its estimate's mean. Entropy, difference, cuts and estimate are of the groups that were computed
+    (`packing.py`); the difference is that of the policy that sampled, however many updates were made since.
     """
     on_policy, frozen = stage.updates_per_rollout == 1, stage.optimizer.frozen
     loss = make_loss(
@@ -209,6 +245,7 @@ def make_update(
             _Sums(*[jnp.float32(0)] * len(_Sums._fields)),
             grpo.normaliser(mask, advantages, stage.loss, groups=len(mask) // stage.updates_per_rollout),
             grpo.trained_count(mask, advantages),
+            None if on_policy else jnp.zeros(mask.shape, jnp.float32),
         )
 
     def gradient(
@@ -217,52 +254,111 @@ def make_update(
         own = _own_rows(batch, rows)
         if stage.loss.kl_coef:
             own = own._replace(reference=score_reference(params, reference, own, width))
-        found, sums = add(params, own, progress.total, width)
-        added = _Sums(*[old + new for old, new in zip(progress.sums, sums, strict=True)])
-        added = added._replace(mismatch_max=jnp.maximum(progress.sums.mismatch_max, sums.mismatch_max))
-        return progress._replace(gradient=jax.tree.map(jnp.add, progress.gradient, found), sums=added)
+        return _added(progress, *add(params, own, progress.total, width))
 
     def finish(state: TrainState, progress: Progress, steps: Int[Array, ""]) -> tuple[TrainState, Metrics]:
         trained, fixed = split_frozen(state.params, frozen)
         updates, opt_state = optimizer.update(progress.gradient, state.opt_state, trained)
-        sums, grad_norm = progress.sums, optax.tree.norm(progress.gradient)
+        sums, (grad_norm, is_sound) = progress.sums, gradient_norm(progress.gradient)
         metrics = {
             "train/loss": sums.loss / progress.total,
             "train/entropy": sums.entropy / sums.tokens,
             "train/grad_norm": grad_norm,
             "train/tokens": progress.trained,
-            "train/is_finite": jnp.isfinite(grad_norm).astype(jnp.float32),
+            "train/is_finite": is_sound.astype(jnp.float32),
         }
         if stage.kind == "grpo":
             metrics["mismatch/prob_diff_mean"] = sums.mismatch / sums.tokens
             metrics["mismatch/prob_diff_max"] = sums.mismatch_max
-            if not on_policy or stage.loss.objective == "cispo":
+            if not on_policy:
                 metrics["train/clipped_share"] = sums.clipped / progress.trained
+                metrics["train/ratio_diff_mean"] = sums.moved / progress.trained
+            if _weighs(stage.loss, on_policy):
+                metrics["mismatch/weight_cut_share"] = sums.weight_cut / sums.tokens
             if stage.loss.kl_coef:
                 metrics["train/kl"] = sums.kl / sums.tokens
         params = join(optax.apply_updates(trained, updates), fixed)
         return state._replace(params=params, opt_state=opt_state, step=state.step + steps), metrics
 
+    if not on_policy:
+        gradient = make_phased_gradient(config, stage, ids, temperature)
     return Update(begin, gradient, finish)
 
 
-def _own_rows(batch: TrainBatch, rows: Int[Array, "D n"]) -> TrainBatch:
-    """These rows of each device's part of the batch; they stay where they are."""
+def make_phased_gradient(
+    config: ModelConfig, stage: StageConfig, ids: TokenIds, temperature: float
+) -> Callable[..., Progress]:
+    """Build the `gradient(params, reference, progress, batch, rows, phase, width) -> progress` of `Update` for a stage
+    with several updates per rollout."""
+    frozen, judge = stage.optimizer.frozen, make_judge(stage.kind, stage.loss, on_policy=False)
+    score_reference = make_reference_score(config, ids, temperature, frozen)
 
-    def run(batch: TrainBatch, rows: Array) -> TrainBatch:
+    def gradient(
+        params: Any,
+        reference: Any,
+        progress: Progress,
+        batch: TrainBatch,
+        rows: Int[Array, "D n"],
+        phase: Int[Array, ""],
+        width: int,
+    ) -> Progress:
+        own, (trained, fixed) = _own_rows(batch, rows), split_frozen(params, frozen)
+
+        def forward(trained: Any) -> tuple[Array, Array]:
+            given = bind(config, join(trained, fixed)), ids, own.prompts, own.tokens, own.mask, temperature
+            return completion_logprobs(*given, width=width, remat=stage.remat)
+
+        # In all phases the same instructions make them: the two branches get them as they are.
+        logprobs, backward, entropy = jax.vjp(forward, trained, has_aux=True)
+        logprobs, entropy = jax.lax.optimization_barrier((logprobs, entropy))
+
+        def note() -> Progress:
+            return progress._replace(old=_put_rows(progress.old, rows, logprobs))
+
+        def learn() -> Progress:
+            given = own._replace(old=jnp.where(phase == FIRST, logprobs, _own_rows(progress.old, rows)))
+            if stage.loss.kl_coef:
+                given = given._replace(reference=score_reference(params, reference, given, width))
+            to_logprobs, sums = jax.grad(judge, has_aux=True)(logprobs, entropy, given, progress.total)
+            return _added(progress, *backward(to_logprobs), sums)
+
+        return jax.lax.cond(phase == NOTE, note, learn)
+
+    return gradient
+
+
+def _added(progress: Progress, gradient: Any, sums: _Sums) -> Progress:
+    added = _Sums(*[old + new for old, new in zip(progress.sums, sums, strict=True)])
+    added = added._replace(mismatch_max=jnp.maximum(progress.sums.mismatch_max, sums.mismatch_max))
+    return progress._replace(gradient=jax.tree.map(jnp.add, progress.gradient, gradient), sums=added)
+
+
+def _own_rows(batch: Any, rows: Int[Array, "D n"]) -> Any:
+    """These rows of each device's part of a batch's arrays; they stay where they are."""
+
+    def run(batch: Any, rows: Array) -> Any:
         return jax.tree.map(lambda leaf: leaf[rows[0]], batch)
 
     split = PartitionSpec(free_axes(*ROW_AXES) or None)
     return on_each_device(run, (split, split), split)(batch, rows)
 
 
+def _put_rows(whole: Float[Array, "P G C"], rows: Int[Array, "D n"], own: Float[Array, "N G C"]) -> Array:
+    """`whole` with these rows of each device's part replaced, N = D n of them: undoes `_own_rows`."""
+
+    def run(whole: Array, rows: Array, own: Array) -> Array:
+        return whole.at[rows[0]].set(own)
+
+    split = PartitionSpec(free_axes(*ROW_AXES) or None)
+    return on_each_device(run, (split, split, split), split)(whole, rows, own)
+
+
 def of_step(updates: Sequence[Mapping[str, float]]) -> dict[str, float]:
-    """A step's metrics from those of its updates: means, but the sum of tokens, the mismatch at the first one (later
-    the policies differ by what was learnt), and whether all gradients were finite."""
+    """A step's metrics from those of its updates: means, but the sum of tokens, the largest of the differences between
+    sampler and trainer, and whether all gradients were finite."""
 
     def whole(name: str, values: list[float]) -> float:
-        if name.startswith("mismatch/"):
-            return values[0]
-        return {"train/tokens": sum, "train/is_finite": min}.get(name, statistics.fmean)(values)
+        special = {"train/tokens": sum, "train/is_finite": min, "mismatch/prob_diff_max": max}
+        return special.get(name, statistics.fmean)(values)
 
     return {name: whole(name, [update[name] for update in updates]) for name in updates[0]}

@@ -90,6 +90,7 @@ def make(part: str, **changes: object) -> object:
         ("loss", {"clip_low": 1.1}, "loss.clip_low must be within (0, 1], got 1.1"),
         ("loss", {"clip_high": 0.0}, "loss.clip_high must be > 0, got 0.0"),
         ("loss", {"dual_clip": 1.0}, "loss.dual_clip must be 0 or > 1, got 1.0"),
+        ("loss", {"sampler_weight_cap": 0.5}, "loss.sampler_weight_cap must be >= 1, got 0.5"),
         ("loss", {"objective": "cispo", "dual_clip": 3.0}, "loss.dual_clip must be 0 for cispo"),
         ("loss", {"overlong_tokens": -1}, "loss.overlong_tokens must be >= 0, got -1"),
         ("rollout", {"slots": -1}, "rollout.slots must be >= 0, got -1"),

@@ -176,6 +176,39 @@ def test_suites_are_fresh_and_the_same_for_every_seed(whole, name):
         assert [batch.samples for batch in batches] == [batch.samples[2:] for batch in made]
 
 
+def two_stages(first: MixtureConfig, second: MixtureConfig) -> Config:
+    stages = tuple(
+        dataclasses.replace(STAGE, name=str(i), mixture=mixture) for i, mixture in enumerate((first, second))
+    )
+    base = config()
+    return dataclasses.replace(base, stages=stages, evaluation=dataclasses.replace(base.evaluation, hard_levels=(3, 4)))
+
+
+def test_a_suite_asks_what_each_stage_trains_with_the_shares_of_each():
+    """One stage draws one type of the grid at level 0; the other draws all its types at level 2, and charts."""
+    narrow = MixtureConfig(engines=("grid",), weights=(5.0,), levels=(0,), types=("grid.grid_size",))
+    wide = MixtureConfig(engines=("chart", "grid", "cube"), weights=(3.0, 1.0, 0.0), levels=(2,))
+    with suite(two_stages(narrow, wide), "test_a", 80) as batches:
+        draw = batches.batches.draw
+    parts = list(zip(draw.engines, draw.levels, draw.types, strict=True))
+    assert set(parts) == {("grid", (0,), ("grid_size",)), ("grid", (2,), ()), ("chart", (2,), ())}
+    share = dict(zip(parts, np.array(draw.weights) / sum(draw.weights), strict=True))
+    assert share["grid", (0,), ("grid_size",)] == 0.5
+    assert share["grid", (2,), ()] == 0.125 and share["chart", (2,), ()] == 0.375
+    asked = [draw.sample(position, 0) for position in range(80)]
+    assert {sample.question_type for sample in asked if (sample.engine, sample.level) == ("grid", 0)} == {"grid_size"}
+    assert len({sample.question_type for sample in asked if (sample.engine, sample.level) == ("grid", 2)}) > 1
+    with suite(two_stages(narrow, wide), "test_c", 4) as batches:
+        assert set(batches.batches.draw.levels) == {(3, 4)}
+
+
+def test_stages_that_draw_alike_are_asked_like_one_of_them():
+    mixture = STAGE.mixture
+    scaled = dataclasses.replace(mixture, weights=tuple(7 * weight for weight in mixture.weights))
+    with suite(two_stages(mixture, scaled), "test_a", 8) as both, suite(config(), "test_a", 8) as one:
+        assert [batch.samples for batch in both] == [batch.samples for batch in one]
+
+
 def test_levels_too_fine_for_the_picture_are_refused():
     stage = dataclasses.replace(STAGE, mixture=MixtureConfig(engines=("grid",), weights=(1.0,), levels=(0, 9)))
     small = dataclasses.replace(config(), data=dataclasses.replace(config().data, image_px=28))

@@ -8,7 +8,7 @@ import pytest
 
 from configs import debug_cpu
 from perc_jax.batch import TokenIds
-from perc_jax.config import Config, LoraConfig, ModelConfig, TextConfig, VisionConfig
+from perc_jax.config import Config, LoraConfig, LossConfig, ModelConfig, TextConfig, VisionConfig
 from perc_jax.plan import flops
 from perc_jax.programs.blueprints import Blueprints
 
@@ -82,6 +82,22 @@ def test_update(remat, frozen, tied, rank, kl_coef):
     [gradient] = blueprints(made).update(made.stages[0]).gradients.values()
     # Without a mesh in force, it is the rows of one device of eight.
     assert 8 * counted(gradient) == pytest.approx(work.update, rel=0.08)
+
+
+def test_later_parts_of_a_rollout_pass_forward_once_more():
+    """As the reference policy of a KL term does, but not the first of k parts."""
+    made = config()
+    stage, reference = made.stages[0], LossConfig(kl_coef=0.01)
+
+    def work(**fields):
+        return flops.step_work(made, dataclasses.replace(stage, **fields), trains_vision=True)
+
+    for updates in (2, 4):
+        more, once, whole = work(updates_per_rollout=updates), work(), work(loss=reference)
+        share = 1 - 1 / updates
+        assert more.update - once.update == pytest.approx(share * (whole.update - once.update), rel=1e-9)
+        useful = whole.useful_update - once.useful_update
+        assert useful > 0 and more.useful_update - once.useful_update == pytest.approx(share * useful, rel=1e-9)
 
 
 def test_a_decoded_column():

@@ -1,4 +1,4 @@
-"""Dynamic sampling: only groups with right and wrong answers are kept, rounds are bounded, a hopeless run ends."""
+"""Dynamic sampling: only groups whose rewards differ are kept, rounds are bounded, a hopeless run ends."""
 
 import dataclasses
 
@@ -70,12 +70,39 @@ def test_a_full_first_round_is_enough_and_the_last_round_ends_it():
     assert collected((MIX, NONE, NONE), settings=stage(1)).is_over()
 
 
+TERMS = {  # settings with other terms than accuracy, and groups that are all right or all wrong but differ by them
+    "format": ({"reward": RewardConfig(format_weight=0.5)}, (WRONG, BARE, WRONG, BARE)),
+    "length": ({"loss": LossConfig(overlong_tokens=14)}, (RIGHT, RIGHT, "  " + RIGHT, RIGHT)),
+    "each": (
+        {"reward": RewardConfig(format_weight=0.5), "loss": LossConfig(advantage="per_reward")},
+        (WRONG, BARE, WRONG, BARE),
+    ),
+}
+
+
+@pytest.mark.parametrize(("fields", "told"), TERMS.values(), ids=TERMS)
+def test_a_group_that_only_length_or_format_tell_apart_carries_signal(fields, told):
+    """It is kept over rounds with the advantages that it would have had in a round of its own."""
+    settings = stage(2, **fields)
+    rounds = collected((NONE, told, NONE), (NONE, NONE, told), settings=settings)
+    chosen, alone = rounds.chosen(), collected((told,) * 3, settings=settings)
+    assert rounds.done[0].outcomes[1] in ("all_wrong", "all_right", "cut")
+    assert alone.is_over() and chosen.prompts.tokens[:, 0].tolist() == [1, 5, 3]
+    wanted = alone.done[0].graded.advantages
+    assert (chosen.advantages[2] == 0).all() and (np.abs(wanted) > 0.5).any()
+    if settings.loss.advantage != "per_reward":  # which divides by a deviation of the whole batch
+        assert chosen.advantages[:2].tolist() == wanted[:2].tolist()
+    assert (np.sign(chosen.advantages[:2]) == np.sign(wanted[:2])).all()
+    assert rounds.metrics()["groups/spilled"] == 0
+    patience = Patience(settings, barren=MAX_BARREN_STEPS - 1)
+    patience.check(rounds.metrics(), 7)
+    assert patience.barren == 0
+
+
 def test_what_is_lacking_after_the_last_round_is_filled_without_a_gradient():
     loss = LossConfig(advantage="per_reward", overlong_tokens=8)
     settings = stage(2, reward=RewardConfig(format_weight=0.5), loss=loss)
-    rounds = collected(
-        (NONE, MIX, (WRONG, BARE, WRONG, BARE)), (NONE, (WRONG, BARE, CUT, WRONG), ALL), settings=settings
-    )
+    rounds = collected((NONE, MIX, NONE), (NONE, NONE, ALL), settings=settings)
     chosen = rounds.chosen()
     assert rounds.is_over() and chosen.prompts.tokens[:, 0].tolist() == [1, 3, 4]
     assert (chosen.advantages[0] != 0).any() and (chosen.advantages[1:] == 0).all()

@@ -57,6 +57,7 @@ def table_model(monkeypatch):
 def test_micro_batches_equal_the_whole_batch_for_every_loss(terms, silent, skipped, monkeypatch):
     loss = make_loss(CONFIG, IDS, kind="grpo", temperature=1.0, terms=terms, on_policy=False)
     batch = without_signal(train_batch(), *silent)
+    batch = batch._replace(old=batch.logprobs)
     whole, sums, total = jax.jit(whole_gradient(loss, terms))(TABLE, batch)
     # Parts of a step's one update, not on policy because the step has others.
     stage = dataclasses.replace(STAGE, loss=terms, micro_batches=8 if silent else 4)
@@ -80,8 +81,10 @@ def table_update(stage: StageConfig, batch: TrainBatch, mesh: Mesh | None = None
     if mesh is not None:
         state, batch = sharding.same_to_mesh(state, mesh), sharding.rows_to_mesh(batch, mesh)
     with jax.set_mesh(mesh) if mesh is not None else contextlib.nullcontext():
+        old = None
         for part in range(stage.updates_per_rollout):
-            progress = add_up(update, state.params, batch, plan, part)
+            progress = add_up(update, state.params, batch, plan, part, old)
+            old = progress.old
             state, metrics = jax.jit(update.finish)(state, progress, np.int32(part == stage.updates_per_rollout - 1))
             found.append({name: float(value) for name, value in metrics.items()})
     return state, of_step(found)
@@ -90,28 +93,32 @@ def table_update(stage: StageConfig, batch: TrainBatch, mesh: Mesh | None = None
 @pytest.mark.usefixtures("table_model")
 @pytest.mark.parametrize("name", ["token_mean", "gspo"])
 def test_updates_of_one_step_are_updates_of_the_parts_one_after_the_other(name):
-    """Ratios are those to the sampler on every part: 1 on the first, where the parameters are the sampler's."""
-    terms, optimizer_config = LOSSES[name], OptimizerConfig(1.0, schedule="cosine", max_grad_norm=1e3)
+    """Ratios are those to the first parameters on every part: 1 on the first. What the sampler said is far from it."""
+    terms = dataclasses.replace(LOSSES[name], sampler_weight="never")
+    optimizer_config = OptimizerConfig(1.0, schedule="cosine", max_grad_norm=1e3)
     stage = dataclasses.replace(STAGE, loss=terms, updates_per_rollout=2, micro_batches=2, optimizer=optimizer_config)
     batch = train_batch()
-    batch = batch._replace(logprobs=np.where(batch.mask, TABLE["table"]["kernel"].mean(-1)[batch.tokens], 0))
+    old = np.where(batch.mask, TABLE["table"]["kernel"].mean(-1)[batch.tokens], 0)
     state, metrics = table_update(stage, batch)
     loss = make_loss(CONFIG, IDS, kind="grpo", temperature=1.0, terms=terms, on_policy=False)
     optimizer = make_optimizer(optimizer_config, 2 * stage.steps, TABLE)
     params, opt_state, tokens = TABLE, optimizer.init(TABLE), 0
     for part in range(2):
-        rows = jax.tree.map(lambda leaf, part=part: leaf[part::2], batch)
+        rows = jax.tree.map(lambda leaf, part=part: leaf[part::2], batch._replace(old=old))
         gradient, sums, _ = jax.jit(whole_gradient(loss, terms))(params, rows)
         assert (sums.clipped > 0) == (part == 1)
-        assert (sums.mismatch > 1e-3) == (part == 1)
+        assert (sums.moved > 1e-3) == (part == 1)
+        assert sums.mismatch / sums.tokens > 0.1
         changes, opt_state = optimizer.update(gradient, opt_state, params)
         params = optax.apply_updates(params, changes)
         trained = int(rows.mask[rows.advantages.any(axis=1)].sum())
         tokens += trained
     assert_gradients_close(state.params, params, 1e-6)
     assert int(state.step) == 1 and metrics["train/tokens"] == tokens and metrics["train/is_finite"] == 1
-    assert metrics["mismatch/prob_diff_max"] < 1e-6  # of the first part: how well sampler and trainer agree
+    apart = np.abs(np.exp(old) - np.exp(batch.logprobs))[batch.mask]  # before the policy moved
+    assert metrics["mismatch/prob_diff_max"] == pytest.approx(apart.max(), rel=1e-4)
     assert metrics["train/clipped_share"] == pytest.approx(float(sums.clipped) / trained / 2, rel=1e-5)
+    assert metrics["train/ratio_diff_mean"] == pytest.approx(float(sums.moved) / trained / 2, rel=1e-5)
 
 
 @pytest.mark.usefixtures("table_model")
@@ -142,5 +149,7 @@ def test_only_ratios_that_can_leave_their_bounds_are_counted():
         return set(table_update(stage, train_batch())[1])
 
     found = {kind: names(terms) for kind, terms in LOSSES.items()}
-    assert found["cispo"] - found["token_mean"] == {"train/clipped_share"}
-    assert found["gspo"] == found["constant"] == found["token_mean"]
+    assert not {"train/clipped_share", "train/ratio_diff_mean", "mismatch/weight_cut_share"} & found["token_mean"]
+    assert found["cispo"] == found["gspo"] == found["constant"] == found["token_mean"]
+    asked = names(dataclasses.replace(LOSSES["token_mean"], sampler_weight="always"))
+    assert asked - found["token_mean"] == {"mismatch/weight_cut_share"}

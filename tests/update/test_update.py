@@ -14,7 +14,17 @@ from perc_jax.config import MeshConfig, OptimizerConfig, StageConfig
 from perc_jax.mesh import sharding
 from perc_jax.update import grpo, packing
 from perc_jax.update.optimizer import make_optimizer
-from perc_jax.update.update import GRPO, TrainState, make_encode, make_gradient, make_loss, make_update
+from perc_jax.update.update import (
+    FIRST,
+    GRPO,
+    LATER,
+    NOTE,
+    TrainState,
+    make_encode,
+    make_gradient,
+    make_loss,
+    make_update,
+)
 from tests.model.cases import Case, build, compiled, random_params, relative, small_config
 
 CONFIG = small_config()
@@ -80,13 +90,20 @@ def test_a_group_row_equals_separate_sequences(params):
     assert_gradients_close(gradient, shared, 1e-5)
 
 
-def add_up(update, params, batch, plan, part=0):
-    """The progress of an update after all its micro-batches, compiled for each width."""
+def add_up(update, params, batch, plan, part=0, old=None):
+    """The progress of an update after all its micro-batches, compiled for each width; `old`: what the first one of
+    several noted of the parts after it."""
     progress = compiled(update.begin)(params, batch.mask, batch.advantages, np.int32(part))
-    programs = {width: compiled(functools.partial(update.gradient, width=width)) for width, _ in plan.updates[part]}
-    for width, rows in plan.updates[part]:
-        rows = rows.astype(np.int32)
-        progress = programs[width](params, (), progress, batch, rows)
+    several, micro_batches = len(plan.updates) > 1, [((), micro) for micro in plan.updates[part]]
+    if several:
+        noted = [((np.int32(NOTE),), micro) for later in plan.updates[1:] for micro in later]
+        phase = np.int32(LATER if part else FIRST)
+        micro_batches = noted * (not part) + [((phase,), micro) for micro in plan.updates[part]]
+        progress = progress._replace(old=old) if part else progress
+    widths = {width for _, (width, _) in micro_batches}
+    programs = {width: compiled(functools.partial(update.gradient, width=width)) for width in widths}
+    for phases, (width, rows) in micro_batches:
+        progress = programs[width](params, (), progress, batch, rows.astype(np.int32), *phases)
     return progress
 
 
