@@ -60,15 +60,29 @@ def trained(workdir: Path, processes: int, devices: int) -> Path:
     return workdir
 
 
+def assert_close(workdir: Path, other: Path) -> None:
+    """Every answer and sample the same; metrics to the rounding of float32, parameters as Adam's first steps, which
+    divide a gradient by its own size, leave that rounding."""
+    found, wanted = whole_runs.metrics(workdir), whole_runs.metrics(other)
+    for mine, theirs in zip(found, wanted, strict=True):
+        assert mine.pop("stage") == theirs.pop("stage")
+        assert mine == pytest.approx(theirs, rel=1e-6, abs=1e-7)
+    assert whole_runs.evaluations(workdir) == whole_runs.evaluations(other)
+    assert whole_runs.kept_samples(workdir) == whole_runs.kept_samples(other)
+    mine, theirs = (whole_runs.leaves(folder, whole_runs.steps(folder)[-1]) for folder in (workdir, other))
+    for name, leaf in mine.items():
+        np.testing.assert_allclose(leaf, theirs[name], rtol=0, atol=3e-5, err_msg=name)
+
+
+# Two tensor groups add up their gradients in another order where they are processes; one adds up nothing.
 @pytest.mark.slow
-@pytest.mark.parametrize("processes", [2, 4])
-def test_processes_that_share_a_tensor_group_train_as_one(tmp_path, processes):
-    """To the bit: metrics, evaluations, samples, and the newest checkpoint; also when one goes on where four stopped
-    and four where one did."""
+@pytest.mark.parametrize(("processes", "assert_like"), [(2, whole_runs.assert_same), (4, assert_close)])
+def test_processes_that_share_a_tensor_group_train_as_one(tmp_path, processes, assert_like):
+    """Also when one process goes on where several stopped, and several where one did."""
     one, many = trained(tmp_path / "one", 1, processes), trained(tmp_path / "many", processes, 1)
-    whole_runs.assert_same(one, many)
+    assert_like(many, one)
     for stopped, goes_on in ((one, processes), (many, 1)):
         reference = whole_runs.Reference(stopped, None, tmp_path / "cache")
         resumed = whole_runs.copy_at(reference, tmp_path / f"resumed_{goes_on}", whole_runs.steps(stopped)[0])
-        whole_runs.assert_same(trained(resumed, goes_on, processes // goes_on), one)
+        assert_like(trained(resumed, goes_on, processes // goes_on), one)
         shutil.rmtree(resumed)
