@@ -64,6 +64,38 @@ class TrainBatch(NamedTuple):
     old: Float[Array, "P G C"] | None = None
 
 
+class Share(NamedTuple):
+    """Which rows of every batch a process brings: those of the data-parallel units that its devices are part of.
+
+    A unit is the devices that compute the same rows: one, or a tensor group, which may span processes; these bring the
+    same rows, and the first of them counts. Worked example, four processes of one device, tensor 2, batches of four:
+    processes 0 and 1 bring rows 0 and 1, processes 2 and 3 rows 2 and 3; processes 0 and 2 count.
+    """
+
+    units: tuple[int, ...] = (0,)  # ascending
+    of: int = 1  # units of all processes
+    process: int = 0
+    first: int = 0  # of the processes that bring the same rows
+    sharers: int = 1  # how many they are; the same for every process
+
+    @property
+    def is_first(self) -> bool:
+        """Whether what this process finds counts, and not what another finds for the same rows."""
+        return self.process == self.first
+
+    def rows(self, total: int) -> list[int]:
+        """This process's rows of a batch of `total`, a multiple of the units, in ascending order."""
+        each = total // self.of
+        return [unit * each + row for unit in self.units for row in range(each)]
+
+    def total(self, rows: int) -> int:
+        """Rows of the batch of which this process brings so many."""
+        return rows // len(self.units) * self.of
+
+
+WHOLE = Share()  # of a process that is alone
+
+
 class TokenIds(NamedTuple):
     """The token ids that have a meaning to the device programs."""
 

@@ -21,7 +21,7 @@ from absl import flags
 from jaxtyping import Bool, Int
 
 import engines
-from perc_jax.batch import PromptBatch
+from perc_jax.batch import WHOLE, PromptBatch, Share
 from perc_jax.config import Config, StageConfig
 from perc_jax.data.curriculum import Cell, InTurn, Phases, types_of
 from perc_jax.data.engines import Draw, SampleInfo
@@ -46,6 +46,7 @@ class Batch:
     real: Bool[np.ndarray, " P"]  # False where the last row of a suite is repeated to fill the batch
     dropped: tuple[str, ...]  # why each replaced draft did not fit, with its id
     position: int  # where the stream stands after this batch, over all hosts
+    share: Share = WHOLE  # which rows these are
 
 
 @dataclass(frozen=True)
@@ -56,14 +57,14 @@ class _Batches:
     start: int  # position of batch 0
     stop: int  # positions from here on repeat the last one
     batch: int  # over all hosts
-    rows: range  # this host's, of every batch
+    share: Share  # this host's, of every batch
 
     def __len__(self) -> int:
         return max(0, -(-(self.stop - self.start) // self.batch))
 
     def __getitem__(self, number: int) -> Batch:
         begin = self.start + number * self.batch
-        wanted = np.array([begin + row for row in self.rows])
+        wanted = np.array([begin + row for row in self.share.rows(self.batch)])
         places = np.minimum(wanted, self.stop - 1)
         made = {place: self.draw.row(place) for place in sorted(set(places.tolist()))}
         rows = [made[place] for place in places.tolist()]
@@ -78,6 +79,7 @@ class _Batches:
             real=wanted < self.stop,
             dropped=dropped,
             position=min(begin + self.batch, self.stop),
+            share=self.share,
         )
 
 
@@ -142,15 +144,14 @@ def stream(
     stage: StageConfig,
     position: int = 0,
     *,
-    process_index: int = 0,
-    process_count: int = 1,
+    share: Share = WHOLE,
     phases: Phases | None = None,
 ) -> Stream:
     """Stream a stage's batches from a position (prompts consumed, over all hosts) to its last round of its last step.
 
-    `phases` are those of a stratified curriculum; without them the mixture is drawn as it is. Host h of H gets rows
-    h*P/H to (h+1)*P/H of every batch. Raises `ValueError` if H does not divide P, or if an engine of the mixture has no
-    question that is legible at one of its levels.
+    `phases` are those of a stratified curriculum; without them the mixture is drawn as it is. A host gets the rows of
+    its share of every batch. Raises `ValueError` if the data-parallel units do not divide P, or if an engine of the
+    mixture has no question that is legible at one of its levels.
     """
     mixture, size_px = stage.mixture, config.data.image_px
     chosen = [(name, weight) for name, weight in zip(mixture.engines, mixture.weights, strict=True) if weight > 0]
@@ -171,20 +172,18 @@ def stream(
         batch=(count := stage.prompts_per_step),
         chooser=phases,
     )
-    rows = _host_rows(f"stages[{stage.name}].prompts_per_step", count, process_index, process_count)
+    _check_rows(f"stages[{stage.name}].prompts_per_step", count, share)
     batches = max(0, stage.steps * stage.max_rounds * count - position) // count
-    return Stream(_Batches(draw, position, position + batches * count, count, rows), config.data.workers)
+    return Stream(_Batches(draw, position, position + batches * count, count, share), config.data.workers)
 
 
-def suite(
-    config: Config, name: str, count: int, start: int = 0, *, process_index: int = 0, process_count: int = 1
-) -> Stream:
+def suite(config: Config, name: str, count: int, start: int = 0, *, share: Share = WHOLE) -> Stream:
     """Stream samples `start` to `count` of a test set, the same for every run seed, in batches of `evaluation.batch`.
 
     test_a asks what the stages train, as often as they draw it (each stage counts alike), test_b the same on
     photographs, test_c asks `evaluation.hard_levels`, test_d held-out types and looks. Levels at which an engine asks
     nothing legible are left out. A few samples are drawn in this process: a worker would not have started by then.
-    Raises `ValueError` if nothing is left, or if the hosts do not divide the batch.
+    Raises `ValueError` if nothing is left, or if the units do not divide the batch.
     """
     asked = _asked(config, name)
     draw = Draw(
@@ -199,8 +198,8 @@ def suite(
         has_gold=False,
         batch=(batch := config.evaluation.batch),
     )
-    rows = _host_rows("evaluation.batch", batch, process_index, process_count)
-    return Stream(_Batches(draw, start, count, batch, rows), config.data.workers if count - start > FEW_SAMPLES else 0)
+    _check_rows("evaluation.batch", batch, share)
+    return Stream(_Batches(draw, start, count, batch, share), config.data.workers if count - start > FEW_SAMPLES else 0)
 
 
 def grading(
@@ -209,14 +208,13 @@ def grading(
     count: int,
     start: int = 0,
     *,
-    process_index: int = 0,
-    process_count: int = 1,
+    share: Share = WHOLE,
 ) -> Stream:
     """Stream samples `start` to `count` of a grading: fresh training scenes of the cells in turn, for every run seed
-    the same, in batches of `evaluation.batch`. Raises `ValueError` if the hosts do not divide the batch."""
+    the same, in batches of `evaluation.batch`. Raises `ValueError` if the units do not divide the batch."""
     batch = config.evaluation.batch
-    rows = _host_rows("evaluation.batch", batch, process_index, process_count)
-    return Stream(_Batches(_grading(config, cells), start, count, batch, rows), config.data.workers)
+    _check_rows("evaluation.batch", batch, share)
+    return Stream(_Batches(_grading(config, cells), start, count, batch, share), config.data.workers)
 
 
 def why_unfit(config: Config, cell: Cell) -> str:
@@ -276,11 +274,9 @@ def _is_asked(engine: str, split: str, level: int, size_px: int) -> bool:
     return {t.held_out for t in types} == {True, False} if split == "test_d" else bool(types)
 
 
-def _host_rows(field: str, count: int, process_index: int, process_count: int) -> range:
-    if count % process_count:
-        raise ValueError(f"{field} must be a multiple of the {process_count} processes, got {count}")
-    share = count // process_count
-    return range(process_index * share, (process_index + 1) * share)
+def _check_rows(field: str, count: int, share: Share) -> None:
+    if count % share.of:
+        raise ValueError(f"{field} must be a multiple of the {share.of} data-parallel devices, got {count}")
 
 
 def _dataset(batches: _Batches, count: int) -> grain.IterDataset:

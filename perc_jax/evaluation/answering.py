@@ -180,7 +180,7 @@ class Respondent:
         return self._sampler(prompts).first_logprobs(self._params, prompts)
 
     def _sampler(self, prompts: PromptBatch) -> Sampler:
-        shape = len(prompts.tokens) * jax.process_count(), prompts.tokens.shape[1], prompts.pixels.shape[1]
+        shape = self._programs.share.total(len(prompts.tokens)), prompts.tokens.shape[1], prompts.pixels.shape[1]
         if shape not in self._samplers:
             count, tokens, patches = shape
             bucket = dataclasses.replace(

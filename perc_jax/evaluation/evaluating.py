@@ -12,6 +12,7 @@ from typing import Any
 import jax
 import numpy as np
 from jax.experimental import multihost_utils
+from jax.sharding import Mesh
 
 from perc_jax import statistics
 from perc_jax.benchmarks import Item
@@ -20,6 +21,7 @@ from perc_jax.evaluation import compare, suites
 from perc_jax.evaluation.answering import Respondent
 from perc_jax.evaluation.exams import Asked, BenchmarkExam, Exam
 from perc_jax.evaluation.subject import Subject
+from perc_jax.mesh import sharding
 from perc_jax.processes.progress import Progress
 from perc_jax.prompt import questions
 from perc_jax.records.lines import Record, Records
@@ -77,11 +79,11 @@ class Examiner:
             records.append(fresh)
         found |= {record.id: record for record in fresh}
         name = f"{exam.name}, blind" if blind else exam.name
-        batch, multiple = self._model.config.evaluation.batch, self._model.programs.blueprints.rows
+        batch, programs = self._model.config.evaluation.batch, self._model.programs
         with self._screen.phase(f"asking {name}"), self._screen.bar(name, exam.count, len(found)) as advance:
-            for asked in exam.batches(found, batch, multiple):
-                if not self._has_seen and (asked.prompts.patch_image >= 0).any():
-                    self._screen.say(_proof_of_sight(self._respondent, asked))
+            for asked in exam.batches(found, batch, programs.share):
+                if not self._has_seen and _on_any_host(bool((asked.prompts.patch_image >= 0).any())):
+                    self._screen.say(_proof_of_sight(self._respondent, asked, programs.mesh))
                     self._has_seen = True
                 if blind:
                     asked = asked._replace(prompts=questions.unseen(asked.prompts))
@@ -93,54 +95,63 @@ class Examiner:
         return found
 
 
-def _answered(exam: Exam, respondent: Respondent, asked: Asked) -> list[Record]:
-    """The records of a device call's wanted rows."""
+def _answered(exam: Exam, respondent: Respondent, asked: Asked) -> dict[int, Record]:
+    """The records of this host's wanted rows of a device call."""
     replies = respondent.sample_k(asked.prompts, asked.ids)
     marked = exam.mark(asked, [[reply.text for reply in row] for row in replies])
-    new = []
-    for name, keep, row, of_row in zip(asked.ids, asked.wanted, replies, marked, strict=True):
+    new = {}
+    rows = zip(asked.rows, asked.ids, asked.wanted, replies, marked, strict=True)
+    for place, name, keep, row, of_row in rows:
         if keep:
             texts, ended = [reply.text for reply in row], [reply.ended for reply in row]
             unit, prompt, scored, late, *asks = of_row
             correct, parsed, reason = (list(part) for part in zip(*scored, strict=True))
-            new.append(Record(name, unit, prompt, texts, ended, correct, parsed, reason, late, *asks))
+            new[place] = Record(name, unit, prompt, texts, ended, correct, parsed, reason, late, *asks)
     return new
 
 
-def _proof_of_sight(respondent: Respondent, asked: Asked) -> str:
+def _proof_of_sight(respondent: Respondent, asked: Asked, mesh: Mesh) -> str:
     """Say how much blank and swapped pictures move the first log-probabilities; `RuntimeError` if they do not."""
     true, changes = respondent.first_logprobs(asked.prompts), {}
     pictures = {"blank": questions.unseen(asked.prompts, questions.MEAN_COLOUR).pixels}
-    if len(set(asked.ids)) > 1:
-        pictures["swapped"] = np.roll(asked.prompts.pixels, 1, axis=0)
+    pictures["swapped"] = sharding.rolled_rows(asked.prompts.pixels, mesh)
     for kind, pixels in pictures.items():
-        if np.array_equal(pixels, asked.prompts.pixels):
+        if not _on_any_host(not np.array_equal(pixels, asked.prompts.pixels)):
             continue  # all pictures are alike
-        changes[kind] = float(np.abs(respondent.first_logprobs(asked.prompts._replace(pixels=pixels)) - true).max())
+        change = np.abs(respondent.first_logprobs(asked.prompts._replace(pixels=pixels)) - true).max()
+        changes[kind] = sharding.max_over_hosts(float(change))
         if changes[kind] == 0:
             raise RuntimeError(f"a {kind} picture must change the model's log-probabilities, but it changes nothing")
     moved = " and ".join(f"{change:.2g} ({kind})" for kind, change in changes.items())
     return f"the model sees: another picture moves log-probabilities by {moved}"
 
 
+def _on_any_host(found: bool) -> bool:
+    """Whether it is so on one of the hosts: what they do next must be the same on all."""
+    return sharding.max_over_hosts(float(found)) > 0
+
+
 def _from_first_host(found: Mapping[str, Record]) -> dict[str, Record]:
     """What the first host has kept, on all hosts."""
     if jax.process_count() == 1:
         return dict(found)
-    return {record.id: record for record in of_all_hosts(list(found.values()))}
+    return {record.id: record for record in of_all_hosts(dict(enumerate(found.values())))}
 
 
-def of_all_hosts(records: list[Record]) -> list[Record]:
-    """The records of all hosts, in their order."""
+def of_all_hosts(records: Mapping[int, Record]) -> list[Record]:
+    """The records of all hosts by the rows of a device call, in its order; a row that several hosts bring once."""
     if jax.process_count() == 1:
-        return records
-    data = np.frombuffer("".join(record.line() for record in records).encode(), np.uint8)
+        return [records[row] for row in sorted(records)]
+    data = np.frombuffer("".join(f"{row} {record.line()}" for row, record in records.items()).encode(), np.uint8)
     sizes = multihost_utils.process_allgather(np.array([len(data)]))
     padded = np.zeros(int(sizes.max()), np.uint8)
     padded[: len(data)] = data
     gathered = multihost_utils.process_allgather(padded).reshape(len(sizes.ravel()), -1)
     lines = [row[:size].tobytes().decode() for row, size in zip(gathered, sizes.ravel(), strict=True)]
-    return [Record(**json.loads(line)) for text in lines for line in text.split("\n") if line]
+    found: dict[int, str] = {}
+    for row, _, line in (line.partition(" ") for text in lines for line in text.split("\n") if line):
+        found.setdefault(int(row), line)
+    return [Record(**json.loads(found[row])) for row in sorted(found)]
 
 
 def result(exam: Exam, records: Mapping[str, Record], samples: int) -> dict[str, Any]:

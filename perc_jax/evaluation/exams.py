@@ -14,7 +14,7 @@ import jax
 import numpy as np
 
 import engines
-from perc_jax.batch import PromptBatch
+from perc_jax.batch import PromptBatch, Share
 from perc_jax.benchmarks import Benchmark, Problem
 from perc_jax.benchmarks.base import Compare, Scored
 from perc_jax.config import Config, to_dict
@@ -45,6 +45,7 @@ class Asked(NamedTuple):
     ids: list[str]
     wanted: list[bool]  # False where a row only fills the call: its answer is not kept
     about: list[Any]  # what the exam needs to mark each row
+    rows: list[int]  # where they stand in the device call of all hosts
 
 
 @runtime_checkable
@@ -63,7 +64,7 @@ class Exam(Protocol):
     def left_out(self) -> list[Record]:
         """Records of the questions that are not asked, with the reason."""
 
-    def batches(self, answered: Collection[str], batch: int, multiple: int) -> Iterator[Asked]:
+    def batches(self, answered: Collection[str], batch: int, share: Share) -> Iterator[Asked]:
         """Device calls that ask every question that is not answered yet."""
 
     def mark(self, asked: Asked, responses: Sequence[Sequence[str]]) -> list[Marked]:
@@ -142,32 +143,31 @@ class BenchmarkExam:
         """A question as it is put."""
         return self.benchmark.prompt(self._by_id[name], self.mode)
 
-    def batches(self, answered: Collection[str], batch: int, multiple: int) -> Iterator[Asked]:
+    def batches(self, answered: Collection[str], batch: int, share: Share) -> Iterator[Asked]:
         """Batches by bucket; one is prepared while another is answered."""
-        plan = questions.plan(self.questions, batch, multiple)
+        plan = questions.plan(self.questions, batch, share.of)
         calls = [(group, [q.id not in answered for q in group]) for group in plan]
         calls = [call for call in calls if any(call[1])]
         with ThreadPoolExecutor(1, thread_name_prefix="questions") as thread:
-            ahead = [thread.submit(self._asked, *call, batch, multiple) for call in calls[:1]]
+            ahead = [thread.submit(self._asked, *call, batch, share) for call in calls[:1]]
             for number in range(len(calls)):
                 asked = ahead.pop().result()
                 if number + 1 < len(calls):
-                    ahead.append(thread.submit(self._asked, *calls[number + 1], batch, multiple))
+                    ahead.append(thread.submit(self._asked, *calls[number + 1], batch, share))
                 yield asked
 
-    def _asked(self, group: list[Question], wanted: list[bool], batch: int, multiple: int) -> Asked:
+    def _asked(self, group: list[Question], wanted: list[bool], batch: int, share: Share) -> Asked:
         """This host's rows of a device call; those that need no answer repeat one that does."""
-        count = questions.size(group[0].bucket, batch, multiple)
+        count = questions.size(group[0].bucket, batch, share.of)
         first = wanted.index(True)
         places = [row if row < len(group) and wanted[row] else first for row in range(count)]
         kept = [row < len(group) and wanted[row] for row in range(count)]
-        share = count // jax.process_count()
-        mine = slice(jax.process_index() * share, (jax.process_index() + 1) * share)
-        chosen, inverse = np.unique(places[mine], return_inverse=True)
+        mine = share.rows(count)
+        chosen, inverse = np.unique([places[row] for row in mine], return_inverse=True)
         made = questions.rows([group[place] for place in chosen.tolist()], self._reader)
         prompts = jax.tree.map(lambda rows: rows[inverse], made)
-        about = [group[place] for place in places[mine]]
-        return Asked(prompts, [q.id for q in about], kept[mine], about)
+        about = [group[places[row]] for row in mine]
+        return Asked(prompts, [q.id for q in about], [kept[row] for row in mine], about, mine)
 
     def mark(self, asked: Asked, responses: Sequence[Sequence[str]]) -> list[Marked]:
         """Score by the benchmark's rules."""
@@ -204,22 +204,20 @@ class SuiteExam:
         """None: a scene whose question does not fit is replaced by the next."""
         return []
 
-    def batches(self, answered: Collection[str], batch: int, multiple: int) -> Iterator[Asked]:
+    def batches(self, answered: Collection[str], batch: int, share: Share) -> Iterator[Asked]:
         """The stream of the suite from where the answers end."""
         start = len(answered) // batch * batch
         if len(answered) >= self.count:
             return
-        with self._stream(
-            start, {"process_index": jax.process_index(), "process_count": jax.process_count()}
-        ) as stream:
+        with self._stream(start, share) as stream:
             for drawn in stream:
                 ids = [info.sample_id for info in drawn.samples]
                 wanted = [bool(real) and name not in answered for real, name in zip(drawn.real, ids, strict=True)]
-                yield _filled(Asked(drawn.prompts, ids, wanted, list(drawn.samples)))
+                yield _filled(Asked(drawn.prompts, ids, wanted, list(drawn.samples), share.rows(batch)))
 
-    def _stream(self, start: int, place: Mapping[str, int]) -> Stream:
+    def _stream(self, start: int, share: Share) -> Stream:
         """This host's part of the questions from the `start`th on."""
-        return suite(self._config, self.name, self.count, start, **place)
+        return suite(self._config, self.name, self.count, start, share=share)
 
     def mark(self, asked: Asked, responses: Sequence[Sequence[str]]) -> list[Marked]:
         """Verify strictly, as in training."""

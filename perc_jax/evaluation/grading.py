@@ -20,6 +20,7 @@ import numpy as np
 from jaxtyping import Float
 
 import engines
+from perc_jax.batch import Share
 from perc_jax.config import Config, to_dict
 from perc_jax.data import batches
 from perc_jax.data.curriculum import Cell
@@ -48,9 +49,9 @@ class CellsExam(SuiteExam):
         content = json.dumps([drawn, [cell.name for cell in self.cells], versions], sort_keys=True)
         return {"suite": self.name, "drawn": hashlib.sha256(content.encode()).hexdigest()[:16]}
 
-    def _stream(self, start: int, place: Mapping[str, int]) -> batches.Stream:
+    def _stream(self, start: int, share: Share) -> batches.Stream:
         """This host's part of the questions from the `start`th on."""
-        return batches.grading(self._config, self.cells, self.count, start, **place)
+        return batches.grading(self._config, self.cells, self.count, start, share=share)
 
 
 class Fit(NamedTuple):

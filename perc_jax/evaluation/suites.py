@@ -11,12 +11,13 @@ from typing import Any, NamedTuple
 
 import jax
 import numpy as np
-from jax.experimental import multihost_utils
 
 import engines
 from perc_jax import statistics
+from perc_jax.batch import Share
 from perc_jax.config import Config
 from perc_jax.data import batches
+from perc_jax.mesh import sharding
 from perc_jax.processes import progress
 from perc_jax.programs.compiled import Programs, Score
 from perc_jax.prompt import questions, tokenizer
@@ -51,6 +52,7 @@ class Evaluator:
             verifier,
             screen,
         )
+        self._of_all_hosts([])  # compiled now: a run may first ask between two steps
 
     def suites(self, params: Any) -> tuple[dict[str, Any], list[samples.Shown]]:
         """Results by suite (JSON-ready, see `summary`) and the first answers of each, for people to look at."""
@@ -59,7 +61,10 @@ class Evaluator:
         counts = dict(zip(evaluation.suites, evaluation.samples, strict=True))
         with contextlib.ExitStack() as opened:
             # All at once: workers take seconds to start, and those whose suite must wait draw ahead.
-            streams = {suite: opened.enter_context(_stream(self._config, suite, n)) for suite, n in counts.items()}
+            streams = {
+                suite: opened.enter_context(_stream(self._config, suite, n, self._programs.share))
+                for suite, n in counts.items()
+            }
             for suite, stream in streams.items():
                 items, looked_at = self._ask(params, suite, counts[suite], stream)
                 results[suite] = summary(items)
@@ -70,7 +75,7 @@ class Evaluator:
 
     def _blind(self, params: Any, suite: str, count: int) -> dict[str, Any]:
         """Accuracy on the first questions with a uniform grey picture in place of each."""
-        with _stream(self._config, suite, count) as stream:
+        with _stream(self._config, suite, count, self._programs.share) as stream:
             items, _ = self._ask(params, suite, count, stream, blind=True)
         return {name: value for name, value in summary(items).items() if name in ("n", "accuracy", "ci95")}
 
@@ -89,9 +94,9 @@ class Evaluator:
                     for row, keep in zip(completions.tokens, completions.mask, strict=True)
                 ]
                 verdicts = self._verifier.verify(texts, [info.answer for info in batch.samples])
-                new = _of_all_hosts(
-                    [_item(*pair) for pair in zip(batch.samples, verdicts, strict=True)], count - len(items)
-                )
+                new = self._of_all_hosts([_item(*pair) for pair in zip(batch.samples, verdicts, strict=True)])[
+                    : count - len(items)
+                ]
                 items += new
                 for row in np.flatnonzero(batch.real)[: self._config.evaluation.shown - len(shown)].tolist():
                     answers = samples.answers([texts[row]], [verdicts[row]], completions.ended[row])
@@ -99,6 +104,17 @@ class Evaluator:
                     shown.append(samples.Shown(batch.samples[row], seen, answers, suite))
                 advance(len(new))
         return items, shown
+
+    def _of_all_hosts(self, asked: Sequence[Item]) -> list[Item]:
+        """A batch's items of all hosts, in its order."""
+        if jax.process_count() == 1:
+            return list(asked)
+        cells = _cells()
+        rows = np.zeros((len(self._programs.share.rows(self._config.evaluation.batch)), 3), np.int32)
+        for row, item in zip(rows, asked, strict=False):
+            row[:] = cells.index((item.engine, item.question_type)), item.level, item.correct
+        gathered = sharding.rows_of_all_hosts(rows, self._programs.mesh).tolist()
+        return [Item(*cells[cell], level, bool(correct)) for cell, level, correct in gathered]
 
 
 def proof_of_sight(config: Config, programs: Programs, score: Score, params: Any) -> dict[tuple[str, str], float]:
@@ -109,12 +125,12 @@ def proof_of_sight(config: Config, programs: Programs, score: Score, params: Any
 
     Raises `RuntimeError` if one of them is 0: then the pictures do not reach the model.
     """
-    with _stream(config, "test_a", config.evaluation.batch) as stream:
+    with _stream(config, "test_a", config.evaluation.batch, programs.share) as stream:
         prompts = next(stream).prompts
     shown = {
         "true": prompts,
         "blank": questions.unseen(prompts, questions.MEAN_COLOUR),
-        "swapped": prompts._replace(pixels=np.roll(prompts.pixels, 1, axis=0)),
+        "swapped": prompts._replace(pixels=sharding.rolled_rows(prompts.pixels, programs.mesh)),
     }
     published = programs.publish(params)
     sampled = {name: programs.greedy(published, seen) for name, seen in shown.items()}
@@ -124,7 +140,7 @@ def proof_of_sight(config: Config, programs: Programs, score: Score, params: Any
         "trainer": {name: score(params, seen, answers.tokens)[answers.mask] for name, seen in shown.items()},
     }
     changes = {
-        (who, name): float(np.abs(logprobs["true"] - logprobs[name]).max())
+        (who, name): sharding.max_over_hosts(float(np.abs(logprobs["true"] - logprobs[name]).max()))
         for who, logprobs in by.items()
         for name in ("blank", "swapped")
     }
@@ -134,9 +150,9 @@ def proof_of_sight(config: Config, programs: Programs, score: Score, params: Any
     return changes
 
 
-def _stream(config: Config, suite: str, count: int) -> batches.Stream:
+def _stream(config: Config, suite: str, count: int, share: Share) -> batches.Stream:
     """This host's part of a suite."""
-    return batches.suite(config, suite, count, process_index=jax.process_index(), process_count=jax.process_count())
+    return batches.suite(config, suite, count, share=share)
 
 
 def _item(info: batches.SampleInfo, verdict: Verdict) -> Item:
@@ -146,18 +162,6 @@ def _item(info: batches.SampleInfo, verdict: Verdict) -> Item:
 def _cells() -> list[tuple[str, str]]:
     """Every (engine, question type), in a fixed order: how hosts name them to each other."""
     return [(name, kind.name) for name, engine in engines.ENGINES.items() for kind in engine.types]
-
-
-def _of_all_hosts(asked: Sequence[Item], left: int) -> list[Item]:
-    """This batch's items of all hosts, in the order of the hosts; at most `left` of them."""
-    if jax.process_count() == 1:
-        return list(asked[:left])
-    cells = _cells()
-    rows = np.full((len(asked), 3), 0, np.int32)
-    for row, item in zip(rows, asked, strict=True):
-        row[:] = cells.index((item.engine, item.question_type)), item.level, item.correct
-    gathered = multihost_utils.process_allgather(rows).reshape(-1, 3)[:left]
-    return [Item(*cells[cell], int(level), bool(correct)) for cell, level, correct in gathered]
 
 
 def summary(items: Sequence[Item]) -> dict[str, Any]:

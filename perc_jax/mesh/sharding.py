@@ -17,7 +17,9 @@ import numpy as np
 from jax.experimental import multihost_utils
 from jax.sharding import AbstractMesh, Mesh, NamedSharding, PartitionSpec
 
+from perc_jax.batch import WHOLE, Share
 from perc_jax.config import MeshConfig
+from perc_jax.mesh import shares
 from perc_jax.model.layout import ROW_AXES
 from perc_jax.rollout.decode import Context, State
 from perc_jax.update.optimizer import path_name
@@ -121,9 +123,23 @@ def rollout_specs() -> tuple[Context, State]:
 
 
 def rows_to_mesh(tree: Any, mesh: Mesh) -> Any:
-    """Put this host's rows of a batch (numpy) on the mesh as part of the global batch."""
-    sharding = NamedSharding(mesh, ROWS)
-    return jax.tree.map(lambda rows: jax.make_array_from_process_local_data(sharding, np.asarray(rows)), tree)
+    """Put this host's rows of a batch (numpy) on the mesh as part of the global batch.
+
+    They are those of its share (`shares.own`), in order; hosts that share a unit must bring the same.
+    """
+    layout, share = NamedSharding(mesh, ROWS), shares.own(mesh)
+
+    def place(rows: Any) -> jax.Array:
+        rows = np.asarray(rows)
+        each = len(rows) // len(share.units)
+
+        def of_device(index: tuple[slice, ...]) -> np.ndarray:
+            first = share.units.index((index[0].start or 0) // each) * each
+            return rows[first : first + each]
+
+        return jax.make_array_from_callback((share.total(len(rows)), *rows.shape[1:]), layout, of_device)
+
+    return jax.tree.map(place, tree)
 
 
 def same_to_mesh(tree: Any, mesh: Mesh) -> Any:
@@ -146,25 +162,57 @@ def rows_to_host(tree: Any) -> Any:
     return jax.tree.map(local, tree)
 
 
-def rows_of_all_hosts(rows: np.ndarray) -> np.ndarray:
+def rows_of_all_hosts(rows: np.ndarray, mesh: Mesh) -> np.ndarray:
     """Join the rows of a small batch from all hosts, in the global batch's order, on each of them."""
     if jax.process_count() == 1:
         return rows
-    return multihost_utils.process_allgather(rows, tiled=True)
+    by_process = multihost_utils.process_allgather(rows)
+    whole = np.empty((shares.own(mesh).total(len(rows)), *rows.shape[1:]), rows.dtype)
+    for process, share in shares.of_mesh(mesh).items():
+        if share.is_first:
+            whole[share.rows(len(whole))] = by_process[process]
+    return whole
 
 
-def sum_over_hosts(values: dict[str, float]) -> dict[str, float]:
-    """Add up each entry over all hosts (float64 on one host, float32 across several); at most `MAX_SUMS` of them."""
+def rolled_rows(rows: np.ndarray, mesh: Mesh) -> np.ndarray:
+    """This host's rows of the whole batch of all hosts after it was rolled by one row: each gets the one before it."""
+    whole = np.roll(rows_of_all_hosts(rows, mesh), 1, axis=0)
+    return whole[shares.own(mesh).rows(len(whole))]
+
+
+def as_first_sharer(rows: np.ndarray, share: Share) -> np.ndarray:
+    """Rows as the first of the hosts that share them has them; all hosts must ask.
+
+    What depends on a clock may differ between hosts, but the devices of one unit must be given the same. Where no two
+    hosts share rows, nothing is exchanged.
+    """
+    return rows if share.sharers == 1 else multihost_utils.process_allgather(rows)[share.first]
+
+
+def sum_over_hosts(values: dict[str, float], share: Share = WHOLE) -> dict[str, float]:
+    """Add up each entry over all hosts in float64; at most `MAX_SUMS` of them.
+
+    With this host's `share` hosts that share rows count once; without it every host counts.
+    """
     if jax.process_count() == 1:
         return values
-    padded = np.zeros(MAX_SUMS, np.float32)  # one shape, whoever calls: compiled once, before step 0
-    padded[: len(values)] = list(values.values())
-    summed = multihost_utils.process_allgather(padded).sum(axis=0)[: len(values)]
+    padded = np.zeros(MAX_SUMS, np.float64)  # one shape, whoever calls: compiled once, before step 0
+    if share.is_first:
+        padded[: len(values)] = list(values.values())
+    # As the bits that they are: a device would round them to 32.
+    bits = multihost_utils.process_allgather(padded.view(np.uint32))
+    summed = np.ascontiguousarray(bits).view(np.float64).sum(axis=0)[: len(values)]
     return dict(zip(values, summed.tolist(), strict=True))
 
 
-def sum_array_over_hosts(values: np.ndarray) -> np.ndarray:
-    """Add up an array of counts over all hosts; each shape compiles once on several hosts, so call it before step 0."""
+def max_over_hosts(value: float) -> float:
+    """The largest of all hosts' values, as float32; compiles once on several hosts."""
+    return value if jax.process_count() == 1 else float(multihost_utils.process_allgather(np.float32(value)).max())
+
+
+def sum_array_over_hosts(values: np.ndarray, share: Share) -> np.ndarray:
+    """Add up an array of counts over all hosts, those that share rows once; each shape compiles once on several hosts,
+    so call it before step 0."""
     if jax.process_count() == 1:
         return values
-    return multihost_utils.process_allgather(values.astype(np.int32)).sum(axis=0)
+    return multihost_utils.process_allgather((values * share.is_first).astype(np.int32)).sum(axis=0)

@@ -15,7 +15,7 @@ from jax.experimental import topologies as compile_only
 
 from perc_jax.batch import TokenIds
 from perc_jax.config import Config, StageConfig
-from perc_jax.mesh import sharding
+from perc_jax.mesh import sharding, shares
 from perc_jax.plan import advice, flops, hlo, memory, topologies
 from perc_jax.plan.topologies import Topology
 from perc_jax.programs.blueprint import Blueprint
@@ -43,8 +43,8 @@ class Measured(NamedTuple):
 def make(config: Config, topology: Topology, say: Callable[[str], None]) -> dict[str, Any]:
     """The plan of a config on a slice. `say` hears of each program before and after it is compiled.
 
-    Raises `ValueError` if the mesh does not fit the slice, `RuntimeError` if a program does not compile for a reason
-    other than memory.
+    Raises `ValueError` if the mesh does not fit the slice or its hosts, `RuntimeError` if a program does not compile
+    for a reason other than memory.
     """
     blueprints = Blueprints(config, stand_in_ids(config), sharding.make_mesh(config.mesh, devices(topology)))
     capacity = capacity_bytes(topology)
@@ -58,6 +58,7 @@ def make(config: Config, topology: Topology, say: Callable[[str], None]) -> dict
         "topology": topology.name,
         "devices": topology.devices,
         "mesh": dict(blueprints.mesh.shape),
+        "hosts": hosts(blueprints),
         "capacity_bytes": capacity,
         "parameters": sum(leaf.size for leaf in jax.tree.leaves(blueprints.params)),
         "fits": all(entry["fits"] for entry in listed),
@@ -69,6 +70,20 @@ def make(config: Config, topology: Topology, say: Callable[[str], None]) -> dict
         "cpu_s": round(time.process_time(), 1),
         "load": round(os.getloadavg()[0], 1),
         "jax": jax.__version__,
+    }
+
+
+def hosts(blueprints: Blueprints) -> dict[str, Any]:
+    """The slice's processes, and which of them bring the same rows of each batch, because a tensor group spans them;
+    prompts of a step by stage that each of them draws and verifies."""
+    found = shares.of_mesh(blueprints.mesh)
+    together: dict[int, list[int]] = {}
+    for process, share in found.items():
+        together.setdefault(share.first, []).append(process)
+    return {
+        "count": len(found),
+        "same_rows": [group for group in together.values() if len(group) > 1],
+        "prompts": {stage.name: len(found[0].rows(stage.prompts_per_step)) for stage in blueprints.config.stages},
     }
 
 

@@ -8,6 +8,7 @@ from rich.table import Table
 
 GIB = 2**30
 WIDTH = 120
+SHOWN_GROUPS = 6  # of hosts that share rows
 SHORT = {"parameters": "params", "optimizer": "optim.", "gradients": "grads", "activations": "activ.", "compile s": "s"}
 ROLES = ("parameters", "optimizer", "decoding", "cache", "batch", "padding", "gradients", "activations")
 
@@ -20,6 +21,8 @@ def show(plan: dict[str, Any]) -> None:
         f"[bold]{plan['config']}[/] on [bold]{plan['topology']}[/]: {plan['parameters'] / 1e9:.2f} billion parameters, "
         f"{plan['devices']} devices ({mesh}), {plan['capacity_bytes'] / GIB:.2f} GiB each"
     )
+    for line in hosts(plan["hosts"]):
+        console.print(line)
     console.print(_memory(plan))
     console.print(_exchanges(plan))
     for stage in plan["stages"]:
@@ -27,6 +30,18 @@ def show(plan: dict[str, Any]) -> None:
             console.print(line)
     for line in verdict(plan):
         console.print(line)
+
+
+def hosts(found: dict[str, Any]) -> Iterable[str]:
+    """Which rows the hosts bring, where there are several."""
+    if found["count"] == 1:
+        return
+    prompts = ", ".join(f"{count} prompts of {stage}" for stage, count in found["prompts"].items())
+    yield f"{found['count']} hosts, each draws and verifies {prompts} a step"
+    if shared := found["same_rows"]:
+        groups = ["+".join(map(str, group)) for group in shared]
+        more = f", … {groups[-1]}" if len(groups) > SHOWN_GROUPS else ""
+        yield f"a tensor group spans hosts: the same rows for hosts {', '.join(groups[:SHOWN_GROUPS])}{more}"
 
 
 def verdict(plan: dict[str, Any]) -> Iterable[str]:

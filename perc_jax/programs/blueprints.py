@@ -15,7 +15,7 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from perc_jax.batch import PromptBatch, TokenIds, TrainBatch
 from perc_jax.config import Config, StageConfig
-from perc_jax.mesh import sharding
+from perc_jax.mesh import sharding, shares
 from perc_jax.model import abstract_params, init_params, lora
 from perc_jax.programs.blueprint import Blueprint, laid_out
 from perc_jax.programs.rollout import Maker, RolloutBlueprints
@@ -41,6 +41,7 @@ class Blueprints:
         platform = self.mesh.devices.flat[0].platform
         if config.model.attention == "splash" and platform != "tpu":
             raise ValueError(f"model.attention must be 'dense' or 'blockwise' on {platform} devices, got 'splash'")
+        shares.of_mesh(self.mesh)  # raises where processes would share rows unevenly
         self.rows = self.mesh.shape["replica"] * self.mesh.shape["fsdp"]
         params = abstract_params(config.model)
         self.params = laid_out(params, sharding.state_shardings(params, self.mesh))

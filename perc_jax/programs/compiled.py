@@ -14,7 +14,7 @@ from jax.sharding import Mesh
 
 from perc_jax.batch import Completions, PromptBatch, TokenIds, TrainBatch
 from perc_jax.config import Config, StageConfig
-from perc_jax.mesh import sharding
+from perc_jax.mesh import sharding, shares
 from perc_jax.model import lora
 from perc_jax.programs.blueprint import Blueprint
 from perc_jax.programs.blueprints import Blueprints
@@ -45,6 +45,7 @@ class Programs:
     def __init__(self, config: Config, ids: TokenIds, mesh: Mesh | None = None, *, greedy: bool = True):
         self.blueprints = Blueprints(config, ids, mesh)
         self.mesh, self.params = self.blueprints.mesh, self.blueprints.params
+        self.share = shares.own(self.mesh)  # of every batch, this host's
         self.table: list[Compiled] = []
         self._seed = np.uint32(config.seed)
         self._publish = self.compile(self.blueprints.publish())
@@ -128,7 +129,7 @@ class StagePrograms:
         self._encode = encode and programs.compile(encode)
         keep = blueprints.reference(stage)
         self._keep = keep and programs.compile(keep)
-        count, group = stage.prompts_per_step // jax.process_count(), stage.group_size
+        count, group = len(programs.share.rows(stage.prompts_per_step)), stage.group_size
         shapes = (blueprints.config.data.max_prompt_tokens,), (group, blueprints.config.rollout.max_tokens)
         self.plan(*(np.zeros((count, *shape), bool) for shape in shapes))  # the hosts' exchange is compiled now
         if stage.kind == "grpo":
@@ -159,7 +160,9 @@ class StagePrograms:
         """
         has_signal = np.ones(len(mask), bool) if advantages is None else advantages.any(axis=1)
         facts = [prompt_mask.sum(axis=1), packing.lengths(mask).sum(axis=1), has_signal]
-        prompts, completions, has_signal = sharding.rows_of_all_hosts(np.stack(facts, axis=1).astype(np.int32)).T
+        prompts, completions, has_signal = sharding.rows_of_all_hosts(
+            np.stack(facts, axis=1).astype(np.int32), self._programs.mesh
+        ).T
         return packing.plan(
             prompts,
             completions,
@@ -198,12 +201,6 @@ class StagePrograms:
         """An update's micro-batches, in a phase where a rollout serves several updates."""
         phases = (np.int32(phase),) if self._stage.updates_per_rollout > 1 else ()
         for width, rows in micro_batches:
-            mine = sharding.rows_to_mesh(_own(rows), self._programs.mesh)
+            mine = sharding.rows_to_mesh(rows[list(self._programs.share.units)].astype(np.int32), self._programs.mesh)
             progress = self._gradients[width](state.params, state.reference, progress, batch, mine, *phases)
         return progress
-
-
-def _own(rows: np.ndarray) -> np.ndarray:
-    """Of one row per data-parallel device, those of this host's devices."""
-    share = len(rows) // jax.process_count()
-    return rows[jax.process_index() * share :][:share].astype(np.int32)

@@ -9,6 +9,7 @@ Deviations:
    advantages are 0, and they do not count in the loss.
 3. Groups beyond P are dropped and not kept for the next step, whose policy did not sample them.
 4. A group stays on its host, so with several hosts each fills its own part of P, and all draw until the last is full.
+   Hosts that share rows choose the same groups.
 
 A run whose steps find nothing to learn from ends: `Patience`.
 """
@@ -79,7 +80,7 @@ class Rounds:
         if not self.done or len(self.done) >= self._stage.max_rounds:
             return bool(self.done)
         lacking = max(0, len(self.done[0].outcomes) - len(self._telling()))
-        return sharding.sum_over_hosts({"lacking": float(lacking)})["lacking"] == 0
+        return sharding.sum_over_hosts({"lacking": float(lacking)}, self.done[0].batch.share)["lacking"] == 0
 
     def chosen(self) -> Chosen:
         """The rows of the update, after more rounds than one: groups with signal in the order drawn, then filling."""
@@ -108,8 +109,9 @@ class Rounds:
     def metrics(self) -> dict[str, float]:
         """Metrics of all that the step drew, over all hosts."""
         completions = Completions(*map(np.concatenate, zip(*(done.completions for done in self.done), strict=True)))
+        share = self.done[0].batch.share
         infos = [info for done in self.done for info in done.batch.samples]
-        values = rewarded.summarise(rewarded.join([done.graded for done in self.done]), completions, infos)
+        values = rewarded.summarise(rewarded.join([done.graded for done in self.done]), completions, infos, share)
         found = [what for done in self.done for what in done.outcomes]
         spilled = max(0, len(self._telling()) - len(self.done[0].outcomes))
         counts = {f"groups/{what}": float(found.count(what)) for what in (MIXED, ALL_RIGHT, ALL_WRONG, CUT)}
@@ -117,14 +119,14 @@ class Rounds:
             "groups/spilled": float(spilled),
             "data/dropped": float(sum(len(d.batch.dropped) for d in self.done)),
         }
-        return values | sharding.sum_over_hosts(counts) | {"groups/rounds": float(len(self.done))}
+        return values | sharding.sum_over_hosts(counts, share) | {"groups/rounds": float(len(self.done))}
 
 
 def count_round(curriculum: Curriculum, done: Round) -> tuple[dict[str, float], dict[str, Any] | None]:
     """Tell the curriculum a round, summed over all hosts: its metrics, and the record of a phase that it decides."""
     cells = [Cell(info.engine, info.question_type, info.level) for info in done.batch.samples]
     right = done.graded.accuracy.sum(axis=1).astype(int).tolist()
-    counts = sharding.sum_array_over_hosts(tally(curriculum.places, cells, right, done.outcomes))
+    counts = sharding.sum_array_over_hosts(tally(curriculum.places, cells, right, done.outcomes), done.batch.share)
     return curriculum.metrics(counts), curriculum.add(counts)
 
 

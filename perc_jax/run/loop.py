@@ -81,7 +81,7 @@ class Run:
             self.score = self.programs.scorer()
             self.stages = [self.programs.stage(stage) for stage in config.stages]
             sharding.sum_over_hosts({"compiled now": 0.0})
-            prepare(config)
+            prepare(config, self.programs.share)
         for program in self.programs.table:
             megabytes = [size / 2**20 for size in (program.argument_bytes, program.temporary_bytes)]
             screen.say(
@@ -163,7 +163,7 @@ class Run:
         if self._is_evaluated(stage, first):  # unless the run before this one came so far
             self._evaluate(evaluator, state, stage.name, index + 1)
         compiled = self.compiles.count
-        supply = Supply(self.config, stage, self.folder, before + first, self.drawn)
+        supply = Supply(self.config, stage, self.folder, before + first, self.drawn, self.programs.share)
         with supply as stream, self.screen.bar(stage.name, stage.steps, first) as advance:
             self.timer.finish(), self.idle.finish()
             for done in range(first + 1, stage.steps + 1):
@@ -211,13 +211,14 @@ class Run:
     ) -> tuple[TrainState, list[DeviceMetrics], dict]:
         """One supervised step on gold answers."""
         tokens, mask = batch.gold_tokens[:, None], batch.gold_mask[:, None]
+        dropped = sharding.sum_over_hosts({"data/dropped": float(len(batch.dropped))}, batch.share)
         zeros, ones = np.zeros(tokens.shape, np.float32), np.ones(tokens.shape[:2], np.float32)
         with self.screen.phase("update"):
             gold = sharding.rows_to_mesh((tokens, mask, zeros, ones), self.programs.mesh)
             plan = programs.plan(batch.prompts.mask, mask)
             state, device = programs.update(state, TrainBatch(prompts, *gold), plan)
             self.idle.until(device[-1]["train/loss"])
-        return state, device, {"train/padding_share": plan.padding_share}
+        return state, device, dropped | {"train/padding_share": plan.padding_share}
 
     def _grpo_step(
         self,
@@ -245,7 +246,7 @@ class Run:
                 completions = sharding.rows_to_host(on_mesh)
             with self.screen.phase("verify"):
                 coins = (self.config.seed, step)
-                graded = rewarded.grade(completions, batch.samples, self.tokens, verifier, stage, coins)
+                graded = rewarded.grade(completions, batch.samples, self.tokens, verifier, stage, coins, batch.share)
                 counted = stream.count(rounds.add(batch, completions, graded), step)
         with self.screen.phase("update"):
             used = groups.Chosen(batch.prompts, completions, graded.advantages)
@@ -337,9 +338,8 @@ class Run:
 
 def _row_names(batch: batches.Batch) -> np.ndarray:
     """A number per prompt for its random key: its place in the stage's data."""
-    count = len(batch.samples)
-    first = batch.position - count * (jax.process_count() - jax.process_index())
-    return np.arange(first, first + count, dtype=np.uint32)
+    total = batch.share.total(len(batch.samples))
+    return np.array(batch.share.rows(total), np.uint32) + np.uint32(batch.position - total)
 
 
 def _remove_after(folder: epath.Path, step: int) -> None:

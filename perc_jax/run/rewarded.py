@@ -1,7 +1,8 @@
 """From a rollout's tokens to its rewards, advantages, metrics and pages: the host's part of a GRPO step.
 
 `Completions` [P, G, C] of this host and their samples go in; one `Graded` comes out. A group never spans hosts, so
-rewards and advantages need no other host; only the counts behind the metrics are summed over all of them.
+rewards and advantages need no other host, unless it has the same rows; only the counts behind the metrics are summed
+over all of them.
 """
 
 from collections.abc import Sequence
@@ -13,7 +14,7 @@ from jaxtyping import Bool, Float
 
 import engines
 from engines.base import make_rng
-from perc_jax.batch import Completions
+from perc_jax.batch import WHOLE, Completions, Share
 from perc_jax.config import Config, StageConfig
 from perc_jax.data.batches import Batch, SampleInfo
 from perc_jax.mesh import sharding
@@ -47,10 +48,12 @@ def grade(
     verifier: Verifier,
     stage: StageConfig,
     name: tuple[int, int],
+    share: Share = WHOLE,
 ) -> Graded:
     """Decode, verify, weigh and compare; `name` (run seed, step) keys the coins of a control run.
 
-    Every host calls it at the same step: with `loss.advantage = "per_reward"` the hosts add up a deviation.
+    Every host calls it at the same step: with `loss.advantage = "per_reward"` the hosts add up a deviation, and those
+    that share rows agree on their rewards.
     """
     prompts, group, max_tokens = completions.tokens.shape
     rows = completions.tokens.reshape(prompts * group, -1)
@@ -61,6 +64,7 @@ def grade(
     coins = [make_rng("coin", *name, info.sample_id) for info in infos]
     parts = [rewards(verdicts[p * group : (p + 1) * group], stage.reward, coins[p]) for p in range(prompts)]
     graded = Rewards(*(np.stack(column) for column in zip(*parts, strict=True)))
+    graded, verdicts = agreed(graded, verdicts, share)
     overlong = None
     if stage.loss.overlong_tokens and stage.reward.control == "none":  # a coin is the whole reward of a control run
         lengths = completions.mask.sum(axis=2).astype(np.float32)
@@ -68,6 +72,18 @@ def grade(
         graded = graded._replace(total=graded.total + overlong)
     advantages, has_signal = compare(graded, overlong, stage)
     return Graded(texts, verdicts, *graded, overlong, advantages.astype(np.float32), has_signal)
+
+
+def agreed(graded: Rewards, verdicts: Sequence[Verdict], share: Share) -> tuple[Rewards, list[Verdict]]:
+    """What the first of the hosts with these rows found: [P, G] rewards and parts, and which verdicts came too late.
+
+    A deadline may pass on one host and not on another, and the devices of one unit must be given the same advantages.
+    Every host calls it at the same step.
+    """
+    late = np.array([verdict.timed_out for verdict in verdicts], np.float32).reshape(graded.total.shape)
+    *parts, late = sharding.as_first_sharer(np.stack([*graded, late]), share)
+    flags = late.astype(bool).reshape(-1).tolist()
+    return Rewards(*parts), [one._replace(timed_out=flag) for one, flag in zip(verdicts, flags, strict=True)]
 
 
 def compare(graded: Rewards, overlong: np.ndarray | None, stage: StageConfig) -> Advantages:
@@ -81,7 +97,7 @@ def compare(graded: Rewards, overlong: np.ndarray | None, stage: StageConfig) ->
         terms += [(overlong, 1.0)] if overlong is not None else []
     values, weights = zip(*terms, strict=True)
     advantages, has_signal = per_reward_advantages(np.stack(values), np.array(weights, np.float32))
-    # Each group's mean is 0, so that of the batch is too.
+    # Each group's mean is 0, so that of the batch is too. All rows are shared by equally many hosts: all may count.
     sums = sharding.sum_over_hosts({"squares": float((advantages**2).sum()), "count": float(advantages.size)})
     deviation = (sums["squares"] / sums["count"]) ** 0.5
     return Advantages(advantages / np.float32(deviation + LEAST_DEVIATION), has_signal)
@@ -97,7 +113,9 @@ def join(rounds: Sequence[Graded]) -> Graded:
     return Graded(texts, verdicts, **whole)
 
 
-def summarise(graded: Graded, completions: Completions, infos: Sequence[SampleInfo]) -> dict[str, float]:
+def summarise(
+    graded: Graded, completions: Completions, infos: Sequence[SampleInfo], share: Share = WHOLE
+) -> dict[str, float]:
     """Metrics of a rollout over all hosts, by path; an engine that was not drawn has no accuracy in this step.
 
     The entropy is estimated by minus the mean log-probability of the sampled tokens.
@@ -125,7 +143,7 @@ def summarise(graded: Graded, completions: Completions, infos: Sequence[SampleIn
         sums[f"prompts/{engine}"] = float(mine.sum())
     if graded.overlong is not None:
         sums["rollout/overlong"] = float(graded.overlong.sum())
-    sums = sharding.sum_over_hosts(sums)
+    sums = sharding.sum_over_hosts(sums, share)
     metrics = {}
     for name, value in sums.items():
         if name.startswith("rollout/accuracy/"):

@@ -10,14 +10,17 @@ import json
 from typing import Any
 
 import jax
+import numpy as np
 from etils import epath
 
+from perc_jax.batch import WHOLE, Share
 from perc_jax.config import Config, StageConfig
 from perc_jax.data import batches
 from perc_jax.data.curriculum import Curriculum
 from perc_jax.mesh import sharding
 from perc_jax.records.files import write_whole
-from perc_jax.run import groups
+from perc_jax.rewards.verifier import TIMED_OUT, Rewards
+from perc_jax.run import groups, rewarded
 
 FOLDER = "curriculum"
 
@@ -25,7 +28,15 @@ FOLDER = "curriculum"
 class Supply:
     """A context manager and an iterator over `data.Batch`es of this host."""
 
-    def __init__(self, config: Config, stage: StageConfig, folder: epath.Path, step: int, stored: dict[str, Any]):
+    def __init__(
+        self,
+        config: Config,
+        stage: StageConfig,
+        folder: epath.Path,
+        step: int,
+        stored: dict[str, Any],
+        share: Share = WHOLE,
+    ):
         """Open a stage's data.
 
         Args:
@@ -34,6 +45,7 @@ class Supply:
             folder: the run's workdir.
             step: global steps done.
             stored: what `stored()` gave at that step; empty at the stage's beginning.
+            share: which rows of every batch this host brings.
 
         Raises:
             ValueError, OSError: the mixture cannot be drawn, or its `grade` file cannot be read.
@@ -47,14 +59,7 @@ class Supply:
         )
         with contextlib.ExitStack() as undo:
             undo.callback(self.curriculum.close)
-            self._stream = batches.stream(
-                config,
-                stage,
-                self.position,
-                process_index=jax.process_index(),
-                process_count=jax.process_count(),
-                phases=self.curriculum.phases,
-            )
+            self._stream = batches.stream(config, stage, self.position, share=share, phases=self.curriculum.phases)
             undo.pop_all()
         if stage.kind == "grpo" and not self.curriculum.is_resumed:
             self._write(self.curriculum.record(), step)
@@ -98,10 +103,12 @@ class Supply:
         self.close()
 
 
-def prepare(config: Config) -> None:
-    """Compile, on several hosts, the sums that counting the groups of each stage will need; raise what opening a stage
-    would."""
+def prepare(config: Config, share: Share = WHOLE) -> None:
+    """Compile, on several hosts, what they exchange about each stage's groups; raise what opening a stage would."""
     for stage in config.stages:
         if stage.kind == "grpo":
             with Curriculum(stage.mixture, config.data.image_px, stage.group_size) as curriculum:
-                sharding.sum_array_over_hosts(groups.tally(curriculum.places, [], [], []))
+                sharding.sum_array_over_hosts(groups.tally(curriculum.places, [], [], []), share)
+            shape = len(share.rows(stage.prompts_per_step)), stage.group_size
+            nothing = Rewards(*[np.zeros(shape, np.float32)] * len(Rewards._fields))
+            rewarded.agreed(nothing, [TIMED_OUT] * nothing.total.size, share)

@@ -145,7 +145,10 @@ def _sum_over_devices(to_kernel: Array, axes: tuple[str, ...], kept: tuple[str, 
     """
     for axis in kept:
         to_kernel = jax.lax.psum_scatter(to_kernel, axis, scatter_dimension=0, tiled=True)
-    others = tuple(axis for axis in axes if axis not in kept)
+    # An axis of one device has nothing to add up. Left in, a sum over such axes alone, beside a `tensor` of several
+    # devices, is one that XLA's partitioner refuses: it no longer sees that they were taken over.
+    several = jax.sharding.get_abstract_mesh().shape
+    others = tuple(axis for axis in axes if axis not in kept and several[axis] > 1)
     return jax.lax.psum(to_kernel, others) if others else to_kernel
 
 

@@ -11,6 +11,7 @@ import pytest
 
 import engines
 from configs.debug_cpu import get_config
+from perc_jax.batch import Share
 from perc_jax.config import Config, MixtureConfig, StageConfig
 from perc_jax.data.batches import Batch, stream, suite
 from perc_jax.prompt.image import unpatchify
@@ -60,13 +61,20 @@ def test_resumed_is_uninterrupted(whole):
 
 
 def test_hosts_share_each_batch_in_order(whole):
-    hosts = [drawn(process_index=host, process_count=2) for host in range(2)]
+    hosts = [drawn(share=Share((host,), 2)) for host in range(2)]
     for batch, *parts in zip(whole, *hosts, strict=True):
         assert batch.samples == parts[0].samples + parts[1].samples
         assert (batch.prompts.pixels == np.concatenate([part.prompts.pixels for part in parts])).all()
         assert {part.position for part in parts} == {batch.position}
-    with pytest.raises(ValueError, match=r"prompts_per_step must be a multiple of the 3 processes, got 4"):
-        drawn(process_count=3)
+    with pytest.raises(ValueError, match=r"prompts_per_step must be a multiple of the 3 data-parallel devices, got 4"):
+        drawn(share=Share((0,), 3))
+
+
+def test_hosts_of_one_tensor_group_draw_the_same_and_others_any_rows(whole):
+    shares = Share((0, 2), 4, process=0), Share((0, 2), 4, process=1), Share((1, 3), 4, process=2)
+    for batch, one, same, others in zip(whole, *(drawn(share=share) for share in shares), strict=True):
+        assert one.samples == same.samples == batch.samples[::2] and others.samples == batch.samples[1::2]
+        assert (one.prompts.pixels == same.prompts.pixels).all() and same.share == shares[1]
 
 
 def test_a_batch_is_what_the_engine_made(whole):
@@ -172,7 +180,7 @@ def test_suites_are_fresh_and_the_same_for_every_seed(whole, name):
     assert {info.photographed for info in infos} == {name == "test_b"}
     levels = config().evaluation.hard_levels if name == "test_c" else STAGE.mixture.levels
     assert {info.level for info in infos} <= set(levels)
-    with suite(config(seed=5), name, 10, process_index=1, process_count=2) as batches:
+    with suite(config(seed=5), name, 10, share=Share((1,), 2)) as batches:
         assert [batch.samples for batch in batches] == [batch.samples[2:] for batch in made]
 
 

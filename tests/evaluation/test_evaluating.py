@@ -3,13 +3,13 @@
 import dataclasses
 from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
 
 import jax
 import numpy as np
 import pytest
 
 import engines
+from perc_jax.batch import Share
 from perc_jax.benchmarks import BENCHMARKS
 from perc_jax.benchmarks.base import no_symbols
 from perc_jax.config import MeshConfig
@@ -78,10 +78,12 @@ class Oracle(Respondent):
 
 
 class NoPrograms(Programs):
-    """Stands in for the compiled programs: only their number of rows is looked at."""
+    """Stands in for the compiled programs: only which rows are this host's is looked at."""
+
+    mesh = sharding.make_mesh(MeshConfig(), jax.devices()[:1])
 
     def __init__(self, rows: int):
-        self.blueprints = SimpleNamespace(rows=rows)
+        self.share = Share(tuple(range(rows)), rows)
 
 
 def examiner(oracle: Respondent, batch: int = 4, rows: int = 1, samples: int = 1) -> Examiner:
@@ -254,19 +256,23 @@ def test_trees_of_several_evaluations_have_the_mean_of_each_number():
 
 
 def test_hosts_put_their_records_together(monkeypatch):
-    """Each of two hosts brings its rows, of different lengths; both then hold all, the first host's first."""
-    sides: list[list[Record]] = [[Record("1", "1", "p", ["ä\n"], [True], [True], [None], ["so"])], []]
-    sides[1] = [Record(str(i), "u", "p", ["x" * i], [False], [False], ["y"], ["no"], i) for i in (2, 3)]
-    sent = [[np.frombuffer("".join(one.line() for one in side).encode(), np.uint8) for side in sides]]
+    """Each of three hosts brings its rows, of different lengths; all then hold all, by rows, those that two brought
+    once."""
+    first = Record("1", "1", "p", ["ä\n"], [True], [True], [None], ["so"])
+    second, third = (Record(str(i), "u", "p", ["x" * i], [False], [False], ["y"], ["no"], i) for i in (2, 3))
+    sides = [{0: first, 10: third}, {0: first._replace(timed_out=1), 10: third}, {2: second}]
+    sent = [
+        np.frombuffer("".join(f"{row} {one.line()}" for row, one in side.items()).encode(), np.uint8) for side in sides
+    ]
 
     def gather(mine):
         if mine.dtype != np.uint8:
-            return np.array([[len(data)] for data in sent[0]])
-        return np.stack([np.pad(data, (0, len(mine) - len(data))) for data in sent[0]])
+            return np.array([[len(data)] for data in sent])
+        return np.stack([np.pad(data, (0, len(mine) - len(data))) for data in sent])
 
-    monkeypatch.setattr(jax, "process_count", lambda: 2)
+    monkeypatch.setattr(jax, "process_count", lambda: 3)
     monkeypatch.setattr(evaluating.multihost_utils, "process_allgather", gather)
-    assert evaluating.of_all_hosts(sides[0]) == evaluating.of_all_hosts(sides[1]) == sides[0] + sides[1]
+    assert all(evaluating.of_all_hosts(side) == [first, second, third] for side in sides)
 
 
 def test_one_device_and_eight_give_the_same_records(tmp_path):

@@ -4,13 +4,16 @@ import dataclasses
 import json
 from types import MappingProxyType
 
+import jax
 import numpy as np
 import pytest
 
 from configs.debug_cpu import get_config
-from perc_jax.batch import Completions
+from perc_jax.batch import WHOLE, Completions
+from perc_jax.config import MeshConfig
 from perc_jax.data import batches
 from perc_jax.evaluation.suites import Evaluator, Item, proof_of_sight, summary
+from perc_jax.mesh import sharding
 from perc_jax.processes.progress import Progress
 from perc_jax.programs.compiled import Programs
 from perc_jax.prompt.tokenizer import load
@@ -31,6 +34,8 @@ def config():
 
 class Oracle(Programs):
     """Stands in for the device: answers the prompts it knows, in text."""
+
+    share = WHOLE
 
     def __init__(self, answers: MappingProxyType[bytes, str]):
         self.answers, self.asked = answers, 0
@@ -94,6 +99,8 @@ def test_a_suite_is_asked_in_full_and_every_question_counts_once(config):
 
 class Eye(Programs):
     """Stands in for the device: its log-probabilities are a function of the pictures."""
+
+    share, mesh = WHOLE, sharding.make_mesh(MeshConfig(), jax.devices()[:1])
 
     def __init__(self, sampler, trainer):
         self.sampler, self.trainer = sampler, trainer

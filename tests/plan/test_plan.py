@@ -41,6 +41,7 @@ def test_every_program_of_the_run_is_in_it(made):
     assert [program["name"] for program in made["programs"]] == names
     assert made["fits"] and all(program["fits"] for program in made["programs"])
     assert json.loads(json.dumps(made)) == made
+    assert made["hosts"] == {"count": 1, "same_rows": [], "prompts": {"grpo": CONFIG.stages[0].prompts_per_step}}
 
 
 def test_memory_is_split_without_remainder(made):
@@ -69,6 +70,16 @@ def test_the_screen_is_120_wide_and_says_what_there_is(made, monkeypatch):
     lines = out.getvalue().splitlines()
     assert max(map(len, lines)) <= 120
     assert any(line.startswith("fits: ") for line in lines) and any("grpo: decode" in line for line in lines)
+
+
+def test_hosts_that_share_rows_are_named_and_one_alone_is_not():
+    prompts = {"warmup": 8, "perception": 4}
+    shared = [[2 * pair, 2 * pair + 1] for pair in range(8)]
+    text = "\n".join(table.hosts({"count": 16, "same_rows": shared, "prompts": prompts}))
+    assert "16 hosts, each draws and verifies 8 prompts of warmup, 4 prompts of perception a step" in text
+    assert "hosts 0+1, 2+3, 4+5, 6+7, 8+9, 10+11, … 14+15" in text
+    assert len(list(table.hosts({"count": 2, "same_rows": [], "prompts": prompts}))) == 1
+    assert list(table.hosts({"count": 1, "same_rows": [], "prompts": prompts})) == []
 
 
 def test_what_does_not_fit_is_told_and_what_would_is_proposed(made, monkeypatch):

@@ -1,8 +1,16 @@
 """Names of machines: what they mean, and what is said of those that are none."""
 
+import importlib.util
+import json
+import subprocess
+import sys
+
 import pytest
 
 from perc_jax.plan import topologies
+from tests import ROOT
+
+needs_libtpu = pytest.mark.skipif(importlib.util.find_spec("libtpu") is None, reason="libtpu is not installed")
 
 
 @pytest.mark.parametrize(
@@ -44,3 +52,34 @@ def test_the_cpu_is_cut_into_devices():
 def test_a_name_that_is_none_is_told_what_is(name, message):
     with pytest.raises(ValueError, match=message.replace("'", ".")):
         topologies.parse(name)
+
+
+@needs_libtpu
+@pytest.mark.parametrize(
+    ("size", "name", "hosts", "same_rows"),
+    [
+        ("32b", "v5p:2x2x4", 4, [[0, 1], [2, 3]]),
+        ("32b", "v5p:2x4x4", 8, [[0, 1], [2, 3], [4, 5], [6, 7]]),
+        ("72b", "v5p:4x4x4", 16, [[2 * pair, 2 * pair + 1] for pair in range(8)]),
+        ("7b", "v5e:2x4", 2, []),
+    ],
+)
+def test_the_hosts_of_a_slice_that_share_rows_are_named(size, name, hosts, same_rows):
+    """In a process of its own: the compiler for TPUs must be told of its slice before jax is imported."""
+    code = f"""
+import json, os
+from perc_jax.plan import topologies
+topology = topologies.parse({name!r})
+os.environ.update(topologies.environment(topology))
+from configs.data_engine_{size} import get_config
+from perc_jax.mesh import sharding
+from perc_jax.plan import forecast
+from perc_jax.programs.blueprints import Blueprints
+config = get_config()
+mesh = sharding.make_mesh(config.mesh, forecast.devices(topology))
+print(json.dumps(forecast.hosts(Blueprints(config, forecast.stand_in_ids(config), mesh))))
+"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout.splitlines()[-1])
+    assert (found["count"], found["same_rows"]) == (hosts, same_rows)

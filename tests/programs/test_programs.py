@@ -103,7 +103,7 @@ def test_groups_without_signal_are_left_out_of_the_plan():
     advantages[7] = 1, -1
     described = SimpleNamespace(
         _stage=dataclasses.replace(CONFIG.stages[0], prompts_per_step=8, micro_batches=4),
-        _programs=SimpleNamespace(blueprints=SimpleNamespace(rows=1)),
+        _programs=SimpleNamespace(blueprints=SimpleNamespace(rows=1), mesh=sharding.make_mesh(CONFIG.mesh)),
         _gradients={6: None},
     )
     masks = np.ones((8, 5), bool), np.ones((8, 2, 3), bool)

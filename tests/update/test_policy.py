@@ -74,7 +74,7 @@ def test_half_precision_accumulates_the_heads_gradient_in_float32(monkeypatch):
     assert relative(gradient(1), gradient(60)) <= 1e-6
 
 
-@pytest.mark.parametrize("shape", [(2, 2, 2), (1, 8, 1)])
+@pytest.mark.parametrize("shape", [(2, 2, 2), (1, 8, 1), (1, 1, 8)])
 def test_a_mesh_changes_nothing_and_the_vocabulary_stays_split(shape, monkeypatch):
     monkeypatch.setattr(policy, "CHUNK_BYTES", 8 * VOCABULARY * 4)
     mesh = sharding.make_mesh(MeshConfig(*shape))
