@@ -136,8 +136,10 @@ def stream(
     process_index: int = 0,
     process_count: int = 1,
     phases: Phases | None = None,
+    steps: int | None = None,
 ) -> Stream:
-    """Stream a stage's batches from a position (prompts consumed, over all hosts) to its last round of its last step.
+    """Stream a stage's batches from a position (prompts consumed, over all hosts): enough for all rounds of the `steps`
+    that are left (default: of those that the stage would have left at that position).
 
     `phases` are those of a stratified curriculum; without them the mixture is drawn as it is. Host h of H gets rows
     h*P/H to (h+1)*P/H of every batch. Raises `ValueError` if H does not divide P, or if an engine of the mixture has no
@@ -163,7 +165,8 @@ def stream(
         chooser=phases,
     )
     rows = _host_rows(f"stages[{stage.name}].prompts_per_step", count, process_index, process_count)
-    batches = max(0, stage.steps * stage.max_rounds * count - position) // count
+    by_position = max(0, stage.steps * stage.max_rounds * count - position) // count
+    batches = by_position if steps is None else steps * stage.max_rounds
     return Stream(_Batches(draw, position, position + batches * count, count, rows), config.data.workers)
 
 

@@ -107,7 +107,7 @@ def _answered(exam: Exam, respondent: Respondent, asked: Asked) -> list[Record]:
 
 
 def _proof_of_sight(respondent: Respondent, asked: Asked) -> str:
-    """Say how much blank and swapped pictures move the first log-probabilities; `RuntimeError` if they do not."""
+    """Say how much blank and swapped pictures move the first token's log-odds; `RuntimeError` if it is too little."""
     true, changes = respondent.first_logprobs(asked.prompts), {}
     pictures = {"blank": questions.unseen(asked.prompts, questions.MEAN_COLOUR).pixels}
     if len(set(asked.ids)) > 1:
@@ -115,11 +115,10 @@ def _proof_of_sight(respondent: Respondent, asked: Asked) -> str:
     for kind, pixels in pictures.items():
         if np.array_equal(pixels, asked.prompts.pixels):
             continue  # all pictures are alike
-        changes[kind] = float(np.abs(respondent.first_logprobs(asked.prompts._replace(pixels=pixels)) - true).max())
-        if changes[kind] == 0:
-            raise RuntimeError(f"a {kind} picture must change the model's log-probabilities, but it changes nothing")
+        changes[kind] = suites.moved(true, respondent.first_logprobs(asked.prompts._replace(pixels=pixels)))
+        suites.check_sight(changes[kind], kind)
     moved = " and ".join(f"{change:.2g} ({kind})" for kind, change in changes.items())
-    return f"the model sees: another picture moves log-probabilities by {moved}"
+    return f"the model sees: another picture moves log-odds by {moved}"
 
 
 def _from_first_host(found: Mapping[str, Record]) -> dict[str, Record]:

@@ -23,6 +23,9 @@ from perc_jax.prompt import questions, tokenizer
 from perc_jax.report import samples
 from perc_jax.rewards.verifier import Verdict, Verifier
 
+SIGHT_NATS = 0.01  # by which another picture must move the log-odds of a token: 1 % of its odds. Seeing moves tenths
+CERTAIN_NATS = 1e-6  # a token of a log-probability above minus this is certain: float32 resolves no more
+
 
 class Item(NamedTuple):
     """One question of a suite and how it was answered."""
@@ -102,19 +105,22 @@ class Evaluator:
 
 
 def proof_of_sight(config: Config, programs: Programs, score: Score, params: Any) -> dict[tuple[str, str], float]:
-    """Largest changes of log-probabilities by (sampler or trainer, blank or swapped): under blank pictures and under
+    """Largest changes of log-odds in nats by (sampler or trainer, blank or swapped): under blank pictures and under
     another prompt's, of the sampler's first answer token and of the trainer's whole answers to the true ones.
 
     `params` are those of training, `score` is the programs' scorer.
 
-    Raises `RuntimeError` if one of them is 0: then the pictures do not reach the model.
+    Raises `RuntimeError` if one of them is below `SIGHT_NATS` or no number: then the pictures do not reach the model.
     """
-    with _stream(config, "test_a", config.evaluation.batch) as stream:
+    count = config.evaluation.batch
+    is_alone = count == jax.process_count()  # one prompt on this host: the other picture is the next batch's
+    with _stream(config, "test_a", 2 * count if is_alone else count) as stream:
         prompts = next(stream).prompts
+        others = next(stream).prompts.pixels if is_alone else np.roll(prompts.pixels, 1, axis=0)
     shown = {
         "true": prompts,
         "blank": questions.unseen(prompts, questions.MEAN_COLOUR),
-        "swapped": prompts._replace(pixels=np.roll(prompts.pixels, 1, axis=0)),
+        "swapped": prompts._replace(pixels=others),
     }
     published = programs.publish(params)
     sampled = {name: programs.greedy(published, seen) for name, seen in shown.items()}
@@ -124,14 +130,34 @@ def proof_of_sight(config: Config, programs: Programs, score: Score, params: Any
         "trainer": {name: score(params, seen, answers.tokens)[answers.mask] for name, seen in shown.items()},
     }
     changes = {
-        (who, name): float(np.abs(logprobs["true"] - logprobs[name]).max())
+        (who, name): moved(logprobs["true"], logprobs[name])
         for who, logprobs in by.items()
         for name in ("blank", "swapped")
     }
     for (who, name), change in changes.items():
-        if change == 0:
-            raise RuntimeError(f"a {name} picture must change the {who}'s log-probabilities, but it changes nothing")
+        check_sight(change, name, who)
     return changes
+
+
+def moved(true: np.ndarray, other: np.ndarray) -> float:
+    """The largest change of a token's log-odds in nats, from log-probabilities under two pictures; NaN if one is.
+
+    Odds show what a log-probability near 0 hides: a model that is all but certain how an answer begins.
+    """
+
+    def odds(logprobs: np.ndarray) -> np.ndarray:
+        bounded = np.minimum(np.asarray(logprobs, np.float64), -CERTAIN_NATS)
+        return bounded - np.log(-np.expm1(bounded))
+
+    return float(np.abs(odds(true) - odds(other)).max())
+
+
+def check_sight(change: float, picture: str, who: str = "model") -> None:
+    """Raise `RuntimeError` unless another picture (`blank`, `swapped`) has moved the log-odds enough; NaN has not."""
+    if not change >= SIGHT_NATS:
+        raise RuntimeError(
+            f"a {picture} picture must change the {who}'s log-odds of a token by >= {SIGHT_NATS}, got {change:.2g}"
+        )
 
 
 def _stream(config: Config, suite: str, count: int) -> batches.Stream:

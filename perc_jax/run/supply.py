@@ -6,7 +6,6 @@ beside the data position in the checkpoint, so a run that is killed and resumed 
 """
 
 import contextlib
-import json
 from typing import Any
 
 import jax
@@ -16,7 +15,7 @@ from perc_jax.config import Config, StageConfig
 from perc_jax.data import batches
 from perc_jax.data.curriculum import Curriculum
 from perc_jax.mesh import sharding
-from perc_jax.records.files import write_whole
+from perc_jax.records.files import to_json, write_whole
 from perc_jax.run import groups
 
 FOLDER = "curriculum"
@@ -33,7 +32,7 @@ class Supply:
             stage: one of its stages.
             folder: the run's workdir.
             step: global steps done.
-            stored: what `stored()` gave at that step; empty at the stage's beginning.
+            stored: what `stored()` gave at that step, and `step`, the stage's own; empty at the stage's beginning.
 
         Raises:
             ValueError, OSError: the mixture cannot be drawn, or its `grade` file cannot be read.
@@ -54,6 +53,7 @@ class Supply:
                 process_index=jax.process_index(),
                 process_count=jax.process_count(),
                 phases=self.curriculum.phases,
+                steps=stage.steps - stored.get("step", 0),
             )
             undo.pop_all()
         if stage.kind == "grpo" and not self.curriculum.is_resumed:
@@ -84,7 +84,7 @@ class Supply:
     def _write(self, record: dict[str, Any], step: int) -> None:
         if jax.process_index() == 0:
             name = f"{step:06d}_{self._stage.name}_{record['phase']}.json"
-            write_whole(self._folder / FOLDER / name, json.dumps({"step": step, "stage": self._stage.name} | record))
+            write_whole(self._folder / FOLDER / name, to_json({"step": step, "stage": self._stage.name} | record))
 
     def close(self) -> None:
         """End the workers. The curriculum ends first: a worker may be waiting for its next phase."""
