@@ -70,6 +70,7 @@ class Checkpoints:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="checkpoint")
         self._under_way: Future[None] | None = None
         self._finite = Finite()
+        self._given_up: set[int] = set()  # steps that `restore` passed over
         logging.getLogger("absl").addFilter(_is_not_orbax)
         _barrier("checkpoints ready")  # compiles the barrier now, before the run forbids compiling
 
@@ -108,6 +109,7 @@ class Checkpoints:
         shapes = {path: [str(leaf.dtype), list(leaf.shape)] for path, leaf in leaves.items()}
         record = {"step": step, "position": position, "config": config, "leaves": shapes, "sound": sound}
         record = json.loads(_canonical(record))
+        self._given_up.discard(step)
         with _whole_or_not(target):
             if jax.process_index() == 0:
                 (target / COMMIT).unlink(missing_ok=True)
@@ -182,6 +184,7 @@ class Checkpoints:
                     raise ValueError(f"checkpoint {self._folder / str(step)} must be finite, but {bad} is not")
                 return state, record["position"]
             except Damaged as damage:
+                self._given_up.add(step)
                 if jax.process_index() == 0:
                     print(f"warning: checkpoint {step} is damaged ({damage}), trying an older one", file=sys.stderr)
         if steps:
@@ -238,7 +241,7 @@ class Checkpoints:
 
     def _is_sound(self, step: int) -> bool:
         with contextlib.suppress(Damaged):
-            return self._read_commit(step).get("sound", True)
+            return step not in self._given_up and self._read_commit(step).get("sound", True)
         return False
 
     def _sweep(self) -> None:

@@ -152,6 +152,7 @@ def test_an_impossible_and_a_trivial_mixture_end_the_run(correct, words, tmp_pat
     from configs.smoke_cpu import get_config as smoke
     from perc_jax.processes.progress import Progress
     from perc_jax.records.metrics import CompileCounter, Timer
+    from perc_jax.records.owner import Owner
     from perc_jax.run.loop import Run
 
     config = smoke()
@@ -166,7 +167,9 @@ def test_an_impossible_and_a_trivial_mixture_end_the_run(correct, words, tmp_pat
         timer = Timer()
         screen = opened.enter_context(Progress(config.phase_deadline_s, quiet=True, timer=timer))
         compiles = opened.enter_context(CompileCounter())
-        run = opened.enter_context(contextlib.closing(Run(config, str(tmp_path / "run"), screen, timer, compiles)))
+        workdir = str(tmp_path / "run")
+        owner = opened.enter_context(Owner(workdir, screen.say))
+        run = opened.enter_context(contextlib.closing(Run(config, workdir, screen, timer, compiles, owner)))
         with pytest.raises(RuntimeError, match=words) as error:
             run.train(Says(correct))
     assert "\n" not in str(error.value) and whole_runs.lines(tmp_path / "run") <= groups.MAX_BARREN_STEPS
