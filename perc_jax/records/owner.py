@@ -130,12 +130,14 @@ class Owner:
 
 
 def _read(file: epath.Path) -> dict | None:
-    """What an owner's file says; None where there is none, or it is none."""
+    """What an owner's file says; None where there is none, nothing where it cannot be understood."""
     try:
         found = json.loads(file.read_text())
-    except (FileNotFoundError, ValueError):
+    except FileNotFoundError:
         return None
-    return found if isinstance(found, dict) else None
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def _name(owner: dict) -> str:
