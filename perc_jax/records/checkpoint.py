@@ -1,7 +1,8 @@
 """Checkpoints of a run: written beside the next steps, whole or not at all, checked byte for byte when read.
 
     <workdir>/checkpoints/<step>/state/       what Orbax writes: every leaf under its path, e.g. `params/embed`
-    <workdir>/checkpoints/<step>/commit.json  written last: position, config, leaves, size and CRC-32 of every file
+    <workdir>/checkpoints/<step>/commit.json  written last: position (its stage by name), config, leaves, whether the
+                                              state is sound, size and CRC-32 of every file
 
 A folder without `commit.json` is not a checkpoint, so a process killed at any moment leaves nothing half-written behind
 that could be taken for one. The CRCs find damage that would still decode. Leaves go to Orbax as a flat dictionary: the

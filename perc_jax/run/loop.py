@@ -3,7 +3,8 @@
     data -> prompts on the mesh -> rollout -> verification on the host -> advantages -> update -> metrics -> checkpoint
 
 `run(config, workdir)` begins, or goes on from the newest checkpoint and ends as if it had never stopped: everything it
-writes, apart from `time/…`, `rate/…` and `run.json`, is a function of the config alone.
+writes, apart from `time/…`, `rate/…` and `run.json`, is a function of the config alone. What of the config may differ
+when it goes on, and all state that decides anything, is listed in `place.py`.
 """
 
 import contextlib
