@@ -197,7 +197,7 @@ class Run:
                 if done % self.config.checkpoint.every == 0 or done == stage.steps:
                     pending = self._flush(pending)
                     with self.screen.phase("checkpoint"):
-                        self._save(state, stage, done, stream)
+                        self._save(state, Place(index, done), stream)
                 if recompiles:
                     self._flush(pending)
                     raise RuntimeError(
@@ -294,10 +294,10 @@ class Run:
                 f"sampler and trainer differ by {mismatch:.3g} in mean probability at step {pending.step}"
             )
 
-    def _save(self, state: TrainState, stage: StageConfig, done: int, stream: Supply) -> None:
+    def _save(self, state: TrainState, place: Place, stream: Supply) -> None:
         """Begin to write a checkpoint of everything that the rest of the run depends on, beside the next steps."""
-        bad_steps = self.streak.bad_steps
-        position = {"stage": stage.name, "step": done, "bad_steps": bad_steps} | stream.stored()
+        stage, bad_steps = self.config.stages[place.stage].name, self.streak.bad_steps
+        position = {"stage": stage, "step": place.step, "bad_steps": bad_steps} | stream.stored()
         self.checkpoints.save(int(state.step), state, position, to_dict(self.config), sound=not bad_steps)
         self._write_facts()
 

@@ -59,8 +59,8 @@ def export(
     """Write the newest checkpoint of a workdir; returns what to tell the user, line by line.
 
     Raises:
-        ValueError: `out` is not empty, there is no sound checkpoint, its weights are not finite, or `like` is another model; `adapter_only` of a
-            run that has no adapters, or of one that started from random weights.
+        ValueError: `out` is not empty, there is no sound checkpoint, its weights are not finite, or `like` is another
+            model; `adapter_only` of a run that has no adapters, or of one that started from random weights.
         FileNotFoundError: the Hugging Face files to copy are not there.
     """
     target = absolute(out)
