@@ -115,7 +115,10 @@ def _proof_of_sight(respondent: Respondent, asked: Asked) -> str:
     for kind, pixels in pictures.items():
         if np.array_equal(pixels, asked.prompts.pixels):
             continue  # all pictures are alike
-        changes[kind] = suites.moved(true, respondent.first_logprobs(asked.prompts._replace(pixels=pixels)))
+        other = respondent.first_logprobs(asked.prompts._replace(pixels=pixels))
+        if suites.are_certain(true) and suites.are_certain(other):
+            return "whether the model sees cannot be told: it is certain how an answer begins, whatever is shown"
+        changes[kind] = suites.moved(true, other)
         suites.check_sight(changes[kind], kind)
     moved = " and ".join(f"{change:.2g} ({kind})" for kind, change in changes.items())
     return f"the model sees: another picture moves log-odds by {moved}"

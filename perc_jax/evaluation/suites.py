@@ -15,6 +15,7 @@ from jax.experimental import multihost_utils
 
 import engines
 from perc_jax import statistics
+from perc_jax.batch import Completions
 from perc_jax.config import Config
 from perc_jax.data import batches
 from perc_jax.processes import progress
@@ -106,7 +107,8 @@ class Evaluator:
 
 def proof_of_sight(config: Config, programs: Programs, score: Score, params: Any) -> dict[tuple[str, str], float]:
     """Largest changes of log-odds in nats by (sampler or trainer, blank or swapped): under blank pictures and under
-    another prompt's, of the sampler's first answer token and of the trainer's whole answers to the true ones.
+    another prompt's, of the sampler's answers as far as they begin alike and of the trainer's whole answers to the true
+    ones.
 
     `params` are those of training, `score` is the programs' scorer.
 
@@ -125,15 +127,13 @@ def proof_of_sight(config: Config, programs: Programs, score: Score, params: Any
     published = programs.publish(params)
     sampled = {name: programs.greedy(published, seen) for name, seen in shown.items()}
     answers = sampled["true"]
-    by = {
-        "sampler": {name: completions.logprobs[:, 0, 0] for name, completions in sampled.items()},
-        "trainer": {name: score(params, seen, answers.tokens)[answers.mask] for name, seen in shown.items()},
-    }
-    changes = {
-        (who, name): moved(logprobs["true"], logprobs[name])
-        for who, logprobs in by.items()
-        for name in ("blank", "swapped")
-    }
+    scored = {name: score(params, seen, answers.tokens)[answers.mask] for name, seen in shown.items()}
+    changes = {}
+    for name in ("blank", "swapped"):
+        alike = _begun_alike(answers, sampled[name])
+        changes["sampler", name] = moved(answers.logprobs[alike], sampled[name].logprobs[alike])
+    for name in ("blank", "swapped"):
+        changes["trainer", name] = moved(scored["true"], scored[name])
     for (who, name), change in changes.items():
         check_sight(change, name, who)
     return changes
@@ -150,6 +150,18 @@ def moved(true: np.ndarray, other: np.ndarray) -> float:
         return bounded - np.log(-np.expm1(bounded))
 
     return float(np.abs(odds(true) - odds(other)).max())
+
+
+def are_certain(logprobs: np.ndarray) -> bool:
+    """Whether every token was certain, as far as float32 can tell: such tokens show nothing of what a model sees."""
+    return bool((logprobs > -CERTAIN_NATS).all())
+
+
+def _begun_alike(one: Completions, other: Completions) -> np.ndarray:
+    """The places [P, G, C] of two answers to a prompt up to the first token in which they differ, that one included."""
+    same = np.cumprod(one.tokens == other.tokens, axis=-1, dtype=bool)
+    before = np.concatenate([np.ones_like(same[..., :1]), same[..., :-1]], axis=-1)
+    return before & one.mask & other.mask
 
 
 def check_sight(change: float, picture: str, who: str = "model") -> None:

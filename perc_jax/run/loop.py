@@ -139,6 +139,8 @@ class Run:
         for folder in ("eval", "samples", PHASES):
             _remove_after(self.folder / folder, step)
         if not found:
+            if (self.folder / "config.json").exists():
+                self.screen.say(f"{self.workdir} holds a run without a checkpoint: it begins anew")
             return None, Place(0, 0)
         state, position = found
         there, changes = resumed

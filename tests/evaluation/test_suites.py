@@ -10,7 +10,16 @@ import pytest
 from configs.debug_cpu import get_config
 from perc_jax.batch import Completions
 from perc_jax.data import batches
-from perc_jax.evaluation.suites import SIGHT_NATS, Evaluator, Item, moved, proof_of_sight, summary
+from perc_jax.evaluation.suites import (
+    SIGHT_NATS,
+    Evaluator,
+    Item,
+    _begun_alike,
+    are_certain,
+    moved,
+    proof_of_sight,
+    summary,
+)
 from perc_jax.processes.progress import Progress
 from perc_jax.programs.compiled import Programs
 from perc_jax.prompt.tokenizer import load
@@ -138,6 +147,22 @@ def test_one_prompt_is_proof_enough(config):
     one = dataclasses.replace(config, evaluation=dataclasses.replace(config.evaluation, batch=1))
     eye = Eye(brightness, brightness)
     assert min(proof_of_sight(one, eye, eye.scorer(), {}).values()) >= SIGHT_NATS
+
+
+def test_sampled_answers_are_compared_up_to_the_token_in_which_they_part():
+    mask = np.array([[[True, True, True, False]]])
+
+    def answer(*tokens):
+        return Completions(np.array([[tokens]], np.int32), np.zeros((1, 1, 4), np.float32), mask, mask[:, :, 0])
+
+    for other, places in (((1, 2, 3, 4), 3), ((1, 2, 9, 4), 3), ((1, 9, 3, 4), 2), ((9, 2, 3, 4), 1)):
+        found = _begun_alike(answer(1, 2, 3, 4), answer(*other))
+        assert found.tolist() == [[[place < places for place in range(4)]]]
+
+
+def test_tokens_that_are_certain_tell_nothing():
+    assert are_certain(np.float32([0, -1e-7])) and not are_certain(np.float32([0, -1e-5]))
+    assert not are_certain(np.float32([np.nan]))
 
 
 def test_a_change_is_measured_in_odds_where_a_token_is_all_but_certain():
