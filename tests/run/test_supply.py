@@ -66,7 +66,8 @@ def test_a_stage_gone_on_from_any_step_draws_and_writes_the_same(tmp_path):
 @pytest.mark.parametrize("rounds", [1, 2, 3])
 def test_a_stage_gone_on_with_other_rounds_has_enough_for_the_steps_that_are_left(rounds, tmp_path):
     """Four steps of two rounds are done: sixteen prompts, of which one round a step would have asked for eight."""
-    two, other = (dataclasses.replace(STAGE, mixture=MIXTURE, max_rounds=n) for n in (2, rounds))
+    plain = dataclasses.replace(MIXTURE, curriculum=CurriculumConfig())
+    two, other = (dataclasses.replace(STAGE, mixture=plain, max_rounds=n) for n in (2, rounds))
     with Supply(of_stage(two), two, epath.Path(tmp_path), 0, {}) as supply:
         for _ in range(8):
             next(supply)
