@@ -7,7 +7,6 @@ both were asked count; how they are compared is in `evaluation/compare.py`. Two 
 """
 
 import argparse
-import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -35,9 +34,9 @@ def main(argv: Sequence[str] | None = None) -> None:
         if arguments.json:
             from etils import epath
 
-            from perc_jax.records.files import write_whole
+            from perc_jax.records.files import to_json, write_whole
 
-            write_whole(epath.Path(arguments.json).expanduser(), json.dumps(found) + "\n")
+            write_whole(epath.Path(arguments.json).expanduser(), to_json(found) + "\n")
     except (ValueError, OSError) as error:
         cli.fail(str(error))
 

@@ -17,7 +17,6 @@ picture (RGB 128) of the same size in place of each, and tells how much of the a
 
 import argparse
 import contextlib
-import json
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -61,9 +60,9 @@ def main(argv: Sequence[str] | None = None) -> None:
         if arguments.out:
             from etils import epath
 
-            from perc_jax.records.files import write_whole
+            from perc_jax.records.files import to_json, write_whole
 
-            write_whole(epath.Path(_places(arguments.out)[0]), json.dumps(results, ensure_ascii=False) + "\n")
+            write_whole(epath.Path(_places(arguments.out)[0]), to_json(results, ensure_ascii=False) + "\n")
     except (ValueError, OSError) as error:
         cli.fail(str(error))
     except RuntimeError as error:

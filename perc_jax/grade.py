@@ -15,7 +15,6 @@ F.jsonl.
 """
 
 import argparse
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -98,7 +97,7 @@ def grade(arguments: argparse.Namespace) -> dict[str, Any]:
     from perc_jax.evaluation import evaluating, grading, subject
     from perc_jax.mesh import hosts
     from perc_jax.processes import progress
-    from perc_jax.records.files import write_whole
+    from perc_jax.records.files import to_json, write_whole
     from perc_jax.records.lines import Records
     from perc_jax.rewards.verifier import Verifier
 
@@ -120,7 +119,7 @@ def grade(arguments: argparse.Namespace) -> dict[str, Any]:
     result |= grading.summary(list(found.values()), arguments.rollouts)
     if first:
         print("\n".join(grading.lines(result)))
-        write_whole(epath.Path(out.with_suffix(".json")), json.dumps(result) + "\n")
+        write_whole(epath.Path(out.with_suffix(".json")), to_json(result) + "\n")
     return result
 
 

@@ -10,7 +10,6 @@ first token what is being done.
 """
 
 import argparse
-import json
 import math
 import sys
 from collections.abc import Sequence
@@ -168,7 +167,7 @@ def _write(arguments: argparse.Namespace, tokens: Any, sampled: Any) -> None:
     from etils import epath
 
     from perc_jax.prompt.tokenizer import TextStream
-    from perc_jax.records.files import write_whole
+    from perc_jax.records.files import to_json, write_whole
 
     stream, ids, logprobs = TextStream(tokens), [], []
     for token, logprob, _ in sampled:
@@ -177,7 +176,7 @@ def _write(arguments: argparse.Namespace, tokens: Any, sampled: Any) -> None:
         print(stream.push(token), end="", flush=True)
     print(stream.finish(), flush=True)
     if arguments.json:
-        line = json.dumps({"text": tokens.decode(ids), "tokens": ids, "logprobs": logprobs})
+        line = to_json({"text": tokens.decode(ids), "tokens": ids, "logprobs": logprobs})
         if arguments.json == "-":
             print(line)
         else:

@@ -7,7 +7,6 @@ response.
 """
 
 import argparse
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -31,9 +30,9 @@ def main(argv: Sequence[str] | None = None) -> None:
         if arguments.json:
             from etils import epath
 
-            from perc_jax.records.files import write_whole
+            from perc_jax.records.files import to_json, write_whole
 
-            write_whole(epath.Path(arguments.json).expanduser(), json.dumps(result, ensure_ascii=False) + "\n")
+            write_whole(epath.Path(arguments.json).expanduser(), to_json(result, ensure_ascii=False) + "\n")
     except (ValueError, OSError) as error:
         cli.fail(str(error))
 

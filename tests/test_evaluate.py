@@ -70,7 +70,7 @@ def test_a_finished_run_evaluates_as_it_did_itself(reference_run, tmp_path):
     ) as command:
         ended = command.end()
     assert ended.code == 0 and ended.unspoken() == [], ended.err
-    assert "the model sees: another picture moves log-probabilities by" in ended.err
+    assert "the model sees: another picture moves log-odds by" in ended.err
     found = json.loads(target.read_text())
     own = json.loads((reference_run.workdir / "eval" / "2_grpo_000010.json").read_text())
     assert {name: found["test_d"][name] for name in own["test_d"]} == own["test_d"]

@@ -300,6 +300,7 @@ def test_a_mistake_on_the_command_line_earns_one_line(tmp_path, arguments, messa
     [
         (("--model.text.rope-theta", "5"), "model.text.rope_theta must be 1000000.0 as in the checkpoints of"),
         (("--seed", "7"), "seed must be 0 as in the checkpoints of"),
+        (("--stages.1.prompts-per-step", "4"), "stages[grpo].prompts_per_step must be 8 as in the checkpoints, got 4"),
     ],
 )
 def test_the_workdir_of_another_run_is_refused_and_left_alone(reference_run, override, message):

@@ -21,7 +21,6 @@ Exit codes: 0 measured, 1 the peer or the device failed, 2 bad command line or a
 """
 
 import argparse
-import json
 import os
 import sys
 from collections.abc import Sequence
@@ -31,6 +30,7 @@ from typing import Any
 from perc_jax import cli
 from perc_jax.config import Config
 from perc_jax.processes import interrupts
+from perc_jax.records.files import to_json
 
 WHATS = ("rollout", "update", "step", "memory")
 SIZES = ("tiny", "100m")
@@ -50,13 +50,13 @@ def main(argv: Sequence[str] | None = None) -> None:
         found = _measure(arguments, config)
         if arguments.json and arguments.json != "-":
             with open(arguments.json, "w") as file:
-                json.dump(found, file, indent=1)
+                file.write(to_json(found, indent=1))
         if arguments.plot:
             from perc_jax.bench import plot
 
             plot.draw(found, Path(arguments.plot))
         if arguments.json == "-":
-            print(json.dumps(found))
+            print(to_json(found))
     except (ValueError, OSError) as error:
         cli.fail(str(error))
     except RuntimeError as error:

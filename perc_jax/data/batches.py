@@ -146,8 +146,10 @@ def stream(
     *,
     share: Share = WHOLE,
     phases: Phases | None = None,
+    steps: int | None = None,
 ) -> Stream:
-    """Stream a stage's batches from a position (prompts consumed, over all hosts) to its last round of its last step.
+    """Stream a stage's batches from a position (prompts consumed, over all hosts): enough for all rounds of the `steps`
+    that are left (default: of those that the stage would have left at that position).
 
     `phases` are those of a stratified curriculum; without them the mixture is drawn as it is. A host gets the rows of
     its share of every batch. Raises `ValueError` if the data-parallel units do not divide P, or if an engine of the
@@ -173,7 +175,8 @@ def stream(
         chooser=phases,
     )
     _check_rows(f"stages[{stage.name}].prompts_per_step", count, share)
-    batches = max(0, stage.steps * stage.max_rounds * count - position) // count
+    by_position = max(0, stage.steps * stage.max_rounds * count - position) // count
+    batches = by_position if steps is None else steps * stage.max_rounds
     return Stream(_Batches(draw, position, position + batches * count, count, share), config.data.workers)
 
 

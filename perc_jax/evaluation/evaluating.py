@@ -111,19 +111,20 @@ def _answered(exam: Exam, respondent: Respondent, asked: Asked) -> dict[int, Rec
 
 
 def _proof_of_sight(respondent: Respondent, asked: Asked, mesh: Mesh) -> str:
-    """Say how much blank and swapped pictures move the first log-probabilities; `RuntimeError` if they do not."""
+    """Say how much blank and swapped pictures move the first token's log-odds; `RuntimeError` if it is too little."""
     true, changes = respondent.first_logprobs(asked.prompts), {}
     pictures = {"blank": questions.unseen(asked.prompts, questions.MEAN_COLOUR).pixels}
     pictures["swapped"] = sharding.rolled_rows(asked.prompts.pixels, mesh)
     for kind, pixels in pictures.items():
         if not _on_any_host(not np.array_equal(pixels, asked.prompts.pixels)):
             continue  # all pictures are alike
-        change = np.abs(respondent.first_logprobs(asked.prompts._replace(pixels=pixels)) - true).max()
-        changes[kind] = sharding.max_over_hosts(float(change))
-        if changes[kind] == 0:
-            raise RuntimeError(f"a {kind} picture must change the model's log-probabilities, but it changes nothing")
+        other = respondent.first_logprobs(asked.prompts._replace(pixels=pixels))
+        if not _on_any_host(not (suites.are_certain(true) and suites.are_certain(other))):
+            return "whether the model sees cannot be told: it is certain how an answer begins, whatever is shown"
+        changes[kind] = sharding.max_over_hosts(suites.moved(true, other))
+        suites.check_sight(changes[kind], kind)
     moved = " and ".join(f"{change:.2g} ({kind})" for kind, change in changes.items())
-    return f"the model sees: another picture moves log-probabilities by {moved}"
+    return f"the model sees: another picture moves log-odds by {moved}"
 
 
 def _on_any_host(found: bool) -> bool:

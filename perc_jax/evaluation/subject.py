@@ -128,7 +128,8 @@ def load(described: Description, screen: Progress, *, greedy: bool = False) -> S
     config, name, tokens = described.config, described.name, described.tokens
     tokenizer.check_fits(tokens, config.model.text.vocab_size)
     with screen.phase("loading the model"):
-        programs = Programs(dataclasses.replace(config, stages=()), tokens.ids, greedy=greedy)
+        bare = dataclasses.replace(config, stages=())
+        programs = Programs(bare, tokens.ids, greedy=greedy, around=screen.compiling)
         if described.stored is None:
             folder, target = pretrained.folder_of(name), programs.blueprints.rollout_params
             params = safetensors.load_params(folder, config.model, target, bar=screen.bar)

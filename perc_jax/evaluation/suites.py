@@ -14,7 +14,7 @@ import numpy as np
 
 import engines
 from perc_jax import statistics
-from perc_jax.batch import Share
+from perc_jax.batch import Completions, Share
 from perc_jax.config import Config
 from perc_jax.data import batches
 from perc_jax.mesh import sharding
@@ -23,6 +23,9 @@ from perc_jax.programs.compiled import Programs, Score
 from perc_jax.prompt import questions, tokenizer
 from perc_jax.report import samples
 from perc_jax.rewards.verifier import Verdict, Verifier
+
+SIGHT_NATS = 0.01  # by which another picture must move the log-odds of a token: 1 % of its odds. Seeing moves tenths
+CERTAIN_NATS = 1e-6  # a token of a log-probability above minus this is certain: float32 resolves no more
 
 
 class Item(NamedTuple):
@@ -118,36 +121,71 @@ class Evaluator:
 
 
 def proof_of_sight(config: Config, programs: Programs, score: Score, params: Any) -> dict[tuple[str, str], float]:
-    """Largest changes of log-probabilities by (sampler or trainer, blank or swapped): under blank pictures and under
-    another prompt's, of the sampler's first answer token and of the trainer's whole answers to the true ones.
+    """Largest changes of log-odds in nats by (sampler or trainer, blank or swapped): under blank pictures and under
+    another prompt's, of the sampler's answers as far as they begin alike and of the trainer's whole answers to the true
+    ones.
 
     `params` are those of training, `score` is the programs' scorer.
 
-    Raises `RuntimeError` if one of them is 0: then the pictures do not reach the model.
+    Raises `RuntimeError` if one of them is below `SIGHT_NATS` or no number: then the pictures do not reach the model.
     """
-    with _stream(config, "test_a", config.evaluation.batch, programs.share) as stream:
+    count = config.evaluation.batch
+    is_alone = count == 1  # the other picture is the next batch's
+    with _stream(config, "test_a", 2 * count if is_alone else count, programs.share) as stream:
         prompts = next(stream).prompts
+        others = next(stream).prompts.pixels if is_alone else sharding.rolled_rows(prompts.pixels, programs.mesh)
     shown = {
         "true": prompts,
         "blank": questions.unseen(prompts, questions.MEAN_COLOUR),
-        "swapped": prompts._replace(pixels=sharding.rolled_rows(prompts.pixels, programs.mesh)),
+        "swapped": prompts._replace(pixels=others),
     }
     published = programs.publish(params)
     sampled = {name: programs.greedy(published, seen) for name, seen in shown.items()}
     answers = sampled["true"]
-    by = {
-        "sampler": {name: completions.logprobs[:, 0, 0] for name, completions in sampled.items()},
-        "trainer": {name: score(params, seen, answers.tokens)[answers.mask] for name, seen in shown.items()},
-    }
-    changes = {
-        (who, name): sharding.max_over_hosts(float(np.abs(logprobs["true"] - logprobs[name]).max()))
-        for who, logprobs in by.items()
-        for name in ("blank", "swapped")
-    }
+    scored = {name: score(params, seen, answers.tokens)[answers.mask] for name, seen in shown.items()}
+    changes = {}
+    for name in ("blank", "swapped"):
+        alike = _begun_alike(answers, sampled[name])
+        changes["sampler", name] = moved(answers.logprobs[alike], sampled[name].logprobs[alike])
+    for name in ("blank", "swapped"):
+        changes["trainer", name] = moved(scored["true"], scored[name])
+    changes = {what: sharding.max_over_hosts(change) for what, change in changes.items()}
     for (who, name), change in changes.items():
-        if change == 0:
-            raise RuntimeError(f"a {name} picture must change the {who}'s log-probabilities, but it changes nothing")
+        check_sight(change, name, who)
     return changes
+
+
+def moved(true: np.ndarray, other: np.ndarray) -> float:
+    """The largest change of a token's log-odds in nats, from log-probabilities under two pictures; NaN if one is.
+
+    Odds show what a log-probability near 0 hides: a model that is all but certain how an answer begins.
+    """
+
+    def odds(logprobs: np.ndarray) -> np.ndarray:
+        bounded = np.minimum(np.asarray(logprobs, np.float64), -CERTAIN_NATS)
+        return bounded - np.log(-np.expm1(bounded))
+
+    return float(np.abs(odds(true) - odds(other)).max())
+
+
+def are_certain(logprobs: np.ndarray) -> bool:
+    """Whether every token was certain, as far as float32 can tell: such tokens show nothing of what a model sees."""
+    return bool((logprobs > -CERTAIN_NATS).all())
+
+
+def _begun_alike(one: Completions, other: Completions) -> np.ndarray:
+    """The places [P, G, C] of two answers to a prompt up to the first token in which they differ, that one included."""
+    same = np.cumprod(one.tokens == other.tokens, axis=-1, dtype=bool)
+    before = np.concatenate([np.ones_like(same[..., :1]), same[..., :-1]], axis=-1)
+    return before & one.mask & other.mask
+
+
+def check_sight(change: float, picture: str, who: str = "model") -> None:
+    """Raise `RuntimeError` unless another picture (`blank`, `swapped`) has moved the log-odds enough; NaN has not."""
+    if not change >= SIGHT_NATS:
+        raise RuntimeError(
+            f"a {picture} picture must change the {who}'s log-odds of a token by >= {SIGHT_NATS}, got {change:.2g}"
+        )
 
 
 def _stream(config: Config, suite: str, count: int, share: Share) -> batches.Stream:

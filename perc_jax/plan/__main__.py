@@ -13,7 +13,6 @@ Exit codes: 0 the plan was made (whether it fits is in it), 2 bad command line o
 import argparse
 import functools
 import importlib.util
-import json
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -24,6 +23,7 @@ from perc_jax.config import Config
 from perc_jax.plan import topologies
 from perc_jax.plan.topologies import Topology
 from perc_jax.processes import interrupts
+from perc_jax.records.files import to_json
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -46,11 +46,11 @@ def main(argv: Sequence[str] | None = None) -> None:
         say = functools.partial(print, file=sys.stderr, flush=True)
         plan = make(config, topology, say, exact=arguments.exact)
         if arguments.json == "-":
-            print(json.dumps(plan))
+            print(to_json(plan))
             return
         if arguments.json:
             with open(arguments.json, "w") as file:
-                json.dump(plan, file, indent=1)
+                file.write(to_json(plan, indent=1))
     except (ValueError, RuntimeError, OSError) as error:
         cli.fail(str(error))
     from perc_jax.plan import table

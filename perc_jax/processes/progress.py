@@ -27,6 +27,7 @@ from perc_jax.records.metrics import Timer
 EXIT_RESUMABLE = 75  # EX_TEMPFAIL of sysexits.h: a temporary failure, the user is invited to retry
 GRACE_S = 30.0  # after which the C-level watchdog acts, should the interpreter itself be stuck
 TICK_S = 0.5
+COMPILE_S = 3600.0  # for one program at least: the compiler cannot be asked how far it is, and does not hang
 
 
 class Bar:
@@ -74,6 +75,7 @@ class Progress:
         self._stream = stream or sys.stderr
         self._bars: list[Bar] = []
         self._phases: list[tuple[str, float]] = []  # name, start
+        self._deadlines_s: list[float] = []  # of each
         self._note = ""
         self._moved = self._wrote = time.monotonic()
         self._stop = threading.Event()
@@ -115,16 +117,24 @@ class Progress:
                 self._live.remove_task(task)
 
     @contextlib.contextmanager
-    def phase(self, name: str) -> Iterator[None]:
-        """Say that this is happening, charge its seconds to the timer, and watch its deadline."""
+    def phase(self, name: str, at_least_s: float = 0.0) -> Iterator[None]:
+        """Say that this is happening, charge its seconds to the timer, and watch its deadline, which may be longer."""
+        self._moved = time.monotonic()  # before the watchdog sees the deadline
+        self._deadlines_s.append(max(self._deadline_s, at_least_s))
         self._phases.append((name, time.monotonic()))
         self._sign_of_life()
         try:
             with self._timer.phase(name):
                 yield
         finally:
+            self._moved = time.monotonic()  # before the outer phase's deadline holds again
             self._phases.pop()
+            self._deadlines_s.pop()
             self._sign_of_life()
+
+    def compiling(self, what: str) -> contextlib.AbstractContextManager[None]:
+        """A phase in which one program is compiled, with a deadline of its own."""
+        return self.phase(what, at_least_s=COMPILE_S)
 
     def note(self, values: Mapping[str, Any]) -> None:
         """Show the newest numbers beside the phase, for instance {"loss": 1.234}."""
@@ -153,7 +163,7 @@ class Progress:
         """Start the deadline anew, inside a phase; outside there is none."""
         self._moved = time.monotonic()
         if self._phases:
-            faulthandler.dump_traceback_later(self._deadline_s + GRACE_S, exit=True, file=sys.__stderr__)
+            faulthandler.dump_traceback_later(self._deadlines_s[-1] + GRACE_S, exit=True, file=sys.__stderr__)
         else:
             faulthandler.cancel_dump_traceback_later()
 
@@ -161,18 +171,19 @@ class Progress:
         """Write the plain lines and enforce the deadline."""
         while not self._stop.wait(min(TICK_S, self._deadline_s / 4, self._every_s / 2)):
             now = time.monotonic()
-            if self._phases and now - self._moved > self._deadline_s:
-                self._give_up()
+            deadlines_s = list(self._deadlines_s)  # the run's thread changes it
+            if deadlines_s and now - self._moved > deadlines_s[-1]:
+                self._give_up(deadlines_s[-1])
             if not self._live and not self._quiet and now - self._wrote >= self._every_s:
                 text = " | ".join([bar.text() for bar in list(self._bars)] + [self.status()] * bool(self.status()))
                 if text:
                     self._write(text)
 
-    def _give_up(self) -> None:
+    def _give_up(self, deadline_s: float) -> None:
         """Say where every thread stands and end the process at once, its worker processes with it."""
         if self._live:
             self._live.stop()
-        stuck = f"nothing moved for {self._deadline_s:g} s in phase {self._phases[-1][0]!r}"
+        stuck = f"nothing moved for {deadline_s:g} s in phase {self._phases[-1][0]!r}"
         sys.__stderr__.write(f"error: {stuck}; stacks of all threads follow; the same command resumes the run\n")
         sys.__stderr__.flush()
         faulthandler.dump_traceback(file=sys.__stderr__, all_threads=True)

@@ -4,6 +4,7 @@ Everything the run calls on the device is built here from its blueprint, for a c
 another shape is an error and not a recompile.
 """
 
+import contextlib
 import time
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -24,6 +25,7 @@ from perc_jax.update import packing
 from perc_jax.update.update import FIRST, LATER, NOTE, Metrics, Progress, TrainState
 
 Score = Callable[[Any, PromptBatch, np.ndarray], np.ndarray]
+Around = Callable[[str], contextlib.AbstractContextManager[Any]]  # entered with what is being compiled
 
 
 class Compiled(NamedTuple):
@@ -39,10 +41,20 @@ class Compiled(NamedTuple):
 class Programs:
     """Builds and holds the programs of a run. `table` lists what was compiled.
 
-    `greedy=False` leaves out the program behind `greedy`, for those who bring samplers of their own.
+    `greedy=False` leaves out the program behind `greedy`, for those who bring samplers of their own. Each program is
+    compiled within `around`: it may take minutes, and is a sign of life when it is done.
     """
 
-    def __init__(self, config: Config, ids: TokenIds, mesh: Mesh | None = None, *, greedy: bool = True):
+    def __init__(
+        self,
+        config: Config,
+        ids: TokenIds,
+        mesh: Mesh | None = None,
+        *,
+        greedy: bool = True,
+        around: Around = contextlib.nullcontext,
+    ):
+        self._around = around
         self.blueprints = Blueprints(config, ids, mesh)
         self.mesh, self.params = self.blueprints.mesh, self.blueprints.params
         self.share = shares.own(self.mesh)  # of every batch, this host's
@@ -54,7 +66,8 @@ class Programs:
     def compile(self, blueprint: Blueprint) -> Callable[..., Any]:
         """Compile a program and enter it in the table."""
         start = time.perf_counter()
-        compiled = blueprint.compile()
+        with self._around(f"compiling {blueprint.name}"):
+            compiled = blueprint.compile()
         memory, seconds = compiled.memory_analysis(), time.perf_counter() - start
         sizes = memory.argument_size_in_bytes, memory.temp_size_in_bytes
         self.table.append(Compiled(blueprint.name, compiled, seconds, *sizes))

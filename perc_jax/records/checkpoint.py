@@ -1,11 +1,15 @@
 """Checkpoints of a run: written beside the next steps, whole or not at all, checked byte for byte when read.
 
     <workdir>/checkpoints/<step>/state/       what Orbax writes: every leaf under its path, e.g. `params/embed`
-    <workdir>/checkpoints/<step>/commit.json  written last: position, config, leaves, size and CRC-32 of every file
+    <workdir>/checkpoints/<step>/commit.json  written last: position (its stage by name), config, leaves, whether the
+                                              state is sound, size and CRC-32 of every file
 
 A folder without `commit.json` is not a checkpoint, so a process killed at any moment leaves nothing half-written behind
 that could be taken for one. The CRCs find damage that would still decode. Leaves go to Orbax as a flat dictionary: the
 format knows neither optax nor nnx, and a checkpoint is restored onto any mesh and by any number of processes.
+
+What is not finite is never committed. A state that may yet turn out bad (the last gradients were not finite) is kept
+beside the `keep` sound ones, and goes with the next sound one: a good checkpoint never makes room for a bad one.
 
 `save` returns when the state is copied to the host; a thread writes, hashes and commits while the devices go on. That
 thread exchanges nothing over the devices, whose programs belong to the main thread: processes meet at Orbax's barriers
@@ -32,6 +36,7 @@ from jax.experimental import multihost_utils
 
 from perc_jax.records import digests
 from perc_jax.records.files import absolute, write_whole
+from perc_jax.records.finite import Finite
 
 PyTree = Any
 COMMIT = "commit.json"
@@ -65,6 +70,8 @@ class Checkpoints:
         self._writer = ocp.AsyncCheckpointer(handler, timeout_secs=digests.LIMIT_S)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="checkpoint")
         self._under_way: Future[None] | None = None
+        self._finite = Finite()
+        self._given_up: set[int] = set()  # steps that `restore` passed over
         logging.getLogger("absl").addFilter(_is_not_orbax)
         _barrier("checkpoints ready")  # compiles the barrier now, before the run forbids compiling
 
@@ -72,7 +79,11 @@ class Checkpoints:
         """Steps of the committed checkpoints, oldest first."""
         return [step for step in _numbered(self._folder) if (self._folder / str(step) / COMMIT).exists()]
 
-    def save(self, step: int, state: PyTree, position: dict, config: dict) -> None:
+    def prepare(self, abstract_state: PyTree) -> None:
+        """Compile what `save` and `restore` ask of states of this layout; else the first of them does."""
+        self._finite.prepare(_by_path(abstract_state))
+
+    def save(self, step: int, state: PyTree, position: dict, config: dict, *, sound: bool = True) -> None:
         """Begin to write a checkpoint, after the one before is written; it is on disk when `wait` returns.
 
         When this returns, the state is copied and may be donated. Later steps than this one are removed: they belong to
@@ -83,15 +94,23 @@ class Checkpoints:
             state: pytree of jax arrays (float32, bfloat16, integers; PRNG keys as their uint32 key data).
             position: where the run stands, JSON-ready.
             config: the run's config, JSON-ready, with `config["model"]`.
+            sound: nothing speaks against this state; only then do older checkpoints make room for it.
 
         Raises:
+            RuntimeError: a leaf is not finite; nothing was written, earlier checkpoints are untouched.
             OSError: the disk is full or not writable; earlier checkpoints are untouched.
         """
         self.wait()
         target = self._folder / str(step)
         leaves = _by_path(state)
+        if bad := self._finite.first_bad(leaves):
+            there = self.steps()
+            back = f"the newest one is of step {there[-1]}" if there else "there is none yet"
+            raise RuntimeError(f"{bad} was not finite after step {step}, so no checkpoint was written; {back}")
         shapes = {path: [str(leaf.dtype), list(leaf.shape)] for path, leaf in leaves.items()}
-        record = json.loads(_canonical({"step": step, "position": position, "config": config, "leaves": shapes}))
+        record = {"step": step, "position": position, "config": config, "leaves": shapes, "sound": sound}
+        record = json.loads(_canonical(record))
+        self._given_up.discard(step)
         with _whole_or_not(target):
             if jax.process_index() == 0:
                 (target / COMMIT).unlink(missing_ok=True)
@@ -129,48 +148,65 @@ class Checkpoints:
             under_way.result()
         _barrier("checkpoints written")
 
-    def restore(self, abstract_state: PyTree | Callable[[dict], PyTree], config: dict) -> tuple[PyTree, dict] | None:
+    def restore(
+        self, abstract_state: PyTree | Callable[[dict, dict], PyTree], config: dict, *, past_bad: bool = False
+    ) -> tuple[PyTree, dict] | None:
         """Read the newest sound checkpoint; damaged ones are skipped with one warning line each.
 
         Args:
             abstract_state: pytree of `jax.ShapeDtypeStruct` with `sharding` (or of arrays), or a function that
-                gives it for a stored position: stages differ in their optimizers. Leaves that the checkpoint has
-                beyond these are not read: evaluation asks for the parameters alone.
+                gives it for a stored position and config: stages differ in their optimizers. Leaves that the
+                checkpoint has beyond these are not read: evaluation asks for the parameters alone.
             config: the run's config. Its `model`, `data.tokenizer` and `seed` must equal the stored ones.
+            past_bad: go on to an older checkpoint where one is not finite, as where it is damaged.
 
         Returns:
             State on the shardings asked for, and position; None where there is no checkpoint.
 
         Raises:
-            ValueError: the stored model, tokenizer, seed or leaves differ from the run's; all are damaged.
+            ValueError: the stored model, tokenizer, seed or leaves differ from the run's; what would be read is not
+                finite; all are damaged.
         """
         steps = self.steps()
         for step in reversed(steps):
             try:
                 record = self._read_commit(step)
                 _check_same_run(record["config"], config, self._folder.parent)
-                wanted = abstract_state(record["position"]) if callable(abstract_state) else abstract_state
+                where = record["position"], record["config"]
+                wanted = abstract_state(*where) if callable(abstract_state) else abstract_state
                 _check_leaves(record["leaves"], _by_path(wanted), self._folder / str(step))
                 bad = digests.first_bad(self._folder / str(step) / STATE, record["files"])
                 if bad:
                     raise Damaged(f"{STATE}/{bad} is missing or has changed since it was written")
-                return _read_state(self._folder / str(step), wanted), record["position"]
+                state = _read_state(self._folder / str(step), wanted)
+                if bad := self._finite.first_bad(_by_path(state)):
+                    if past_bad:
+                        raise Damaged(f"{bad} is not finite")
+                    raise ValueError(f"checkpoint {self._folder / str(step)} must be finite, but {bad} is not")
+                return state, record["position"]
             except Damaged as damage:
+                self._given_up.add(step)
                 if jax.process_index() == 0:
                     print(f"warning: checkpoint {step} is damaged ({damage}), trying an older one", file=sys.stderr)
         if steps:
             raise ValueError(f"{self._folder} must hold a sound checkpoint, but all {len(steps)} are damaged: {steps}")
         return None
 
-    def check(self, config: dict) -> None:
+    def check(self, config: dict) -> tuple[dict, dict] | None:
         """Refuse another run's folder at once, before anything is compiled; `restore` checks again.
+
+        Returns:
+            Position and config of the newest checkpoint whose commit can be read; None without one.
 
         Raises:
             ValueError: the stored model, tokenizer or seed differs from the run's.
         """
         for step in reversed(self.steps()):
             with contextlib.suppress(Damaged):
-                return _check_same_run(self._read_commit(step)["config"], config, self._folder.parent)
+                record = self._read_commit(step)
+                _check_same_run(record["config"], config, self._folder.parent)
+                return record["position"], record["config"]
+        return None
 
     def config(self) -> dict:
         """Give the stored config of the newest checkpoint that can be read, for programs that build its model.
@@ -199,7 +235,15 @@ class Checkpoints:
             raise Damaged(f"{COMMIT} is not readable") from error
         if stored != zlib.crc32(_canonical(record)):
             raise Damaged(f"{COMMIT} has changed since it was written")
+        position = record["position"]
+        if isinstance(position.get("stage"), int):  # an older layout: the stage's place in the list
+            position["stage"] = record["config"]["stages"][position["stage"]]["name"]
         return record
+
+    def _is_sound(self, step: int) -> bool:
+        with contextlib.suppress(Damaged):
+            return step not in self._given_up and self._read_commit(step).get("sound", True)
+        return False
 
     def _sweep(self) -> None:
         """Remove what killed writes left. Only a run that saves may: to a reader they could be a write under way."""
@@ -207,10 +251,14 @@ class Checkpoints:
             (self._folder / str(step)).rmtree()
 
     def _prune(self, newest: int) -> None:
-        """Remove steps after `newest`, and the oldest beyond `keep`; the commit goes first."""
+        """Remove steps after `newest`, and what is older than the newest `keep` sound ones; the commit goes first.
+
+        Between those, what is not sound goes as soon as a sound one is newer.
+        """
         steps = self.steps()
-        past = [step for step in steps if step <= newest]
-        for step in [step for step in steps if step > newest] + past[: -self._keep]:
+        sound = [step for step in steps if step <= newest and self._is_sound(step)]
+        stays = {*sound[-self._keep :], *(step for step in steps if max(sound, default=-1) < step <= newest)}
+        for step in [step for step in steps if step not in stays]:
             (self._folder / str(step) / COMMIT).unlink()
             (self._folder / str(step)).rmtree()
 

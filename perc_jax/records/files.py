@@ -1,5 +1,9 @@
 """Where files are, here or on gs://; files that are absent or complete, whenever the process that writes is killed."""
 
+import json
+import math
+from typing import Any
+
 from etils import epath
 
 
@@ -7,6 +11,22 @@ def absolute(path: str) -> epath.Path:
     """The path from the root on, `~` replaced; one with a scheme, gs:// for instance, is so already."""
     found = epath.Path(path).expanduser()
     return found if "://" in path else found.absolute()
+
+
+def to_json(value: Any, **style: Any) -> str:
+    """JSON of plain data; a number that is not finite is written as null, since JSON has no other word for it.
+
+    `style` goes to `json.dumps`.
+    """
+
+    def plain(part: Any) -> Any:
+        if isinstance(part, dict):
+            return {name: plain(below) for name, below in part.items()}
+        if isinstance(part, list | tuple):
+            return [plain(below) for below in part]
+        return None if isinstance(part, float) and not math.isfinite(part) else part
+
+    return json.dumps(plain(value), allow_nan=False, **style)
 
 
 def write_whole(path: epath.Path, text: str) -> None:

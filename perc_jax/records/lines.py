@@ -12,6 +12,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from perc_jax.records.files import to_json
+
 HEAD = "evaluation"
 
 
@@ -32,7 +34,7 @@ class Record(NamedTuple):
 
     def line(self) -> str:
         """One line of JSON, with its end."""
-        return json.dumps(self._asdict()) + "\n"
+        return to_json(self._asdict()) + "\n"
 
 
 class Records:

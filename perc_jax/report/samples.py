@@ -4,7 +4,6 @@
 from the bytes that went to the device, so what is shown is what was seen, resizing and padding included.
 """
 
-import json
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -17,7 +16,7 @@ from perc_jax.batch import PromptBatch
 from perc_jax.config import Config
 from perc_jax.data.batches import SampleInfo
 from perc_jax.prompt import image
-from perc_jax.records.files import write_whole
+from perc_jax.records.files import to_json, write_whole
 from perc_jax.rewards.verifier import Verdict
 
 
@@ -85,4 +84,4 @@ def write(workdir: str, name: str, shown: Sequence[Shown]) -> None:
                 "answers": sample.answers,
             }
         )
-    write_whole(folder / f"{name}.json", json.dumps(records, indent=1))
+    write_whole(folder / f"{name}.json", to_json(records, indent=1))

@@ -3,7 +3,8 @@
     data -> prompts on the mesh -> rollout -> verification on the host -> advantages -> update -> metrics -> checkpoint
 
 `run(config, workdir)` begins, or goes on from the newest checkpoint and ends as if it had never stopped: everything it
-writes, apart from `time/…`, `rate/…` and `run.json`, is a function of the config alone.
+writes, apart from `time/…`, `rate/…` and `run.json`, is a function of the config alone. What of the config may differ
+when it goes on, and all state that decides anything, is listed in `place.py`.
 """
 
 import contextlib
@@ -19,33 +20,26 @@ from etils import epath
 from perc_jax.batch import PromptBatch, TrainBatch
 from perc_jax.config import Config, StageConfig, to_dict
 from perc_jax.data import batches
-from perc_jax.evaluation.suites import Evaluator, proof_of_sight
+from perc_jax.evaluation.suites import SIGHT_NATS, Evaluator, proof_of_sight
 from perc_jax.mesh import sharding
 from perc_jax.processes.progress import Progress
 from perc_jax.programs.compiled import Programs, StagePrograms
 from perc_jax.prompt import pretrained, tokenizer
 from perc_jax.records import origin
 from perc_jax.records.checkpoint import Checkpoints
-from perc_jax.records.files import write_whole
+from perc_jax.records.files import to_json, write_whole
 from perc_jax.records.metrics import CompileCounter, Idle, Metrics, Timer, peak_rss_bytes
+from perc_jax.records.owner import Owner
 from perc_jax.report import samples
 from perc_jax.report.runs import write_report
 from perc_jax.rewards.verifier import Verifier
-from perc_jax.run import groups, rewarded
+from perc_jax.run import groups, place, rewarded
+from perc_jax.run.place import Place, Streak
 from perc_jax.run.supply import FOLDER as PHASES
 from perc_jax.run.supply import Supply, prepare
 from perc_jax.update.update import Metrics as DeviceMetrics
 from perc_jax.update.update import TrainState, of_step
 from perc_jax.weights import hf_folder, safetensors
-
-MAX_BAD_STEPS = 5  # consecutive steps with a non-finite gradient after which the run stops
-
-
-class Place(NamedTuple):
-    """Where a run stands."""
-
-    stage: int
-    step: int  # steps done in this stage
 
 
 class Pending(NamedTuple):
@@ -58,28 +52,35 @@ class Pending(NamedTuple):
 
 
 class Run:
-    """What a run holds open, and its loop."""
+    """What a run holds open, and its loop; `owner` holds the workdir."""
 
-    def __init__(self, config: Config, workdir: str, screen: Progress, timer: Timer, compiles: CompileCounter):
+    def __init__(
+        self, config: Config, workdir: str, screen: Progress, timer: Timer, compiles: CompileCounter, owner: Owner
+    ):
+        self.owner, self.streak = owner, Streak()
         self.config, self.workdir, self.screen, self.timer, self.compiles = config, workdir, screen, timer, compiles
         self.folder, self.began = epath.Path(workdir).expanduser(), time.monotonic()
         self.started = datetime.now().astimezone().isoformat(timespec="seconds")
         self.tokens = tokenizer.load(config.data.tokenizer)
         tokenizer.check_fits(self.tokens, config.model.text.vocab_size)
         self.checkpoints = Checkpoints(workdir, config.checkpoint.keep)
-        self.checkpoints.check(to_dict(config))
+        if newest := self.checkpoints.check(to_dict(config)):
+            place.resumed(*newest, to_dict(config))
         if config.pretrained and not self.checkpoints.steps():  # before minutes of compiling; a resumed run has its own
             folder = pretrained.folder_of(config.pretrained)
             hf_folder.check_same_model(folder, config.model, "model")
             safetensors.check(folder, config.model)
         self.metrics = Metrics(workdir)
         self.idle = Idle()
-        self.bad_steps, self.peak_bytes, self.facts = 0, 0, {}
+        self.peak_bytes, self.facts = 0, {}
         self.drawn: dict = {}  # where the stage's data stand in the checkpoint that was restored
         with screen.phase("compiling"):
-            self.programs = Programs(config, self.tokens.ids)
+            self.programs = Programs(config, self.tokens.ids, around=screen.compiling)
             self.score = self.programs.scorer()
             self.stages = [self.programs.stage(stage) for stage in config.stages]
+            for stage in self.stages:
+                with screen.compiling("compiling the look at checkpoints"):
+                    self.checkpoints.prepare(stage.state)
             sharding.sum_over_hosts({"compiled now": 0.0})
             prepare(config, self.programs.share)
         for program in self.programs.table:
@@ -92,17 +93,17 @@ class Run:
     def train(self, verifier: Verifier) -> None:
         """Run the stages that are left."""
         evaluator = Evaluator(self.config, self.programs, self.tokens, verifier, self.screen)
-        state, place = self._restore()
+        state, there = self._restore()
         if jax.process_index() == 0:
-            write_whole(self.folder / "config.json", json.dumps(to_dict(self.config), indent=1))
+            write_whole(self.folder / "config.json", to_json(to_dict(self.config), indent=1))
         if state is None:
-            state, place = self._fresh(), Place(0, 0)
+            state, there = self._fresh(), Place(0, 0)
             self._prove_sight(state)
-        if place == Place(0, 0):
+        if there == Place(0, 0):
             self._evaluate(evaluator, state, "start", 0)
-        for index in range(place.stage, len(self.config.stages)):
-            first = place.step if index == place.stage else 0
-            if index > place.stage:
+        for index in range(there.stage, len(self.config.stages)):
+            first = there.step if index == there.stage else 0
+            if index > there.stage:
                 state = self.stages[index].begin(state)
                 self.drawn = {}
             state = self._run_stage(index, state, first, verifier, evaluator)
@@ -126,31 +127,42 @@ class Run:
 
     def _restore(self) -> tuple[TrainState | None, Place]:
         """The newest sound checkpoint's state; what was written after it is removed, to be written again."""
+        config, resumed = to_dict(self.config), []
+
+        def state_at(position: dict, stored: dict) -> TrainState:
+            resumed[:] = place.resumed(position, stored, config)
+            return self.stages[resumed[0].stage].state
+
         with self.screen.phase("restoring"):
-            found = self.checkpoints.restore(
-                lambda position: self.stages[position["stage"]].state, to_dict(self.config)
-            )
+            found = self.checkpoints.restore(state_at, config, past_bad=True)
         step = int(found[0].step) if found else -1  # without a checkpoint everything begins anew
         self.metrics.truncate_after(step)
         for folder in ("eval", "samples", PHASES):
             _remove_after(self.folder / folder, step)
         if not found:
+            if (self.folder / "config.json").exists():
+                self.screen.say(f"{self.workdir} holds a run without a checkpoint: it begins anew")
             return None, Place(0, 0)
         state, position = found
-        self.drawn = position
+        there, changes = resumed
+        self.drawn, self.streak = position, Streak(position.get("bad_steps", 0))
         facts = self.folder / "run.json"
         self.facts = json.loads(facts.read_text()) if facts.exists() else {}
         self.screen.say(
             f"resuming {self.workdir} after step {step} (stage {position['stage']}, its step {position['step']})"
         )
-        return state, Place(position["stage"], position["step"])
+        for field, was, now in changes:
+            self.screen.say(f"changed from step {step} on: {field} is {now!r}, was {was!r} ({place.FILE})")
+        if jax.process_index() == 0:
+            place.note(self.folder, step, changes)
+        return state, there
 
     def _prove_sight(self, state: TrainState) -> None:
         """Stop unless the picture reaches the model."""
         with self.screen.phase("proving that the model sees"):
             changes = proof_of_sight(self.config, self.programs, self.score, state.params)
         moves = ", ".join(f"{who}'s by {change:.2g} ({name})" for (who, name), change in changes.items())
-        self.screen.say(f"the model sees: another picture moves log-probabilities: {moves}")
+        self.screen.say(f"the model sees: another picture moves log-odds, at least by {SIGHT_NATS}: {moves}")
 
     def _run_stage(
         self, index: int, state: TrainState, first: int, verifier: Verifier, evaluator: Evaluator
@@ -181,7 +193,7 @@ class Run:
                 else:
                     state, device, found = self._sft_step(programs, state, prompts, batch)
                 pending = self._flush(pending)
-                self.checkpoints.raise_failure()
+                self.checkpoints.raise_failure(), self.owner.raise_failure()
                 recompiles = self.compiles.count - compiled
                 host |= found | {"train/recompiles": recompiles} | self.idle.finish()
                 pending = Pending(step, stage.name, device, host | self.timer.finish())
@@ -279,9 +291,7 @@ class Run:
         self.metrics.write(pending.step, pending.stage, values)
         names = ("train/loss", "rollout/accuracy", "rollout/entropy")
         self.screen.note({name.split("/")[1]: values[name] for name in names if name in values})
-        self.bad_steps = 0 if values["train/is_finite"] else self.bad_steps + 1
-        if self.bad_steps >= MAX_BAD_STEPS:
-            raise RuntimeError(f"the gradient was not finite for {self.bad_steps} steps up to step {pending.step}")
+        self.streak.count(bool(values["train/is_finite"]), pending.step)
         mismatch = values.get("mismatch/prob_diff_mean", 0.0)
         if mismatch > self.config.rollout.max_mismatch:
             raise RuntimeError(
@@ -290,8 +300,9 @@ class Run:
 
     def _save(self, state: TrainState, place: Place, stream: Supply) -> None:
         """Begin to write a checkpoint of everything that the rest of the run depends on, beside the next steps."""
-        position = {"stage": place.stage, "step": place.step} | stream.stored()
-        self.checkpoints.save(int(state.step), state, position, to_dict(self.config))
+        stage, bad_steps = self.config.stages[place.stage].name, self.streak.bad_steps
+        position = {"stage": stage, "step": place.step, "bad_steps": bad_steps} | stream.stored()
+        self.checkpoints.save(int(state.step), state, position, to_dict(self.config), sound=not bad_steps)
         self._write_facts()
 
     def _evaluate(self, evaluator: Evaluator, state: TrainState, name: str, order: int) -> None:
@@ -307,7 +318,7 @@ class Run:
         self._write_facts()
         if jax.process_index() == 0:
             samples.write(self.workdir, f"{step:06d}_eval_{name}", shown)
-            write_whole(file, json.dumps(results))
+            write_whole(file, to_json(results))
             write_report(self.workdir)
 
     def _write_facts(self) -> None:
@@ -327,7 +338,7 @@ class Run:
             "seconds in all": round(before.get("seconds in all", 0) + run_s),
         }
         if jax.process_index() == 0:
-            write_whole(self.folder / "run.json", json.dumps(facts))
+            write_whole(self.folder / "run.json", to_json(facts))
 
     def close(self) -> None:
         """Finish the checkpoint under way and close the files."""
@@ -362,7 +373,8 @@ def run(config: Config, workdir: str) -> None:
         Progress(config.phase_deadline_s, quiet=jax.process_index() > 0, timer=timer) as screen,
         CompileCounter() as compiles,
         Verifier(config.verifier_deadline_s, config.verifier_processes) as verifier,
-        contextlib.closing(Run(config, workdir, screen, timer, compiles)) as this,
+        Owner(workdir, screen.say) as owner,
+        contextlib.closing(Run(config, workdir, screen, timer, compiles, owner)) as this,
     ):
         this.train(verifier)
         screen.say(f"done in {time.monotonic() - began:.0f} s; look at {workdir}/report.html")

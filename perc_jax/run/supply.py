@@ -6,7 +6,6 @@ beside the data position in the checkpoint, so a run that is killed and resumed 
 """
 
 import contextlib
-import json
 from typing import Any
 
 import jax
@@ -18,7 +17,7 @@ from perc_jax.config import Config, StageConfig
 from perc_jax.data import batches
 from perc_jax.data.curriculum import Curriculum
 from perc_jax.mesh import sharding
-from perc_jax.records.files import write_whole
+from perc_jax.records.files import to_json, write_whole
 from perc_jax.rewards.verifier import TIMED_OUT, Rewards
 from perc_jax.run import groups, rewarded
 
@@ -44,7 +43,7 @@ class Supply:
             stage: one of its stages.
             folder: the run's workdir.
             step: global steps done.
-            stored: what `stored()` gave at that step; empty at the stage's beginning.
+            stored: what `stored()` gave at that step, and `step`, the stage's own; empty at the stage's beginning.
             share: which rows of every batch this host brings.
 
         Raises:
@@ -59,7 +58,14 @@ class Supply:
         )
         with contextlib.ExitStack() as undo:
             undo.callback(self.curriculum.close)
-            self._stream = batches.stream(config, stage, self.position, share=share, phases=self.curriculum.phases)
+            self._stream = batches.stream(
+                config,
+                stage,
+                self.position,
+                share=share,
+                phases=self.curriculum.phases,
+                steps=stage.steps - stored.get("step", 0),
+            )
             undo.pop_all()
         if stage.kind == "grpo" and not self.curriculum.is_resumed:
             self._write(self.curriculum.record(), step)
@@ -89,7 +95,7 @@ class Supply:
     def _write(self, record: dict[str, Any], step: int) -> None:
         if jax.process_index() == 0:
             name = f"{step:06d}_{self._stage.name}_{record['phase']}.json"
-            write_whole(self._folder / FOLDER / name, json.dumps({"step": step, "stage": self._stage.name} | record))
+            write_whole(self._folder / FOLDER / name, to_json({"step": step, "stage": self._stage.name} | record))
 
     def close(self) -> None:
         """End the workers. The curriculum ends first: a worker may be waiting for its next phase."""

@@ -60,8 +60,8 @@ def export(
     """Write the newest checkpoint of a workdir; returns what to tell the user, line by line.
 
     Raises:
-        ValueError: `out` is not empty, there is no sound checkpoint, or `like` is another model; `adapter_only` of a
-            run that has no adapters, or of one that started from random weights.
+        ValueError: `out` is not empty, there is no sound checkpoint, its weights are not finite, or `like` is another
+            model; `adapter_only` of a run that has no adapters, or of one that started from random weights.
         FileNotFoundError: the Hugging Face files to copy are not there.
     """
     target = absolute(out)
@@ -83,8 +83,7 @@ def export(
             for name, content in small.items():
                 (folder / name).write_bytes(content)
     what, form = ("adapters", "float32") if adapter_only else ("weights", dtype)
-    stage = config.stages[position["stage"]].name
-    return [f"{out}: {what} of {stage} step {position['step']} in {form}, {', '.join(files)}", *told]
+    return [f"{out}: {what} of {position['stage']} step {position['step']} in {form}, {', '.join(files)}", *told]
 
 
 def _adapter_files(config: Config, like: str) -> tuple[dict[str, bytes], list[str]]:

@@ -23,6 +23,7 @@ from safetensors import SafetensorError, safe_open
 from perc_jax.config import ModelConfig
 from perc_jax.model import Params, params
 from perc_jax.prompt import pretrained
+from perc_jax.records.finite import is_finite
 
 SINGLE, INDEX = "model.safetensors", "model.safetensors.index.json"
 DTYPES = {"float32": np.dtype(np.float32), "bfloat16": np.dtype(jnp.bfloat16)}
@@ -120,7 +121,8 @@ def load_params(folder: Path, config: ModelConfig, target: Params, *, bar: Bar |
         bar: shows progress, for instance `Progress.bar`.
 
     Raises:
-        What `check` raises, and `ValueError` if a tied model's `lm_head.weight` is not the embedding.
+        What `check` raises, and `ValueError` if a tied model's `lm_head.weight` is not the embedding, or a weight is
+        not finite.
     """
     tensors, sources = _matched(folder, config)
     leaves = params.table(config)
@@ -135,24 +137,27 @@ def load_params(folder: Path, config: ModelConfig, target: Params, *, bar: Bar |
             wanted = params.get(target, leaf.path)
             if leaf.name == params.EMBEDDING and config.text.tie_word_embeddings and params.HEAD in sources:
                 _check_tied(folder, leaf, wanted.sharding, read)
-            params.put(loaded, leaf.path, _load(leaf, wanted, read, advance))
+            params.put(loaded, leaf.path, _load(folder, leaf, wanted, read, advance))
     return loaded
 
 
 def _load(
-    leaf: params.Leaf, wanted: jax.ShapeDtypeStruct, read: params.Read, advance: Callable[..., None]
+    folder: Path, leaf: params.Leaf, wanted: jax.ShapeDtypeStruct, read: params.Read, advance: Callable[..., None]
 ) -> jax.Array:
-    """Read what this process's devices hold of a leaf, layer by layer."""
+    """Read what this process's devices hold of a leaf, layer by layer; refuse what is not finite."""
     parts = {
         part: _aligned([last - first for first, last in part], wanted.dtype)
         for part in _parts(leaf.shape, wanted.sharding)
     }
     for number, name in enumerate(leaf.names()):
         for part, out in parts.items():
-            if not leaf.layers:
-                params.fill(out, leaf, name, _slices(part), read)
-            elif part[0][0] <= number < part[0][1]:
-                params.fill(out[number - part[0][0]], leaf, name, _slices(part[1:]), read)
+            if leaf.layers:
+                if not part[0][0] <= number < part[0][1]:
+                    continue
+                part, out = part[1:], out[number - part[0][0]]
+            params.fill(out, leaf, name, _slices(part), read)
+            if not is_finite(out):
+                raise ValueError(f"model folder {folder}: {name} must be finite, got NaN or infinity in {wanted.dtype}")
         advance()
     array = jax.make_array_from_callback(
         leaf.shape, wanted.sharding, lambda index: parts[_ranges(index, leaf.shape)], dtype=wanted.dtype

@@ -74,7 +74,7 @@ class Oracle(Respondent):
         ]
 
     def first_logprobs(self, prompts):
-        return prompts.pixels.mean(axis=(1, 2))
+        return -0.1 - prompts.pixels.mean(axis=(1, 2)) / 100
 
 
 class NoPrograms(Programs):
@@ -236,15 +236,26 @@ def test_blind_tells_how_much_needs_the_picture(folder):
     assert found["picture"]["test"] == f"sign flips of {COUNT} units" and found["picture"]["p_value"] < 0.1
 
 
-def test_a_model_that_does_not_see_is_found_out_at_once(exam):
+@pytest.mark.parametrize(("light", "got"), [(0.0, "0"), (1e-6, ""), (np.nan, "nan")])
+def test_a_model_that_does_not_see_is_found_out_at_once(exam, light, got):
     class Blind(Oracle):
+        def first_logprobs(self, prompts):
+            return -1 - light * prompts.pixels.mean(axis=(1, 2))
+
+    oracle = Blind(half_right)
+    with pytest.raises(RuntimeError, match=f"a blank picture must change the model's log-odds .* got {got}"):
+        examiner(oracle).ask(exam, None)
+    assert oracle.asked == []
+
+
+def test_a_model_that_is_certain_how_answers_begin_is_not_called_blind(exam):
+    class Certain(Oracle):
         def first_logprobs(self, prompts):
             return np.zeros(len(prompts.tokens))
 
-    oracle = Blind(half_right)
-    with pytest.raises(RuntimeError, match="a blank picture must change the model's log-probabilities"):
-        examiner(oracle).ask(exam, None)
-    assert oracle.asked == []
+    oracle = Certain(half_right)
+    examiner(oracle).ask(exam, None)
+    assert oracle.asked != []
 
 
 def test_trees_of_several_evaluations_have_the_mean_of_each_number():

@@ -12,7 +12,16 @@ from configs.debug_cpu import get_config
 from perc_jax.batch import WHOLE, Completions
 from perc_jax.config import MeshConfig
 from perc_jax.data import batches
-from perc_jax.evaluation.suites import Evaluator, Item, proof_of_sight, summary
+from perc_jax.evaluation.suites import (
+    SIGHT_NATS,
+    Evaluator,
+    Item,
+    _begun_alike,
+    are_certain,
+    moved,
+    proof_of_sight,
+    summary,
+)
 from perc_jax.mesh import sharding
 from perc_jax.processes.progress import Progress
 from perc_jax.programs.compiled import Programs
@@ -109,7 +118,7 @@ class Eye(Programs):
         return params
 
     def greedy(self, params, prompts):
-        logprobs = np.zeros((len(prompts.tokens), 1, LENGTH), np.float32)
+        logprobs = np.full((len(prompts.tokens), 1, LENGTH), -1, np.float32)
         logprobs[:, 0, 0] = self.sampler(prompts.pixels)
         seen = np.zeros(logprobs.shape, bool)
         seen[:, :, 0] = True
@@ -120,7 +129,7 @@ class Eye(Programs):
 
 
 def brightness(pixels):
-    return pixels.mean(axis=(1, 2))
+    return -pixels.mean(axis=(1, 2)) / 100
 
 
 @pytest.mark.parametrize("who", ["sampler", "trainer"])
@@ -132,6 +141,43 @@ def test_a_model_that_sees_is_told_from_one_that_does_not(config, who):
     changes = proof(brightness)
     assert len(changes) == 4 and min(changes.values()) > 0
     with pytest.raises(RuntimeError, match=f"a blank picture must change the {who}'s"):
-        proof(lambda pixels: 0)
+        proof(lambda pixels: -1)
     with pytest.raises(RuntimeError, match=f"a swapped picture must change the {who}'s"):
-        proof(lambda pixels: (pixels != pixels[:, :1]).any())  # whether they are of one colour
+        proof(lambda pixels: -1.0 - (pixels != pixels[:, :1]).any())  # whether they are of one colour
+    with pytest.raises(RuntimeError, match=rf"a blank picture must change the {who}'s .* by >= 0\.01, got nan$"):
+        proof(lambda pixels: np.where(pixels.any(), np.nan, -1))
+    with pytest.raises(RuntimeError, match=rf"a blank picture must change the {who}'s .* by >= 0\.01, got 0\.0\d+$"):
+        proof(lambda pixels: -1 + brightness(pixels) / 1000)
+
+
+def test_one_prompt_is_proof_enough(config):
+    """There is no other in its batch whose picture it could be shown."""
+    one = dataclasses.replace(config, evaluation=dataclasses.replace(config.evaluation, batch=1))
+    eye = Eye(brightness, brightness)
+    assert min(proof_of_sight(one, eye, eye.scorer(), {}).values()) >= SIGHT_NATS
+
+
+def test_sampled_answers_are_compared_up_to_the_token_in_which_they_part():
+    mask = np.array([[[True, True, True, False]]])
+
+    def answer(*tokens):
+        return Completions(np.array([[tokens]], np.int32), np.zeros((1, 1, 4), np.float32), mask, mask[:, :, 0])
+
+    for other, places in (((1, 2, 3, 4), 3), ((1, 2, 9, 4), 3), ((1, 9, 3, 4), 2), ((9, 2, 3, 4), 1)):
+        found = _begun_alike(answer(1, 2, 3, 4), answer(*other))
+        assert found.tolist() == [[[place < places for place in range(4)]]]
+
+
+def test_tokens_that_are_certain_tell_nothing():
+    assert are_certain(np.float32([0, -1e-7])) and not are_certain(np.float32([0, -1e-5]))
+    assert not are_certain(np.float32([np.nan]))
+
+
+def test_a_change_is_measured_in_odds_where_a_token_is_all_but_certain():
+    """Twice the doubt is 0.69 nats, however small the doubt is; what float32 cannot tell from certainty is none."""
+    doubt = np.array([1e-1, 1e-3, 1e-5])
+    assert moved(np.log1p(-doubt), np.log1p(-2 * doubt)) == pytest.approx(np.log(2), abs=0.12)
+    assert moved(np.log1p(-doubt[1:]), np.log1p(-2 * doubt[1:])) == pytest.approx(np.log(2), abs=2e-3)
+    assert moved(np.zeros(3), np.full(3, -1e-8)) == 0
+    assert np.isnan(moved(np.array([-1.0, np.nan]), np.array([-1.0, -1.0])))
+    assert moved(np.array([-2.0]), np.array([-np.inf])) == np.inf

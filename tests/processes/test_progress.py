@@ -143,3 +143,25 @@ def test_a_hang_dumps_stacks_and_exits_resumable(quiet):
     stat = Path(f"/proc/{int(done.stdout)}/stat")
     time.sleep(0.1)
     assert not stat.exists() or stat.read_text().rpartition(")")[2].split()[0] == "Z"  # the worker is gone with it
+
+
+START = """
+import time
+from perc_jax.processes.progress import Progress
+
+with Progress(0.3, quiet=True) as progress:
+    with progress.phase("compiling"):
+        for name in ("update", "decode", "score"):  # together, and the first alone, longer than the deadline
+            with progress.compiling(f"compiling {name}"):
+                time.sleep(0.9 if name == "update" else 0.2)
+        time.sleep(0.1)
+    print("ready", flush=True)
+    with progress.phase("rollout"):
+        time.sleep(1000)
+"""
+
+
+def test_each_program_has_a_deadline_of_its_own_and_the_phases_keep_theirs():
+    done = subprocess.run([sys.executable, "-c", START], capture_output=True, text=True, timeout=60)
+    assert done.returncode == EXIT_RESUMABLE and done.stdout == "ready\n", done.stderr
+    assert "error: nothing moved for 0.3 s in phase 'rollout'" in done.stderr

@@ -1,5 +1,6 @@
 """The programs of a run, on eight devices: compiled once, closed to other shapes, equal names give equal results."""
 
+import contextlib
 import dataclasses
 from types import SimpleNamespace
 
@@ -38,12 +39,19 @@ def tiny() -> Config:
 
 
 CONFIG = tiny()
+ANNOUNCED: list[str] = []  # what was said to be compiled, in order
 TOKENS = tokenizer.load(CONFIG.data.tokenizer)
+
+
+@contextlib.contextmanager
+def announced(what: str):
+    ANNOUNCED.append(what)
+    yield
 
 
 @pytest.fixture(scope="module")
 def programs() -> Programs:
-    return Programs(CONFIG, TOKENS.ids)
+    return Programs(CONFIG, TOKENS.ids, around=announced)
 
 
 @pytest.fixture(scope="module")
@@ -75,6 +83,7 @@ def test_every_program_is_compiled_once_and_its_memory_known(programs, stage, pa
     assert sorted(program.name for program in programs.table if program.name != "score") == sorted(names)
     update = next(program for program in programs.table if program.name == "grpo: update")
     assert update.argument_bytes > 0 and update.temporary_bytes > 0 and update.compile_s > 0
+    assert [f"compiling {program.name}" for program in programs.table] == ANNOUNCED
 
 
 def test_a_step_compiles_nothing_and_changes_the_model(programs, stage, params, batch):

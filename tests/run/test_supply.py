@@ -63,6 +63,20 @@ def test_a_stage_gone_on_from_any_step_draws_and_writes_the_same(tmp_path):
         assert again == {name: text for name, text in whole.items() if int(name[:6]) > 5 + stop}
 
 
+@pytest.mark.parametrize("rounds", [1, 2, 3])
+def test_a_stage_gone_on_with_other_rounds_has_enough_for_the_steps_that_are_left(rounds, tmp_path):
+    """Four steps of two rounds are done: sixteen prompts, of which one round a step would have asked for eight."""
+    plain = dataclasses.replace(MIXTURE, curriculum=CurriculumConfig())
+    two, other = (dataclasses.replace(STAGE, mixture=plain, max_rounds=n) for n in (2, rounds))
+    with Supply(of_stage(two), two, epath.Path(tmp_path), 0, {}) as supply:
+        for _ in range(8):
+            next(supply)
+        stored = supply.stored() | {"step": 4}
+    with Supply(of_stage(other), other, epath.Path(tmp_path), 4, stored) as supply:
+        positions = [next(supply).position for _ in range((STAGE.steps - 4) * rounds)]
+    assert positions == list(range(18, 18 + 2 * len(positions), 2))
+
+
 @pytest.mark.parametrize("workers", [0, 1])
 def test_leaving_a_stage_whose_next_phase_is_undecided_does_not_hang(workers, tmp_path, capfd):
     config, began = of_stage(STAGE, workers=workers), time.monotonic()
@@ -86,26 +100,32 @@ def test_a_supervised_stage_has_a_position_only(tmp_path):
 
 WIDE = ("--stages.1.steps", "8", "--stages.1.mixture.curriculum.kind", "stratified", "--checkpoint.keep", "9")
 WIDE += ("--stages.1.mixture.curriculum.phase-steps", "3", "--stages.1.max-rounds", "2", "--evaluation.every", "4")
+FEW = ("--evaluation.suites", "test_a", "--evaluation.samples", "8", "--evaluation.blind", "0")
+STEPS = 14
 
 
 @pytest.mark.slow
 def test_a_run_with_curriculum_and_rounds_resumes_to_the_same_bits(tmp_path):
+    """From every step: all that decides the rest of a run is in its checkpoint."""
     cache, whole = tmp_path / "cache", tmp_path / "whole"
-    whole_runs.finished(whole, *WIDE, cache=cache)
+    settings = (*WIDE, *FEW, "--checkpoint.every", "1", "--checkpoint.keep", str(STEPS))
+    whole_runs.finished(whole, *settings, cache=cache)
     records = whole_runs.metrics(whole)
     rounds = [record["groups/rounds"] for record in records if "groups/rounds" in record]
     assert len(rounds) == 8 and set(rounds) == {1.0, 2.0}  # of coins, eight groups of four are sometimes all mixed
     reference = whole_runs.Reference(whole, None, cache)
-    for step in (8, 10, 12):
+    assert whole_runs.steps(whole) == list(range(1, STEPS + 1))
+    for step in whole_runs.steps(whole)[:-1]:
         workdir = whole_runs.copy_at(reference, tmp_path / f"from_{step}", step)
-        whole_runs.finished(workdir, *WIDE, cache=cache)
+        whole_runs.finished(workdir, *settings, cache=cache)
         whole_runs.assert_same(whole, workdir)
-        assert files(whole) == files(workdir)
+        assert files(whole) == files(workdir) and not (workdir / "changes.json").exists()
+        shutil.rmtree(workdir)
     killed = tmp_path / "killed"
-    with whole_runs.train(killed, *WIDE, cache=cache) as run:
+    with whole_runs.train(killed, *settings, cache=cache) as run:
         run.wait_for(lambda: whole_runs.lines(killed) >= 9)
         run.kill()
-    whole_runs.finished(killed, *WIDE, cache=cache)
+    whole_runs.finished(killed, *settings, cache=cache)
     whole_runs.assert_same(whole, killed)
     assert files(whole) == files(killed)
 
@@ -152,6 +172,7 @@ def test_an_impossible_and_a_trivial_mixture_end_the_run(correct, words, tmp_pat
     from configs.smoke_cpu import get_config as smoke
     from perc_jax.processes.progress import Progress
     from perc_jax.records.metrics import CompileCounter, Timer
+    from perc_jax.records.owner import Owner
     from perc_jax.run.loop import Run
 
     config = smoke()
@@ -166,7 +187,9 @@ def test_an_impossible_and_a_trivial_mixture_end_the_run(correct, words, tmp_pat
         timer = Timer()
         screen = opened.enter_context(Progress(config.phase_deadline_s, quiet=True, timer=timer))
         compiles = opened.enter_context(CompileCounter())
-        run = opened.enter_context(contextlib.closing(Run(config, str(tmp_path / "run"), screen, timer, compiles)))
+        workdir = str(tmp_path / "run")
+        owner = opened.enter_context(Owner(workdir, screen.say))
+        run = opened.enter_context(contextlib.closing(Run(config, workdir, screen, timer, compiles, owner)))
         with pytest.raises(RuntimeError, match=words) as error:
             run.train(Says(correct))
     assert "\n" not in str(error.value) and whole_runs.lines(tmp_path / "run") <= groups.MAX_BARREN_STEPS

@@ -20,6 +20,7 @@ from perc_jax.processes.progress import Progress
 from perc_jax.prompt import pretrained, prompt, tokenizer
 from perc_jax.records.checkpoint import Checkpoints
 from perc_jax.records.metrics import CompileCounter, Timer
+from perc_jax.records.owner import Owner
 from perc_jax.run import loop
 from perc_jax.update.update import TrainState
 from perc_jax.weights import hf_files, hf_folder, safetensors
@@ -242,7 +243,7 @@ def starting(config: Config, folder: Path) -> Config:
 class Uncompiled:
     """Programs of a run without the programs."""
 
-    def __init__(self, config: Config, _ids: object):
+    def __init__(self, config: Config, _ids: object, around: object):
         self.mesh, self.table = sharding.make_mesh(config.mesh), []
         self.params = target(config.model, fsdp=8)
 
@@ -271,7 +272,7 @@ class Uncompiled:
 def begin(config: Config, workdir: Path) -> tuple[TrainState, bool]:
     """The state a run begins with, and whether it is a checkpoint's."""
     with Progress(60.0, quiet=True) as screen, CompileCounter() as compiles:
-        run = loop.Run(config, str(workdir), screen, Timer(), compiles)
+        run = loop.Run(config, str(workdir), screen, Timer(), compiles, Owner(str(workdir)))
         with contextlib.closing(run):
             state, _ = run._restore()
             return (state, True) if state else (run._fresh(), False)
@@ -295,7 +296,7 @@ def test_a_run_starts_from_a_folder_and_resumes_without_it(tmp_path, tied, monke
 
 
 def test_a_run_refuses_another_model_or_no_weights_before_it_compiles(tmp_path, tied, monkeypatch):
-    monkeypatch.setattr(loop, "Programs", lambda *_: pytest.fail("compiled"))
+    monkeypatch.setattr(loop, "Programs", lambda *_, **__: pytest.fail("compiled"))
     config, _, folder = tied
     origin = tmp_path / "origin"
     shutil.copytree(folder, origin)

@@ -1,6 +1,7 @@
 """perc_jax.weights: from safetensors onto a mesh and back, reading what its devices need; errors that list all."""
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -364,6 +365,18 @@ def test_a_tied_head_may_repeat_the_embedding_and_nothing_else(tmp_path):
     other[-1, -1] += 1
     with pytest.raises(ValueError, match=r"lm_head\.weight differs from model\.embed_tokens\.weight"):
         safetensors.load_params(write(tmp_path, before | {HEAD: other}), TIED, target(TIED, fsdp=8))
+
+
+@pytest.mark.parametrize("mesh", [{}, {"fsdp": 8}])
+@pytest.mark.parametrize(("stored", "value"), [("float32", np.nan), ("bfloat16", -np.inf), ("float32", 3.4e38)])
+def test_a_weight_that_is_not_finite_is_refused_by_its_name(tmp_path, mesh, stored, value):
+    """Also one that only the wanted dtype cannot hold: the largest float32 rounds to infinity in bfloat16."""
+    tensors = tensors_of(UNTIED, stored)
+    name = "model.layers.1.mlp.up_proj.weight"
+    tensors[name][-1, -1] = value
+    words = rf"^model folder {tmp_path}: {re.escape(name)} must be finite, got NaN or infinity in bfloat16$"
+    with pytest.raises(ValueError, match=words):
+        safetensors.load_params(write(tmp_path, tensors), UNTIED, target(UNTIED, "bfloat16", **mesh))
 
 
 def test_every_name_of_the_published_index_is_known(reference_data):

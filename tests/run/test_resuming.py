@@ -1,0 +1,47 @@
+"""Runs that go on with another config, that turn out bad, and that meet another run on their workdir."""
+
+import json
+
+from perc_jax.records.owner import FILE as OWNER
+from perc_jax.run.place import FILE as CHANGES
+from tests import whole_runs
+
+BEFORE, LAST = 8, 10  # the checkpoints that the smoke run keeps
+BURSTS = {"learning_rate": (2e-4, 3e38), "weight_decay": (0.0, 1000.0)}  # was and now: together beyond float32
+
+
+def test_a_run_that_turns_out_bad_keeps_its_good_checkpoint_and_goes_on_from_it(reference_run, tmp_path):
+    """Parameters become infinite at the next step, by a gradient that is finite."""
+    workdir, cache = whole_runs.copy_at(reference_run, tmp_path / "run", BEFORE), reference_run.cache
+    settings = [
+        word
+        for name, (_, now) in BURSTS.items()
+        for word in (f"--stages.1.optimizer.{name.replace('_', '-')}", str(now))
+    ]
+    with whole_runs.train(workdir, *settings, cache=cache) as run:
+        ended = run.end()
+    line = whole_runs.complaint(ended)
+    assert ended.code == 1 and line.startswith("params/") and line.endswith(f"the newest one is of step {BEFORE}")
+    assert f"was not finite after step {LAST}, so no checkpoint was written" in line
+    assert whole_runs.steps(workdir) == [BEFORE] and not (workdir / OWNER).exists()
+    assert json.loads((workdir / CHANGES).read_text()) == [
+        {"step": BEFORE, "field": f"stages[grpo].optimizer.{name}", "was": was, "now": now}
+        for name, (was, now) in BURSTS.items()
+    ]
+    rate = "stages[grpo].optimizer.learning_rate is 3e+38, was 0.0002"
+    assert f"changed from step {BEFORE} on: {rate} ({CHANGES})" in ended.err
+    whole_runs.finished(workdir, cache=cache)
+    whole_runs.assert_same(workdir, reference_run.workdir)
+    assert json.loads((workdir / CHANGES).read_text()) == []
+
+
+def test_a_second_run_on_a_workdir_is_refused_and_disturbs_nothing(reference_run, tmp_path):
+    workdir, cache = whole_runs.copy_at(reference_run, tmp_path / "run", BEFORE), reference_run.cache
+    with whole_runs.train(workdir, cache=cache) as first:
+        first.wait_for((workdir / OWNER).exists)
+        with whole_runs.train(workdir, cache=cache, output=tmp_path / "second") as second:
+            refused = second.end()
+        line = whole_runs.complaint(refused)
+        assert refused.code == 1 and f"workdir {workdir} must be of one run at a time, it is in use by process" in line
+        assert first.end().code == 0
+    whole_runs.assert_same(workdir, reference_run.workdir)
