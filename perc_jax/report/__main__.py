@@ -5,38 +5,36 @@
 the others are compared with.
 """
 
-import argparse
 from collections.abc import Sequence
 
-from perc_jax import cli
+from perc_jax.processes import ends, interrupts
 from perc_jax.report import runs
 
 
+@ends.told()
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the command line."""
-    parser = argparse.ArgumentParser(prog="python -m perc_jax.report", description="Write report.html for a run.")
+    parser = ends.Parser(prog="python -m perc_jax.report", description="Write report.html for a run.")
     parser.add_argument("runs", nargs="*", help="folders of two or more runs to compare")
     parser.add_argument("--workdir", default="", help="folder of the run, local or gs://")
     parser.add_argument("--out", default="", help="file of the comparison")
     parser.add_argument("--picture", default="", metavar="PNG", help="file for pictures and accuracy; with --workdir")
     arguments = parser.parse_args(argv)
-    try:
-        if bool(arguments.workdir) == bool(arguments.runs):
-            raise ValueError("either --workdir or the folders of runs to compare must be given, got both or neither")
-        if arguments.workdir:
-            if arguments.out:
-                raise ValueError(f"--out must be left out with --workdir, got {arguments.out!r}")
-            print(runs.write_report(arguments.workdir))
-            if arguments.picture:
-                print(runs.write_picture(arguments.workdir, arguments.picture))
-            return
+    interrupts.leave_with()
+    if bool(arguments.workdir) == bool(arguments.runs):
+        raise ValueError("either --workdir or the folders of runs to compare must be given, got both or neither")
+    if arguments.workdir:
+        if arguments.out:
+            raise ValueError(f"--out must be left out with --workdir, got {arguments.out!r}")
+        print(runs.write_report(arguments.workdir))
         if arguments.picture:
-            raise ValueError(f"--picture must be left out without --workdir, got {arguments.picture!r}")
-        if len(arguments.runs) < 2 or not arguments.out:
-            raise ValueError(f"two or more runs and --out must be given, got {arguments.runs} and {arguments.out!r}")
-        print(runs.write_comparison(arguments.runs, arguments.out))
-    except (ValueError, OSError) as error:
-        cli.fail(str(error))
+            print(runs.write_picture(arguments.workdir, arguments.picture))
+        return
+    if arguments.picture:
+        raise ValueError(f"--picture must be left out without --workdir, got {arguments.picture!r}")
+    if len(arguments.runs) < 2 or not arguments.out:
+        raise ValueError(f"two or more runs and --out must be given, got {arguments.runs} and {arguments.out!r}")
+    print(runs.write_comparison(arguments.runs, arguments.out))
 
 
 if __name__ == "__main__":
