@@ -11,19 +11,27 @@ import json
 import socket
 import threading
 import time
-from typing import Any
+from typing import IO, Any, NamedTuple
 
 from perc_jax.processes import ends
 
 GATHER_S = 300.0  # for all processes to begin, as JAX has it
 RETRY_S = 0.2
+HELLO_S = 10.0  # for the first line of a connection
 GOING_S = 5.0  # for the others to go before the one that JAX's service runs in
+
+
+class _Link(NamedTuple):
+    """A connection, and what comes over it line by line: one reader, so that no line is split between two."""
+
+    to: socket.socket
+    lines: IO[str]
 
 
 class _Peers:
     """This process's connections: to all others in process 0, to process 0 in the others."""
 
-    def __init__(self, rank: int, count: int, links: dict[int, socket.socket]):
+    def __init__(self, rank: int, count: int, links: dict[int, _Link]):
         self._rank, self._count, self._links = rank, count, links
         self._done: set[int] = set()
         self._first = threading.Lock()  # taken for ever by the first end that this process has heard of, its own too
@@ -45,12 +53,12 @@ class _Peers:
         for other, link in self._links.items():
             if other != but:
                 with contextlib.suppress(OSError):  # it is gone
-                    link.sendall(text)
+                    link.to.sendall(text)
 
-    def _listen(self, other: int, link: socket.socket) -> None:
+    def _listen(self, other: int, link: _Link) -> None:
         """Wait for the end of one of the others."""
-        with contextlib.suppress(OSError), link.makefile() as lines:
-            for text in lines:
+        with contextlib.suppress(OSError), link.lines:
+            for text in link.lines:
                 record = json.loads(text)
                 if "done" in record:
                     self._done.add(other)
@@ -94,7 +102,7 @@ def join(rank: int, count: int, host: str, port: int, gather_s: float = GATHER_S
     ends.Group.tell, ends.Group.done = found.tell, found.done
 
 
-def _gather(count: int, port: int, gather_s: float) -> dict[int, socket.socket]:
+def _gather(count: int, port: int, gather_s: float) -> dict[int, _Link]:
     """The connections of all others to process 0."""
     until, links = time.monotonic() + gather_s, {}
     try:
@@ -113,23 +121,24 @@ def _gather(count: int, port: int, gather_s: float) -> dict[int, socket.socket]:
                 raise TimeoutError(
                     f"all {count} processes must come to port {port} within {gather_s:g} s, missing: {missing}"
                 ) from error
-            link.settimeout(RETRY_S * 10)
+            link.settimeout(HELLO_S)
+            found = _Link(link, link.makefile())
             with contextlib.suppress(OSError, ValueError):  # a stranger who asks for something else
-                link.sendall(b"perc_jax\n")
-                rank = int(link.recv(16).decode())
+                rank = int(found.lines.readline(16))
                 if 0 < rank < count:
-                    links[rank] = _kept(link)
-    for link in links.values():
-        link.sendall(b"all\n")
+                    links[rank] = found
+    for found in links.values():
+        found.to.sendall(b"all\n")
+        _keep(found.to)
     return links
 
 
-def _reach(rank: int, host: str, port: int, gather_s: float) -> socket.socket:
+def _reach(rank: int, host: str, port: int, gather_s: float) -> _Link:
     """The connection of another process to process 0, which may begin later."""
     until = time.monotonic() + gather_s
     while True:
         try:
-            link = socket.create_connection((host, port), timeout=RETRY_S * 10)
+            link = socket.create_connection((host, port), timeout=HELLO_S)
             break
         except OSError as error:
             if time.monotonic() > until:
@@ -138,20 +147,17 @@ def _reach(rank: int, host: str, port: int, gather_s: float) -> socket.socket:
             time.sleep(RETRY_S)
     link.sendall(f"{rank}\n".encode())
     link.settimeout(max(0.01, until - time.monotonic()))
-    said = b""
-    while not said.endswith(b"all\n"):
-        new = link.recv(16)
-        if not new:
-            raise ConnectionError(f"{host}:{port} must be process 0 of this run, it hung up")
-        said += new
-    return _kept(link)
+    found = _Link(link, link.makefile())
+    if found.lines.readline() != "all\n":
+        raise ConnectionError(f"{host}:{port} must be process 0 of this run, waiting for process {rank}; it hung up")
+    _keep(link)
+    return found
 
 
-def _kept(link: socket.socket) -> socket.socket:
-    """A connection that lasts as long as the run, and tells of a machine that is gone within half a minute."""
+def _keep(link: socket.socket) -> None:
+    """Let a connection last as long as the run, and tell of a machine that is gone within half a minute."""
     link.settimeout(None)
     link.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     for name, value in (("TCP_KEEPIDLE", 10), ("TCP_KEEPINTVL", 5), ("TCP_KEEPCNT", 3)):
         if hasattr(socket, name):  # Linux; elsewhere the system's own patience
             link.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
-    return link
