@@ -10,6 +10,7 @@ The codes and rules are those of every program here (`perc_jax/processes/ends.py
 import argparse
 import contextlib
 import errno
+import io
 import multiprocessing
 import os
 import signal
@@ -56,7 +57,7 @@ class told(contextlib.ContextDecorator):
     """Inside, an error that a user can cause and a signal end the program in one line."""
 
     def __enter__(self) -> None:
-        if sys.stdout.encoding.lower() not in ("utf-8", "utf8"):
+        if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.encoding.lower() not in ("utf-8", "utf8"):
             sys.stdout.reconfigure(errors="backslashreplace")  # what a terminal has no sign for is no reason to end
         if threading.current_thread() is threading.main_thread():
             # The tracker frees the semaphores of a process that left at once; that it does is no news for the screen.

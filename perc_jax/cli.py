@@ -1,6 +1,6 @@
 """The command line of a run: a config file, a published model, and overrides of any field by path.
 
-`parse(sys.argv[1:]) -> (Config, workdir)`. Every bad input ends the program through `ends.fail`: one line on
+`parse(sys.argv[1:]) -> (Config, workdir)`. Every bad input ends the program through `fail`: one line on
 stderr, exit code 2. Importing this module loads no jax, so that `--help` and mistakes answer at once.
 """
 
@@ -19,7 +19,7 @@ from typing import Annotated
 import tyro
 
 from perc_jax.config import Config
-from perc_jax.processes import ends
+from perc_jax.processes.ends import fail, reason
 from perc_jax.prompt import pretrained
 
 CONFIGS = Path(__file__).resolve().parent.parent / "configs"
@@ -50,7 +50,7 @@ def parse(argv: Sequence[str]) -> tuple[Config, str]:
         config = load_config(path)
         return _override(with_model(config, model) if model else config, path, argv)
     except (ValueError, OSError) as error:
-        ends.fail(ends.reason(error))
+        fail(reason(error))
 
 
 def load_config(path: str | Path) -> Config:

@@ -34,7 +34,7 @@ def prepare(folder: str, plan: Plan) -> None:
         _put(path, text.encode())
     try:
         found = json.loads(path.read_text())
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"{path} must be the plan of an export as JSON, it is damaged: {error}") from error
     if not isinstance(found, dict):
         raise ValueError(f"{path} must be the plan of an export as JSON, it is damaged: no object")

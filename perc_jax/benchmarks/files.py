@@ -58,19 +58,23 @@ def read_json(file: Path) -> Any:
     """Read a JSON file. Raises `ValueError` that names it."""
     try:
         return json.loads(file.read_text(encoding="utf-8"))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:  # bad JSON, bad UTF-8, brackets without an end
         raise ValueError(f"{file} must be JSON: {error}") from error
 
 
 def read_lines(file: Path) -> list[dict[str, Any]]:
     """Read a file of JSON objects, one a line; empty lines are skipped. Raises `ValueError` that names the line."""
     rows = []
-    for number, line in enumerate(file.read_text(encoding="utf-8").split("\n"), 1):
+    try:
+        text = file.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{file} must be UTF-8 text: {error}") from error
+    for number, line in enumerate(text.split("\n"), 1):
         if not line.strip():
             continue
         try:
             row = json.loads(line)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise ValueError(f"{file} line {number} must be JSON: {error}") from error
         if not isinstance(row, dict):
             raise ValueError(f"{file} line {number} must be a JSON object, got {line[:40]!r}")

@@ -15,6 +15,7 @@ The engines stand alone and have the same codes in `engines/ends.py`.
 import argparse
 import contextlib
 import errno
+import io
 import multiprocessing
 import os
 import signal
@@ -141,7 +142,7 @@ class told(contextlib.ContextDecorator):
         self._code = code
 
     def __enter__(self) -> None:
-        if sys.stdout.encoding.lower() not in ("utf-8", "utf8"):
+        if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.encoding.lower() not in ("utf-8", "utf8"):
             sys.stdout.reconfigure(errors="backslashreplace")  # what a terminal has no sign for is no reason to end
 
     def __exit__(
