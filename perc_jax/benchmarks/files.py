@@ -128,8 +128,12 @@ def rows(folder: Path, *patterns: str) -> Iterator[Row]:
             continue
         found = read_lines(file) if file.suffix == ".jsonl" else read_json(file)
         if isinstance(found, dict):
-            found = [{"key": key, **value} for key, value in found.items()]
+            found = [{"key": key, **value} if isinstance(value, dict) else value for key, value in found.items()]
+        if not isinstance(found, list):
+            raise ValueError(f"{file} must hold a list or an object of rows, got {type(found).__name__}")
         for number, values in enumerate(found):
+            if not isinstance(values, dict):
+                raise ValueError(f"{file} row {number} must be an object, got {str(values)[:40]}")
             yield Row(values, file, number, {})
 
 

@@ -17,6 +17,7 @@ import json
 import os
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 from perc_jax import cli
@@ -41,6 +42,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--exact", action="store_true", help="compile with the run's effort; several times slower")
     arguments, rest = parser.parse_known_args(argv)
     interrupts.leave_with()
+    if arguments.json and arguments.json != "-" and not Path(arguments.json).absolute().parent.is_dir():
+        raise ValueError(f"--json must be in a folder that exists, got {arguments.json}")
     topology = topologies.parse(arguments.topology)
     config, _ = cli.parse(rest)
     say = functools.partial(print, file=sys.stderr, flush=True)
