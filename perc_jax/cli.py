@@ -157,10 +157,16 @@ def _paths(section: object, prefix: str = "") -> Iterator[str]:
 
 
 def _first_paragraph(box: str) -> str:
-    """The message of tyro's multi-line box: its text up to the first rule, without the frame."""
+    """The message of tyro's multi-line box: its text up to the first rule, without the frame.
+
+    Where the locale knows ASCII only, there is no frame, and the title stands above a rule of its own.
+    """
     plain = re.sub(r"\x1b\[[0-9;]*m", "", box)  # colours, on a terminal
     lines = [line.strip("│ ") for line in plain.splitlines() if line.startswith("│")]
-    rules = [place for place, line in enumerate(lines) if line and not line.strip("─")]
+    if not lines:
+        lines = [line.strip() for line in plain.splitlines()]
+        lines = lines[1 + next((place for place, line in enumerate(lines) if line and not line.strip("-")), -1) :]
+    rules = [place for place, line in enumerate(lines) if line and not line.strip("─-")]
     text = " ".join(lines[: rules[0]] if rules else lines) or plain
     text = text.removeprefix("Error parsing ")
     return re.sub(r"^(_Command|settings): |^settings\.", "", text)

@@ -11,7 +11,6 @@ Exit codes: 0 the plan was made (whether it fits is in it), 2 bad command line o
 """
 
 import argparse
-import functools
 import importlib.util
 import json
 import os
@@ -46,7 +45,11 @@ def main(argv: Sequence[str] | None = None) -> None:
         raise ValueError(f"--json must be in a folder that exists, got {arguments.json}")
     topology = topologies.parse(arguments.topology)
     config, _ = cli.parse(rest)
-    say = functools.partial(print, file=sys.stderr, flush=True)
+
+    def say(text: str) -> None:
+        interrupts.listen()  # libtpu has taken SIGTERM for itself
+        print(text, file=sys.stderr, flush=True)
+
     plan = make(config, topology, say, exact=arguments.exact)
     if arguments.json == "-":
         print(json.dumps(plan))
