@@ -41,8 +41,8 @@ def fail(message: str, code: int = BAD_INPUT) -> NoReturn:
 
 def reason(error: BaseException) -> str:
     """What an error says, for one line: `file: what is wrong with it`, without the system's number."""
-    if isinstance(error, OSError) and error.filename is not None and error.strerror:
-        return f"{os.fspath(error.filename)}: {error.strerror}"
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror if error.filename is None else f"{os.fspath(error.filename)}: {error.strerror}"
     return str(error) or type(error).__name__
 
 
