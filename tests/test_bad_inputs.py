@@ -29,7 +29,17 @@ RECORD |= {"parsed": ["4"], "reason": [""], "timed_out": 0}
 PROBLEM = {
     **{"question": "How many?", "image": "images/1.jpg", "choices": None, "unit": None, "precision": None},
     **{"answer": "4", "question_type": "free_form", "answer_type": "integer", "pid": "1", "query": "How many?"},
-    **{"metadata": {"split": "testmini", "task": "counting", "skills": ["arithmetic"], "language": "english"}},
+    **{
+        "metadata": {
+            "split": "testmini",
+            "task": "counting",
+            "category": "general-vqa",
+            "context": "photo",
+            "grade": "daily life",
+            "skills": ["arithmetic"],
+            "language": "english",
+        }
+    },
 }
 
 
@@ -233,7 +243,6 @@ def test_a_bad_file_earns_one_line_that_names_it(capsys, folder, place, damage):
 GOOD_OUT = (  # a command that would succeed, but for the place of its result
     "perc_jax.compare {}/before.jsonl {}/after.jsonl --json",
     "perc_jax.compare {}/score.json {}/score2.json --json",
-    "perc_jax.score mathvista --problems {}/testmini.json --responses {}/answers.jsonl --json",
     "perc_jax.report {}/run {}/run --out",
     "engines.check --types grid.grid_size --levels 0 --samples 1 --draw 0 --json",
     "engines.check --types grid.grid_size --levels 0 --samples 1 --draw 0 --distribution",
