@@ -24,6 +24,7 @@ from rich.console import Console
 from rich.table import Table
 
 import engines
+from engines import ends
 from engines.base import QuestionType, make_rng, pose
 from engines.photo import photograph
 from engines.plot import looks_matplotlib
@@ -33,15 +34,16 @@ STAGES = ("pose", "draw", "facts", "whole", "canvas", "photo")
 FIRST_SHARE = 0.1  # of the memory run, after which growth counts
 
 
+@ends.told()
 def main(arguments: list[str] | None = None) -> int:
     """Measure and print a table; gives the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m engines.bench", description=__doc__.splitlines()[0])
+    parser = ends.Parser(prog="python -m engines.bench", description=__doc__.splitlines()[0])
     add = parser.add_argument
     add("--engines", type=_names, default=tuple(engines.ENGINES), metavar="A,B", help="categories (default: all)")
     add("--samples", type=_positive, default=200, metavar="N", help="timed samples per category (default %(default)s)")
     add("--size-px", type=_positive, default=448, metavar="N", help="side of the pictures (default %(default)s)")
     add("--workers", type=_counts, default=(), metavar="1,2", help="also measure so many processes at once")
-    add("--memory", type=int, default=0, metavar="N", help="also measure growth over N samples (default 0)")
+    add("--memory", type=_amount, default=0, metavar="N", help="also measure growth over N samples (default 0)")
     add("--json", type=Path, metavar="F", help="write the figures to this file")
     options = parser.parse_args(arguments)
     if options.json and not options.json.absolute().parent.is_dir():
@@ -143,8 +145,9 @@ def in_workers(names: tuple[str, ...], count: int, samples: int, size_px: int) -
     ready, start = context.Barrier(count + 1), context.Barrier(count + 1)
     shares = [(names, place, count, samples * len(names), size_px, ready, start, cpu_s, ends) for place in range(count)]
     processes = [context.Process(target=_work, args=share) for share in shares]
-    for process in processes:
-        process.start()
+    with ends.deaf():
+        for process in processes:
+            process.start()
     ready.wait()
     start.wait()
     began = time.time()  # a clock that all processes share
@@ -236,6 +239,12 @@ def _names(text: str) -> tuple[str, ...]:
 def _positive(text: str) -> int:
     if not text.isdigit() or not int(text):
         raise argparse.ArgumentTypeError(f"must be a whole number > 0, got {text!r}")
+    return int(text)
+
+
+def _amount(text: str) -> int:
+    if not text.isdigit():
+        raise argparse.ArgumentTypeError(f"must be a whole number >= 0, got {text!r}")
     return int(text)
 
 

@@ -1,7 +1,7 @@
 """The command line of a run: a config file, a published model, and overrides of any field by path.
 
-`parse(sys.argv[1:]) -> (Config, workdir)`. Every bad input ends the program through `fail`: one line on stderr, exit
-code 2. Importing this module loads no jax, so that `--help` and mistakes answer at once.
+`parse(sys.argv[1:]) -> (Config, workdir)`. Every bad input ends the program through `fail`: one line on
+stderr, exit code 2. Importing this module loads no jax, so that `--help` and mistakes answer at once.
 """
 
 import contextlib
@@ -10,22 +10,21 @@ import difflib
 import importlib.util
 import io
 import re
-import sys
 import traceback
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated
 
 import tyro
 
 from perc_jax.config import Config
+from perc_jax.processes.ends import fail, reason
 from perc_jax.prompt import pretrained
 
 CONFIGS = Path(__file__).resolve().parent.parent / "configs"
 DEFAULT_CONFIG = CONFIGS / "debug_cpu.py"
 PROGRAM = "python -m perc_jax.train"
-BAD_INPUT = 2  # exit code
 
 # What a config file can get wrong by itself; anything else is a bug and keeps its traceback.
 CONFIG_ERRORS = (SyntaxError, ImportError, NameError, AttributeError, TypeError, ValueError)
@@ -41,12 +40,6 @@ class _Command:
     model: str = ""  # Hugging Face folder or hub id; its sizes, tokenizer and weights replace the config's
 
 
-def fail(message: str, code: int = BAD_INPUT) -> NoReturn:
-    """End the program with one line on stderr and a non-zero exit code."""
-    print(f"error: {' '.join(message.split())}", file=sys.stderr)
-    raise SystemExit(code)
-
-
 def parse(argv: Sequence[str]) -> tuple[Config, str]:
     """The run that `[--config FILE] [--model M] [--workdir DIR] [--field.sub value …]` asks for, and its workdir.
 
@@ -57,7 +50,7 @@ def parse(argv: Sequence[str]) -> tuple[Config, str]:
         config = load_config(path)
         return _override(with_model(config, model) if model else config, path, argv)
     except (ValueError, OSError) as error:
-        fail(str(error))
+        fail(reason(error))
 
 
 def load_config(path: str | Path) -> Config:
@@ -164,10 +157,16 @@ def _paths(section: object, prefix: str = "") -> Iterator[str]:
 
 
 def _first_paragraph(box: str) -> str:
-    """The message of tyro's multi-line box: its text up to the first rule, without the frame."""
+    """The message of tyro's multi-line box: its text up to the first rule, without the frame.
+
+    Where the locale knows ASCII only, there is no frame, and the title stands above a rule of its own.
+    """
     plain = re.sub(r"\x1b\[[0-9;]*m", "", box)  # colours, on a terminal
     lines = [line.strip("│ ") for line in plain.splitlines() if line.startswith("│")]
-    rules = [place for place, line in enumerate(lines) if line and not line.strip("─")]
+    if not lines:
+        lines = [line.strip() for line in plain.splitlines()]
+        lines = lines[1 + next((place for place, line in enumerate(lines) if line and not line.strip("-")), -1) :]
+    rules = [place for place, line in enumerate(lines) if line and not line.strip("─-")]
     text = " ".join(lines[: rules[0]] if rules else lines) or plain
     text = text.removeprefix("Error parsing ")
     return re.sub(r"^(_Command|settings): |^settings\.", "", text)

@@ -6,39 +6,35 @@ both were asked count; how they are compared is in `evaluation/compare.py`. Two 
 (other samples, temperature, longest answer, …) are compared with a warning.
 """
 
-import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from perc_jax import cli
 from perc_jax.evaluation import compare
-from perc_jax.processes import interrupts
+from perc_jax.processes import ends, interrupts
 
 
+@ends.told()
 def main(argv: Sequence[str] | None = None) -> None:
     """Compare, print a line per suite, write the JSON file."""
-    parser = argparse.ArgumentParser(prog="python -m perc_jax.compare", description=__doc__.splitlines()[0])
+    parser = ends.Parser(prog="python -m perc_jax.compare", description=__doc__.splitlines()[0])
     parser.add_argument("before", metavar="BEFORE", help="records of evaluate (file or folder), or JSON of score")
     parser.add_argument("after", metavar="AFTER", help="the same of another model, or of another mode")
     parser.add_argument("--json", help="file for the results")
     arguments = parser.parse_args(argv)
-    interrupts.leave_with("interrupted")
-    try:
-        found = {}
-        for name, (before, after) in compare.pairs(Path(arguments.before), Path(arguments.after)).items():
-            found[name] = compare.compare(compare.read(before), compare.read(after))
-            print("\n".join(compare.lines_of(name, found[name])))
-            if found[name]["warnings"]:
-                print(f"warning: {compare.warning(name, found[name])}", file=sys.stderr)
-        if arguments.json:
-            from etils import epath
+    interrupts.leave_with()
+    found = {}
+    for name, (before, after) in compare.pairs(Path(arguments.before), Path(arguments.after)).items():
+        found[name] = compare.compare(compare.read(before), compare.read(after))
+        print("\n".join(compare.lines_of(name, found[name])))
+        if found[name]["warnings"]:
+            print(f"warning: {compare.warning(name, found[name])}", file=sys.stderr)
+    if arguments.json:
+        from etils import epath
 
-            from perc_jax.records.files import to_json, write_whole
+        from perc_jax.records.files import to_json, write_whole
 
-            write_whole(epath.Path(arguments.json).expanduser(), to_json(found) + "\n")
-    except (ValueError, OSError) as error:
-        cli.fail(str(error))
+        write_whole(epath.Path(arguments.json).expanduser(), to_json(found) + "\n")
 
 
 if __name__ == "__main__":

@@ -22,10 +22,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from perc_jax import benchmarks, cli
+from perc_jax import benchmarks
 from perc_jax.benchmarks import Benchmark, Problem
 from perc_jax.evaluation import compare, scoring
-from perc_jax.processes import interrupts
+from perc_jax.processes import ends, interrupts
 from perc_jax.prompt import pretrained
 
 if TYPE_CHECKING:
@@ -49,9 +49,9 @@ class Wanted(NamedTuple):
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Evaluate, print a table, write the results."""
-    arguments = _parser().parse_args(argv)
-    interrupts.leave_with("interrupted; what was answered is kept" if arguments.out else "interrupted")
-    try:
+    with ends.told():
+        arguments = _parser().parse_args(argv)
+        interrupts.leave_with("what was answered is kept" if arguments.out else "")
         wanted = _check(arguments)
         results = evaluate(arguments, wanted)
         if not results:  # on hosts other than the first
@@ -63,14 +63,10 @@ def main(argv: Sequence[str] | None = None) -> None:
             from perc_jax.records.files import to_json, write_whole
 
             write_whole(epath.Path(_places(arguments.out)[0]), to_json(results, ensure_ascii=False) + "\n")
-    except (ValueError, OSError) as error:
-        cli.fail(str(error))
-    except RuntimeError as error:
-        cli.fail(str(error), code=1)
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = ends.Parser(
         prog="python -m perc_jax.evaluate",
         description=__doc__.splitlines()[0],
         epilog=f"benchmarks: {', '.join(benchmarks.BENCHMARKS)}",
@@ -160,15 +156,15 @@ def evaluate(arguments: argparse.Namespace, asked: Sequence[str | Wanted]) -> di
     import jax
 
     from perc_jax.evaluation import evaluating, subject
-    from perc_jax.mesh import hosts
     from perc_jax.processes import progress
+    from perc_jax.run import together
 
-    hosts.connect()
+    together.connect()
     first = jax.process_index() == 0
     sizes = {"batch": arguments.batch, "max_tokens": arguments.max_tokens, "tensor": arguments.tensor}
     described = subject.describe(arguments.model, arguments.config)
     described = subject.settle(described, **sizes, samples=arguments.samples)
-    with contextlib.ExitStack() as opened:
+    with contextlib.ExitStack() as opened, ends.at_once():
         screen = opened.enter_context(progress.Progress(described.config.phase_deadline_s, quiet=not first))
         exams = _exams(arguments, asked, described, screen, opened)
         kept = {

@@ -1,21 +1,20 @@
 """Write a run's newest checkpoint as a Hugging Face folder, which transformers and every server of its models opens.
 
 `python -m perc_jax.export --model WORKDIR --out DIR [--dtype bfloat16|float32] [--like HF_FOLDER] [--adapter-only]`.
-What is in the folder, and from where, is said in `weights/hf_folder.py`. Exit codes: 0 done, 2 bad input, 130 Ctrl-C;
-without a 0 there is no folder.
+What is in the folder, and from where, is said in `weights/hf_folder.py`. Without an exit
+code of 0 there is no folder.
 """
 
-import argparse
 import sys
 from collections.abc import Sequence
 
-from perc_jax import cli
-from perc_jax.processes import interrupts
+from perc_jax.processes import ends, interrupts
 
 
+@ends.told()
 def main(argv: Sequence[str] | None = None) -> None:
     """Parse the command line and export."""
-    parser = argparse.ArgumentParser(prog="python -m perc_jax.export", description=__doc__.splitlines()[0])
+    parser = ends.Parser(prog="python -m perc_jax.export", description=__doc__.splitlines()[0])
     parser.add_argument(
         "--model",
         "--checkpoint",  # as it was once called
@@ -34,18 +33,15 @@ def main(argv: Sequence[str] | None = None) -> None:
         help="write a run's low-rank adapters alone, as PEFT loads them (float32)",
     )
     arguments = parser.parse_args(sys.argv[1:] if argv is None else argv)
-    interrupts.leave_with("interrupted; nothing was exported")
-    try:
-        import jax  # seconds, for which --help and mistakes need not wait
+    interrupts.leave_with("nothing was exported")
+    import jax  # seconds, for which --help and mistakes need not wait
 
-        jax.config.update("jax_platforms", "cpu")  # the weights only pass through
-        from perc_jax.weights import hf_folder
+    jax.config.update("jax_platforms", "cpu")  # the weights only pass through
+    from perc_jax.weights import hf_folder
 
-        chosen = {name: getattr(arguments, name) for name in ("dtype", "like", "adapter_only")}
-        for line in hf_folder.export(arguments.model, arguments.out, **chosen):
-            print(line)
-    except (ValueError, OSError) as error:
-        cli.fail(str(error))
+    chosen = {name: getattr(arguments, name) for name in ("dtype", "like", "adapter_only")}
+    for line in hf_folder.export(arguments.model, arguments.out, **chosen):
+        print(line)
 
 
 if __name__ == "__main__":

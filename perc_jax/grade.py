@@ -19,8 +19,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from perc_jax import benchmarks, cli
-from perc_jax.processes import interrupts
+from perc_jax import benchmarks
+from perc_jax.processes import ends, interrupts
 from perc_jax.prompt import pretrained
 
 if TYPE_CHECKING:
@@ -35,21 +35,15 @@ MAX_PROMPT_TOKENS = 20_480  # of a benchmark's question
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Grade, print a table, write the results."""
-    arguments = _parser().parse_args(argv)
-    interrupts.leave_with("interrupted; what was answered is kept, the same command goes on")
-    try:
+    with ends.told():
+        arguments = _parser().parse_args(argv)
+        interrupts.leave_with("what was answered is kept, the same command goes on")
         _check(arguments)
         grade(arguments)
-    except (ValueError, OSError) as error:
-        cli.fail(str(error))
-    except RuntimeError as error:
-        cli.fail(str(error), code=1)
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m perc_jax.grade", description=__doc__.splitlines()[0], allow_abbrev=False
-    )
+    parser = ends.Parser(prog="python -m perc_jax.grade", description=__doc__.splitlines()[0], allow_abbrev=False)
     add = parser.add_argument
     add("--model", required=True, help="workdir of a run, or a Hugging Face folder or hub id")
     add("--config", default="", help="config file of how engines are asked; for a Hugging Face model only")
@@ -95,18 +89,18 @@ def grade(arguments: argparse.Namespace) -> dict[str, Any]:
     from etils import epath
 
     from perc_jax.evaluation import evaluating, grading, subject
-    from perc_jax.mesh import hosts
     from perc_jax.processes import progress
     from perc_jax.records.files import to_json, write_whole
     from perc_jax.records.lines import Records
     from perc_jax.rewards.verifier import Verifier
+    from perc_jax.run import together
 
-    hosts.connect()
+    together.connect()
     first, out = jax.process_index() == 0, Path(arguments.out).expanduser()
     sizes = {"batch": arguments.batch, "max_tokens": arguments.max_tokens, "samples": arguments.rollouts}
     described = subject.settle(subject.describe(arguments.model, arguments.config), **sizes)
     config = described.config
-    with contextlib.ExitStack() as opened:
+    with contextlib.ExitStack() as opened, ends.at_once():
         screen = opened.enter_context(progress.Progress(config.phase_deadline_s, quiet=not first))
         verifier = opened.enter_context(Verifier(config.verifier_deadline_s, config.verifier_processes))
         exam = _exam(arguments, described, verifier, screen, opened)

@@ -15,8 +15,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from perc_jax import cli
-from perc_jax.processes import interrupts
+from perc_jax.processes import ends, interrupts
 from perc_jax.prompt import pretrained
 
 TOKENS_MULTIPLE = 64  # prompt buckets
@@ -37,20 +36,14 @@ class Asked(NamedTuple):
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Answer one question."""
-    arguments = _parse(argv)
-    interrupts.leave_with("interrupted")
-    try:
+    with ends.told():
+        arguments = _parse(argv)
+        interrupts.leave_with()
         answer(arguments)
-    except (ValueError, OSError) as error:
-        cli.fail(str(error))
-    except RuntimeError as error:
-        cli.fail(str(error), code=1)
 
 
 def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        prog="python -m perc_jax.sample", description=__doc__.splitlines()[0], allow_abbrev=False
-    )
+    parser = ends.Parser(prog="python -m perc_jax.sample", description=__doc__.splitlines()[0], allow_abbrev=False)
     parser.add_argument("--model", required=True, help="Hugging Face folder or hub id, or the workdir of a run")
     parser.add_argument("--question", required=True)
     parser.add_argument("--image", action="append", default=[], help="picture file; may be given several times")
@@ -68,7 +61,7 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
         ("--question", bool(arguments.question.strip()), "must not be empty", arguments.question),
     ):
         if not holds:
-            cli.fail(f"{option} {rule}, got {value!r}")
+            ends.fail(f"{option} {rule}, got {value!r}")
     return arguments
 
 

@@ -10,17 +10,17 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from perc_jax import benchmarks, cli
+from perc_jax import benchmarks
 from perc_jax.benchmarks import Benchmark
 from perc_jax.evaluation import scoring
-from perc_jax.processes import interrupts
+from perc_jax.processes import ends, interrupts
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Score a file of responses, print a table, write the JSON file."""
-    arguments = _parser().parse_args(argv)
-    interrupts.leave_with("interrupted")
-    try:
+    with ends.told():
+        arguments = _parser().parse_args(argv)
+        interrupts.leave_with()
         benchmark = benchmarks.get(arguments.benchmark)
         benchmark.check_mode(arguments.mode)
         problems = benchmark.load(Path(arguments.problems).expanduser() if arguments.problems else benchmark.download())
@@ -33,12 +33,10 @@ def main(argv: Sequence[str] | None = None) -> None:
             from perc_jax.records.files import to_json, write_whole
 
             write_whole(epath.Path(arguments.json).expanduser(), to_json(result, ensure_ascii=False) + "\n")
-    except (ValueError, OSError) as error:
-        cli.fail(str(error))
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = ends.Parser(
         prog="python -m perc_jax.score",
         description=__doc__.splitlines()[0],
         formatter_class=argparse.RawDescriptionHelpFormatter,

@@ -5,8 +5,9 @@ the debug recipe on the CPU. The workdir gets config.json, metrics.jsonl, checkp
 report.html. Started again on the same workdir, the run goes on from its newest checkpoint. The loop itself is in
 `run/loop.py`.
 
-Exit codes: 0 done, 1 the run could not go on, 2 bad command line, 75 nothing moved any more, 130 Ctrl-C. In all cases
-what was written stays, and the same command resumes.
+SIGTERM lets the step end and a checkpoint be written; in a run of several processes it is enough that one of them gets
+it. Exit codes: 0 done, 1 the run could not go on, 2 bad command line or config, 75 nothing moved any more, 130 Ctrl-C,
+143 SIGTERM. In all cases what was written stays, and the same command resumes.
 """
 
 import sys
@@ -14,25 +15,20 @@ from collections.abc import Sequence
 
 from perc_jax import cli
 from perc_jax.config import check_trains
-from perc_jax.processes import interrupts
+from perc_jax.processes import ends, interrupts
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Parse the command line and run."""
-    config, workdir = cli.parse(sys.argv[1:] if argv is None else argv)
-    try:
+    with ends.told():
+        config, workdir = cli.parse(sys.argv[1:] if argv is None else argv)
         check_trains(config)
-    except ValueError as error:
-        cli.fail(str(error))
-    interrupts.leave_with(f"interrupted; the same command resumes {workdir} from its newest checkpoint")
-    try:
-        from perc_jax.mesh import hosts
-        from perc_jax.run import loop  # seconds, for which --help and mistakes need not wait
+        interrupts.leave_with(f"the same command resumes {workdir} from its newest checkpoint")
+    with ends.told(code=ends.FAILED):
+        from perc_jax.run import loop, together  # seconds, for which --help and mistakes need not wait
 
-        hosts.connect()
+        together.connect()
         loop.run(config, workdir)
-    except (ValueError, RuntimeError, OSError) as error:
-        cli.fail(str(error), code=1)
 
 
 if __name__ == "__main__":

@@ -106,6 +106,11 @@ class Running:
         os.killpg(self._process.pid, signal.SIGINT)
         return self.end()
 
+    def terminate(self) -> Ended:
+        """SIGTERM to the whole group, as a scheduler sends it to all processes of a job."""
+        os.killpg(self._process.pid, signal.SIGTERM)
+        return self.end()
+
     def end(self) -> Ended:
         """Wait for the end of the program, and then, briefly, for that of its workers."""
         code = self._process.wait(timeout=LIMIT_S)

@@ -9,11 +9,13 @@ from pathlib import Path
 from rich.console import Console
 
 import engines
+from engines import ends
 from engines.check.run import Report, as_json, cells, report, tasks
 from engines.check.table import distribution, show
 from engines.progress import progress
 
 
+@ends.told()
 def main(arguments: list[str] | None = None) -> int:
     """Audit the engines; gives 0 if everything is right, 1 if not."""
     parser = _parser()
@@ -34,7 +36,7 @@ def main(arguments: list[str] | None = None) -> int:
         options.json.write_text(json.dumps(as_json(found), indent=1) + "\n")
     if options.distribution:
         options.distribution.write_text(distribution(found))
-    return 0 if found.is_right() else 1
+    return ends.DONE if found.is_right() else ends.FAILED
 
 
 def _run(options: argparse.Namespace, kinds: list[tuple[str, str]]) -> Report:
@@ -58,9 +60,7 @@ def _kinds(names: tuple[str, ...], types: tuple[str, ...]) -> Iterator[tuple[str
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m engines.check", description="Audit the data engines, type by type."
-    )
+    parser = ends.Parser(prog="python -m engines.check", description="Audit the data engines, type by type.")
     add = parser.add_argument
     add("--engines", type=_list, default=(), metavar="A,B", help="categories to audit (default: all)")
     add("--types", type=_list, default=(), metavar="A.X,B.Y", help="question types to audit (default: all)")

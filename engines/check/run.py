@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 import engines
+from engines import ends
 from engines.check import whole
 from engines.check.cell import Cell, Task, audit
 from engines.check.pictures import look
@@ -91,7 +92,9 @@ def cells(work: list[Task], processes: int) -> Iterator[Cell]:
         return
     pool = ProcessPoolExecutor(processes, multiprocessing.get_context("spawn"))  # says so if a process dies
     try:
-        for future in as_completed([pool.submit(cell_of, task) for task in work]):
+        with ends.deaf():
+            begun = [pool.submit(cell_of, task) for task in work]
+        for future in as_completed(begun):
             yield future.result()
     finally:
         pool.shutdown(cancel_futures=True)

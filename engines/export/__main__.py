@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 
 import engines
+from engines import ends
 from engines.base import SPLITS
 from engines.export.plan import FORMATS, Plan
 from engines.progress import progress
@@ -17,6 +18,7 @@ NEEDS = {"parquet": ("pyarrow", "etils"), "array_record": _TFDS, "tfds": (*_TFDS
 PHOTOGRAPHED = {"train": 0.5, "test_b": 1.0}  # share by split, if none is given; 0 in the others
 
 
+@ends.told()
 def main(arguments: list[str] | None = None) -> int:
     """Write a data set, or go on with one; gives the exit code."""
     parser = _parser()
@@ -26,23 +28,20 @@ def main(arguments: list[str] | None = None) -> int:
     needed = (*NEEDS[options.format], *(("apache_beam",) if options.beam else ()))
     absent = [name for name in needed if importlib.util.find_spec(name) is None]
     if absent:
-        print(f"error: {', '.join(absent)} must be installed: pip install 'perc_jax[export]'", file=sys.stderr)
-        return 1
+        raise ValueError(f"{', '.join(absent)} must be installed: pip install 'perc_jax[export]'")
     from engines.export.shards import prepare
 
     try:
         plan = _plan(options)
-        prepare(options.out, plan)
     except ValueError as error:
-        print(f"error: --{error}", file=sys.stderr)
-        return 1
+        raise ValueError(f"--{error}") from error
+    try:
+        prepare(options.out, plan)
+        _export(options, plan, flags)
     except OSError as error:
-        print(
-            f"error: --out must be a folder that can be written, got {options.out}: {error.strerror}", file=sys.stderr
-        )
-        return 1
-    _export(options, plan, flags)
-    return 0
+        what = f"--out must be a folder that can be written, got {options.out}: {error.strerror or error}"
+        ends.fail(what, ends.code_of(error))
+    return ends.DONE
 
 
 def _export(options: argparse.Namespace, plan: Plan, flags: list[str]) -> None:
@@ -79,7 +78,9 @@ def _write(folder: str, plan: Plan, mine: list[int], processes: int) -> None:
 def _in_processes(folder: str, plan: Plan, todo: list[int], processes: int) -> Iterator[int]:
     from engines.export.shards import write_shard
 
-    with multiprocessing.get_context("spawn").Pool(processes) as pool:
+    with ends.deaf():
+        pool = multiprocessing.get_context("spawn").Pool(processes)
+    with pool:
         yield from pool.imap_unordered(functools.partial(write_shard, folder, plan), todo)
 
 
@@ -98,7 +99,7 @@ def _plan(options: argparse.Namespace) -> Plan:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = ends.Parser(
         prog="python -m engines.export", description="Write samples as a data set.", allow_abbrev=False
     )
     add = parser.add_argument

@@ -32,13 +32,18 @@ def prepare(folder: str, plan: Plan) -> None:
     path = notes / "plan.json"
     if not path.exists():
         _put(path, text.encode())
-    found = json.loads(path.read_text())
+    try:
+        found = json.loads(path.read_text())
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{path} must be the plan of an export as JSON, it is damaged: {error}") from error
+    if not isinstance(found, dict):
+        raise ValueError(f"{path} must be the plan of an export as JSON, it is damaged: no object")
     other = [name for name, value in plan.to_json().items() if found.get(name) != value]
     if other:
         name = other[0]
         held = f"{folder} holds an export with {name} {found.get(name)}"
         raise ValueError(
-            f"{name.replace('_', '-')} must be that of the export to go on with: {held}, got {plan.to_json()[name]}"
+            f"--{name.replace('_', '-')} must be that of the export to go on with: {held}, got {plan.to_json()[name]}"
         )
 
 

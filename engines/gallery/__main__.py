@@ -8,6 +8,7 @@ from pathlib import Path
 from PIL import Image
 
 import engines
+from engines import ends
 from engines.gallery.page import Choice, page, shown
 from engines.progress import progress
 
@@ -17,9 +18,10 @@ SHOWN_LEVEL = 5  # of the one picture per category
 TRIED = 12  # samples, of which the one with most to see is taken
 
 
+@ends.told()
 def main(arguments: list[str] | None = None) -> int:
     """Write the contact sheet; gives the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m engines.gallery", description="A contact sheet of all engines.")
+    parser = ends.Parser(prog="python -m engines.gallery", description="A contact sheet of all engines.")
     add = parser.add_argument
     add("--out", type=Path, required=True, metavar="DIR", help="folder for gallery.html, made if need be")
     add("--engines", type=_names, default=tuple(engines.ENGINES), metavar="A,B", help="categories (default: all)")
@@ -38,10 +40,9 @@ def main(arguments: list[str] | None = None) -> int:
             path.write_text(_page(choice), encoding="utf-8")
             print(path)
     except OSError as error:
-        reason = f"--out must be a folder that can be written, got {options.out}: {error.strerror}"
-        print(f"error: {reason}", file=sys.stderr)
-        return 1
-    return 0
+        what = f"--out must be a folder that can be written, got {options.out}: {error.strerror or error}"
+        ends.fail(what, ends.code_of(error))
+    return ends.DONE
 
 
 def _page(choice: Choice) -> str:

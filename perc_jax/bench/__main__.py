@@ -16,8 +16,6 @@ The result: `tokens_per_s` and `samples_per_s` count completion tokens and compl
 `mfu` is the share of the peak that *executed* operations take; `useful_mfu`, by the operations that the task would ask
 for if nothing were shared, may exceed 1 (flops.py). `bandwidth_use` is decoding's: bytes of weights and of the whole
 cache once per token, over the measured speed of a copy. `ratio_to_peer` above 1 means faster than the peer.
-
-Exit codes: 0 measured, 1 the peer or the device failed, 2 bad command line or a missing package, 130 Ctrl-C.
 """
 
 import argparse
@@ -29,7 +27,7 @@ from typing import Any
 
 from perc_jax import cli
 from perc_jax.config import Config
-from perc_jax.processes import interrupts
+from perc_jax.processes import ends, interrupts
 from perc_jax.records.files import to_json
 
 WHATS = ("rollout", "update", "step", "memory")
@@ -40,9 +38,9 @@ SHAPES = ("prompt_tokens", "max_tokens", "group_size", "prompts")
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Parse the command line, measure, print and write."""
-    arguments, rest = _parse(argv)
-    interrupts.leave_with("interrupted")
-    try:
+    with ends.told():
+        arguments, rest = _parse(argv)
+        interrupts.leave_with()
         source = arguments.config or str(cli.CONFIGS / f"bench_{arguments.size or SIZES[0]}.py")
         config, _ = cli.parse(["--config", source, *rest])
         if arguments.against:  # the peer needs its part of a GPU's memory
@@ -57,10 +55,6 @@ def main(argv: Sequence[str] | None = None) -> None:
             plot.draw(found, Path(arguments.plot))
         if arguments.json == "-":
             print(to_json(found))
-    except (ValueError, OSError) as error:
-        cli.fail(str(error))
-    except RuntimeError as error:
-        cli.fail(str(error), code=1)
 
 
 def _measure(arguments: argparse.Namespace, config: Config) -> dict[str, Any]:
@@ -117,7 +111,7 @@ def sweep(text: str) -> tuple[str, list[int]]:
 
 
 def _parse(argv: Sequence[str] | None) -> tuple[argparse.Namespace, list[str]]:
-    parser = argparse.ArgumentParser(
+    parser = ends.Parser(
         prog="python -m perc_jax.bench",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,

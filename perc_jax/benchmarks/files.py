@@ -58,19 +58,23 @@ def read_json(file: Path) -> Any:
     """Read a JSON file. Raises `ValueError` that names it."""
     try:
         return json.loads(file.read_text(encoding="utf-8"))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:  # bad JSON, bad UTF-8, brackets without an end
         raise ValueError(f"{file} must be JSON: {error}") from error
 
 
 def read_lines(file: Path) -> list[dict[str, Any]]:
     """Read a file of JSON objects, one a line; empty lines are skipped. Raises `ValueError` that names the line."""
     rows = []
-    for number, line in enumerate(file.read_text(encoding="utf-8").split("\n"), 1):
+    try:
+        text = file.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{file} must be UTF-8 text: {error}") from error
+    for number, line in enumerate(text.split("\n"), 1):
         if not line.strip():
             continue
         try:
             row = json.loads(line)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise ValueError(f"{file} line {number} must be JSON: {error}") from error
         if not isinstance(row, dict):
             raise ValueError(f"{file} line {number} must be a JSON object, got {line[:40]!r}")
@@ -124,8 +128,12 @@ def rows(folder: Path, *patterns: str) -> Iterator[Row]:
             continue
         found = read_lines(file) if file.suffix == ".jsonl" else read_json(file)
         if isinstance(found, dict):
-            found = [{"key": key, **value} for key, value in found.items()]
+            found = [{"key": key, **value} if isinstance(value, dict) else value for key, value in found.items()]
+        if not isinstance(found, list):
+            raise ValueError(f"{file} must hold a list or an object of rows, got {type(found).__name__}")
         for number, values in enumerate(found):
+            if not isinstance(values, dict):
+                raise ValueError(f"{file} row {number} must be an object, got {str(values)[:40]}")
             yield Row(values, file, number, {})
 
 

@@ -6,7 +6,7 @@ the run's own, before and after each stage; `perc_jax.evaluate` asks the same qu
 
 import contextlib
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -47,18 +47,18 @@ class Evaluator:
         tokens: tokenizer.Tokenizer,
         verifier: Verifier,
         screen: progress.Progress,
+        is_told_to_end: Callable[[], bool] = lambda: False,
     ):
-        self._config, self._programs, self._tokens, self._verifier, self._screen = (
-            config,
-            programs,
-            tokens,
-            verifier,
-            screen,
-        )
+        """`is_told_to_end` is asked before each batch, on all hosts, and must say the same to all."""
+        self._config, self._programs, self._tokens, self._verifier = config, programs, tokens, verifier
+        self._screen, self._is_told_to_end = screen, is_told_to_end
         self._of_all_hosts([])  # compiled now: a run may first ask between two steps
 
-    def suites(self, params: Any) -> tuple[dict[str, Any], list[samples.Shown]]:
-        """Results by suite (JSON-ready, see `summary`) and the first answers of each, for people to look at."""
+    def suites(self, params: Any) -> tuple[dict[str, Any], list[samples.Shown]] | None:
+        """Results by suite (JSON-ready, see `summary`) and the first answers of each, for people to look at.
+
+        None if it was told to end before all was asked.
+        """
         results, shown = {}, []
         evaluation = self._config.evaluation
         counts = dict(zip(evaluation.suites, evaluation.samples, strict=True))
@@ -70,16 +70,23 @@ class Evaluator:
             }
             for suite, stream in streams.items():
                 items, looked_at = self._ask(params, suite, counts[suite], stream)
+                if len(items) < counts[suite]:
+                    return None
                 results[suite] = summary(items)
                 shown += looked_at
         for suite, n in list(counts.items())[:1] if evaluation.blind else ():
-            results[suite]["blind"] = self._blind(params, suite, min(n, evaluation.blind))
+            blind = self._blind(params, suite, min(n, evaluation.blind))
+            if blind is None:
+                return None
+            results[suite]["blind"] = blind
         return results, shown
 
-    def _blind(self, params: Any, suite: str, count: int) -> dict[str, Any]:
-        """Accuracy on the first questions with a uniform grey picture in place of each."""
+    def _blind(self, params: Any, suite: str, count: int) -> dict[str, Any] | None:
+        """Accuracy on the first questions with a uniform grey picture in place of each; None if told to end."""
         with _stream(self._config, suite, count, self._programs.share) as stream:
             items, _ = self._ask(params, suite, count, stream, blind=True)
+        if len(items) < count:
+            return None
         return {name: value for name, value in summary(items).items() if name in ("n", "accuracy", "ci95")}
 
     def _ask(
@@ -90,6 +97,8 @@ class Evaluator:
         name = f"{suite}, blind" if blind else suite
         with self._screen.phase(f"evaluating {name}"), self._screen.bar(name, count) as advance:
             for batch in stream:
+                if self._is_told_to_end():
+                    break
                 prompts = questions.unseen(batch.prompts) if blind else batch.prompts
                 completions = self._programs.greedy(params, prompts)
                 texts = [

@@ -11,25 +11,26 @@ Exit codes: 0 the plan was made (whether it fits is in it), 2 bad command line o
 """
 
 import argparse
-import functools
 import importlib.util
 import os
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 from perc_jax import cli
 from perc_jax.config import Config
 from perc_jax.plan import topologies
 from perc_jax.plan.topologies import Topology
-from perc_jax.processes import interrupts
+from perc_jax.processes import ends, interrupts
 from perc_jax.records.files import to_json
 
 
+@ends.told()
 def main(argv: Sequence[str] | None = None) -> None:
     """Parse the command line, compile, print the plan."""
     text = __doc__ or ""
-    parser = argparse.ArgumentParser(
+    parser = ends.Parser(
         prog="python -m perc_jax.plan",
         description=text.partition("\n\nExit")[0],
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -39,20 +40,23 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--json", metavar="FILE", help="write the plan there, machine-readable; - for the screen")
     parser.add_argument("--exact", action="store_true", help="compile with the run's effort; several times slower")
     arguments, rest = parser.parse_known_args(argv)
-    interrupts.leave_with("interrupted")
-    try:
-        topology = topologies.parse(arguments.topology)
-        config, _ = cli.parse(rest)
-        say = functools.partial(print, file=sys.stderr, flush=True)
-        plan = make(config, topology, say, exact=arguments.exact)
-        if arguments.json == "-":
-            print(to_json(plan))
-            return
-        if arguments.json:
-            with open(arguments.json, "w") as file:
-                file.write(to_json(plan, indent=1))
-    except (ValueError, RuntimeError, OSError) as error:
-        cli.fail(str(error))
+    interrupts.leave_with()
+    if arguments.json and arguments.json != "-" and not Path(arguments.json).absolute().parent.is_dir():
+        raise ValueError(f"--json must be in a folder that exists, got {arguments.json}")
+    topology = topologies.parse(arguments.topology)
+    config, _ = cli.parse(rest)
+
+    def say(text: str) -> None:
+        interrupts.listen()  # libtpu has taken SIGTERM for itself
+        print(text, file=sys.stderr, flush=True)
+
+    plan = make(config, topology, say, exact=arguments.exact)
+    if arguments.json == "-":
+        print(to_json(plan))
+        return
+    if arguments.json:
+        with open(arguments.json, "w") as file:
+            file.write(to_json(plan, indent=1))
     from perc_jax.plan import table
 
     table.show(plan)

@@ -1,7 +1,10 @@
-"""Ctrl-C ends a program at once and in one line, wherever it is.
+"""Ctrl-C and SIGTERM end a program in one line, wherever it is; a run may ask to be told of SIGTERM instead.
 
-What our programs write is whole at any moment, so nothing needs unwinding; and unwinding is unsafe: libraries swallow
-`KeyboardInterrupt` in callbacks, and crash if it meets them in the middle of an import or of their own end.
+Unwinding is unsafe here: libraries swallow `KeyboardInterrupt` in callbacks, and crash if it meets them in the middle
+of an import or of their own end. What is written is whole at any moment (`ends.leave`).
+
+SIGTERM is how schedulers take a machine back; it comes with a grace, mostly of 30 seconds. Inside `deferred()` it is
+only noted, for the program to end at its next good moment; Ctrl-C still ends it at once.
 """
 
 import contextlib
@@ -9,23 +12,28 @@ import os
 import signal
 import sys
 import threading
+from collections.abc import Iterator
 from multiprocessing import process, resource_tracker
-from pathlib import Path
 
-INTERRUPTED = 130  # exit code: 128 + SIGINT, as shells have it
+from perc_jax.processes import ends
+
 START = process.BaseProcess.start
-STARTING = threading.Lock()  # held while a worker process starts
-STARTS_S = 2.0  # it takes milliseconds; a stuck one must not keep a program from ending
-SHOW_CURSOR = "\x1b[?25h\n"  # a progress bar may have hidden it
+SIGNALS = {signal.SIGINT: ("interrupted", ends.INTERRUPTED), signal.SIGTERM: ("terminated", ends.TERMINATED)}
+
+_deferred = threading.Event()
+_asked = threading.Event()
 
 
-def leave_with(message: str) -> None:
-    """From now on, SIGINT ends this process with a line on stderr and exit code 130. For the main thread to call.
+def leave_with(after: str = "") -> None:
+    """From now on, SIGINT and SIGTERM end this process with a line on stderr and exit code 130 or 143.
 
     Whichever thread the system picks for the signal (libraries begin theirs when they are imported), Python's handler
     writes a byte to a pipe at once, also inside a compile, and one thread waits for that. In all threads and processes
-    begun from now on the signal is blocked: a terminal sends it to all processes, and only one is to answer. They end
-    with this one.
+    begun from now on SIGINT is blocked: a terminal sends it to all processes, and only one is to answer. They end
+    with this one. For the main thread to call.
+
+    Args:
+        after: what the line says behind the cause: what is kept, what to do.
     """
     # The tracker frees the semaphores of a process that left at once; that it does is no news for the screen. Begun
     # later, it would unblock the signal in the thread that begins it.
@@ -34,36 +42,49 @@ def leave_with(message: str) -> None:
     heard, told = os.pipe()
     os.set_blocking(told, False)
     process.BaseProcess.start = _start_whole
-    signal.signal(signal.SIGINT, lambda *_: None)  # in place of KeyboardInterrupt
+    listen()
     signal.set_wakeup_fd(told, warn_on_full_buffer=False)
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    threading.Thread(target=_wait, args=(heard, message), name="interrupts", daemon=True).start()
+    threading.Thread(target=_wait, args=(heard, after), name="interrupts", daemon=True).start()
+
+
+def listen() -> None:
+    """Take the signals (back): jax's coordination and libtpu put handlers of their own in place when they begin.
+
+    For the main thread to call after them; without effect on a program that `leave_with` has not prepared.
+    """
+    if process.BaseProcess.start is _start_whole:
+        for number in SIGNALS:
+            signal.signal(number, lambda *_: None)  # in place of KeyboardInterrupt, and of the system's silent end
+
+
+@contextlib.contextmanager
+def deferred() -> Iterator[None]:
+    """Inside, SIGTERM is noted for `asked` and ends nothing."""
+    _deferred.set()
+    try:
+        yield
+    finally:
+        _deferred.clear()
+
+
+def asked() -> bool:
+    """Whether SIGTERM has come while it was deferred."""
+    return _asked.is_set()
 
 
 def _start_whole(self: process.BaseProcess) -> None:
-    """Start a worker process under the lock: one that its parent leaves half-way would end in a traceback."""
-    with STARTING:
+    """Start a worker process under the lock."""
+    with ends.STARTING:
         START(self)
 
 
-def _wait(heard: int, message: str) -> None:
+def _wait(heard: int, after: str) -> None:
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
-    while os.read(heard, 1) != bytes([signal.SIGINT]):
-        pass
-    text = f"{SHOW_CURSOR if sys.stderr.isatty() else ''}error: {message}\n"
-    STARTING.acquire(timeout=STARTS_S)
-    os.write(sys.stderr.fileno(), text.encode())
-    _end_children()
-    os._exit(INTERRUPTED)
-
-
-def _end_children() -> None:
-    """Kill the worker processes: one that is just starting would complain of its parent's death. Elsewhere they notice.
-
-    The tracker stays, to free what they leave behind.
-    """
-    for listing in Path("/proc/self/task").glob("*/children"):
-        for child in listing.read_text().split():
-            with contextlib.suppress(OSError):  # it may have ended by itself
-                if b"resource_tracker" not in Path(f"/proc/{child}/cmdline").read_bytes():
-                    os.kill(int(child), signal.SIGKILL)
+    while True:
+        number = os.read(heard, 1)[0]
+        if number == signal.SIGTERM and _deferred.is_set():
+            _asked.set()
+        elif number in SIGNALS:
+            cause, code = SIGNALS[signal.Signals(number)]
+            ends.leave(f"{cause}; {after}" if after else cause, code)

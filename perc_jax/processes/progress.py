@@ -10,8 +10,6 @@ resumes the run from its last checkpoint.
 import contextlib
 import faulthandler
 import io
-import multiprocessing
-import os
 import sys
 import threading
 import time
@@ -22,9 +20,9 @@ import rich.progress
 from rich.console import Console, RenderableType
 from rich.text import Text
 
+from perc_jax.processes import ends
 from perc_jax.records.metrics import Timer
 
-EXIT_RESUMABLE = 75  # EX_TEMPFAIL of sysexits.h: a temporary failure, the user is invited to retry
 GRACE_S = 30.0  # after which the C-level watchdog acts, should the interpreter itself be stuck
 TICK_S = 0.5
 COMPILE_S = 3600.0  # for one program at least: the compiler cannot be asked how far it is, and does not hang
@@ -184,12 +182,8 @@ class Progress:
         if self._live:
             self._live.stop()
         stuck = f"nothing moved for {deadline_s:g} s in phase {self._phases[-1][0]!r}"
-        sys.__stderr__.write(f"error: {stuck}; stacks of all threads follow; the same command resumes the run\n")
-        sys.__stderr__.flush()
         faulthandler.dump_traceback(file=sys.__stderr__, all_threads=True)
-        for worker in multiprocessing.active_children():
-            worker.kill()
-        os._exit(EXIT_RESUMABLE)
+        ends.leave(f"{stuck}; the stacks of all threads are above; the same command resumes the run", ends.STUCK)
 
 
 def clock(seconds: float) -> str:

@@ -27,10 +27,20 @@ def prepare_spawn() -> None:
 
 
 def start() -> None:
-    """Set this worker process up: environment, Ctrl-C left to the parent, a watch on the parent's life."""
+    """Set this worker process up: environment, signals to all left to the parent, a watch on the parent's life."""
     os.environ.update(ENVIRONMENT)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+    threading.Thread(target=_obey, name="parent-word", daemon=True).start()
     threading.Thread(target=_follow, name="parent-watch", daemon=True).start()
+
+
+def _obey() -> None:
+    """End this process at SIGTERM from its parent, and at no other's: a scheduler sends it to all processes of a job,
+    whose parent may need this one for the step that it finishes."""
+    while signal.sigwaitinfo({signal.SIGTERM}).si_pid not in (os.getppid(), os.getpid()):
+        pass
+    os._exit(128 + signal.SIGTERM)
 
 
 def _follow() -> None:

@@ -336,7 +336,7 @@ def _read(file: Path) -> dict[str, Any]:
     """A JSON file that holds an object."""
     try:
         values = json.loads(file.read_text(encoding="utf-8"))
-    except ValueError as error:  # bad JSON and bad UTF-8
+    except (ValueError, RecursionError) as error:  # bad JSON, bad UTF-8, brackets without an end
         raise ValueError(f"{file} must be JSON: {error}") from error
     if not isinstance(values, dict):
         raise ValueError(f"{file} must hold a JSON object, got {type(values).__name__}")

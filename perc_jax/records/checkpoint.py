@@ -231,7 +231,7 @@ class Checkpoints:
         try:
             record = json.loads((self._folder / str(step) / COMMIT).read_text())
             stored = record.pop("crc32")
-        except (OSError, ValueError, KeyError, AttributeError) as error:
+        except (OSError, ValueError, KeyError, AttributeError, TypeError, RecursionError) as error:
             raise Damaged(f"{COMMIT} is not readable") from error
         if stored != zlib.crc32(_canonical(record)):
             raise Damaged(f"{COMMIT} has changed since it was written")

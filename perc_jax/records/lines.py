@@ -71,7 +71,7 @@ class Records:
         if not whole:
             self._write(json.dumps({HEAD: head}) + "\n")
             return {}
-        begun, records = parse(content[:whole].decode(), self.file)
+        begun, records = parse(_text(content[:whole], self.file), self.file)
         now = json.loads(json.dumps(head))
         for field in [*begun, *(name for name in now if name not in begun)]:
             if begun.get(field) != now.get(field):
@@ -116,7 +116,7 @@ def parse(text: str, file: Path) -> tuple[dict[str, Any], dict[str, Record]]:
                 head = values[HEAD]
                 continue
             record = Record(**values)
-        except (ValueError, TypeError, KeyError) as error:
+        except (ValueError, TypeError, KeyError, RecursionError) as error:
             raise ValueError(f"{file} line {number} must be of an evaluation's records, got {line[:40]!r}") from error
         if record.id in records:
             raise ValueError(f"{file} line {number} must be of another question, {record.id} has a line already")
@@ -127,4 +127,11 @@ def parse(text: str, file: Path) -> tuple[dict[str, Any], dict[str, Record]]:
 def read(file: Path) -> tuple[dict[str, Any], dict[str, Record]]:
     """Head and records of a file that may still be written: a torn last line is left out. Raises as `parse`."""
     content = file.read_bytes()
-    return parse(content[: content.rfind(b"\n") + 1].decode(), file)
+    return parse(_text(content[: content.rfind(b"\n") + 1], file), file)
+
+
+def _text(content: bytes, file: Path) -> str:
+    try:
+        return content.decode()
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{file} must be an evaluation's records in UTF-8: {error}") from error

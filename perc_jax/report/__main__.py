@@ -9,26 +9,24 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from perc_jax import cli
+from perc_jax.processes import ends, interrupts
 from perc_jax.report import runs
 
 
+@ends.told()
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the command line."""
-    parser = argparse.ArgumentParser(
+    parser = ends.Parser(
         prog="python -m perc_jax.report",
         description="Write report.html for a run, or compare runs.",
-        allow_abbrev=False,
     )
     parser.add_argument("runs", nargs="*", metavar="RUN", help="folder of a run, or those of several to compare")
     parser.add_argument("--workdir", default="", help="folder of a run, local or gs://; the same as a single RUN")
     parser.add_argument("--out", default="", help="file of the comparison of several runs")
     parser.add_argument("--picture", default="", metavar="PNG", help="file for pictures and accuracy of a single run")
     arguments = parser.parse_args(argv)
-    try:
-        report(arguments)
-    except (ValueError, OSError) as error:
-        cli.fail(str(error))
+    interrupts.leave_with()
+    report(arguments)
 
 
 def report(arguments: argparse.Namespace) -> None:

@@ -174,8 +174,19 @@ def _with_pictures(folder: epath.Path, samples: Sequence[dict]) -> list[dict]:
 
 
 def _json(path: epath.Path) -> Any:
-    """Read a JSON file; the error names it."""
+    """Read a JSON file of a run: samples are a list of objects, all others an object. The error names it."""
     try:
-        return json.loads(path.read_text())
-    except ValueError as error:
+        found = json.loads(path.read_text())
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"{path} must hold JSON: {error}") from error
+    kind = path.parent.name
+    if kind == "samples":
+        right, what = isinstance(found, list) and all(isinstance(part, dict) for part in found), "a list of objects"
+    elif kind == "eval":
+        right = isinstance(found, dict) and bool(found) and all(isinstance(part, dict) for part in found.values())
+        what = "an object of the suites' results"
+    else:
+        right, what = isinstance(found, dict) and (kind != "curriculum" or "step" in found), "an object of a run"
+    if not right:
+        raise ValueError(f"{path} must hold {what}, got {str(found)[:40]}")
+    return found

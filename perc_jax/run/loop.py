@@ -22,6 +22,7 @@ from perc_jax.config import Config, StageConfig, to_dict
 from perc_jax.data import batches
 from perc_jax.evaluation.suites import SIGHT_NATS, Evaluator, proof_of_sight
 from perc_jax.mesh import sharding
+from perc_jax.processes import ends, interrupts
 from perc_jax.processes.progress import Progress
 from perc_jax.programs.compiled import Programs, StagePrograms
 from perc_jax.prompt import pretrained, tokenizer
@@ -73,6 +74,7 @@ class Run:
         self.metrics = Metrics(workdir)
         self.idle = Idle()
         self.peak_bytes, self.facts = 0, {}
+        self.told = False  # to end, by SIGTERM on any host
         self.drawn: dict = {}  # where the stage's data stand in the checkpoint that was restored
         with screen.phase("compiling"):
             self.programs = Programs(config, self.tokens.ids, around=screen.compiling)
@@ -92,7 +94,7 @@ class Run:
 
     def train(self, verifier: Verifier) -> None:
         """Run the stages that are left."""
-        evaluator = Evaluator(self.config, self.programs, self.tokens, verifier, self.screen)
+        evaluator = Evaluator(self.config, self.programs, self.tokens, verifier, self.screen, self._is_told_to_end)
         state, there = self._restore()
         if jax.process_index() == 0:
             write_whole(self.folder / "config.json", to_json(to_dict(self.config), indent=1))
@@ -101,6 +103,7 @@ class Run:
             self._prove_sight(state)
         if there == Place(0, 0):
             self._evaluate(evaluator, state, "start", 0)
+            self._end_if_told(state)
         for index in range(there.stage, len(self.config.stages)):
             first = there.step if index == there.stage else 0
             if index > there.stage:
@@ -108,6 +111,7 @@ class Run:
                 self.drawn = {}
             state = self._run_stage(index, state, first, verifier, evaluator)
             self._evaluate(evaluator, state, self.config.stages[index].name, index + 1)
+            self._end_if_told(state)
         with self.screen.phase("checkpoint"):
             self.checkpoints.wait()
         self.screen.say(f"peak memory of all processes {peak_rss_bytes() / 2**30:.2f} GB")
@@ -174,6 +178,7 @@ class Run:
         before, pending = sum(earlier.steps for earlier in self.config.stages[:index]), None
         if self._is_evaluated(stage, first):  # unless the run before this one came so far
             self._evaluate(evaluator, state, stage.name, index + 1)
+            self._end_if_told(state)
         compiled = self.compiles.count
         supply = Supply(self.config, stage, self.folder, before + first, self.drawn, self.programs.share)
         with supply as stream, self.screen.bar(stage.name, stage.steps, first) as advance:
@@ -197,10 +202,12 @@ class Run:
                 recompiles = self.compiles.count - compiled
                 host |= found | {"train/recompiles": recompiles} | self.idle.finish()
                 pending = Pending(step, stage.name, device, host | self.timer.finish())
-                if done % self.config.checkpoint.every == 0 or done == stage.steps:
+                is_due = done % self.config.checkpoint.every == 0 or done == stage.steps
+                if is_due or self._is_told_to_end():
                     pending = self._flush(pending)
                     with self.screen.phase("checkpoint"):
                         self._save(state, Place(index, done), stream)
+                    self._end_if_told(state)
                 if recompiles:
                     self._flush(pending)
                     raise RuntimeError(
@@ -210,8 +217,24 @@ class Run:
                 if self._is_evaluated(stage, done):
                     pending = self._flush(pending)
                     self._evaluate(evaluator, state, stage.name, index + 1)
+                    if self.told and not is_due:
+                        self._save(state, Place(index, done), stream)
+                    self._end_if_told(state)
                     self.timer.finish(), self.idle.finish()
         return state
+
+    def _is_told_to_end(self) -> bool:
+        """Whether SIGTERM has come to any host; all hosts must ask, and get the same answer."""
+        self.told = self.told or sharding.sum_over_hosts({"told": float(interrupts.asked())})["told"] > 0
+        return self.told
+
+    def _end_if_told(self, state: TrainState) -> None:
+        """Raise `Terminated` once what was begun to be written is on the disk."""
+        if self.told:
+            with self.screen.phase("checkpoint"):
+                self.checkpoints.wait()
+            kept = f"step {int(state.step)} is kept, the same command resumes {self.workdir}"
+            raise ends.Terminated(f"terminated; {kept}")
 
     def _is_evaluated(self, stage: StageConfig, done: int) -> bool:
         """Whether the suites are asked after this step of a stage; its last step is its end's affair."""
@@ -311,7 +334,10 @@ class Run:
         file = self.folder / "eval" / f"{order}_{name}_{step:06d}.json"
         if file.exists() or not self.config.evaluation.suites:
             return
-        results, shown = evaluator.suites(self.programs.publish(state.params))
+        asked = evaluator.suites(self.programs.publish(state.params))
+        if asked is None:  # told to end
+            return
+        results, shown = asked
         for suite, result in results.items():
             low, high = result["ci95"]
             self.screen.say(f"{name}: {suite} {100 * result['accuracy']:.1f} % [{100 * low:.1f}, {100 * high:.1f}]")
@@ -374,7 +400,9 @@ def run(config: Config, workdir: str) -> None:
         CompileCounter() as compiles,
         Verifier(config.verifier_deadline_s, config.verifier_processes) as verifier,
         Owner(workdir, screen.say) as owner,
+        ends.at_once(),
         contextlib.closing(Run(config, workdir, screen, timer, compiles, owner)) as this,
     ):
-        this.train(verifier)
+        with ends.at_once(), interrupts.deferred():
+            this.train(verifier)
         screen.say(f"done in {time.monotonic() - began:.0f} s; look at {workdir}/report.html")

@@ -150,7 +150,9 @@ def test_a_finished_export_is_left_alone_and_another_is_not_mixed_in(whole, caps
     assert main(arguments(folder, plan)) == 0
     assert before == {path: path.stat().st_mtime_ns for path in folder.rglob("*-of-*")}
     digests = data(folder)
-    assert main(arguments(folder, dataclasses.replace(plan, levels=(0,)))) == 1
+    with pytest.raises(SystemExit) as stop:
+        main(arguments(folder, dataclasses.replace(plan, levels=(0,))))
+    assert stop.value.code == 2
     assert "error: --levels must be that of the export to go on with" in capsys.readouterr().err
     assert data(folder) == digests
 
@@ -199,7 +201,9 @@ def test_beam_writes_the_same_shards(whole, tmp_path):
 def test_what_is_missing_is_named(tmp_path, monkeypatch, capsys):
     find = main.__globals__["importlib"].util.find_spec
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None if name == "pyarrow" else find(name))
-    assert main(arguments(tmp_path)) == 1
+    with pytest.raises(SystemExit) as stop:
+        main(arguments(tmp_path))
+    assert stop.value.code == 2
     assert "pyarrow must be installed: pip install 'perc_jax[export]'" in capsys.readouterr().err
 
 
@@ -218,13 +222,17 @@ def test_a_plan_that_cannot_be_gives_one_clear_line(change, words, tmp_path, cap
     fields = {**dataclasses.asdict(PLAN), **change}
     plan = object.__new__(Plan)
     plan.__dict__.update(fields)
-    assert main(arguments(tmp_path, plan)) == 1
+    with pytest.raises(SystemExit) as stop:
+        main(arguments(tmp_path, plan))
+    assert stop.value.code == 2
     assert words in capsys.readouterr().err and not list(tmp_path.iterdir())
 
 
 def test_a_folder_that_cannot_be_written_is_named(tmp_path, capsys):
     (tmp_path / "file").write_text("")
-    assert main(arguments(tmp_path / "file")) == 1
+    with pytest.raises(SystemExit) as stop:
+        main(arguments(tmp_path / "file"))
+    assert stop.value.code == 2
     assert "error: --out must be a folder that can be written" in capsys.readouterr().err
 
 

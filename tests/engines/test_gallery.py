@@ -81,7 +81,9 @@ def test_the_command_writes_the_page_and_small_pictures(tmp_path, capsys):
         assert sum(sizes) < 200_000 and picture.size == (224, 224)
     capsys.readouterr()
     (tmp_path / "file").write_text("")
-    assert main(["--out", str(tmp_path / "file" / "sheet")]) == 1
+    with pytest.raises(SystemExit) as stop:
+        main(["--out", str(tmp_path / "file" / "sheet")])
+    assert stop.value.code == 2
     assert "--out must be a folder that can be written" in capsys.readouterr().err
 
 

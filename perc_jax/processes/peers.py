@@ -1,0 +1,163 @@
+"""The processes of a run of several learn of each other's end within a second, with its cause.
+
+JAX's own service notices a process that is gone after minutes, and then aborts the others without a cause; one that has
+raised waits for the others at its exit. So process 0 keeps a connection to each of the others, over which nothing goes
+but the announcement of an end, one JSON line `{"rank", "message", "code"}`, or `{"rank", "done"}` of a good one.
+Process 0 passes an announcement on; a connection that breaks without one is an end too, a kill for instance.
+"""
+
+import contextlib
+import json
+import socket
+import threading
+import time
+from typing import IO, Any, NamedTuple
+
+from perc_jax.processes import ends
+
+GATHER_S = 300.0  # for all processes to begin, as JAX has it
+RETRY_S = 0.2
+HELLO_S = 10.0  # for the first line of a connection
+GOING_S = 5.0  # for the others to go before the one that JAX's service runs in
+
+
+class _Link(NamedTuple):
+    """A connection, and what comes over it line by line: one reader, so that no line is split between two."""
+
+    to: socket.socket
+    lines: IO[str]
+
+
+class _Peers:
+    """This process's connections: to all others in process 0, to process 0 in the others."""
+
+    def __init__(self, rank: int, count: int, links: dict[int, _Link]):
+        self._rank, self._count, self._links = rank, count, links
+        self._done: set[int] = set()
+        self._first = threading.Lock()  # taken for ever by the first end that this process has heard of, its own too
+        for other, link in links.items():
+            threading.Thread(target=self._listen, args=(other, link), name="peers", daemon=True).start()
+
+    def tell(self, message: str, code: int) -> None:
+        """Announce this process's end to the others; process 0 waits until they are gone."""
+        if self._first.acquire(blocking=False):
+            self._send({"rank": self._rank, "message": message, "code": code})
+        self._let_go()
+
+    def done(self) -> None:
+        """Announce a good end: that the connection breaks now means nothing."""
+        self._send({"rank": self._rank, "done": True})
+
+    def _send(self, record: dict[str, Any], but: int = -1) -> None:
+        text = (json.dumps(record) + "\n").encode()
+        for other, link in self._links.items():
+            if other != but:
+                with contextlib.suppress(OSError):  # it is gone
+                    link.to.sendall(text)
+
+    def _listen(self, other: int, link: _Link) -> None:
+        """Wait for the end of one of the others."""
+        with contextlib.suppress(OSError), link.lines:
+            for text in link.lines:
+                record = json.loads(text)
+                if "done" in record:
+                    self._done.add(other)
+                    return
+                self._follow(other, record)
+        self._done.add(other)
+        self._follow(other, {"rank": other, "message": "it was killed, or its machine is gone", "code": ends.FAILED})
+
+    def _follow(self, other: int, record: dict[str, Any]) -> None:
+        """End this process because of another's end."""
+        if not self._first.acquire(blocking=False):  # the others' ends answer the first
+            return
+        self._send(record, but=other)
+        message = f"process {record['rank']} of {self._count} ended the run: {record['message']}"
+        ends.leave(message, record["code"])
+
+    def _let_go(self) -> None:
+        """In process 0, wait until the others are gone."""
+        until = time.monotonic() + GOING_S
+        while self._rank == 0 and len(self._done) < self._count - 1 and time.monotonic() < until:
+            time.sleep(0.01)
+
+
+def join(rank: int, count: int, host: str, port: int, gather_s: float = GATHER_S) -> None:
+    """Connect the processes of a run, before JAX does; from then on the end of one is the end of all.
+
+    Args:
+        rank: this process's number among `count`.
+        count: how many there are.
+        host: of process 0, as the others reach it.
+        port: on which process 0 listens.
+        gather_s: seconds for all of them to come.
+
+    Raises:
+        OSError: the port is taken, or process 0 cannot be reached.
+        TimeoutError: processes are missing; it names them.
+    """
+    links = _gather(count, port, gather_s) if rank == 0 else {0: _reach(rank, host, port, gather_s)}
+    ends.Group.who = f"process {rank} of {count}: "
+    found = _Peers(rank, count, links)
+    ends.Group.tell, ends.Group.done = found.tell, found.done
+
+
+def _gather(count: int, port: int, gather_s: float) -> dict[int, _Link]:
+    """The connections of all others to process 0."""
+    until, links = time.monotonic() + gather_s, {}
+    try:
+        server = socket.create_server(("", port), backlog=count)
+    except OSError as error:
+        raise OSError(
+            error.errno, f"the processes of a run meet here, it must be free: {error.strerror}", f"port {port}"
+        ) from error
+    with server:
+        while len(links) < count - 1:
+            server.settimeout(max(0.01, until - time.monotonic()))
+            try:
+                link, _ = server.accept()
+            except TimeoutError as error:
+                missing = ", ".join(str(rank) for rank in range(1, count) if rank not in links)
+                raise TimeoutError(
+                    f"all {count} processes must come to port {port} within {gather_s:g} s, missing: {missing}"
+                ) from error
+            link.settimeout(HELLO_S)
+            found = _Link(link, link.makefile())
+            with contextlib.suppress(OSError, ValueError):  # a stranger who asks for something else
+                rank = int(found.lines.readline(16))
+                if 0 < rank < count:
+                    links[rank] = found
+    for found in links.values():
+        found.to.sendall(b"all\n")
+        _keep(found.to)
+    return links
+
+
+def _reach(rank: int, host: str, port: int, gather_s: float) -> _Link:
+    """The connection of another process to process 0, which may begin later."""
+    until = time.monotonic() + gather_s
+    while True:
+        try:
+            link = socket.create_connection((host, port), timeout=HELLO_S)
+            break
+        except OSError as error:
+            if time.monotonic() > until:
+                what = f"process 0 must be reached here within {gather_s:g} s: {error.strerror or error}"
+                raise OSError(error.errno, what, f"{host}:{port}") from error
+            time.sleep(RETRY_S)
+    link.sendall(f"{rank}\n".encode())
+    link.settimeout(max(0.01, until - time.monotonic()))
+    found = _Link(link, link.makefile())
+    if found.lines.readline() != "all\n":
+        raise ConnectionError(f"{host}:{port} must be process 0 of this run, waiting for process {rank}; it hung up")
+    _keep(link)
+    return found
+
+
+def _keep(link: socket.socket) -> None:
+    """Let a connection last as long as the run, and tell of a machine that is gone within half a minute."""
+    link.settimeout(None)
+    link.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for name, value in (("TCP_KEEPIDLE", 10), ("TCP_KEEPINTVL", 5), ("TCP_KEEPCNT", 3)):
+        if hasattr(socket, name):  # Linux; elsewhere the system's own patience
+            link.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)

@@ -1,0 +1,130 @@
+"""Several processes of a run: when one ends, by an error, a bug, a kill or a signal, all do, and each says which and
+why."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+
+import pytest
+
+from perc_jax.processes import peers
+from tests import whole_runs
+
+PROCESS = """
+import signal, sys, threading, time
+from perc_jax.processes import ends, interrupts, peers
+
+rank, count, port, does = int(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]), sys.argv[4]
+interrupts.leave_with("all is kept")
+
+@ends.told()
+def main():
+    peers.join(rank, count, "localhost", port)
+    print("begun", flush=True)
+    try:
+        with ends.at_once():
+            exec(does)
+    finally:
+        if does != "pass":
+            threading.Event().wait()  # unwinding waits for others, as a checkpoint does
+
+main()
+"""
+WAITS = "threading.Event().wait()"
+
+
+@contextlib.contextmanager
+def started(does: Sequence[str]) -> Iterator[list[subprocess.Popen]]:
+    """A process for each text, which has joined the others and executes it."""
+    port = whole_runs.free_port()
+    with contextlib.ExitStack() as opened:
+        found = []
+        for rank, text in enumerate(does):
+            words = [sys.executable, "-c", PROCESS, str(rank), str(len(does)), str(port), text]
+            process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+            found.append(opened.enter_context(process))
+            opened.callback(process.kill)
+        for process in found:
+            assert process.stdout.readline() == "begun\n"
+        yield found
+
+
+def ends_of(processes: Sequence[subprocess.Popen]) -> list[tuple[int, str]]:
+    """Exit code and last words of each, after a few seconds at most."""
+    began = time.monotonic()
+    said = [process.communicate(timeout=20)[1] for process in processes]
+    assert time.monotonic() - began < 10
+    return [(process.returncode, err) for process, err in zip(processes, said, strict=True)]
+
+
+@pytest.mark.parametrize("guilty", [0, 2])
+def test_an_error_of_one_is_the_end_of_all(guilty: int) -> None:
+    does = [WAITS] * 3
+    does[guilty] = "raise OSError(28, 'No space left', '/disk')"
+    with started(does) as processes:
+        found = ends_of(processes)
+    said = "/disk: No space left\n"
+    for rank, end in enumerate(found):
+        by = f"process {guilty} of 3 ended the run: " if rank != guilty else ""
+        assert end == (1, f"error: process {rank} of 3: {by}{said}")
+
+
+def test_a_bug_of_one_keeps_its_traceback_there() -> None:
+    with started([WAITS, "1 / 0"]) as processes:
+        other, guilty = ends_of(processes)
+    assert other == (1, "error: process 0 of 2: process 1 of 2 ended the run: ZeroDivisionError: division by zero\n")
+    assert guilty[0] == 1 and "Traceback" in guilty[1]
+    assert guilty[1].endswith("error: process 1 of 2: ZeroDivisionError: division by zero\n")
+
+
+@pytest.mark.parametrize(
+    ("number", "code", "cause"),
+    [
+        (signal.SIGKILL, 1, "it was killed, or its machine is gone"),
+        (signal.SIGTERM, 143, "terminated; all is kept"),
+        (signal.SIGINT, 130, "interrupted; all is kept"),
+    ],
+)
+@pytest.mark.parametrize("guilty", [0, 1])
+def test_a_signal_to_one_is_the_end_of_all(guilty: int, number: int, code: int, cause: str) -> None:
+    with started([WAITS, WAITS]) as processes:
+        os.kill(processes[guilty].pid, number)
+        found = ends_of(processes)
+    other = 1 - guilty
+    assert found[other] == (
+        code,
+        f"error: process {other} of 2: process {guilty} of 2 ended the run: {cause}\n",
+    )
+
+
+def test_an_error_that_follows_from_anothers_end_does_not_hide_its_cause() -> None:
+    """When a process is gone, an exchange breaks in the others before they hear of it."""
+    with started(["time.sleep(0.3); raise RuntimeError('connection reset')", WAITS]) as processes:
+        time.sleep(0.2)
+        processes[1].kill()
+        found = ends_of(processes)
+    assert found[0] == (
+        1,
+        "error: process 0 of 2: process 1 of 2 ended the run: it was killed, or its machine is gone\n",
+    )
+
+
+def test_good_ends_are_no_news() -> None:
+    with started(["pass", "pass", "pass"]) as processes:
+        assert ends_of(processes) == [(0, "")] * 3
+
+
+def test_who_does_not_come_is_named() -> None:
+    with pytest.raises(TimeoutError, match=r"all 3 processes must come to port \d+ within 0.3 s, missing: 1, 2"):
+        peers.join(0, 3, "localhost", whole_runs.free_port(), gather_s=0.3)
+
+
+def test_a_process_0_that_is_not_there_is_named() -> None:
+    port = whole_runs.free_port()
+    with pytest.raises(OSError, match=r"process 0 must be reached here within 0\.3 s: Connection refused") as found:
+        peers.join(1, 2, "localhost", port, gather_s=0.3)
+    assert found.value.filename == f"localhost:{port}"

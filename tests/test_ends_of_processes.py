@@ -1,0 +1,120 @@
+"""What belongs to a process and cannot be tried within one: locale, closed pipes, full disks, signals, exit codes."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from engines import ends as of_engines
+from perc_jax.processes import ends
+from tests import ROOT, whole_runs
+
+LIMIT_S = 60.0
+SCORE = {"benchmark": "mathvista", "mode": "official", "items": [{"id": "1", "correct": True}]}
+
+
+def ended(words: Sequence[str], stdout: object = subprocess.PIPE, **variables: str) -> subprocess.CompletedProcess:
+    """A program in a process of its own, at its end."""
+    return subprocess.run(
+        [sys.executable, "-m", *words],
+        cwd=ROOT,
+        env=whole_runs.environment(None, **variables),
+        stdin=subprocess.DEVNULL,
+        stdout=stdout,
+        stderr=subprocess.PIPE,
+        text=True,
+        timeout=LIMIT_S,
+    )
+
+
+@pytest.fixture
+def compared(tmp_path: Path) -> list[str]:
+    """A command that succeeds and prints a line."""
+    for name in ("before.json", "after.json"):
+        (tmp_path / name).write_text(json.dumps(SCORE))
+    return ["perc_jax.compare", str(tmp_path / "before.json"), str(tmp_path / "after.json")]
+
+
+def test_the_engines_have_the_same_codes() -> None:
+    for name in ("DONE", "FAILED", "BAD_INPUT", "INTERRUPTED", "CLOSED", "TERMINATED", "EXHAUSTED", "KINDS"):
+        assert getattr(of_engines, name) == getattr(ends, name)
+    for error in (ValueError("x"), OSError(28, "full", "/x"), FileNotFoundError(2, "none", "/x"), RuntimeError("x")):
+        assert of_engines.reason(error) == ends.reason(error)
+        assert of_engines.code_of(error) == ends.code_of(error)
+
+
+def test_every_code_stands_in_the_table() -> None:
+    codes = [value for name, value in vars(ends).items() if name.isupper() and type(value) is int]
+    table = (ROOT / "perc_jax" / "README.md").read_text()
+    assert len(codes) == 7 and all(f"| {code} |" in table for code in codes)
+
+
+@pytest.mark.parametrize("locale", ["C", "C.UTF-8"])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("perc_jax.train", "--seed", "one"),
+        ("perc_jax.train", "--stages.1.loss.objective", "nonè"),
+        ("perc_jax.sample", "--model", "/nonè", "--question", "?"),
+        ("engines.check", "--types", "nonè"),
+    ],
+    ids=" ".join,
+)
+def test_in_any_locale_there_is_one_line(words, locale) -> None:
+    done = ended(words, LC_ALL=locale, PYTHONIOENCODING="ascii" if locale == "C" else "utf-8", PYTHONUTF8="0")
+    assert done.returncode == 2 and done.stderr.startswith("error: ")
+    assert done.stderr.count("\n") == 1 and not {"+", "|"} & set(done.stderr.split()) and "--help" not in done.stderr
+
+
+def test_a_closed_pipe_is_told_by_its_code(compared) -> None:
+    read, write = os.pipe()
+    os.close(read)
+    done = ended(compared, stdout=write)
+    os.close(write)
+    assert (done.returncode, done.stderr) == (141, "error: the output was closed before all of it was written\n")
+
+
+@pytest.mark.parametrize("name", ["perc_jax.compare", "engines.check"])
+def test_a_full_disk_under_the_output_is_told(compared, name) -> None:
+    words = {"engines.check": [name, "--types", "grid.grid_size", "--levels", "0", "--samples", "1", "--draw", "0"]}
+    with open("/dev/full", "w") as full:
+        done = ended(words.get(name, compared), stdout=full)
+    assert done.returncode == 1 and done.stderr.splitlines()[-1:] == ["error: No space left on device"], done.stderr
+
+
+def test_a_full_disk_under_an_export_is_told(tmp_path) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(disk)]
+    if subprocess.run(mount, capture_output=True).returncode:
+        pytest.skip("needs the right to mount a tmpfs")
+    try:
+        words = ("--samples", "8", "--engines", "grid", "--levels", "0")
+        done = ended(["engines.export", *words, "--out", str(disk / "data")])
+    finally:
+        subprocess.run(["umount", str(disk)], check=True)
+    want = f"error: --out must be a folder that can be written, got {disk / 'data'}: No space left on device\n"
+    assert (done.returncode, done.stderr) == (1, want)
+
+
+@pytest.mark.parametrize(
+    ("number", "end"), [(signal.SIGINT, (130, "interrupted")), (signal.SIGTERM, (143, "terminated"))]
+)
+def test_a_signal_to_the_engines_is_answered_in_one_line(tmp_path, number, end) -> None:
+    words = ["engines.export", "--samples", "5000", "--shard-samples", "5", "--out", str(tmp_path), "--processes", "2"]
+    with subprocess.Popen(
+        [sys.executable, "-m", *words], cwd=ROOT, stderr=subprocess.PIPE, text=True, start_new_session=True
+    ) as program:
+        until = time.monotonic() + LIMIT_S
+        while not [*tmp_path.glob(".shards/00*.json")] and time.monotonic() < until:
+            time.sleep(0.05)
+        os.killpg(program.pid, number)
+        _, err = program.communicate(timeout=20)
+    assert (program.returncode, err) == (end[0], f"error: {end[1]}\n")
+    assert whole_runs.living(program.pid) == []
