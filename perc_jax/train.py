@@ -13,17 +13,12 @@ import sys
 from collections.abc import Sequence
 
 from perc_jax import cli
-from perc_jax.config import check_trains
 from perc_jax.processes import interrupts
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Parse the command line and run."""
-    config, workdir = cli.parse(sys.argv[1:] if argv is None else argv)
-    try:
-        check_trains(config)
-    except ValueError as error:
-        cli.fail(str(error))
+    config, workdir = cli.parse(sys.argv[1:] if argv is None else argv, trains=True)
     interrupts.leave_with(f"interrupted; the same command resumes {workdir} from its newest checkpoint")
     try:
         from perc_jax.mesh import hosts

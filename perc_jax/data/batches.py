@@ -24,6 +24,7 @@ from perc_jax.batch import PromptBatch
 from perc_jax.config import Config, StageConfig
 from perc_jax.data.curriculum import Cell, InTurn, Phases, types_of
 from perc_jax.data.engines import Draw, SampleInfo
+from perc_jax.data.sound import is_asked
 from perc_jax.processes import workers
 from perc_jax.prompt.prompt import pack
 
@@ -146,7 +147,7 @@ def stream(
     mixture, size_px = stage.mixture, config.data.image_px
     chosen = [(name, weight) for name, weight in zip(mixture.engines, mixture.weights, strict=True) if weight > 0]
     for name, _ in chosen:
-        missing = [level for level in mixture.levels if not _is_asked(name, "train", level, size_px)]
+        missing = [level for level in mixture.levels if not is_asked(name, "train", level, size_px)]
         if missing:
             raise ValueError(f"mixture.levels of {name} must be legible at data.image_px = {size_px}, got {missing}")
     draw = Draw(
@@ -185,7 +186,7 @@ def suite(
     union = sorted({level for stage in config.stages for level in stage.mixture.levels})
     levels = config.evaluation.hard_levels if name == "test_c" else union
     size_px = config.data.image_px
-    asked = {e: tuple(x for x in levels if _is_asked(e, name, x, size_px)) for e in engines.ENGINES if e in trained}
+    asked = {e: tuple(x for x in levels if is_asked(e, name, x, size_px)) for e in engines.ENGINES if e in trained}
     asked = {engine: legible for engine, legible in asked.items() if legible}
     if not asked:
         raise ValueError(f"{name} must have a legible question at {size_px} px, got none at levels {list(levels)}")
@@ -248,12 +249,6 @@ def _grading(config: Config, cells: tuple[Cell, ...]) -> Draw:
         batch=config.evaluation.batch,
         chooser=InTurn(cells),
     )
-
-
-def _is_asked(engine: str, split: str, level: int, size_px: int) -> bool:
-    """Whether an engine has a question for every index; test_d asks held-out and trained types in turn."""
-    types = engines.candidates(engine, split=split, level=level, size_px=size_px)
-    return {t.held_out for t in types} == {True, False} if split == "test_d" else bool(types)
 
 
 def _host_rows(field: str, count: int, process_index: int, process_count: int) -> range:
