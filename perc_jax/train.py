@@ -21,8 +21,14 @@ def main(argv: Sequence[str] | None = None) -> None:
     config, workdir = cli.parse(sys.argv[1:] if argv is None else argv, trains=True)
     interrupts.leave_with(f"interrupted; the same command resumes {workdir} from its newest checkpoint")
     try:
+        from perc_jax.programs import patterns  # jax: seconds, for which --help and mistakes need not wait
+
+        patterns.check(config)
+    except ValueError as error:
+        cli.fail(str(error))
+    try:
         from perc_jax.mesh import hosts
-        from perc_jax.run import loop  # seconds, for which --help and mistakes need not wait
+        from perc_jax.run import loop
 
         hosts.connect()
         loop.run(config, workdir)

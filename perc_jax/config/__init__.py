@@ -5,7 +5,7 @@ Plain data on the standard library alone, so that a config is read without jax; 
 
 from perc_jax.config.data import CurriculumConfig, DataConfig, MixtureConfig
 from perc_jax.config.model import LoraConfig, ModelConfig, TextConfig, VisionConfig
-from perc_jax.config.rules import Violation, check, refuse, violations
+from perc_jax.config.rules import Violation, check, refuse, unless, violations
 from perc_jax.config.run import (
     CheckpointConfig,
     Config,
@@ -40,6 +40,7 @@ __all__ = [
     "from_dict",
     "refuse",
     "to_dict",
+    "unless",
     "untrainable",
     "violations",
 ]

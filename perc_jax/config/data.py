@@ -60,7 +60,14 @@ class CurriculumConfig:
 class MixtureConfig:
     """What a stage draws: engines by weight, then a level and a question type, each uniformly."""
 
-    engines: Annotated[tuple[str, ...], filled, distinct] = ("grid", "cube", "chart", "sudoku", "function", "geometry")
+    engines: Annotated[tuple[str, ...], filled, each(filled), distinct] = (
+        "grid",
+        "cube",
+        "chart",
+        "sudoku",
+        "function",
+        "geometry",
+    )
     weights: Annotated[tuple[float, ...], each(at_least(0))] = (1.0, 1.0, 1.0, 1.0, 1.0, 1.0)
     levels: Annotated[tuple[int, ...], filled, each(within(0, 9))] = (0, 1, 2)
     # As engine.type; an engine without an entry asks all of its trained types.

@@ -132,30 +132,30 @@ def anything(_: object) -> None:
     """Every value of the type is right."""
 
 
-def at_least(least: float) -> Rule:
+def at_least(least: int | float) -> Rule:
     """Allow `least` and more, up to what counters hold."""
 
-    def rule(value: float) -> str | None:
+    def rule(value: int | float) -> str | None:
         return f"must be >= {least}" if value < least else _small(value)
 
     return rule
 
 
-def above(bound: float) -> Rule:
+def above(bound: int | float) -> Rule:
     """Allow what is greater than `bound`, up to what counters hold."""
 
-    def rule(value: float) -> str | None:
+    def rule(value: int | float) -> str | None:
         return _small(value) if value > bound else f"must be > {bound}"
 
     return rule
 
 
-def within(low: float, high: float, *, open_low: bool = False, open_high: bool = False) -> Rule:
+def within(low: int | float, high: int | float, *, open_low: bool = False, open_high: bool = False) -> Rule:
     """Allow what lies between two bounds; an open bound itself is not allowed."""
     ends = f"{'(' if open_low else '['}{low}, {high}{')' if open_high else ']'}"
     words = f"must be within {ends if open_low or open_high else f'{low}..{high}'}"
 
-    def rule(value: float) -> str | None:
+    def rule(value: int | float) -> str | None:
         inside = (low < value if open_low else low <= value) and (value < high if open_high else value <= high)
         return None if inside else words
 
@@ -202,5 +202,5 @@ def file_name(value: str) -> str | None:
     return "must be at most 100 letters, digits, '.', '_' and '-', of which the first is a letter or a digit"
 
 
-def _small(value: float) -> str | None:
+def _small(value: int | float) -> str | None:
     return None if value <= LARGEST else f"must be <= {LARGEST}"

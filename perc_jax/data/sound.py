@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import engines
-from perc_jax.config import Config, MixtureConfig, Violation, untrainable
+from perc_jax.config import Config, MixtureConfig, Violation, unless, untrainable
 from perc_jax.data.curriculum import Cell, graded_cells
 from perc_jax.prompt import pretrained, tokenizer
 
@@ -75,9 +75,9 @@ def _mixture(mixture: MixtureConfig, path: str, size_px: int) -> Iterator[Violat
         elif engine not in drawn:
             yield Violation(f"{path}.types", "must be of engines that the mixture draws", name)
         elif engine not in unread and mixture.curriculum.kind == "none":  # a curriculum leaves out what is not legible
-            if missing := [level for level in levels if known[name].min_size_px[level] > size_px]:
-                rule = f"must be legible at levels {missing} and data.image_px = {size_px}"
-                yield Violation(f"{path}.types", rule, name)
+            missing = [level for level in levels if known[name].min_size_px[level] > size_px]
+            rule = f"must be legible at levels {missing} and data.image_px = {size_px}"
+            yield from unless(not missing, f"{path}.types", rule, name)
 
 
 def _files(config: Config, begun: bool) -> Iterator[Violation]:
