@@ -59,15 +59,15 @@ def violations(section: object, path: str = "") -> Iterator[Violation]:
     prefix, found = f"{path}." if path else "", []
     for name, annotation in fields_of(type(section)).items():
         found += _of_value(annotation, getattr(section, name), name)
-    broken = [f"{violation.field}." for violation in found]
-
-    def sound(*paths: str) -> bool:
-        wanted = [f"{path}." for path in paths]
-        return not any(own.startswith(path) or path.startswith(own) for own in broken for path in wanted)
-
     if spans := getattr(section, "spans", None):
-        found += spans(sound)
+        found += spans(functools.partial(_sound, [f"{violation.field}." for violation in found]))
     return (violation._replace(field=prefix + violation.field) for violation in found)
+
+
+def _sound(broken: list[str], *paths: str) -> bool:
+    """Whether none of the broken fields, each with a full stop behind, is one of these, lies in or around one."""
+    wanted = [f"{path}." for path in paths]
+    return not any(own.startswith(path) or path.startswith(own) for own in broken for path in wanted)
 
 
 @functools.cache

@@ -151,7 +151,7 @@ class Config:
             heads, tensor = self.model.text.num_key_value_heads, self.mesh.tensor
             rule = f"must divide the model's {heads} key/value heads"
             yield from unless(heads % tensor == 0, "mesh.tensor", rule, tensor)
-        stages = {f"stages.{number}": stage for number, stage in enumerate(self.stages)}
+        stages = {f"stages.{i}": stage for i, stage in enumerate(self.stages) if isinstance(stage, StageConfig)}
         if sound(*(f"{path}.name" for path in stages)):
             names = [stage.name for stage in stages.values()]
             yield from unless(len(set(names)) == len(names), "stages", "must have different names", names)
