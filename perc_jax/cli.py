@@ -1,7 +1,8 @@
 """The command line of a run: a config file, a published model, and overrides of any field by path.
 
-`parse(sys.argv[1:]) -> (Config, workdir)`. Every bad input ends the program through `fail`: one line on
-stderr, exit code 2. Importing this module loads no jax, so that `--help` and mistakes answer at once.
+`parse(sys.argv[1:]) -> (Config, workdir)`. Every bad input ends the program through `fail`: one line on stderr, exit
+code 2. All values that break a rule, or name what is not there, are told together in that line, separated by `; `.
+Importing this module loads no jax, so that `--help` and mistakes answer at once.
 """
 
 import contextlib
@@ -13,12 +14,13 @@ import re
 import traceback
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Annotated
 
 import tyro
 
-from perc_jax.config import Config
+from perc_jax.config import Config, refuse, violations
 from perc_jax.processes.ends import fail, reason
 from perc_jax.prompt import pretrained
 
@@ -27,30 +29,57 @@ DEFAULT_CONFIG = CONFIGS / "debug_cpu.py"
 PROGRAM = "python -m perc_jax.train"
 
 # What a config file can get wrong by itself; anything else is a bug and keeps its traceback.
-CONFIG_ERRORS = (SyntaxError, ImportError, NameError, AttributeError, TypeError, ValueError)
+CONFIG_ERRORS = (
+    *(SyntaxError, ImportError, NameError, AttributeError, TypeError, ValueError),
+    *(LookupError, ArithmeticError, AssertionError, OSError, RuntimeError),
+)
+
+
+@dataclass(frozen=True)
+class _Draft(Config):
+    """A config that is not checked yet, so that all its mistakes can be told together."""
+
+    def __post_init__(self):
+        """Check nothing."""
 
 
 @dataclass(frozen=True)
 class _Command:
     """Train a model: run the stages of a config. Started again on the same workdir, a run resumes."""
 
-    settings: Annotated[Config, tyro.conf.arg(name="")]
+    settings: Annotated[_Draft, tyro.conf.arg(name="")]
     config: str = str(DEFAULT_CONFIG)  # Python file that defines get_config() -> Config
     workdir: str = ""  # directory or gs:// path of the outputs; empty: runs/<name>
     model: str = ""  # Hugging Face folder or hub id; its sizes, tokenizer and weights replace the config's
 
 
-def parse(argv: Sequence[str]) -> tuple[Config, str]:
+def parse(argv: Sequence[str], *, trains: bool = False) -> tuple[Config, str]:
     """The run that `[--config FILE] [--model M] [--workdir DIR] [--field.sub value …]` asks for, and its workdir.
 
-    Raises `SystemExit`: 0 after `--help`, 2 after one line on stderr for a bad config file, model, override or value.
+    With `trains` it must also be one that can be trained. Raises `SystemExit`: 0 after `--help`, 2 after one line on
+    stderr for a bad config file, model or option, or for all values that break a rule or name what is not there.
     """
     try:
         path, model = _option(argv, "--config") or str(DEFAULT_CONFIG), _option(argv, "--model")
-        config = load_config(path)
-        return _override(with_model(config, model) if model else config, path, argv)
+        draft = _copy(_Draft, load_config(path))
+        draft, workdir = _override(with_model(draft, model) if model else draft, path, argv)
+        _check(draft, workdir, trains)
+        return _copy(Config, draft), workdir
     except (ValueError, OSError) as error:
         fail(reason(error))
+
+
+def _copy(kind: type[Config], config: Config) -> Config:
+    """The same fields as another class."""
+    return kind(**{field.name: getattr(config, field.name) for field in dataclasses.fields(config)})
+
+
+def _check(draft: Config, workdir: str, trains: bool) -> None:
+    """Raise `ValueError` for everything that is wrong with a config, and that needs no device to see."""
+    from perc_jax.data import sound  # the engines: a second, for which --help need not wait
+
+    begun = "://" in workdir or (Path(workdir).expanduser() / "checkpoints").exists()
+    refuse(chain(violations(draft), sound.violations(draft, trains=trains, begun=begun)))
 
 
 def load_config(path: str | Path) -> Config:
@@ -106,7 +135,7 @@ def _option(argv: Sequence[str], name: str) -> str:
     return value
 
 
-def _override(config: Config, path: str, argv: Sequence[str]) -> tuple[Config, str]:
+def _override(config: _Draft, path: str, argv: Sequence[str]) -> tuple[_Draft, str]:
     """The config with the fields that the command line gives; `ValueError` says what cannot be."""
     complaint = io.StringIO()
     try:

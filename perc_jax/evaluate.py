@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
 SUITES = ("test_a", "test_b", "test_c", "test_d")
 SCENES = 1000  # of an engines' suite, without --limit
+DEFAULTED = ("limit", "batch", "max_tokens", "max_pixels", "tensor")  # whole numbers whose default the model says
 MAX_PROMPT_TOKENS = 20_480  # a picture of the greatest published area and 4,096 tokens of text
 
 
@@ -78,15 +79,15 @@ def _parser() -> argparse.ArgumentParser:
     add("--suites", default=",".join(SUITES), help="suites and benchmarks, comma-separated (default: %(default)s)")
     add("--data", default="", help="folder with a folder per benchmark, or one benchmark's; without it: from the hub")
     add("--mode", default="", help="protocol of the benchmarks (default: each one's first)")
-    add("--limit", type=int, default=0, help=f"first questions of each suite (default: {SCENES} scenes, all problems)")
+    add("--limit", type=int, help=f"first questions of each suite (default: {SCENES} scenes, all problems)")
     add("--samples", type=int, default=1, help="answers per question (default: %(default)s)")
     add("--temperature", type=float, help="0 is greedy (default: 0, or 1 with several samples)")
     add("--seed", type=int, default=0, help="of the random draws (default: %(default)s)")
-    add("--batch", type=int, default=0, help="questions per device call (default: the config's evaluation.batch)")
-    add("--max-tokens", type=int, default=0, help="of an answer (default: the config's rollout.max_tokens)")
-    add("--max-pixels", type=int, default=0, help="area above which a picture is reduced (default: the model's)")
+    add("--batch", type=int, help="questions per device call (default: the config's evaluation.batch)")
+    add("--max-tokens", type=int, help="of an answer (default: the config's rollout.max_tokens)")
+    add("--max-pixels", type=int, help="area above which a picture is reduced (default: the model's)")
     add("--max-prompt-tokens", type=int, default=MAX_PROMPT_TOKENS, help="longer prompts are not asked, and counted")
-    add("--tensor", type=int, default=0, help="devices that share a prompt (default: the config's mesh.tensor)")
+    add("--tensor", type=int, help="devices that share a prompt (default: the config's mesh.tensor)")
     add("--blind", action="store_true", help="also ask without the pictures: uniform grey in their place")
     add("--out", default="", help="folder, or JSON file, for results and answers")
     return parser
@@ -104,12 +105,14 @@ def _check(arguments: argparse.Namespace) -> list[str | Wanted]:
         ("--max-prompt-tokens", arguments.max_prompt_tokens >= 1, "must be >= 1", arguments.max_prompt_tokens),
         ("--out", "://" not in arguments.out, "must be a local path: answers are appended to it", arguments.out),
     ]
-    for name in ("limit", "batch", "max_tokens", "max_pixels", "tensor"):
+    for name in DEFAULTED:
         value = getattr(arguments, name)
-        rules.append((f"--{name.replace('_', '-')}", value >= 0, "must be >= 1", value))
+        rules.append((f"--{name.replace('_', '-')}", value is None or value >= 1, "must be >= 1", value))
     for option, holds, rule, value in rules:
         if not holds:
             raise ValueError(f"{option} {rule}, got {value!r}")
+    for name in DEFAULTED:  # from here on 0 stands for what was not given
+        setattr(arguments, name, getattr(arguments, name) or 0)
     asked = [_wanted(name, arguments) for name in arguments.suites.split(",")]
     names = [one if isinstance(one, str) else one.benchmark.name for one in asked]
     if len(set(names)) < len(names):

@@ -15,6 +15,7 @@ F.jsonl.
 """
 
 import argparse
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -52,23 +53,25 @@ def _parser() -> argparse.ArgumentParser:
     add("--types", default="", help="engines or question types as engine.type, comma-separated (default: all)")
     add("--levels", default="0,1,2,3,4,5,6,7,8,9", help="levels, comma-separated (default: %(default)s)")
     add("--questions", type=int, default=8, help="of each type at each level (default: %(default)s)")
-    add("--limit", type=int, default=0, help="first questions of a benchmark (default: all)")
+    add("--limit", type=int, help="first questions of a benchmark (default: all)")
     add("--rollouts", type=int, default=8, help="answers per question (default: %(default)s)")
     add("--temperature", type=float, default=1.0, help="of the sampling (default: %(default)s)")
     add("--seed", type=int, default=0, help="of the sampling (default: %(default)s)")
-    add("--batch", type=int, default=0, help="questions per device call (default: by the config's evaluation.batch)")
-    add("--max-tokens", type=int, default=0, help="of an answer (default: the config's rollout.max_tokens)")
+    add("--batch", type=int, help="questions per device call (default: by the config's evaluation.batch)")
+    add("--max-tokens", type=int, help="of an answer (default: the config's rollout.max_tokens)")
     add("--out", required=True, help="file of JSON lines; the results go beside it, into .json")
     return parser
 
 
 def _check(arguments: argparse.Namespace) -> None:
     """Raise `ValueError` for what cannot be, before anything slow is imported."""
-    for name, least in (("questions", 1), ("rollouts", 1), ("limit", 0), ("batch", 0), ("max_tokens", 0), ("seed", 0)):
+    for name, least in (("questions", 1), ("rollouts", 1), ("limit", 1), ("batch", 1), ("max_tokens", 1), ("seed", 0)):
         value = getattr(arguments, name)
-        if value < least:
+        if value is not None and value < least:
             raise ValueError(f"--{name.replace('_', '-')} must be >= {least}, got {value}")
-    if not arguments.temperature > 0:
+    for name in ("limit", "batch", "max_tokens"):  # from here on 0 stands for what was not given
+        setattr(arguments, name, getattr(arguments, name) or 0)
+    if not 0 < arguments.temperature < math.inf:
         raise ValueError(f"--temperature must be > 0, got {arguments.temperature}")
     if not arguments.out.endswith(".jsonl") or "://" in arguments.out:
         raise ValueError(f"--out must be a local file that ends in .jsonl, got {arguments.out!r}")

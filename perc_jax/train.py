@@ -14,18 +14,19 @@ import sys
 from collections.abc import Sequence
 
 from perc_jax import cli
-from perc_jax.config import check_trains
 from perc_jax.processes import ends, interrupts
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Parse the command line and run."""
     with ends.told():
-        config, workdir = cli.parse(sys.argv[1:] if argv is None else argv)
-        check_trains(config)
+        config, workdir = cli.parse(sys.argv[1:] if argv is None else argv, trains=True)
         interrupts.leave_with(f"the same command resumes {workdir} from its newest checkpoint")
+        from perc_jax.programs import patterns  # jax: seconds, for which --help and mistakes need not wait
+
+        patterns.check(config)
     with ends.told(code=ends.FAILED):
-        from perc_jax.run import loop, together  # seconds, for which --help and mistakes need not wait
+        from perc_jax.run import loop, together
 
         together.connect()
         loop.run(config, workdir)

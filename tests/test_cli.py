@@ -81,7 +81,7 @@ def flat(config: object) -> dict[str, object]:
     return {path: look_up(path) for path in cli._paths(config)}
 
 
-@given(st.floats(min_value=1e-9, max_value=1.0), st.integers(-1000, 1000))
+@given(st.floats(min_value=1e-9, max_value=1.0), st.integers(0, 2**32 - 1))
 def test_numbers_survive_the_command_line(config_file: str, rate: float, seed: int) -> None:
     argv = ["--config", config_file, "--stages.0.optimizer.learning-rate", repr(rate), "--seed", str(seed)]
     config, _ = cli.parse(argv)
@@ -109,7 +109,7 @@ def test_workdir(config_file: str, argv: str, workdir: str) -> None:
         ("--seed", "Missing value for argument '--seed'"),
         ("--stages.0.kind rl", "invalid choice 'rl' for argument '--stages.0.kind'"),
         ("--data.image-px 100", "data.image_px must be a multiple of 28, got 100"),
-        ("--stages.1.mixture.levels 0 12", "stages.1.mixture: mixture.levels must be within 0..9, got (0, 12)"),
+        ("--stages.1.mixture.levels 0 12", "stages.1.mixture.levels must be within 0..9, got (0, 12)"),
         ("--config", "--config needs a value"),
         ("--model", "--model needs a value"),
         ("--config nowhere.py", "config file nowhere.py does not exist"),
@@ -125,6 +125,8 @@ def test_a_mistake_earns_one_line(config_file: str, capsys: pytest.CaptureFixtur
         ("x = 1", "must define get_config() -> Config"),
         ("def get_config():\n    return 3", "get_config() must return a Config, got int"),
         ("def get_config(:", "line 1: SyntaxError"),
+        ("def get_config():\n    return {}['sizes']", "line 2: KeyError: 'sizes'"),
+        ("def get_config():\n    return 1 / 0", "line 2: ZeroDivisionError"),
         ("def get_config():\n    return nothing", "line 2: NameError: name 'nothing' is not defined"),
         ("import nothing_of_this_name", "line 1: ModuleNotFoundError"),
         (
@@ -139,6 +141,61 @@ def test_a_bad_config_file_earns_one_line(
     path = write(tmp_path / "bad.py", text)
     line = complaint(capsys, "--config", path)
     assert words in line and path in line
+
+
+# Values that mean nothing, each with the field that must be named; all need no device to see.
+SENSELESS = """
+--stages.1.optimizer.learning-rate -1 | --stages.1.optimizer.learning-rate inf | --stages.1.optimizer.learning-rate nan
+--stages.0.optimizer.b1 2 | --stages.0.optimizer.b2 -0.5 | --stages.0.optimizer.eps -1
+--stages.0.optimizer.weight-decay -3 | --stages.0.optimizer.max-grad-norm 0 | --stages.0.optimizer.max-grad-norm -1
+--stages.0.optimizer.warmup-steps -3 | --stages.0.optimizer.warmup-steps 9999 | --stages.0.optimizer.frozen [
+--rollout.temperature 0 | --rollout.temperature -1 | --rollout.temperature nan
+--rollout.max-mismatch nan | --rollout.max-mismatch -1 | --data.max-prompt-tokens -1 | --data.max-patches 0
+--stages.1.reward.format-weight nan | --stages.1.reward.format-weight -5 | --data.image-px 0 | --data.image-px -28
+--verifier-deadline-s -1 | --verifier-deadline-s 0 | --phase-deadline-s nan | --verifier-processes 0
+--mesh.tensor 0 | --mesh.fsdp 0 | --model.text.hidden-size -4 | --model.vision.num-heads 0 | --name ../../evil
+--model.text.num-key-value-heads 0 | --model.vision.patch-size 0 | --seed -1 | --seed 4294967296 | --data.workers -1
+--stages.0.mixture.engines cub | --stages.0.mixture.types grid.sice | --stages.0.mixture.levels 9
+--data.tokenizer nowhere.model | --data.tokenizer /nowhere/tokenizer | --pretrained /nowhere/model/at/all
+--evaluation.suites test_e | --evaluation.samples 0 0 0 0 | --evaluation.hard-levels 10 | --checkpoint.keep 0
+"""
+
+
+@pytest.mark.parametrize("argv", [words.strip() for line in SENSELESS.split("\n") if line for words in line.split("|")])
+def test_a_senseless_value_is_named_before_any_device(
+    config_file: str, capsys: pytest.CaptureFixture[str], argv: str
+) -> None:
+    option, value, *_ = argv.split()
+    with pytest.raises(SystemExit) as end:
+        cli.parse(["--config", config_file, *argv.split()], trains=True)
+    line = capsys.readouterr().err
+    assert end.value.code == 2 and line.count("\n") == 1 and line.startswith("error: ")
+    told = [part for part in line.removeprefix("error: ").split("; ") if part.startswith(option[2:].replace("-", "_"))]
+    assert told and " must " in told[0] and ", got " in told[0] and value.lstrip("-") in told[0].replace("'", "")
+
+
+def test_all_mistakes_of_a_command_line_are_told_in_one_line(
+    config_file: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    argv = [
+        "--rollout.temperature",
+        "0",
+        "--stages.1.mixture.engines",
+        "grid",
+        "cub",
+        "--seed",
+        "-1",
+        "--mesh.tensor=0",
+    ]
+    line = complaint(capsys, "--config", config_file, *argv)
+    fields = [part.split()[0] for part in line.split("; ")]
+    assert fields == [
+        "rollout.temperature",
+        "stages.1.mixture.weights",
+        "mesh.tensor",
+        "seed",
+        "stages.1.mixture.engines",
+    ]
 
 
 def test_a_misspelt_shipped_config_is_suggested(capsys: pytest.CaptureFixture[str]) -> None:
@@ -157,7 +214,7 @@ def test_help_lists_every_field_with_its_comment(config_file: str, capsys: pytes
     assert end.value.code == 0
     for path in cli._paths(cli.load_config(config_file)):
         assert f"--{path}".replace("_", "-") in shown
-    assert "parts of an update" in shown
+    assert "Parts of an update" in shown
 
 
 def test_a_published_model_replaces_sizes_tokenizer_and_weights(config_file: str, tmp_path: Path) -> None:
@@ -168,7 +225,7 @@ def test_a_published_model_replaces_sizes_tokenizer_and_weights(config_file: str
     assert config.model.dtype == given.model.dtype == "bfloat16"  # what no config.json says stays
     assert (config.data.tokenizer, config.pretrained) == (folder, folder)
     rest = dataclasses.replace(
-        config, model=given.model, data=dataclasses.replace(config.data, tokenizer="t.model"), pretrained=""
+        config, model=given.model, data=dataclasses.replace(config.data, tokenizer="debug.model"), pretrained=""
     )
     assert rest == given
 

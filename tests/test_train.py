@@ -284,8 +284,8 @@ def test_two_processes_train_as_one(reference_run, tmp_path):
         (("--rollout.temprature", "2"), "unknown option --rollout.temprature; did you mean --rollout.temperature?"),
         (("--config", "configs/nothing.py"), "config file configs/nothing.py does not exist"),
         (("--seed", "one"), "--seed"),
-        (("--stages.1.group-size", "1", "--stages.1.row-widths"), "stages[grpo].group_size must be >= 2 for grpo"),
-        (("--stages.0.micro-batches", "3"), "stages[warmup].prompts_per_step must be a multiple of micro_batches"),
+        (("--stages.1.group-size", "1", "--stages.1.row-widths"), "stages.1.group_size must be >= 2 for grpo"),
+        (("--stages.0.micro-batches", "3"), "stages.0.prompts_per_step must be a multiple of micro_batches"),
     ],
 )
 def test_a_mistake_on_the_command_line_earns_one_line(tmp_path, arguments, message):

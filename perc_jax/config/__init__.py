@@ -1,19 +1,20 @@
-"""What a run is: frozen dataclasses, each field with its rule, checked when they are made.
+"""What a run is: frozen dataclasses, each field with its rule, all checked together when a `Config` is made.
 
 Plain data on the standard library alone, so that a config is read without jax; nothing that does work belongs here.
 """
 
 from perc_jax.config.data import CurriculumConfig, DataConfig, MixtureConfig
 from perc_jax.config.model import LoraConfig, ModelConfig, TextConfig, VisionConfig
+from perc_jax.config.rules import Violation, check, refuse, unless, violations
 from perc_jax.config.run import (
     CheckpointConfig,
     Config,
     EvaluationConfig,
     MeshConfig,
     RolloutConfig,
-    check_trains,
     from_dict,
     to_dict,
+    untrainable,
 )
 from perc_jax.config.stage import LossConfig, OptimizerConfig, RewardConfig, StageConfig
 
@@ -33,8 +34,13 @@ __all__ = [
     "RolloutConfig",
     "StageConfig",
     "TextConfig",
+    "Violation",
     "VisionConfig",
-    "check_trains",
+    "check",
     "from_dict",
+    "refuse",
     "to_dict",
+    "unless",
+    "untrainable",
+    "violations",
 ]

@@ -1,36 +1,45 @@
 """What the model is: both towers in Hugging Face's terms, low-rank adapters, how it computes."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
-from perc_jax.config.rules import check
+from perc_jax.config.rules import Sound, Violation, above, at_least, each, filled, pattern, unless
 
 
 @dataclass(frozen=True)
 class VisionConfig:
     """The vision tower; names and meanings as `vision_config` of Hugging Face's config.json."""
 
-    depth: int
-    hidden_size: int
-    num_heads: int
-    intermediate_size: int
-    fullatt_block_indexes: tuple[int, ...]  # blocks that attend to the whole image; the others stay in windows
-    window_size: int = 112  # pixels
-    patch_size: int = 14  # pixels
-    temporal_patch_size: int = 2  # frames; a still image is doubled
-    spatial_merge_size: int = 2  # patches per side of a merged token
+    depth: Annotated[int, at_least(1)]
+    hidden_size: Annotated[int, at_least(1)]
+    num_heads: Annotated[int, at_least(1)]
+    intermediate_size: Annotated[int, at_least(1)]
+    # Blocks that attend to the whole image; the others stay in windows.
+    fullatt_block_indexes: Annotated[tuple[int, ...], each(at_least(0))]
+    window_size: Annotated[int, at_least(1)] = 112  # pixels
+    patch_size: Annotated[int, at_least(1)] = 14  # pixels
+    temporal_patch_size: Annotated[int, at_least(1)] = 2  # frames; a still image is doubled
+    spatial_merge_size: Annotated[int, at_least(1)] = 2  # patches per side of a merged token
 
-    def __post_init__(self):
-        """Check what spans fields."""
-        merged_px = self.patch_size * self.spatial_merge_size
-        check(
-            self.window_size % merged_px == 0,
-            "vision.window_size",
-            f"must be a multiple of {merged_px}",
-            self.window_size,
-        )
-        head_dim = self.hidden_size // self.num_heads
-        check(head_dim % 4 == 0, "vision.hidden_size / vision.num_heads", "must be a multiple of 4", head_dim)
+    def spans(self, sound: Sound) -> Iterator[Violation]:
+        """What spans fields."""
+        if sound("window_size", "patch_size", "spatial_merge_size"):
+            multiple = self.window_size % self.merged_px == 0
+            yield from unless(multiple, "window_size", f"must be a multiple of {self.merged_px}", self.window_size)
+        if sound("hidden_size", "num_heads"):
+            unit = 4 * self.num_heads
+            rule = f"must be a multiple of 4 x num_heads ({unit})"
+            yield from unless(self.hidden_size % unit == 0, "hidden_size", rule, self.hidden_size)
+        if sound("depth", "fullatt_block_indexes"):
+            full = self.fullatt_block_indexes
+            inside = all(block < self.depth for block in full)
+            yield from unless(inside, "fullatt_block_indexes", f"must be blocks 0..{self.depth - 1}", full)
+
+    @property
+    def merged_px(self) -> int:
+        """Pixels per side of a merged token (28 at the published sizes)."""
+        return self.patch_size * self.spatial_merge_size
 
     @property
     def window_patches(self) -> int:
@@ -52,49 +61,39 @@ class VisionConfig:
 class TextConfig:
     """The language model; names and meanings as Hugging Face's config.json."""
 
-    hidden_size: int
-    intermediate_size: int
-    num_hidden_layers: int
-    num_attention_heads: int
-    num_key_value_heads: int
-    head_dim: int
-    vocab_size: int
-    mrope_section: tuple[int, int, int]  # rotary frequencies given to time, height, width; they sum to head_dim / 2
-    rope_theta: float = 1_000_000.0
-    rms_norm_eps: float = 1e-6
+    hidden_size: Annotated[int, at_least(1)]
+    intermediate_size: Annotated[int, at_least(1)]
+    num_hidden_layers: Annotated[int, at_least(1)]
+    num_attention_heads: Annotated[int, at_least(1)]
+    num_key_value_heads: Annotated[int, at_least(1)]
+    head_dim: Annotated[int, at_least(2)]
+    vocab_size: Annotated[int, at_least(1)]
+    # Rotary frequencies given to time, height, width; they sum to head_dim / 2.
+    mrope_section: Annotated[tuple[int, int, int], each(at_least(0))]
+    rope_theta: Annotated[float, above(0)] = 1_000_000.0
+    rms_norm_eps: Annotated[float, above(0)] = 1e-6
     tie_word_embeddings: bool = True
 
-    def __post_init__(self):
-        """Check what spans fields."""
-        check(
-            sum(self.mrope_section) * 2 == self.head_dim,
-            "text.mrope_section",
-            "must sum to head_dim / 2",
-            self.mrope_section,
-        )
-        ratio = self.num_attention_heads % self.num_key_value_heads
-        check(
-            ratio == 0,
-            "text.num_attention_heads",
-            "must be a multiple of num_key_value_heads",
-            self.num_attention_heads,
-        )
+    def spans(self, sound: Sound) -> Iterator[Violation]:
+        """What spans fields."""
+        if sound("mrope_section", "head_dim"):
+            section = self.mrope_section
+            yield from unless(sum(section) * 2 == self.head_dim, "mrope_section", "must sum to head_dim / 2", section)
+        if sound("num_attention_heads", "num_key_value_heads"):
+            heads = self.num_attention_heads
+            multiple = heads % self.num_key_value_heads == 0
+            yield from unless(multiple, "num_attention_heads", "must be a multiple of num_key_value_heads", heads)
 
 
 @dataclass(frozen=True)
 class LoraConfig:
     """Low-rank adapters on a frozen base (LoRA, `model/low_rank.py`). Rank 0: none, all parameters are trained."""
 
-    rank: int = 0
-    alpha: float = 32.0  # the adapters' product counts alpha / rank times
-    targets: tuple[str, ...] = ("text",)  # text, merger, all, or regular expressions on names of kernels
+    rank: Annotated[int, at_least(0)] = 0
+    alpha: Annotated[float, above(0)] = 32.0  # the adapters' product counts alpha / rank times
+    # text, merger, all, or regular expressions on names of kernels
+    targets: Annotated[tuple[str, ...], filled, each(filled), each(pattern)] = ("text",)
     base_dtype: Literal["float32", "bfloat16"] = "bfloat16"  # in which the frozen weights are stored
-
-    def __post_init__(self):
-        """Check what divides, and what would train nothing."""
-        check(self.rank >= 0, "model.lora.rank", "must be >= 0", self.rank)
-        check(self.alpha > 0, "model.lora.alpha", "must be > 0", self.alpha)
-        check(bool(self.targets), "model.lora.targets", "must not be empty", self.targets)
 
 
 @dataclass(frozen=True)

@@ -1,34 +1,51 @@
 """What a stage of a run is: its kind, its data, its optimizer, what it rewards and what it minimises."""
 
 import dataclasses
+import itertools
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
 from perc_jax.config.data import MixtureConfig
-from perc_jax.config.rules import check
+from perc_jax.config.rules import (
+    Sound,
+    Violation,
+    above,
+    at_least,
+    each,
+    file_name,
+    filled,
+    pattern,
+    unless,
+    within,
+)
+
+# A stage that is cut short may end within its warm-up, but not where it has hardly begun: a slip in the number.
+LONGEST_WARMUP = 30  # times the stage's updates
 
 
 @dataclass(frozen=True)
 class OptimizerConfig:
     """AdamW or Muon with linear warm-up and cosine or constant rest."""
 
-    learning_rate: float
+    learning_rate: Annotated[float, at_least(0)]  # 0: nothing moves
     method: Literal["adamw", "muon"] = "adamw"  # muon: matrices by Muon, everything else by AdamW, at the same rate
-    warmup_steps: int = 0  # optimizer updates
+    warmup_steps: Annotated[int, at_least(0)] = 0  # optimizer updates
     schedule: Literal["constant", "cosine"] = "constant"
-    b1: float = 0.9
-    b2: float = 0.999
-    eps: float = 1e-8
-    weight_decay: float = 0.0
-    max_grad_norm: float = 1.0
-    frozen: tuple[str, ...] = ()  # regular expressions; parameters whose path matches one do not change
+    b1: Annotated[float, within(0, 1, open_high=True)] = 0.9
+    b2: Annotated[float, within(0, 1, open_high=True)] = 0.999
+    eps: Annotated[float, above(0)] = 1e-8
+    weight_decay: Annotated[float, at_least(0)] = 0.0
+    max_grad_norm: Annotated[float, above(0)] = 1.0
+    # Regular expressions; parameters whose path matches one do not change.
+    frozen: Annotated[tuple[str, ...], each(filled), each(pattern)] = ()
 
 
 @dataclass(frozen=True)
 class RewardConfig:
     """Accuracy (0 or 1) plus an optional, separately logged format term."""
 
-    format_weight: float = 0.0  # added for a well-formed answer, right or wrong
+    format_weight: Annotated[float, at_least(0)] = 0.0  # added for a well-formed answer, right or wrong
     control: Literal["none", "random"] = "none"  # random: a coin per completion, the control arm of an experiment
 
 
@@ -44,76 +61,75 @@ class LossConfig:
     objective: Literal["grpo", "gspo", "cispo"] = "grpo"  # ratio per token, per completion, or as a fixed weight
     aggregation: Literal["token_mean", "completion_mean", "constant"] = "token_mean"  # what each token's term weighs
     advantage: Literal["standardised", "centred", "per_reward"] = "standardised"
-    clip_low: float = 0.2  # a ratio below 1 - clip_low is clipped; 1 is no bound
-    clip_high: float = 0.2  # and one above 1 + clip_high
-    dual_clip: float = 0.0  # largest ratio of a completion with negative advantage; 0 is no bound
+    clip_low: Annotated[float, within(0, 1, open_low=True)] = 0.2  # a ratio below 1 - clip_low is clipped; 1: no bound
+    clip_high: Annotated[float, above(0)] = 0.2  # and one above 1 + clip_high
+    # Largest ratio of a completion with negative advantage; 0 is no bound.
+    dual_clip: Annotated[float, at_least(0)] = 0.0
     # Whether a token counts by how much likelier the trainer finds it than the sampler did, who rounds otherwise.
     # several: where a rollout serves several updates.
     sampler_weight: Literal["several", "always", "never"] = "several"
-    sampler_weight_cap: float = 2.0  # the largest such weight
-    overlong_tokens: int = 0  # the last tokens of max_tokens in which a penalty on the reward grows to 1; 0 is none
-    kl_coef: float = 0.0  # of the divergence from the policy at the stage's start; 0: no reference is kept or run
+    sampler_weight_cap: Annotated[float, at_least(1)] = 2.0  # the largest such weight
+    # The last tokens of max_tokens in which a penalty on the reward grows to 1; 0 is none.
+    overlong_tokens: Annotated[int, at_least(0)] = 0
+    # Of the divergence from the policy at the stage's start; 0: no reference is kept or run.
+    kl_coef: Annotated[float, at_least(0)] = 0.0
     kl: Literal["k1", "k2", "k3"] = "k3"  # how it is estimated
 
-    def __post_init__(self):
-        """Check what spans fields."""
-        check(0 < self.clip_low <= 1, "loss.clip_low", "must be within (0, 1]", self.clip_low)
-        check(self.clip_high > 0, "loss.clip_high", "must be > 0", self.clip_high)
-        check(self.dual_clip == 0 or self.dual_clip > 1, "loss.dual_clip", "must be 0 or > 1", self.dual_clip)
-        has_signs = self.objective != "cispo" or self.dual_clip == 0
-        check(has_signs, "loss.dual_clip", "must be 0 for cispo, which clips both signs alike", self.dual_clip)
-        check(self.sampler_weight_cap >= 1, "loss.sampler_weight_cap", "must be >= 1", self.sampler_weight_cap)
-        check(self.overlong_tokens >= 0, "loss.overlong_tokens", "must be >= 0", self.overlong_tokens)
-        check(self.kl_coef >= 0, "loss.kl_coef", "must be >= 0", self.kl_coef)
+    def spans(self, sound: Sound) -> Iterator[Violation]:
+        """What spans fields."""
+        if sound("dual_clip", "objective"):
+            bound, rule = self.dual_clip, "must be 0 for cispo, which clips both signs alike"
+            yield from unless(bound == 0 or bound > 1, "dual_clip", "must be 0 or > 1", bound)
+            yield from unless(self.objective != "cispo" or bound == 0, "dual_clip", rule, bound)
 
 
 @dataclass(frozen=True)
 class StageConfig:
     """One line of the recipe."""
 
-    name: str
+    name: Annotated[str, file_name]
     kind: Literal["sft", "grpo"]
-    steps: int
-    prompts_per_step: int  # P, over all hosts
+    steps: Annotated[int, at_least(0)]
+    prompts_per_step: Annotated[int, at_least(1)]  # P, over all hosts
     optimizer: OptimizerConfig
     mixture: MixtureConfig = dataclasses.field(default=MixtureConfig())
-    micro_batches: int = 1  # parts of an update; those without any signal are left out; never changes the gradient
+    # Parts of an update; those without any signal are left out; never changes the gradient.
+    micro_batches: Annotated[int, at_least(1)] = 1
     # Places for all completions of a group for which the update is compiled, ascending, beside G x max_tokens, which is
     # always there: each micro-batch takes the narrowest rows that hold its groups.
-    row_widths: tuple[int, ...] = ()
+    row_widths: Annotated[tuple[int, ...], each(at_least(1))] = ()
     # What the backward pass computes again: nothing, whole blocks, or all of a block but its products with weights and
     # its attention.
     remat: Literal["none", "block", "dots"] = "block"
-    group_size: int = 1  # G; 1 for sft
+    group_size: Annotated[int, at_least(1)] = 1  # G; 1 for sft
     reward: RewardConfig = RewardConfig()
     loss: LossConfig = LossConfig()  # of grpo
-    updates_per_rollout: int = 1  # optimizer updates of a step, each on its own part of the prompts
-    max_rounds: int = 1  # rollouts of a step until the rewards within each group differ (DAPO); 1: one, as it is
+    # Optimizer updates of a step, each on its own part of the prompts.
+    updates_per_rollout: Annotated[int, at_least(1)] = 1
+    # Rollouts of a step until the rewards within each of its groups differ (DAPO); 1: one, as it is.
+    max_rounds: Annotated[int, at_least(1)] = 1
 
-    def __post_init__(self):
-        """Check what spans fields."""
-        name = f"stages[{self.name}]"
-        check(self.steps >= 0, f"{name}.steps", "must be >= 0", self.steps)
-        check(self.prompts_per_step >= 1, f"{name}.prompts_per_step", "must be >= 1", self.prompts_per_step)
-        check(self.micro_batches >= 1, f"{name}.micro_batches", "must be >= 1", self.micro_batches)
-        widths = self.row_widths
-        ascending = all(0 < low < high for low, high in zip((0.5, *widths), widths, strict=False))
-        check(ascending, f"{name}.row_widths", "must be positive and ascending", widths)
-        updates = self.updates_per_rollout
-        check(updates >= 1, f"{name}.updates_per_rollout", "must be >= 1", updates)
-        check(
-            self.prompts_per_step % (self.micro_batches * updates) == 0,
-            f"{name}.prompts_per_step",
-            "must be a multiple of micro_batches" + " x updates_per_rollout" * (updates > 1),
-            self.prompts_per_step,
-        )
-        check(self.max_rounds >= 1, f"{name}.max_rounds", "must be >= 1", self.max_rounds)
-        if self.kind == "grpo":
-            check(self.group_size >= 1, f"{name}.group_size", "must be >= 1", self.group_size)
-        else:
-            check(self.group_size == 1, f"{name}.group_size", "must be 1 for sft", self.group_size)
-            check(updates == 1, f"{name}.updates_per_rollout", "must be 1 for sft", updates)
-            check(self.max_rounds == 1, f"{name}.max_rounds", "must be 1 for sft", self.max_rounds)
-            curriculum = self.mixture.curriculum.kind
-            check(curriculum == "none", f"{name}.mixture.curriculum.kind", "must be none for sft", curriculum)
-            check(self.loss == LossConfig(), f"{name}.loss", "must be left as it is for sft", self.loss)
+    def spans(self, sound: Sound) -> Iterator[Violation]:
+        """What spans fields."""
+        widths, updates, prompts = self.row_widths, self.updates_per_rollout, self.prompts_per_step
+        if sound("row_widths"):
+            ascending = all(low < high for low, high in itertools.pairwise(widths))
+            yield from unless(ascending, "row_widths", "must be ascending", widths)
+        if sound("prompts_per_step", "micro_batches", "updates_per_rollout"):
+            rule = "must be a multiple of micro_batches" + " x updates_per_rollout" * (updates > 1)
+            multiple = prompts % (self.micro_batches * updates) == 0
+            yield from unless(multiple, "prompts_per_step", rule, prompts)
+        if sound("steps", "updates_per_rollout", "optimizer.warmup_steps") and self.steps:
+            longest, asked = LONGEST_WARMUP * self.steps * updates, self.optimizer.warmup_steps
+            rule = f"must be <= {longest}, {LONGEST_WARMUP} x the stage's updates: its rate would never come near"
+            yield from unless(asked <= longest, "optimizer.warmup_steps", rule, asked)
+        if sound("kind", "group_size", "loss", "mixture.curriculum") and self.kind == "sft":
+            yield from self._of_grpo_only()
+
+    def _of_grpo_only(self) -> Iterator[Violation]:
+        """What a stage of supervised steps must leave as it is."""
+        for name in ("group_size", "updates_per_rollout", "max_rounds"):
+            yield from unless(getattr(self, name) == 1, name, "must be 1 for sft", getattr(self, name))
+        curriculum = self.mixture.curriculum.kind
+        yield from unless(curriculum == "none", "mixture.curriculum.kind", "must be none for sft", curriculum)
+        yield from unless(self.loss == LossConfig(), "loss", "must be left as it is for sft", self.loss)

@@ -25,6 +25,7 @@ from perc_jax.batch import WHOLE, PromptBatch, Share
 from perc_jax.config import Config, StageConfig
 from perc_jax.data.curriculum import Cell, InTurn, Phases, types_of
 from perc_jax.data.engines import Draw, SampleInfo
+from perc_jax.data.sound import is_asked
 from perc_jax.processes import workers
 from perc_jax.prompt.prompt import pack
 
@@ -158,7 +159,7 @@ def stream(
     mixture, size_px = stage.mixture, config.data.image_px
     chosen = [(name, weight) for name, weight in zip(mixture.engines, mixture.weights, strict=True) if weight > 0]
     for name, _ in chosen:
-        missing = [level for level in mixture.levels if not _is_asked(name, "train", level, size_px)]
+        missing = [level for level in mixture.levels if not is_asked(name, "train", level, size_px)]
         if missing:
             raise ValueError(f"mixture.levels of {name} must be legible at data.image_px = {size_px}, got {missing}")
     draw = Draw(
@@ -261,7 +262,7 @@ def _asked(config: Config, name: str) -> dict[_Part, float]:
         levels = config.evaluation.hard_levels if name == "test_c" else sorted(set(mixture.levels))
         tried |= set(levels)
         for engine, weight in zip(mixture.engines, mixture.weights, strict=True):
-            legible = tuple(x for x in levels if weight > 0 and _is_asked(engine, name, x, size_px))
+            legible = tuple(x for x in levels if weight > 0 and is_asked(engine, name, x, size_px))
             if legible:
                 part = _Part(engine, legible, types_of(engine, mixture.types))
                 shares[part] += weight / sum(mixture.weights)
@@ -269,12 +270,6 @@ def _asked(config: Config, name: str) -> dict[_Part, float]:
         raise ValueError(f"{name} must have a legible question at {size_px} px, got none at levels {sorted(tried)}")
     order = list(engines.ENGINES)
     return {part: shares[part] for part in sorted(shares, key=lambda part: order.index(part.engine))}
-
-
-def _is_asked(engine: str, split: str, level: int, size_px: int) -> bool:
-    """Whether an engine has a question for every index; test_d asks held-out and trained types in turn."""
-    types = engines.candidates(engine, split=split, level=level, size_px=size_px)
-    return {t.held_out for t in types} == {True, False} if split == "test_d" else bool(types)
 
 
 def _check_rows(field: str, count: int, share: Share) -> None:

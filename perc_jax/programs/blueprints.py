@@ -17,6 +17,7 @@ from perc_jax.batch import PromptBatch, TokenIds, TrainBatch
 from perc_jax.config import Config, StageConfig
 from perc_jax.mesh import sharding, shares
 from perc_jax.model import abstract_params, init_params, lora
+from perc_jax.programs import patterns
 from perc_jax.programs.blueprint import Blueprint, laid_out
 from perc_jax.programs.rollout import Maker, RolloutBlueprints
 from perc_jax.update.optimizer import make_optimizer, split_frozen
@@ -35,6 +36,7 @@ class Blueprints:
     """The blueprints of a run's programs on a mesh (default: all devices of this machine)."""
 
     def __init__(self, config: Config, ids: TokenIds, mesh: Mesh | None = None):
+        patterns.check(config)
         self.config, self.ids = config, ids
         self.mesh = sharding.make_mesh(config.mesh) if mesh is None else mesh
         sharding.check_heads(self.mesh, config.model.text.num_key_value_heads)

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from perc_jax.batch import MEAN, STD
-from perc_jax.config import ModelConfig, TextConfig, VisionConfig
+from perc_jax.config import ModelConfig, TextConfig, VisionConfig, check
 
 MODEL_TYPE = "qwen2_5_vl"
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
@@ -65,10 +65,11 @@ def is_pretrained(name: str) -> bool:
     return _HUB_ID.fullmatch(name) is not None
 
 
-def folder_of(name: str, *, weights: bool = True) -> Path:
+def folder_of(name: str, *, weights: bool = True, field: str = "model") -> Path:
     """A folder as given, or that of a hub id (owner/name) downloaded, with progress, into the hub's cache.
 
-    Without `weights` only the small files are fetched. The hub's own offline variables are respected.
+    Without `weights` only the small files are fetched; `field` is what errors call the name. The hub's own offline
+    variables are respected.
     Raises `FileNotFoundError` for a folder without config.json and for a name that is neither or cannot be fetched,
     `ValueError` for an adapter's.
     """
@@ -76,10 +77,10 @@ def folder_of(name: str, *, weights: bool = True) -> Path:
     if folder.is_dir():
         if not (folder / "config.json").is_file():
             refuse_adapter(folder)
-            raise FileNotFoundError(f"model folder {name} must hold a config.json, found none")
+            raise FileNotFoundError(f"{field} folder {name} must hold a config.json, found none")
         return folder
     if not _HUB_ID.fullmatch(name):
-        raise FileNotFoundError(f"model must be a folder that exists or a hub id (owner/name), got {name!r}")
+        raise FileNotFoundError(f"{field} must be a folder that exists or a hub id (owner/name), got {name!r}")
     import huggingface_hub  # not needed, and slow to import, where the model is a folder
     from huggingface_hub import errors
 
@@ -89,12 +90,12 @@ def folder_of(name: str, *, weights: bool = True) -> Path:
     except (OSError, ValueError, errors.HTTPError) as error:
         reason = str(error).strip().partition("\n")[0]
         raise FileNotFoundError(
-            f"model {name!r} must be a folder that exists or a hub id that can be downloaded; "
+            f"{field} {name!r} must be a folder that exists or a hub id that can be downloaded; "
             f"there is no such folder, and the hub says: {type(error).__name__}: {reason}"
         ) from error
     if not (found / "config.json").is_file():
         refuse_adapter(found)
-        raise FileNotFoundError(f"model {name} on the hub must hold a config.json, found none")
+        raise FileNotFoundError(f"{field} {name} on the hub must hold a config.json, found none")
     return found
 
 
@@ -125,11 +126,13 @@ def model_config(folder: Path, *, dtype: Literal["float32", "bfloat16"] = "bfloa
         whole.value("tie_word_embeddings", bool)  # raises: the default differs between generations of the class
     try:
         language = _text(text, tie=any(ties))
-        return ModelConfig(_vision(whole.section("vision_config"), language.hidden_size), language, dtype=dtype)
+        model = ModelConfig(_vision(whole.section("vision_config"), language.hidden_size), language, dtype=dtype)
+        check(model)
     except ValueError as error:
         if str(error).startswith(str(file)):
             raise
         raise ValueError(f"{file}: {error}") from error  # a rule of our own config
+    return model
 
 
 def _text(text: "_Section", tie: bool) -> TextConfig:

@@ -211,7 +211,7 @@ def load(name: str) -> Tokenizer:
     or hub id that is not there; `ValueError` for files that do not fit each other.
     """
     if not name.endswith(".model"):
-        return HuggingFaceTokenizer(pretrained.folder_of(name, weights=False))
+        return HuggingFaceTokenizer(pretrained.folder_of(name, weights=False, field="data.tokenizer"))
     return PieceTokenizer(piece_file(name))
 
 

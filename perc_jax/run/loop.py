@@ -68,7 +68,7 @@ class Run:
         if newest := self.checkpoints.check(to_dict(config)):
             place.resumed(*newest, to_dict(config))
         if config.pretrained and not self.checkpoints.steps():  # before minutes of compiling; a resumed run has its own
-            folder = pretrained.folder_of(config.pretrained)
+            folder = pretrained.folder_of(config.pretrained, field="pretrained")
             hf_folder.check_same_model(folder, config.model, "model")
             safetensors.check(folder, config.model)
         self.metrics = Metrics(workdir)

@@ -156,13 +156,13 @@ def test_what_does_not_fit_is_replaced_and_named(whole):
         if used <= limit
     }
     assert kept <= {info for batch in short for info in batch.samples}  # neighbours of a replaced prompt stay
-    with pytest.raises(ValueError, match=r"data buckets must fit one of 50 drafts .* = 10"):
-        next(stream(config(0, max_prompt_tokens=10), STAGE))
+    with pytest.raises(ValueError, match=r"data buckets must fit one of 50 drafts .* = 20"):
+        next(stream(config(0, max_prompt_tokens=20), STAGE))
 
 
 def test_an_error_in_a_worker_arrives():
     with (
-        stream(config(1, max_prompt_tokens=10), STAGE) as batches,
+        stream(config(1, max_prompt_tokens=20), STAGE) as batches,
         pytest.raises(ValueError, match="must fit one of"),
     ):
         next(batches)

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from configs.debug_cpu import get_config
-from perc_jax.config import Config, CurriculumConfig, MixtureConfig, StageConfig
+from perc_jax.config import Config, CurriculumConfig, MixtureConfig, StageConfig, check
 from perc_jax.data import batches, curriculum
 from perc_jax.data.curriculum import (
     COLUMNS,
@@ -263,4 +263,4 @@ def test_a_tally_counts_groups_by_cell_and_reason():
 )
 def test_wrong_settings_are_refused(fields, words):
     with pytest.raises(ValueError, match=f"mixture.curriculum.{words}"):
-        CurriculumConfig(**({"kind": "stratified"} | fields))
+        check(CurriculumConfig(**({"kind": "stratified"} | fields)), "mixture.curriculum")

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from perc_jax.batch import TokenIds, TrainBatch
-from perc_jax.config import LoraConfig, MeshConfig, ModelConfig, OptimizerConfig, StageConfig
+from perc_jax.config import LoraConfig, MeshConfig, ModelConfig, OptimizerConfig, StageConfig, check
 from perc_jax.mesh import sharding
 from perc_jax.model import abstract_params, init_params, lora
 from perc_jax.plan.hlo import collectives
@@ -163,7 +163,7 @@ def test_targets_that_are_no_such_map_are_refused(target):
 @pytest.mark.parametrize("fields", [{"rank": -1}, {"alpha": 0.0}, {"targets": ()}])
 def test_settings_without_a_meaning_are_refused(fields):
     with pytest.raises(ValueError, match=rf"model.lora.{next(iter(fields))} must"):
-        LoraConfig(**fields)
+        check(LoraConfig(**fields), "model.lora")
 
 
 # --- training --------------------------------------------------------------------------------------------------------

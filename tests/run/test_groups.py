@@ -6,7 +6,7 @@ import jax
 import numpy as np
 import pytest
 
-from perc_jax.config import LossConfig, OptimizerConfig, RewardConfig, StageConfig
+from perc_jax.config import LossConfig, OptimizerConfig, RewardConfig, StageConfig, check
 from perc_jax.data import batches
 from perc_jax.run import groups, rewarded
 from perc_jax.run.groups import MAX_BARREN_STEPS, Patience, Rounds, outcomes
@@ -151,6 +151,6 @@ def test_joined_rollouts_are_summed_up_like_one():
 
 
 def test_rounds_are_for_grpo_only():
-    with pytest.raises(ValueError, match=r"stages\[a\].max_rounds must be 1 for sft, got 2"):
-        StageConfig("a", "sft", 1, 1, OptimizerConfig(1.0), max_rounds=2)
+    with pytest.raises(ValueError, match=r"stages\.0\.max_rounds must be 1 for sft, got 2"):
+        check(StageConfig("a", "sft", 1, 1, OptimizerConfig(1.0), max_rounds=2), "stages.0")
     assert groups.MIXED not in groups.WORDS

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from perc_jax.config import LossConfig
+from perc_jax.config import LossConfig, check
 from perc_jax.update import grpo
 
 LOG2 = math.log(2)
@@ -119,4 +119,4 @@ def test_on_policy_gradients_are_on_average_what_the_docstring_says(kl):
 
 def test_coefficients_below_zero_are_refused():
     with pytest.raises(ValueError, match=r"loss.kl_coef must be >= 0, got -0.1"):
-        LossConfig(kl_coef=-0.1)
+        check(LossConfig(kl_coef=-0.1), "loss")

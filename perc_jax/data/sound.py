@@ -1,0 +1,150 @@
+"""Whether what a config names exists: engines, question types, tokenizer, weights, files. No device, no download.
+
+`perc_jax.config` holds the rules that need nothing but numbers; these need the engines or the disk. They are asked
+together, before anything slow is imported (`cli.parse`), so a value that breaks another rule may be met here.
+"""
+
+import difflib
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import engines
+from perc_jax.config import Config, MixtureConfig, Violation, unless, untrainable
+from perc_jax.data.curriculum import Cell, graded_cells
+from perc_jax.prompt import pretrained, tokenizer
+
+LEVELS = range(10)
+
+
+def violations(config: Config, *, trains: bool = True, begun: bool = False) -> Iterator[Violation]:
+    """All that a run of this config would not find or could not draw.
+
+    Args:
+        config: of any values of the right types.
+        trains: whether it is to be trained here, not only measured or planned: its files must be there.
+        begun: whether it has checkpoints: then first weights and gradings have done their part.
+    """
+    if not config.stages:
+        yield Violation("stages", "must not be empty", config.stages)
+    drawable = True
+    for number, stage in enumerate(config.stages):
+        found = list(_mixture(stage.mixture, f"stages.{number}.mixture", config.data.image_px))
+        drawable = drawable and not found
+        yield from found
+    if drawable and config.data.image_px > 0:
+        yield from _suites(config)
+    if trains:
+        yield from untrainable(config)
+        yield from _files(config, begun)
+
+
+def is_asked(engine: str, split: str, level: int, size_px: int) -> bool:
+    """Whether an engine has a question for every index; test_d asks held-out and trained types in turn."""
+    types = engines.candidates(engine, split=split, level=level, size_px=size_px)
+    return {t.held_out for t in types} == {True, False} if split == "test_d" else bool(types)
+
+
+def _drawn(mixture: MixtureConfig) -> list[str]:
+    """The engines that a mixture draws and that exist."""
+    weighed = dict(zip(mixture.engines, mixture.weights, strict=False))  # another rule asks for one weight each
+    return [name for name in mixture.engines if name in engines.ENGINES and weighed.get(name, 1.0) > 0]
+
+
+def _levels(levels: Iterable[int]) -> list[int]:
+    return [level for level in levels if level in LEVELS]
+
+
+def _mixture(mixture: MixtureConfig, path: str, size_px: int) -> Iterator[Violation]:
+    """Engines and types that exist, and questions that can be read at the size of the pictures."""
+    drawn, unread = _drawn(mixture), set()
+    for name in mixture.engines:
+        if name not in engines.ENGINES:
+            yield Violation(f"{path}.engines", f"must be of {', '.join(engines.ENGINES)}", name)
+    levels = _levels(mixture.levels) if size_px > 0 else []  # another rule has its say about such sizes
+    for name in drawn:
+        if missing := [level for level in levels if not is_asked(name, "train", level, size_px)]:
+            unread.add(name)
+            yield Violation(f"{path}.levels", f"must be legible for {name} at data.image_px = {size_px}", missing)
+    known = {f"{e.name}.{t.name}": t for e in engines.ENGINES.values() for t in e.types if not t.held_out}
+    for name in mixture.types:
+        engine = name.partition(".")[0]
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            hint = f" (did you mean {near[0]!r}?)" if near else ""
+            yield Violation(f"{path}.types", f"must name trained types as engine.type{hint}", name)
+        elif engine not in drawn:
+            yield Violation(f"{path}.types", "must be of engines that the mixture draws", name)
+        elif engine not in unread and mixture.curriculum.kind == "none":  # a curriculum leaves out what is not legible
+            missing = [level for level in levels if known[name].min_size_px[level] > size_px]
+            rule = f"must be legible at levels {missing} and data.image_px = {size_px}"
+            yield from unless(not missing, f"{path}.types", rule, name)
+
+
+def _files(config: Config, begun: bool) -> Iterator[Violation]:
+    """What is read from the disk or the hub; of a run that has begun, only what it still needs."""
+    yield from _tokenizer(config)
+    if begun:
+        return
+    if config.pretrained and not _is_model(config.pretrained):
+        yield Violation("pretrained", "must be a folder with a config.json or a hub id (owner/name)", config.pretrained)
+    for number, stage in enumerate(config.stages):
+        if stage.mixture.curriculum.grade:
+            yield from _grade(stage.mixture, f"stages.{number}.mixture.curriculum.grade")
+
+
+def _grade(mixture: MixtureConfig, path: str) -> Iterator[Violation]:
+    """A file of `perc_jax.grade` with questions of the mixture."""
+    grade = mixture.curriculum.grade
+    try:
+        counts = graded_cells(Path(grade))
+    except OSError as error:
+        yield Violation(path, f"must be a file that can be read ({error.strerror})", grade)
+    except ValueError as error:
+        yield Violation(path, f"must be lines of perc_jax.grade ({error})", grade)
+    else:
+        if not any(_holds(mixture, cell) for cell in counts):
+            yield Violation(path, "must hold questions of the mixture's engines, types and levels", grade)
+
+
+def _holds(mixture: MixtureConfig, cell: Cell) -> bool:
+    wanted = [name for name in mixture.types if name.startswith(f"{cell.engine}.")]
+    is_wanted = not wanted or f"{cell.engine}.{cell.question_type}" in wanted
+    return cell.engine in _drawn(mixture) and cell.level in mixture.levels and is_wanted
+
+
+def _suites(config: Config) -> Iterator[Violation]:
+    """A question for every suite, at the size of the pictures."""
+    size_px = config.data.image_px
+    drawn = {name for stage in config.stages for name in _drawn(stage.mixture)}
+    trained = sorted({level for stage in config.stages for level in _levels(stage.mixture.levels)})
+    for suite in config.evaluation.suites:
+        levels = _levels(config.evaluation.hard_levels) if suite == "test_c" else trained
+        if drawn and levels and not any(is_asked(e, suite, x, size_px) for e in drawn for x in levels):
+            rule = f"must have a question that is legible at data.image_px = {size_px} and levels {levels}"
+            yield Violation("evaluation.suites", rule, suite)
+
+
+def _tokenizer(config: Config) -> Iterator[Violation]:
+    """A tokenizer that is there; one of the package's kind is opened, and its ids must be the model's."""
+    name = config.data.tokenizer
+    if not name.endswith(".model"):
+        if name.strip() and not _is_model(name):
+            rule = "must be a .model file, a folder with a config.json, or a hub id (owner/name)"
+            yield Violation("data.tokenizer", rule, name)
+        return
+    try:
+        size = tokenizer.load(name).vocab_size
+    except FileNotFoundError:
+        yield Violation("data.tokenizer", "must be a file or an asset of perc_jax", name)
+    except (ValueError, RuntimeError) as error:  # the latter is sentencepiece's
+        yield Violation("data.tokenizer", f"must be a SentencePiece model with the chat marks ({error})", name)
+    else:
+        if 0 < config.model.text.vocab_size < size:
+            rule = f"must be at least the tokenizer's {size}"
+            yield Violation("model.text.vocab_size", rule, config.model.text.vocab_size)
+
+
+def _is_model(name: str) -> bool:
+    """Whether a name can mean a Hugging Face model or tokenizer: a folder as they are kept, or a hub id."""
+    folder = Path(name).expanduser()
+    return (folder / "config.json").is_file() if folder.exists() else pretrained.is_pretrained(name)

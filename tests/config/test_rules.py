@@ -1,0 +1,298 @@
+"""The rules of a config: every field has one, none lets a senseless value through, all mistakes are told together."""
+
+import contextlib
+import copy
+import dataclasses
+import math
+import typing
+from collections.abc import Iterator
+from typing import Annotated, Any, Literal
+
+import pytest
+
+from perc_jax import cli
+from perc_jax.config import Config, Violation, check, from_dict, to_dict, violations
+from perc_jax.config.rules import fields_of
+from tests.config.test_config import CONFIG
+
+SHIPPED = {path.stem: cli.load_config(path) for path in sorted(cli.CONFIGS.glob("[!_]*.py"))}
+
+# What every field of a type is tried with; entries of a tuple are tried with the same, one by one.
+TRIED = {
+    int: (-7, -1, 0, 2**31, 10**12),
+    float: (-1.0, 0.0, 1.0, 2.0, 1e12, math.nan, math.inf, -math.inf),
+    str: ("", " ", "../../evil", "[", "nothing"),
+    bool: (),
+}
+OF_NO_TYPE = (None, ..., {})  # and these are never right
+OTHERS = {int: (True, 0.5, "1"), float: (True, "1.0"), str: (3, b"x"), bool: (1, 0, "False")}
+
+COUNT = ()  # from 1 on: none of those tried
+AMOUNT = (0,)
+FACTOR = (1.0, 2.0)
+WEIGHT = (0.0, 1.0, 2.0)
+SHARE = (0.0, 1.0)
+FILE = ("nothing",)
+TEXT = TRIED[str]
+FILLED = ("../../evil", "[", "nothing")
+PATTERN = ("../../evil", "nothing")
+# What is right of that which is tried, field by field; of a tuple: what may be its only entries, and whether it may be
+# empty.
+RIGHT: dict[str, Any] = {
+    "VisionConfig": {
+        "depth": COUNT,
+        "hidden_size": COUNT,
+        "num_heads": COUNT,
+        "intermediate_size": COUNT,
+        "fullatt_block_indexes": ((), *AMOUNT),
+        "window_size": COUNT,
+        "patch_size": COUNT,
+        "temporal_patch_size": COUNT,
+        "spatial_merge_size": COUNT,
+    },
+    "TextConfig": {
+        "hidden_size": COUNT,
+        "intermediate_size": COUNT,
+        "num_hidden_layers": COUNT,
+        "num_attention_heads": COUNT,
+        "num_key_value_heads": COUNT,
+        "head_dim": COUNT,
+        "vocab_size": COUNT,
+        "mrope_section": (),
+        "rope_theta": FACTOR,
+        "rms_norm_eps": FACTOR,
+        "tie_word_embeddings": (),
+    },
+    "LoraConfig": {"rank": AMOUNT, "alpha": FACTOR, "targets": PATTERN, "base_dtype": ()},
+    "ModelConfig": {"dtype": (), "attention": ()},
+    "DataConfig": {
+        "tokenizer": FILLED,
+        "image_px": COUNT,
+        "max_prompt_tokens": COUNT,
+        "max_patches": COUNT,
+        "instruction": TEXT,
+        "workers": AMOUNT,
+        "prefetch": COUNT,
+    },
+    "RolloutConfig": {
+        "max_tokens": COUNT,
+        "segment_tokens": COUNT,
+        "short_rings": ((),),
+        "slots": AMOUNT,
+        "rows": AMOUNT,
+        "prefill_prompts": COUNT,
+        "kv_dtype": (),
+        "temperature": FACTOR,
+        "max_mismatch": (1.0,),
+    },
+    "StageConfig": {
+        "name": FILE,
+        "kind": (),
+        "steps": AMOUNT,
+        "prompts_per_step": COUNT,
+        "micro_batches": COUNT,
+        "row_widths": ((),),
+        "remat": (),
+        "group_size": COUNT,
+        "updates_per_rollout": COUNT,
+        "max_rounds": COUNT,
+    },
+    "OptimizerConfig": {
+        "learning_rate": WEIGHT,
+        "method": (),
+        "warmup_steps": AMOUNT,
+        "schedule": (),
+        "b1": (0.0,),
+        "b2": (0.0,),
+        "eps": FACTOR,
+        "weight_decay": WEIGHT,
+        "max_grad_norm": FACTOR,
+        "frozen": ((), *PATTERN),
+    },
+    "MixtureConfig": {
+        "engines": FILLED,
+        "weights": (),
+        "levels": AMOUNT,
+        "types": ((), *FILLED),
+        "photo_share": SHARE,
+    },
+    "CurriculumConfig": {
+        "kind": (),
+        "band": SHARE,
+        "phase_steps": COUNT,
+        "rehearsal": (0.0,),
+        "exploration": (0.0,),
+        "grade": ("",),  # of kind none; of the other, any text
+    },
+    "RewardConfig": {"format_weight": WEIGHT, "control": ()},
+    "LossConfig": {
+        "objective": (),
+        "aggregation": (),
+        "advantage": (),
+        "clip_low": (1.0,),
+        "clip_high": FACTOR,
+        "dual_clip": (0.0, 2.0),
+        "overlong_tokens": AMOUNT,
+        "kl_coef": WEIGHT,
+        "kl": (),
+    },
+    "EvaluationConfig": {
+        "suites": ((),),
+        "samples": (),
+        "hard_levels": (),
+        "batch": COUNT,
+        "every": AMOUNT,
+        "blind": AMOUNT,
+        "shown": AMOUNT,
+    },
+    "MeshConfig": {"replica": COUNT, "fsdp": (-1,), "tensor": COUNT},
+    "CheckpointConfig": {"every": COUNT, "keep": COUNT},
+    "Config": {
+        "name": FILE,
+        "pretrained": TEXT,
+        "seed": (0, 2**31),
+        "verifier_deadline_s": FACTOR,
+        "verifier_processes": COUNT,
+        "samples_every": COUNT,
+        "phase_deadline_s": FACTOR,
+    },
+}
+
+
+def sections(config: object, path: str = "") -> Iterator[tuple[str, object]]:
+    """Every section of a config and the path of its fields."""
+    yield path, config
+    for name in fields_of(type(config)):
+        value = getattr(config, name)
+        if dataclasses.is_dataclass(value):
+            yield from sections(value, f"{path}{name}.")
+        elif isinstance(value, tuple):
+            for number, one in enumerate(value):
+                if dataclasses.is_dataclass(one):
+                    yield from sections(one, f"{path}{name}.{number}.")
+
+
+def leaves(section: object) -> dict[str, tuple[Any, bool]]:
+    """The fields of a section that are no sections: type, and whether a rule stands with it."""
+    found = {}
+    for name, annotation in fields_of(type(section)).items():
+        kind, *rules = typing.get_args(annotation) if typing.get_origin(annotation) is Annotated else (annotation,)
+        items = typing.get_args(kind) if typing.get_origin(kind) is tuple else (kind,)
+        if not dataclasses.is_dataclass(items[0]):
+            found[name] = kind, bool(rules)
+    return found
+
+
+def tries(kind: Any) -> Iterator[tuple[Any, Any]]:
+    """What a field of a type is tried with, and the entry that stands for it in `RIGHT`."""
+    yield from ((value, None) for value in OF_NO_TYPE)
+    if typing.get_origin(kind) is Literal:
+        yield from ((value, None) for value in ("unknown", "", 3))
+    elif typing.get_origin(kind) is tuple:
+        item, *more = typing.get_args(kind)
+        length = 1 if more == [...] else 1 + len(more)
+        yield from ((value, None) for value in ("x", 3, (None,) * length, ((),) * length, *[(0,) * 9][length < 2 :]))
+        yield (), ()
+        yield from (((value,) * length, value) for value in TRIED[item])
+        yield from (((value,) * length, None) for value in OTHERS[item])
+    else:
+        yield from ((value, value) for value in TRIED[kind])
+        yield from ((value, None) for value in (*OTHERS[kind], (), ("x",)))
+
+
+@contextlib.contextmanager
+def holding(section: object, name: str, value: object) -> Iterator[None]:
+    """A section with any value in a field, which no constructor would take."""
+    before = getattr(section, name)
+    object.__setattr__(section, name, value)
+    yield
+    object.__setattr__(section, name, before)
+
+
+def depends(section: object, name: str, value: object) -> bool:
+    """Whether a value's being right depends on what else the config says."""
+    if type(section).__name__ == "CurriculumConfig":
+        return name == "grade" and section.kind == "stratified"
+    return type(section).__name__ == "EvaluationConfig" and name in ("samples", "hard_levels") and value == ()
+
+
+def judged(config: Config, path: str, section: object) -> Iterator[tuple[str, Any, list[Violation]]]:
+    """Every try of every field of a section that is answered as it should not be."""
+    for field, (kind, _) in leaves(section).items():
+        right = RIGHT[type(section).__name__][field]
+        for value, entry in tries(kind):
+            is_right = entry is not None and any(entry == one and type(entry) is type(one) for one in right)
+            with holding(section, field, value):
+                found = [v for v in violations(section, "section") if field in v.field]
+                if not is_right and not found:  # what a section alone may be, a config may not
+                    found = [v for v in violations(config) if v.field.startswith(path) and field in v.field]
+            if not depends(section, field, value) and is_right == bool(found):
+                yield f"{path}{field}", value, found
+
+
+def test_no_field_of_a_shipped_config_takes_a_senseless_value() -> None:
+    seen, wrong = [], []
+    for config in map(copy.deepcopy, SHIPPED.values()):
+        for path, section in sections(config):
+            if section not in seen:
+                seen.append(copy.deepcopy(section))
+                wrong += judged(config, path, section)
+    assert not wrong, wrong
+
+
+def test_no_value_of_a_field_brings_down_the_rules_between_fields() -> None:
+    config = copy.deepcopy(CONFIG)
+    for _, section in sections(config):
+        for field, (kind, _) in leaves(section).items():
+            for value in [value for value, entry in tries(kind) if entry is not None or value is None]:
+                with holding(section, field, value):
+                    list(violations(config))
+
+
+@pytest.mark.parametrize("section", [section for _, section in sections(CONFIG)], ids=lambda s: type(s).__name__)
+def test_every_field_has_a_rule_and_every_rule_a_field(section: object) -> None:
+    found = leaves(section)
+    assert found.keys() == RIGHT[type(section).__name__].keys()
+    for name, (kind, has_rule) in found.items():
+        assert has_rule or kind is bool or typing.get_origin(kind) is Literal, f"{name} must have a rule"
+
+
+def test_all_mistakes_are_told_together() -> None:
+    data = to_dict(CONFIG)
+    data["model"]["vision"]["num_heads"] = 0
+    data["model"]["text"]["hidden_size"] = -4
+    data["stages"][1]["optimizer"]["learning_rate"] = math.nan
+    data["stages"][1]["loss"]["overlong_tokens"] = 9
+    data["rollout"]["temperature"] = 0.0
+    data["stages"][0]["prompts_per_step"] = 0
+    data["name"] = "../../evil"
+    with pytest.raises(ValueError) as error:
+        from_dict(Config, data)
+    assert str(error.value).split("; ") == [
+        "name must be at most 100 letters, digits, '.', '_' and '-', of which the first is a letter or a digit, "
+        "got '../../evil'",
+        "model.vision.num_heads must be >= 1, got 0",
+        "model.text.hidden_size must be >= 1, got -4",
+        "rollout.temperature must be > 0, got 0.0",
+        "stages.0.prompts_per_step must be >= 1, got 0",
+        "stages.1.optimizer.learning_rate must be a finite number, got nan",
+        "stages.1.loss.overlong_tokens must be within rollout.max_tokens (8), got 9",
+    ]
+
+
+def test_a_section_that_is_none_is_named() -> None:
+    for path, value in (("model", None), ("stages", None), ("stages", (3,)), ("evaluation", {})):
+        config = copy.deepcopy(CONFIG)
+        object.__setattr__(config, path, value)
+        found = list(violations(config))
+        assert [v.field for v in found] in ([path], [f"{path}.0"]), found
+
+
+def test_a_violation_reads_as_field_rule_and_value() -> None:
+    assert str(Violation("rollout.temperature", "must be > 0", 0.0)) == "rollout.temperature must be > 0, got 0.0"
+
+
+def test_a_sound_config_is_let_through() -> None:
+    check(CONFIG)
+    for config in SHIPPED.values():
+        check(config)
