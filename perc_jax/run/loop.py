@@ -8,9 +8,7 @@ when it goes on, and all state that decides anything, is listed in `place.py`.
 """
 
 import contextlib
-import json
 import time
-from datetime import datetime
 from typing import NamedTuple
 
 import jax
@@ -26,7 +24,6 @@ from perc_jax.processes import ends, interrupts
 from perc_jax.processes.progress import Progress
 from perc_jax.programs.compiled import Programs, StagePrograms
 from perc_jax.prompt import pretrained, tokenizer
-from perc_jax.records import origin
 from perc_jax.records.checkpoint import Checkpoints
 from perc_jax.records.files import to_json, write_whole
 from perc_jax.records.metrics import CompileCounter, Idle, Metrics, Timer, peak_rss_bytes
@@ -35,6 +32,7 @@ from perc_jax.report import samples
 from perc_jax.report.runs import write_report
 from perc_jax.rewards.verifier import Verifier
 from perc_jax.run import groups, place, rewarded
+from perc_jax.run.facts import Facts
 from perc_jax.run.place import Place, Streak
 from perc_jax.run.supply import FOLDER as PHASES
 from perc_jax.run.supply import Supply, prepare
@@ -60,8 +58,8 @@ class Run:
     ):
         self.owner, self.streak = owner, Streak()
         self.config, self.workdir, self.screen, self.timer, self.compiles = config, workdir, screen, timer, compiles
-        self.folder, self.began = epath.Path(workdir).expanduser(), time.monotonic()
-        self.started = datetime.now().astimezone().isoformat(timespec="seconds")
+        self.folder = epath.Path(workdir).expanduser()
+        self.facts = Facts(self.folder, config.pretrained or "random", compiles)
         self.tokens = tokenizer.load(config.data.tokenizer)
         tokenizer.check_fits(self.tokens, config.model.text.vocab_size)
         self.checkpoints = Checkpoints(workdir, config.checkpoint.keep)
@@ -73,7 +71,6 @@ class Run:
             safetensors.check(folder, config.model)
         self.metrics = Metrics(workdir)
         self.idle = Idle()
-        self.peak_bytes, self.facts = 0, {}
         self.told = False  # to end, by SIGTERM on any host
         self.drawn: dict = {}  # where the stage's data stand in the checkpoint that was restored
         with screen.phase("compiling"):
@@ -150,8 +147,7 @@ class Run:
         state, position = found
         there, changes = resumed
         self.drawn, self.streak = position, Streak(position.get("bad_steps", 0))
-        facts = self.folder / "run.json"
-        self.facts = json.loads(facts.read_text()) if facts.exists() else {}
+        self.facts.go_on()
         self.screen.say(
             f"resuming {self.workdir} after step {step} (stage {position['stage']}, its step {position['step']})"
         )
@@ -348,23 +344,7 @@ class Run:
             write_report(self.workdir)
 
     def _write_facts(self) -> None:
-        """Write run.json: facts for the report, under the labels it shows; seconds add up over the starts of a run."""
-        self.peak_bytes = max(self.peak_bytes, peak_rss_bytes())  # now, while the worker processes live
-        before, compile_s, run_s = self.facts, self.compiles.seconds, time.monotonic() - self.began
-        facts = origin.facts() | {
-            "device": jax.devices()[0].device_kind,
-            "devices": jax.device_count(),
-            "hosts": jax.process_count(),
-            "parameters": sum(leaf.size for leaf in jax.tree.leaves(self.programs.params)),
-            "first weights": self.config.pretrained or "random",
-            "started": before.get("started", self.started),
-            "starts": before.get("starts", 0) + 1,
-            "compile seconds": round(before.get("compile seconds", 0) + compile_s, 1),
-            "peak memory in GB": round(max(before.get("peak memory in GB", 0), self.peak_bytes / 2**30), 2),
-            "seconds in all": round(before.get("seconds in all", 0) + run_s),
-        }
-        if jax.process_index() == 0:
-            write_whole(self.folder / "run.json", to_json(facts))
+        self.facts.write(sum(leaf.size for leaf in jax.tree.leaves(self.programs.params)))
 
     def close(self) -> None:
         """Finish the checkpoint under way and close the files."""
