@@ -141,9 +141,10 @@ def in_workers(names: tuple[str, ...], count: int, samples: int, size_px: int) -
     table), and how many cores the processes were given on average (`cores`, of at most `count`).
     """
     context = multiprocessing.get_context("spawn")
-    cpu_s, ends = (context.Array("d", count, lock=False) for _ in range(2))
+    cpu_s, ended = (context.Array("d", count, lock=False) for _ in range(2))
     ready, start = context.Barrier(count + 1), context.Barrier(count + 1)
-    shares = [(names, place, count, samples * len(names), size_px, ready, start, cpu_s, ends) for place in range(count)]
+    shared = (samples * len(names), size_px, ready, start, cpu_s, ended)
+    shares = [(names, place, count, *shared) for place in range(count)]
     processes = [context.Process(target=_work, args=share) for share in shares]
     with ends.deaf():
         for process in processes:
@@ -153,9 +154,9 @@ def in_workers(names: tuple[str, ...], count: int, samples: int, size_px: int) -
     began = time.time()  # a clock that all processes share
     for process in processes:
         process.join()
-    if not all(ends):
-        raise RuntimeError(f"every process must make its share, but {sum(not end for end in ends)} of {count} died")
-    made, wall_s = samples * len(names), max(ends) - began  # without the seconds in which the processes end
+    if not all(ended):
+        raise RuntimeError(f"every process must make its share, but {sum(not end for end in ended)} of {count} died")
+    made, wall_s = samples * len(names), max(ended) - began  # without the seconds in which the processes end
     return {"per_s": made / wall_s, "per_cpu_s": made / sum(cpu_s), "cores": sum(cpu_s) / wall_s}
 
 
@@ -168,7 +169,7 @@ def _work(
     ready: Any,
     start: Any,
     cpu_s: Any,
-    ends: Any,
+    ended: Any,
 ) -> None:
     for name in names:
         _warm_up(name, size_px)
@@ -177,7 +178,7 @@ def _work(
     began = time.process_time()
     for index in range(place, samples, count):
         _mixed(names, index, size_px)
-    cpu_s[place], ends[place] = time.process_time() - began, time.time()
+    cpu_s[place], ended[place] = time.process_time() - began, time.time()
 
 
 def _mixed(names: tuple[str, ...], index: int, size_px: int) -> engines.Sample:

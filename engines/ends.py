@@ -17,6 +17,7 @@ import signal
 import sys
 import threading
 from collections.abc import Iterator
+from multiprocessing import resource_tracker
 from types import FrameType, TracebackType
 from typing import NoReturn
 
@@ -92,6 +93,7 @@ def _leave(number: int, _: FrameType | None) -> NoReturn:
 @contextlib.contextmanager
 def deaf() -> Iterator[None]:
     """Processes and threads begun inside never see Ctrl-C, which a terminal sends to all: only one is to answer."""
+    resource_tracker.ensure_running()  # begun later, it would unblock the signal in the thread that begins it
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield

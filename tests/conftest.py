@@ -14,7 +14,7 @@ import pytest
 from hypothesis import settings
 from jaxtyping import install_import_hook
 
-from tests import whole_runs
+from tests import ROOT, whole_runs
 
 if "jax" in sys.modules:
     raise RuntimeError("tests/conftest.py must be imported before jax: the devices are counted at its import")
@@ -44,18 +44,29 @@ settings.load_profile("perc_jax")
 LOOPBACK = ("localhost", "127.", "::1")
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """One process per file; all files that need the reference run in one, which begins with them: they last longest.
+WHOLE_RUNS = "reference_run"  # files that name this fixture share what it runs
 
-    Whatever asks for torch is `parity`.
-    """
-    whole = {item.path for item in items if "reference_run" in item.fixturenames}
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files with whole runs come first: they last longest. Whatever asks for torch is `parity`."""
+    whole = {path for path in {item.path for item in items} if WHOLE_RUNS in path.read_text()}
     items.sort(key=lambda item: item.path not in whole)
     for item in items:
-        item.add_marker(pytest.mark.xdist_group("whole runs" if item.path in whole else str(item.path)))
         if "torch" in item.fixturenames:
             item.add_marker(pytest.mark.parity)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
+    """One process per file, and one for all files with whole runs. (xdist's own groups do nothing with pytest 9.2.)"""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByFile(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            file = nodeid.partition("::")[0]
+            return WHOLE_RUNS if WHOLE_RUNS in (ROOT / file).read_text() else file
+
+    return ByFile(config, log)
 
 
 @pytest.fixture(autouse=True)

@@ -117,4 +117,7 @@ def test_a_signal_to_the_engines_is_answered_in_one_line(tmp_path, number, end) 
         os.killpg(program.pid, number)
         _, err = program.communicate(timeout=20)
     assert (program.returncode, err) == (end[0], f"error: {end[1]}\n")
+    until = time.monotonic() + 5  # a killed process takes a moment to be gone
+    while whole_runs.living(program.pid) and time.monotonic() < until:
+        time.sleep(0.05)
     assert whole_runs.living(program.pid) == []

@@ -168,9 +168,6 @@ def test_interrupted_killed_and_damaged_it_ends_as_if_undisturbed(reference_run,
     assert ended.code == 130
     assert whole_runs.complaint(ended) == f"interrupted; the same command resumes {workdir} from its newest checkpoint"
     with whole_runs.train(workdir, cache=cache) as run:
-        wait_for(run, workdir, "writing a checkpoint")
-        assert run.kill().code == -9
-    with whole_runs.train(workdir, cache=cache) as run:
         wait_for(run, workdir, "update")
         assert run.kill().code == -9
     damaged = damage_newest(workdir)

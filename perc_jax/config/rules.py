@@ -21,6 +21,7 @@ from collections.abc import Callable, Iterator
 from typing import Annotated, Any, Literal, NamedTuple
 
 LARGEST = 2**31 - 1  # what counters on the device hold
+LARGEST_FLOAT = 3.4e38  # what float32 holds
 
 Rule = Callable[[Any], str | None]  # what a value must be, such as "must be >= 0"; None where it is
 Sound = Callable[..., bool]  # whether none of the fields of these paths, from the section on, breaks its own rule
@@ -203,4 +204,5 @@ def file_name(value: str) -> str | None:
 
 
 def _small(value: int | float) -> str | None:
-    return None if value <= LARGEST else f"must be <= {LARGEST}"
+    largest = LARGEST if isinstance(value, int) else LARGEST_FLOAT
+    return None if value <= largest else f"must be <= {largest}"

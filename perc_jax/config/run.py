@@ -7,7 +7,6 @@ all rules of all sections, and its `ValueError` names every field that breaks on
 
 import dataclasses
 import itertools
-import math
 import typing
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -166,19 +165,12 @@ class Config:
             yield from self._stage(sound, path, stage)
 
     def _pictures(self) -> Iterator[Violation]:
-        """Whether a picture fits the model's patches and the prompts' buckets."""
+        """Whether pictures and buckets fit the model's patches."""
         data, vision, unit = self.data, self.model.vision, self.model.vision.merged_px
         rule = f"must be a multiple of {vision.window_patches}"
         yield from unless(data.max_patches % vision.window_patches == 0, "data.max_patches", rule, data.max_patches)
         if data.image_px % unit:
             yield Violation("data.image_px", f"must be a multiple of {unit}", data.image_px)
-            return
-        patches = math.ceil(data.image_px / vision.window_size) ** 2 * vision.window_patches
-        rule = f"must hold the {patches} of a picture of {data.image_px} px in whole windows"
-        yield from unless(data.max_patches >= patches, "data.max_patches", rule, data.max_patches)
-        tokens = (data.image_px // unit) ** 2
-        rule = f"must hold more than the {tokens} of a picture of {data.image_px} px"
-        yield from unless(data.max_prompt_tokens > tokens, "data.max_prompt_tokens", rule, data.max_prompt_tokens)
 
     def _stage(self, sound: Sound, path: str, stage: StageConfig) -> Iterator[Violation]:
         """Whether a stage fits the rollouts."""

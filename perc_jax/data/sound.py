@@ -5,6 +5,7 @@ together, before anything slow is imported (`cli.parse`), so a value that breaks
 """
 
 import difflib
+import math
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -34,8 +35,22 @@ def violations(config: Config, *, trains: bool = True, begun: bool = False) -> I
     if drawable and config.data.image_px > 0:
         yield from _suites(config)
     if trains:
+        yield from _room(config)
         yield from untrainable(config)
         yield from _files(config, begun)
+
+
+def _room(config: Config) -> Iterator[Violation]:
+    """Whether the pictures that a run draws fit its buckets."""
+    data, vision = config.data, config.model.vision
+    if min(data.image_px, vision.window_size, vision.patch_size, vision.spatial_merge_size) < 1:
+        return  # another rule's affair
+    patches = math.ceil(data.image_px / vision.window_size) ** 2 * vision.window_patches
+    rule = f"must hold the {patches} of a picture of {data.image_px} px in whole windows"
+    yield from unless(data.max_patches >= patches, "data.max_patches", rule, data.max_patches)
+    tokens = (data.image_px // vision.merged_px) ** 2
+    rule = f"must hold more than the {tokens} of a picture of {data.image_px} px"
+    yield from unless(data.max_prompt_tokens > tokens, "data.max_prompt_tokens", rule, data.max_prompt_tokens)
 
 
 def is_asked(engine: str, split: str, level: int, size_px: int) -> bool:

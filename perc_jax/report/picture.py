@@ -17,7 +17,8 @@ from perc_jax.report.chart import COLOURS
 
 INK, SOFT, FAINT = "#1d2733", "#6b6f76", "#d8dde3"
 SHOWN_PX = 448  # side of the pictures
-SHOWN = {"grid": 5, "cube": 5, "chart": 4, "sudoku": 5, "function": 5, "geometry": 5}  # engine -> level
+# Level and index of each engine's sample.
+SHOWN = {"grid": (5, 4), "cube": (5, 2), "chart": (4, 7), "sudoku": (5, 2), "function": (5, 1), "geometry": (5, 2)}
 PHOTOGRAPHED = {"cube", "chart", "sudoku"}
 SMOOTHED_STEPS = 15  # of the accuracy while training, a centred mean
 COLOUR_COUNT = 128  # of the whole picture, a page's first download
@@ -48,9 +49,9 @@ def draw(run: Any, path: Path) -> None:
 
 def _pictures(places: np.ndarray) -> None:
     """One sample of each engine, three of them photographed."""
-    for axes, (name, level) in zip(places, SHOWN.items(), strict=True):
+    for axes, (name, (level, index)) in zip(places, SHOWN.items(), strict=True):
         is_photo = name in PHOTOGRAPHED
-        sample = engines.sample(name, split="train", index=2, level=level, size_px=SHOWN_PX, photo=is_photo)
+        sample = engines.sample(name, split="train", index=index, level=level, size_px=SHOWN_PX, photo=is_photo)
         axes.imshow(sample.image, interpolation="lanczos")
         axes.set_title(name + (", photographed" if is_photo else ""), fontsize=9, color=INK)
         axes.set_xticks([])
@@ -91,4 +92,4 @@ def _accuracy(axes: Axes, run: Any) -> None:
     axes.spines[["top", "right"]].set_visible(False)
     axes.spines[["left", "bottom"]].set_color(FAINT)
     axes.tick_params(colors=INK, length=0)
-    axes.legend(frameon=False, fontsize=9, labelcolor=INK, loc="upper left")
+    axes.legend(frameon=False, fontsize=9, labelcolor=INK, loc="lower right")

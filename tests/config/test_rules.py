@@ -20,7 +20,7 @@ SHIPPED = {path.stem: cli.load_config(path) for path in sorted(cli.CONFIGS.glob(
 # What every field of a type is tried with; entries of a tuple are tried with the same, one by one.
 TRIED = {
     int: (-7, -1, 0, 2**31, 10**12),
-    float: (-1.0, 0.0, 1.0, 2.0, 1e12, math.nan, math.inf, -math.inf),
+    float: (-1.0, 0.0, 1.0, 2.0, 1e39, math.nan, math.inf, -math.inf),
     str: ("", " ", "../../evil", "[", "nothing"),
     bool: (),
 }
@@ -134,6 +134,8 @@ RIGHT: dict[str, Any] = {
         "dual_clip": (0.0, 2.0),
         "overlong_tokens": AMOUNT,
         "kl_coef": WEIGHT,
+        "sampler_weight": (),
+        "sampler_weight_cap": (1.0, 2.0),
         "kl": (),
     },
     "EvaluationConfig": {

@@ -2,6 +2,7 @@
 
 import dataclasses
 import hashlib
+import importlib.util
 import io
 import json
 import signal
@@ -199,7 +200,7 @@ def test_beam_writes_the_same_shards(whole, tmp_path):
 
 
 def test_what_is_missing_is_named(tmp_path, monkeypatch, capsys):
-    find = main.__globals__["importlib"].util.find_spec
+    find = importlib.util.find_spec
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None if name == "pyarrow" else find(name))
     with pytest.raises(SystemExit) as stop:
         main(arguments(tmp_path))

@@ -165,5 +165,5 @@ with Progress(0.3, quiet=True) as progress:
 
 def test_each_program_has_a_deadline_of_its_own_and_the_phases_keep_theirs():
     done = subprocess.run([sys.executable, "-c", START], capture_output=True, text=True, timeout=60)
-    assert done.returncode == EXIT_RESUMABLE and done.stdout == "ready\n", done.stderr
+    assert done.returncode == ends.STUCK and done.stdout == "ready\n", done.stderr
     assert "error: nothing moved for 0.3 s in phase 'rollout'" in done.stderr

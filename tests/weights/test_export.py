@@ -14,6 +14,7 @@ from safetensors.numpy import load_file
 
 from configs import smoke_cpu
 from perc_jax import export
+from perc_jax.batch import WHOLE
 from perc_jax.config import Config, EvaluationConfig, to_dict
 from perc_jax.mesh import sharding
 from perc_jax.processes.progress import Progress
@@ -245,7 +246,7 @@ class Uncompiled:
 
     def __init__(self, config: Config, _ids: object, around: object):
         self.mesh, self.table = sharding.make_mesh(config.mesh), []
-        self.params = target(config.model, fsdp=8)
+        self.params, self.share = target(config.model, fsdp=8), WHOLE
 
     def stage(self, _stage: object) -> "Uncompiled":
         return self

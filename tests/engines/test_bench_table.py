@@ -46,7 +46,7 @@ def test_the_mixture_has_all_categories_levels_and_half_of_it_photographs(monkey
 def test_memory_and_workers_are_measured():
     found = bench.memory(("grid",), 12, 448)
     assert found["samples"] == 12 and 0 < found["begin_mib"] <= found["end_mib"]
-    assert bench.in_workers(("grid",), 1, 10, 448) > 0
+    assert bench.in_workers(("grid",), 1, 10, 448)["per_s"] > 0
 
 
 def test_the_command_writes_what_it_prints(tmp_path, capsys):
