@@ -12,6 +12,7 @@ from tests import whole_runs
 PROMPT_S = 30.0  # a scheduler's grace
 
 
+@pytest.mark.slow
 def test_sigterm_ends_the_step_and_keeps_it(reference_run, tmp_path):
     workdir, cache = tmp_path / "run", reference_run.cache
     rare = ("--checkpoint.every", "9")  # else a checkpoint would be due anyway

@@ -343,6 +343,7 @@ def test_a_full_disk_ends_the_run_in_one_line_and_costs_nothing_written(referenc
 # --- the control arm -----------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_the_control_arm_rewards_coins_and_measures_the_truth(reference_run, tmp_path):
     """From the same checkpoint the next rollout is the same, and so is its accuracy; only the rewards differ."""
     workdir = whole_runs.copy_at(reference_run, tmp_path / "run", BEFORE)

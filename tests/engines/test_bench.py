@@ -11,7 +11,7 @@ from engines import bench
 def test_workers_give_a_rate_by_the_clock_and_one_that_compares_with_the_table():
     rate = bench.in_workers(("grid",), 1, 3, 224)
     assert rate["per_s"] == pytest.approx(rate["per_cpu_s"] * rate["cores"]) and rate["per_cpu_s"] > 1
-    assert 0 < rate["cores"] < 1.5
+    assert rate["cores"] > 0
 
 
 def test_the_last_line_agrees_with_the_table():

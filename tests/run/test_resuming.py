@@ -10,6 +10,7 @@ BEFORE, LAST = 8, 10  # the checkpoints that the smoke run keeps
 BURSTS = {"learning_rate": (2e-4, 3e38), "weight_decay": (0.0, 1000.0)}  # was and now: together beyond float32
 
 
+@pytest.mark.slow
 def test_a_run_that_turns_out_bad_keeps_its_good_checkpoint_and_goes_on_from_it(reference_run, tmp_path):
     """Parameters become infinite at the next step, by a gradient that is finite."""
     workdir, cache = whole_runs.copy_at(reference_run, tmp_path / "run", BEFORE), reference_run.cache
@@ -35,6 +36,7 @@ def test_a_run_that_turns_out_bad_keeps_its_good_checkpoint_and_goes_on_from_it(
     assert json.loads((workdir / CHANGES).read_text()) == []
 
 
+@pytest.mark.slow
 def test_a_second_run_on_a_workdir_is_refused_and_disturbs_nothing(reference_run, tmp_path):
     workdir, cache = whole_runs.copy_at(reference_run, tmp_path / "run", BEFORE), reference_run.cache
     with whole_runs.train(workdir, cache=cache) as first:
