@@ -2,6 +2,8 @@
 
 import json
 
+import pytest
+
 from perc_jax.records.owner import FILE as OWNER
 from perc_jax.run.place import FILE as CHANGES
 from tests import whole_runs
