@@ -1,6 +1,7 @@
 """How every test runs: eight fake CPU devices, signatures' shapes checked, no network, the same examples each time."""
 
 import atexit
+import functools
 import os
 import shutil
 import socket
@@ -47,10 +48,14 @@ LOOPBACK = ("localhost", "127.", "::1")
 WHOLE_RUNS = "reference_run"  # files that name this fixture share what it runs
 
 
+@functools.cache
+def _has_whole_runs(path: Path) -> bool:
+    return WHOLE_RUNS in path.read_text()
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Files with whole runs come first: they last longest. Whatever asks for torch is `parity`."""
-    whole = {path for path in {item.path for item in items} if WHOLE_RUNS in path.read_text()}
-    items.sort(key=lambda item: item.path not in whole)
+    items.sort(key=lambda item: not _has_whole_runs(item.path))
     for item in items:
         if "torch" in item.fixturenames:
             item.add_marker(pytest.mark.parity)
@@ -64,7 +69,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
     class ByFile(LoadScopeScheduling):
         def _split_scope(self, nodeid: str) -> str:
             file = nodeid.partition("::")[0]
-            return WHOLE_RUNS if WHOLE_RUNS in (ROOT / file).read_text() else file
+            return WHOLE_RUNS if _has_whole_runs(ROOT / file) else file
 
     return ByFile(config, log)
 

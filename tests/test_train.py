@@ -160,13 +160,8 @@ def damage_newest(workdir: Path) -> int:
     return step
 
 
-def test_interrupted_killed_and_damaged_it_ends_as_if_undisturbed(reference_run, tmp_path):
+def test_killed_and_damaged_it_ends_as_if_undisturbed(reference_run, tmp_path):
     workdir, cache = tmp_path / "run", reference_run.cache
-    with whole_runs.train(workdir, cache=cache) as run:
-        wait_for(run, workdir, "first evaluation")
-        ended = run.interrupt()
-    assert ended.code == 130
-    assert whole_runs.complaint(ended) == f"interrupted; the same command resumes {workdir} from its newest checkpoint"
     with whole_runs.train(workdir, cache=cache) as run:
         wait_for(run, workdir, "update")
         assert run.kill().code == -9
@@ -321,6 +316,7 @@ def small_disk(folder: Path, size_bytes: int):
         subprocess.run(["umount", str(folder)], check=True)
 
 
+@pytest.mark.slow
 def test_a_full_disk_ends_the_run_in_one_line_and_costs_nothing_written(reference_run, tmp_path):
     """There is room for one checkpoint and a half."""
     size = sum(path.stat().st_size for path in (reference_run.workdir / "checkpoints" / str(LAST)).rglob("*"))

@@ -55,6 +55,7 @@ def test_a_step_is_measured_in_its_parts(case, tmp_path, capsys):
     assert "64 5 2 8" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_memory_grows_with_the_shared_row(tmp_path, capsys):
     picture, out = tmp_path / "memory.png", tmp_path / "out.json"
     shapes = ("--prompt-tokens", "256", "--max-tokens", "32", "--prompts", "8", "--sweep", "group_size=1,8")

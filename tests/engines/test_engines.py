@@ -81,7 +81,7 @@ def test_every_level_and_split_has_scenes_of_its_own(engine, kind):
 
 @EACH_KIND
 def test_a_type_passes_a_small_audit(engine, kind):
-    tasks = run.tasks([(engine.name, kind.name)], (0, 9), samples=4, drawn=1, size_px=448)
+    tasks = run.tasks([(engine.name, kind.name)], (0, 9), samples=2, drawn=1, size_px=448)
     report = run.TypeReport(
         engine.name, kind.name, kind.held_out, sorted(map(run.cell_of, tasks), key=lambda c: c.level)
     )

@@ -39,8 +39,8 @@ def config(dtype: str, kv_dtype: str, loss: LossConfig) -> Config:
 @pytest.mark.parametrize(
     ("dtype", "kv_dtype", "loss"),
     [
-        ("float32", "model", LossConfig(clip_low=1e-6, clip_high=1e-6)),
-        ("bfloat16", "model", GSPO),
+        pytest.param("float32", "model", LossConfig(clip_low=1e-6, clip_high=1e-6), marks=pytest.mark.slow),
+        pytest.param("bfloat16", "model", GSPO, marks=pytest.mark.slow),
         ("bfloat16", "int8", dataclasses.replace(GSPO, sampler_weight="never")),
     ],
 )

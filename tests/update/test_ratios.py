@@ -68,7 +68,7 @@ class Step:
         return state, metrics, old
 
 
-@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+@pytest.mark.parametrize("dtype", [pytest.param("float32", marks=pytest.mark.slow), "bfloat16"])
 @pytest.mark.parametrize("name", OBJECTIVES)
 def test_nothing_is_clipped_before_the_policy_has_moved(name, dtype):
     """In no update: the rows of the later ones are rounded like those noted before the first."""

@@ -131,7 +131,7 @@ def config_of(adapters: LoraConfig) -> Config:
     )
 
 
-@pytest.fixture(params=RUNS.values(), ids=RUNS)
+@pytest.fixture(params=[RUNS["whole"], pytest.param(RUNS["adapters"], marks=pytest.mark.slow)], ids=RUNS)
 def run(request, monkeypatch):
     """Programs of a stage without its rollout, and the state that it begins with."""
     monkeypatch.setattr(programs, "Generation", lambda *_: None)
