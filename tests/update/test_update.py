@@ -232,7 +232,10 @@ def on_one_device(params):
     return run_update(one_device(), params, train_batch(), CALM)
 
 
-@pytest.mark.parametrize("shape", [(1, 8, 1), *(pytest.param(shape, marks=pytest.mark.slow) for shape in ((2, 4, 1), (1, 4, 2))), (2, 2, 2)])
+MESHES = [(1, 8, 1), (2, 2, 2), *(pytest.param(mesh, marks=pytest.mark.slow) for mesh in ((2, 4, 1), (1, 4, 2)))]
+
+
+@pytest.mark.parametrize("shape", MESHES)
 def test_eight_devices_equal_one(params, on_one_device, shape):
     """A row per device at a time: other micro-batches, and other groups in narrow rows, than on one device."""
     wanted, metrics = on_one_device
