@@ -58,6 +58,7 @@ ENGINE_PROGRAMS = {  # rooms of engines/ that audit, show or write samples: (mor
     "check": {"rich"},
     "bench": {"rich"},
     "gallery": set(),
+    "tables": set(),
     "progress": {"rich"},
     "export": {"etils", "pyarrow", "tensorflow_datasets", "array_record", "google_crc32c", "apache_beam"},
     "oracles": {"shapely", "sympy", "ortools"},

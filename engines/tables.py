@@ -1,0 +1,173 @@
+r"""Tables of problems as people keep their own: JSON lines and picture files. `python -m engines.tables --out DIR`.
+
+One table per kind of question, for a start, for tests, and as patterns for tables of one's own:
+
+| table | a row asks | its answer |
+|---|---|---|
+| number | one picture | a number |
+| choice | one picture, options A, B, … in the text and in `choices` | a letter |
+| boxes | one picture | JSON of one box, in pixels: `[{"bbox_2d": [x1, y1, x2, y2]}]` |
+| two | two pictures, the first before and the second within the text | a word of the one that is asked about |
+| text | the scene in words, no picture | a number |
+
+`DIR/<table>.jsonl` are scenes of the training split, `DIR/test_<table>.jsonl` those of test_a, `DIR/pictures/` what
+they show. Columns: `question` with a mark `<image>` where a picture stands, `images` (paths beside the table),
+`answer`, and `choices`. Equal arguments give equal bytes.
+"""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from PIL import Image
+
+import engines
+from engines import ends
+from engines.base import Sample, make_rng
+from engines.progress import progress
+
+MARK = "<image>"
+LETTERS = "ABCDEF"
+
+
+class Row(NamedTuple):
+    """A row before its pictures are files."""
+
+    question: str
+    samples: tuple[Sample, ...]  # whose pictures it shows
+    answer: str
+    choices: tuple[str, ...] = ()
+
+
+class Asked(NamedTuple):
+    """Which scene a row is about."""
+
+    split: str
+    index: int
+    level: int
+    size_px: int
+
+    def sample(self, engine: str, question_type: str, more: int = 0) -> Sample:
+        """A scene of a question type; `more` gives further ones for the same row."""
+        place = {"split": self.split, "index": 2 * self.index + more, "level": self.level}
+        return engines.sample(engine, question_type=question_type, size_px=self.size_px, **place)
+
+
+def number(asked: Asked) -> Row:
+    """How many rows or columns a grid has."""
+    sample = asked.sample("grid", "grid_size")
+    return Row(f"{MARK}{sample.question}", (sample,), sample.answer.text())
+
+
+def choice(asked: Asked) -> Row:
+    """The colour of the largest sector, out of those that there are, by letter."""
+    sample = asked.sample("chart", "extreme_sector")
+    colours = sorted({mark.name for mark in sample.marks if mark.name in sample.answer.vocabulary})
+    order = make_rng("tables", asked.split, asked.index).permutation(len(colours)).tolist()
+    options = tuple(colours[place] for place in order)
+    written = " ".join(f"{letter}: {option}." for letter, option in zip(LETTERS, options, strict=False))
+    letter = LETTERS[options.index(sample.answer.value)]
+    return Row(f"{MARK}{sample.question} {written}", (sample,), letter, options)
+
+
+def boxes(asked: Asked) -> Row:
+    """The box around one digit of a board."""
+    sample = asked.sample("sudoku", "count_empty")
+    digits = [mark for mark in sample.marks if mark.kind == "text"]
+    mark = digits[int(make_rng("tables", asked.split, asked.index).integers(len(digits)))]
+    row, column = _cell(mark.box, sample)
+    x1, y1, x2, y2 = (round(edge) for edge in mark.box)
+    answer = json.dumps([{"bbox_2d": [x1, y1, x2, y2]}])
+    return Row(f"{MARK}Box of the digit in row {row}, column {column}?", (sample,), answer)
+
+
+def _cell(box: tuple[float, float, float, float], sample: Sample) -> tuple[int, int]:
+    """Row and column of the cell whose middle is nearest to a digit's."""
+    middle = (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
+
+    def distance(mark: Any) -> float:
+        return (mark.box[0] - middle[0]) ** 2 + (mark.box[1] - middle[1]) ** 2
+
+    nearest = min((mark for mark in sample.marks if mark.kind == "part"), key=distance)
+    row, _, column = nearest.name.partition(",")
+    return int(row), int(column)
+
+
+def two(asked: Asked) -> Row:
+    """The largest sector of one of two charts."""
+    pair = tuple(asked.sample("chart", "extreme_sector", more) for more in (0, 1))
+    wanted = int(make_rng("tables", asked.split, asked.index).integers(2))
+    question = f"1: {MARK} 2: {MARK} Colour of the largest part of {wanted + 1}?"
+    return Row(question, pair, pair[wanted].answer.text())
+
+
+def text(asked: Asked) -> Row:
+    """How many cells of a row of a board are empty, the row given in words."""
+    sample = asked.sample("sudoku", "count_empty")
+    lines = [line for line in sample.scene_text.splitlines() if line.startswith("Row ")]
+    line = lines[int(make_rng("tables", asked.split, asked.index).integers(len(lines)))]
+    return Row(f"{line} How many are empty?", (), str(line.count("empty")))
+
+
+TABLES: dict[str, Callable[[Asked], Row]] = {
+    "number": number,
+    "choice": choice,
+    "boxes": boxes,
+    "two": two,
+    "text": text,
+}
+SPLITS = {"": "train", "test_": "test_a"}
+
+
+@ends.told()
+def main(arguments: list[str] | None = None) -> int:
+    """Write the tables; gives the exit code."""
+    parser = ends.Parser(prog="python -m engines.tables", description=__doc__.splitlines()[0])
+    add = parser.add_argument
+    add("--out", type=Path, required=True, metavar="DIR", help="folder for the tables and their pictures")
+    add("--rows", type=int, default=600, metavar="N", help="rows of each training table (default %(default)s)")
+    add("--test-rows", type=int, default=100, metavar="N", help="rows of each test table (default %(default)s)")
+    add("--level", type=int, default=0, metavar="0..9", help="difficulty (default %(default)s)")
+    add("--size-px", type=int, default=112, metavar="N", help="side of the pictures (default %(default)s)")
+    options = parser.parse_args(arguments)
+    for name, value, holds, rule in (
+        ("--rows", options.rows, options.rows >= 1, "must be >= 1"),
+        ("--test-rows", options.test_rows, options.test_rows >= 1, "must be >= 1"),
+        ("--level", options.level, 0 <= options.level <= 9, "must be within 0..9"),
+        ("--size-px", options.size_px, options.size_px >= 112, "must be >= 112: else not all is legible"),
+    ):
+        if not holds:
+            parser.error(f"{name} {rule}, got {value}")
+    (options.out / "pictures").mkdir(parents=True, exist_ok=True)
+    counts = {"": options.rows, "test_": options.test_rows}
+    with progress("rows", sum(counts.values()) * len(TABLES)) as advance:
+        for name in TABLES:
+            for prefix, count in counts.items():
+                asked = [Asked(SPLITS[prefix], index, options.level, options.size_px) for index in range(count)]
+                write(options.out, f"{prefix}{name}", (TABLES[name], asked), advance)
+    print(f"{options.out}: {', '.join(f'{prefix}{name}.jsonl' for prefix in counts for name in TABLES)}")
+    return ends.DONE
+
+
+def write(
+    out: Path, name: str, made: tuple[Callable[[Asked], Row], list[Asked]], advance: Callable[[int], None]
+) -> None:
+    """Write one table and its pictures: the table comes last, so it is whole or absent."""
+    lines = []
+    for number, asked in enumerate(made[1]):
+        row = made[0](asked)
+        images = []
+        for place, sample in enumerate(row.samples):
+            images.append(f"pictures/{name}_{number:06d}_{place}.png")
+            Image.fromarray(sample.image).save(out / images[-1])
+        record = {"question": row.question, "images": images, "answer": row.answer}
+        lines.append(json.dumps(record | ({"choices": row.choices} if row.choices else {})))
+        advance(1)
+    part = out / f"{name}.jsonl.part"
+    part.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    part.replace(out / f"{name}.jsonl")
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,100 @@
+"""The tables written from the engines: whole, the same again, and with answers that their pictures bear out."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import engines
+from engines.tables import LETTERS, MARK, TABLES, Asked, main
+
+COUNTS = {"": 12, "test_": 4}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    out = tmp_path_factory.mktemp("tables")
+    assert main(["--out", str(out), "--rows", "12", "--test-rows", "4"]) == 0
+    return out
+
+
+def rows(folder, name):
+    return [json.loads(line) for line in (folder / f"{name}.jsonl").read_text().splitlines()]
+
+
+def size(path):
+    with Image.open(path) as picture:
+        return picture.size
+
+
+@pytest.mark.parametrize("prefix", COUNTS)
+@pytest.mark.parametrize("name", TABLES)
+def test_every_row_has_a_mark_per_picture_and_the_pictures_are_there(folder, name, prefix):
+    found = rows(folder, prefix + name)
+    assert len(found) == COUNTS[prefix]
+    for row in found:
+        assert row["question"].count(MARK) == len(row["images"]) == {"two": 2, "text": 0}.get(name, 1)
+        assert row["answer"] and all(size(folder / path) == (112, 112) for path in row["images"])
+
+
+def test_the_same_again_is_the_same_bytes(folder, tmp_path):
+    assert main(["--out", str(tmp_path), "--rows", "12", "--test-rows", "4"]) == 0
+    files = {path.relative_to(folder) for path in folder.rglob("*") if path.is_file()}
+    assert files == {path.relative_to(tmp_path) for path in tmp_path.rglob("*") if path.is_file()}
+    assert all((folder / path).read_bytes() == (tmp_path / path).read_bytes() for path in files)
+
+
+def test_training_and_test_scenes_are_others(folder):
+    for name in TABLES:
+        pictures = [path.read_bytes() for path in sorted((folder / "pictures").glob(f"*{name}_*"))]
+        assert len(set(pictures)) == len(pictures)
+
+
+def test_a_letter_stands_for_the_colour_that_is_right():
+    letters = set()
+    for index in range(24):
+        row = TABLES["choice"](Asked("train", index, 0, 112))
+        assert row.choices[LETTERS.index(row.answer)] == row.samples[0].answer.value
+        assert all(f"{letter}: {option}." in row.question for letter, option in zip(LETTERS, row.choices, strict=False))
+        letters.add(row.answer)
+    assert letters == set("ABC")
+
+
+def test_a_box_holds_the_digits_ink():
+    """The pixels of the box that differ from its border: a digit is inside and not only next to it."""
+    for index in range(12):
+        row = TABLES["boxes"](Asked("train", index, 0, 112))
+        [box] = json.loads(row.answer)
+        x1, y1, x2, y2 = box["bbox_2d"]
+        inside = row.samples[0].image[y1:y2, x1:x2].astype(int)
+        assert np.abs(inside - inside[0, 0]).max() > 60
+
+
+def test_of_two_pictures_each_is_asked_about():
+    wanted = set()
+    for index in range(12):
+        row = TABLES["two"](Asked("train", index, 0, 112))
+        number = int(row.question.split()[-1].rstrip("?"))
+        assert row.answer == row.samples[number - 1].answer.text()
+        wanted.add(number)
+    assert wanted == {1, 2}
+
+
+def test_words_are_counted():
+    assert {TABLES["text"](Asked("train", index, 0, 112)).answer for index in range(24)} > {"0", "1"}
+    sample = Asked("train", 3, 0, 112).sample("sudoku", "count_empty")
+    total = sum(line.count("empty") for line in sample.scene_text.splitlines() if line.startswith("Row "))
+    assert sample.answer == engines.answer.Answer.integer(total)
+
+
+@pytest.mark.parametrize(("option", "value"), [("--rows", "0"), ("--level", "10"), ("--size-px", "20")])
+def test_a_wrong_number_is_one_line(tmp_path, option, value):
+    ended = subprocess.run(
+        [sys.executable, "-m", "engines.tables", "--out", str(tmp_path / "x"), option, value],
+        capture_output=True,
+        text=True,
+    )
+    assert ended.returncode == 2 and f"{option} must be" in ended.stderr and not (tmp_path / "x").exists()
