@@ -125,7 +125,7 @@ def _exam(
 ) -> "Exam":
     """What is asked."""
     from perc_jax.benchmarks.symbolic import Comparer
-    from perc_jax.data import batches
+    from perc_jax.data import streams
     from perc_jax.evaluation import grading
     from perc_jax.evaluation.exams import BenchmarkExam
     from perc_jax.prompt.questions import Reader
@@ -133,7 +133,7 @@ def _exam(
     if arguments.source == ENGINES:
         cells = grading.cells_asked([name for name in arguments.types.split(",") if name], _levels(arguments.levels))
         with screen.phase("looking for questions that fit"):
-            unfit = {cell: why for cell in cells if (why := batches.why_unfit(described.config, cell))}
+            unfit = {cell: why for cell in cells if (why := streams.why_unfit(described.config, cell))}
         if len(unfit) == len(cells):
             raise ValueError(f"--types must name questions that this model can be asked, none is: {unfit[cells[0]]}")
         if unfit:

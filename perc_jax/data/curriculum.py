@@ -211,7 +211,7 @@ class Curriculum:
 
     @property
     def phases(self) -> Phases | None:
-        """What `batches.stream` draws by; None where the mixture is drawn as it is."""
+        """What `streams.stream` draws by; None where the mixture is drawn as it is."""
         return Phases(self.cells, self._folder, self.config.phase_steps) if self._folder else None
 
     def add(self, tally: Shaped[np.ndarray, "n 5"]) -> dict[str, Any] | None:

@@ -18,7 +18,8 @@ from perc_jax.batch import PromptBatch, Share
 from perc_jax.benchmarks import Benchmark, Problem
 from perc_jax.benchmarks.base import Compare, Scored
 from perc_jax.config import Config, to_dict
-from perc_jax.data.batches import Stream, suite
+from perc_jax.data.batches import Stream
+from perc_jax.data.streams import suite
 from perc_jax.prompt import questions
 from perc_jax.prompt.questions import Question, Reader
 from perc_jax.records.lines import Record

@@ -22,7 +22,7 @@ from jaxtyping import Float
 import engines
 from perc_jax.batch import Share
 from perc_jax.config import Config, to_dict
-from perc_jax.data import batches
+from perc_jax.data import batches, streams
 from perc_jax.data.curriculum import Cell
 from perc_jax.evaluation.exams import SuiteExam
 from perc_jax.records.lines import Record
@@ -51,7 +51,7 @@ class CellsExam(SuiteExam):
 
     def _stream(self, start: int, share: Share) -> batches.Stream:
         """This host's part of the questions from the `start`th on."""
-        return batches.grading(self._config, self.cells, self.count, start, share=share)
+        return streams.grading(self._config, self.cells, self.count, start, share=share)
 
 
 class Fit(NamedTuple):

@@ -16,7 +16,7 @@ import engines
 from perc_jax import statistics
 from perc_jax.batch import Completions, Share
 from perc_jax.config import Config
-from perc_jax.data import batches
+from perc_jax.data import batches, streams
 from perc_jax.mesh import sharding
 from perc_jax.processes import progress
 from perc_jax.programs.compiled import Programs, Score
@@ -199,7 +199,7 @@ def check_sight(change: float, picture: str, who: str = "model") -> None:
 
 def _stream(config: Config, suite: str, count: int, share: Share) -> batches.Stream:
     """This host's part of a suite."""
-    return batches.suite(config, suite, count, share=share)
+    return streams.suite(config, suite, count, share=share)
 
 
 def _item(info: batches.SampleInfo, verdict: Verdict) -> Item:

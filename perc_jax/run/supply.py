@@ -14,7 +14,7 @@ from etils import epath
 
 from perc_jax.batch import WHOLE, Share
 from perc_jax.config import Config, StageConfig
-from perc_jax.data import batches
+from perc_jax.data import batches, streams
 from perc_jax.data.curriculum import Curriculum
 from perc_jax.mesh import sharding
 from perc_jax.records.files import to_json, write_whole
@@ -58,7 +58,7 @@ class Supply:
         )
         with contextlib.ExitStack() as undo:
             undo.callback(self.curriculum.close)
-            self._stream = batches.stream(
+            self._stream = streams.stream(
                 config,
                 stage,
                 self.position,

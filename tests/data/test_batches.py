@@ -13,7 +13,8 @@ import engines
 from configs.debug_cpu import get_config
 from perc_jax.batch import Share
 from perc_jax.config import Config, MixtureConfig, StageConfig
-from perc_jax.data.batches import Batch, stream, suite
+from perc_jax.data.batches import Batch
+from perc_jax.data.streams import stream, suite
 from perc_jax.prompt.image import unpatchify
 from perc_jax.prompt.tokenizer import load
 from tests import ROOT
@@ -135,7 +136,7 @@ def test_the_mixture_is_respected():
     draw = stream(config(0, dataclasses.replace(STAGE, steps=0)), dataclasses.replace(STAGE, steps=0, mixture=mixture))
     batches = draw.batches
     draw.close()
-    samples = [batches.draw.sample(position, 0) for position in range(200)]
+    samples = [batches.rows.sample(position, 0) for position in range(200)]
     count = sum(sample.engine == "grid" for sample in samples)
     assert 125 < count < 175 and {sample.engine for sample in samples} == {"grid", "cube"}
     assert {sample.level for sample in samples} == {1, 2} and 70 < sum(sample.photographed for sample in samples) < 130
@@ -197,7 +198,7 @@ def test_a_suite_asks_what_each_stage_trains_with_the_shares_of_each():
     narrow = MixtureConfig(engines=("grid",), weights=(5.0,), levels=(0,), types=("grid.grid_size",))
     wide = MixtureConfig(engines=("chart", "grid", "cube"), weights=(3.0, 1.0, 0.0), levels=(2,))
     with suite(two_stages(narrow, wide), "test_a", 80) as batches:
-        draw = batches.batches.draw
+        draw = batches.batches.rows
     parts = list(zip(draw.engines, draw.levels, draw.types, strict=True))
     assert set(parts) == {("grid", (0,), ("grid_size",)), ("grid", (2,), ()), ("chart", (2,), ())}
     share = dict(zip(parts, np.array(draw.weights) / sum(draw.weights), strict=True))
@@ -207,7 +208,7 @@ def test_a_suite_asks_what_each_stage_trains_with_the_shares_of_each():
     assert {sample.question_type for sample in asked if (sample.engine, sample.level) == ("grid", 0)} == {"grid_size"}
     assert len({sample.question_type for sample in asked if (sample.engine, sample.level) == ("grid", 2)}) > 1
     with suite(two_stages(narrow, wide), "test_c", 4) as batches:
-        assert set(batches.batches.draw.levels) == {(3, 4)}
+        assert set(batches.batches.rows.levels) == {(3, 4)}
 
 
 def test_stages_that_draw_alike_are_asked_like_one_of_them():

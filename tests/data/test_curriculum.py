@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from configs.debug_cpu import get_config
 from perc_jax.config import Config, CurriculumConfig, MixtureConfig, StageConfig, check
-from perc_jax.data import batches, curriculum
+from perc_jax.data import curriculum, streams
 from perc_jax.data.curriculum import (
     COLUMNS,
     KINDS,
@@ -64,7 +64,7 @@ def test_cells_are_what_the_mixture_draws_in_its_proportions():
     stage = dataclasses.replace(get_config().stages[1], steps=250, prompts_per_step=4, micro_batches=1, mixture=MIXTURE)
     plain = dataclasses.replace(stage, mixture=dataclasses.replace(MIXTURE, curriculum=CurriculumConfig()))
     config = of_stage(plain)
-    draw = batches.stream(config, plain).batches.draw
+    draw = streams.stream(config, plain).batches.rows
     drawn = [draw.sample(position, 0) for position in range(400)]
     found = {cell: 0 for cell in cells}
     for sample in drawn:
@@ -203,7 +203,7 @@ def test_how_far_workers_are_ahead_does_not_change_what_is_drawn(workers):
 
     def drawn(first: int, last: int, stored: dict | None) -> tuple[list[str], dict]:
         this, ids = made(batches=first, stored=stored), []
-        with batches.stream(config, stage, 2 * first, phases=this.phases) as stream, this:
+        with streams.stream(config, stage, 2 * first, phases=this.phases) as stream, this:
             for _ in range(first, last):
                 batch = next(stream)
                 ids += [info.sample_id for info in batch.samples]

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from perc_jax.config import MeshConfig
-from perc_jax.data import batches
+from perc_jax.data import batches, streams
 from perc_jax.evaluation.answering import Respondent, way_here
 from perc_jax.mesh import sharding
 from perc_jax.programs.compiled import Programs
@@ -28,7 +28,7 @@ def params(programs):
 
 @pytest.fixture(scope="module")
 def batch() -> batches.Batch:
-    with batches.suite(CONFIG, "test_a", COUNT) as stream:
+    with streams.suite(CONFIG, "test_a", COUNT) as stream:
         return next(stream)
 
 

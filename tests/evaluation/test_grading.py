@@ -8,7 +8,7 @@ import pytest
 
 from configs.smoke_cpu import get_config
 from perc_jax.config import to_dict
-from perc_jax.data import batches
+from perc_jax.data import streams
 from perc_jax.data.curriculum import Cell, graded_cells
 from perc_jax.evaluation import grading
 from perc_jax.evaluation.grading import bucket, cells_asked, fit_levels, rate_interval, summary
@@ -115,16 +115,16 @@ def test_a_grading_draws_its_cells_in_turn_and_the_same_from_anywhere():
         evaluation=dataclasses.replace(config.evaluation, batch=4),
     )
     cells = (Cell("grid", "grid_size", 0), Cell("cube", "extreme_colour", 3), Cell("grid", "grid_size", 1))
-    with batches.grading(config, cells, 10) as stream:
+    with streams.grading(config, cells, 10) as stream:
         whole = [info for batch in stream for info in batch.samples]
     for place, info in enumerate(whole[:10]):
         assert Cell(info.engine, info.question_type, info.level) == cells[place % 3] and info.split == "train"
-    with batches.grading(config, cells, 10, 4) as stream:
+    with streams.grading(config, cells, 10, 4) as stream:
         assert [info.sample_id for batch in stream for info in batch.samples] == [i.sample_id for i in whole[4:]]
-    assert batches.why_unfit(config, cells[0]) == ""
-    assert "not legible at 112 px" in batches.why_unfit(config, Cell("chart", "axis_step", 9))
+    assert streams.why_unfit(config, cells[0]) == ""
+    assert "not legible at 112 px" in streams.why_unfit(config, Cell("chart", "axis_step", 9))
     narrow = dataclasses.replace(config, data=dataclasses.replace(config.data, max_prompt_tokens=32))
-    assert "data buckets must fit" in batches.why_unfit(narrow, cells[0])
+    assert "data buckets must fit" in streams.why_unfit(narrow, cells[0])
 
 
 @pytest.mark.parametrize(

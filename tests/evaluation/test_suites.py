@@ -11,7 +11,7 @@ import pytest
 from configs.debug_cpu import get_config
 from perc_jax.batch import WHOLE, Completions
 from perc_jax.config import MeshConfig
-from perc_jax.data import batches
+from perc_jax.data import streams
 from perc_jax.evaluation.suites import (
     SIGHT_NATS,
     Evaluator,
@@ -63,7 +63,7 @@ class Oracle(Programs):
 def known(config, suite: str) -> dict[bytes, str]:
     """The right answer to every question of a suite, by its picture."""
     answers = {}
-    with batches.suite(config, suite, COUNT) as stream:
+    with streams.suite(config, suite, COUNT) as stream:
         for batch in stream:
             for picture, info in zip(batch.prompts.pixels, batch.samples, strict=True):
                 answers[picture.tobytes()] = rf"<answer>\boxed{{{info.answer.text()}}}</answer>"

@@ -11,7 +11,7 @@ import pytest
 from configs.smoke_cpu import get_config
 from perc_jax.batch import TrainBatch
 from perc_jax.config import Config, TextConfig, VisionConfig
-from perc_jax.data import batches
+from perc_jax.data import batches, streams
 from perc_jax.mesh import sharding
 from perc_jax.plan import hlo
 from perc_jax.plan.memory import device_bytes
@@ -66,7 +66,7 @@ def params(programs):
 
 @pytest.fixture(scope="module")
 def batch() -> batches.Batch:
-    with batches.stream(CONFIG, CONFIG.stages[0]) as stream:
+    with streams.stream(CONFIG, CONFIG.stages[0]) as stream:
         return next(stream)
 
 

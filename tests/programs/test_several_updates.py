@@ -8,7 +8,7 @@ import pytest
 
 from perc_jax.batch import TrainBatch
 from perc_jax.config import Config, LossConfig, OptimizerConfig
-from perc_jax.data import batches
+from perc_jax.data import streams
 from perc_jax.mesh import sharding
 from perc_jax.plan.memory import device_bytes
 from perc_jax.programs.compiled import Programs
@@ -48,7 +48,7 @@ def test_a_policy_that_has_not_moved_is_not_clipped_however_the_sampler_rounds(d
     made = config(dtype, kv_dtype, loss)
     programs = Programs(made, TOKENS.ids, greedy=False)
     stage, params = programs.stage(made.stages[0]), programs.init_params()
-    with batches.stream(made, made.stages[0]) as stream:
+    with streams.stream(made, made.stages[0]) as stream:
         batch = next(stream)
     step, key = sharding.same_to_mesh((np.int32(0), np.array([0, 0], np.uint32)), programs.mesh)
     state = TrainState(params, stage.init_opt_state(params), step, key)

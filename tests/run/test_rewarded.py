@@ -9,7 +9,7 @@ from configs.debug_cpu import get_config
 from engines.answer import Answer
 from perc_jax.batch import Completions
 from perc_jax.config import LossConfig, OptimizerConfig, RewardConfig, StageConfig
-from perc_jax.data import batches
+from perc_jax.data import batches, streams
 from perc_jax.prompt.tokenizer import load
 from perc_jax.rewards import verifier
 from perc_jax.run import rewarded
@@ -183,7 +183,7 @@ def test_shown_prompts_carry_their_own_answers_and_picture():
     config = get_config()
     stage = dataclasses.replace(config.stages[1], steps=1, prompts_per_step=3, micro_batches=1)
     config = dataclasses.replace(config, data=dataclasses.replace(config.data, workers=0), stages=(stage,))
-    with batches.stream(config, stage) as stream:
+    with streams.stream(config, stage) as stream:
         batch = next(stream)
     graded = grade()
     pages = rewarded.shown(graded, completions(), batch, config)
