@@ -3,7 +3,7 @@
 Plain data on the standard library alone, so that a config is read without jax; nothing that does work belongs here.
 """
 
-from perc_jax.config.data import CurriculumConfig, DataConfig, MixtureConfig
+from perc_jax.config.data import CurriculumConfig, DataConfig, MixtureConfig, TableConfig
 from perc_jax.config.model import LoraConfig, ModelConfig, TextConfig, VisionConfig
 from perc_jax.config.rules import Violation, check, refuse, unless, violations
 from perc_jax.config.run import (
@@ -33,6 +33,7 @@ __all__ = [
     "RewardConfig",
     "RolloutConfig",
     "StageConfig",
+    "TableConfig",
     "TextConfig",
     "Violation",
     "VisionConfig",

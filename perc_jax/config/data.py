@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from perc_jax.config.rules import (
     Sound,
     Violation,
+    above,
     anything,
     at_least,
     distinct,
@@ -82,3 +83,35 @@ class MixtureConfig:
             yield from unless(len(self.weights) == count, "weights", f"must have {count} entries", self.weights)
         if sound("weights"):
             yield from unless(sum(self.weights) > 0, "weights", "must not all be 0", self.weights)
+
+
+@dataclass(frozen=True)
+class TableConfig:
+    """A table of the user's own: rows of a question or a chat, its pictures and its answer.
+
+    A column that is not named is recognised by its name and what is in it; see `data/tables/columns.py`.
+    """
+
+    # A file, a glob, a folder (files, or what `datasets` saved), a hub id (owner/name); several divided by commas.
+    # Local or gs://.
+    path: Annotated[str, filled]
+    name: Annotated[str, anything] = ""  # what statistics call it; empty: the name of its first file or folder
+    weight: Annotated[float, above(0)] = 1.0  # how often it is drawn, beside the stage's other sources
+    split: Annotated[str, filled] = "train"  # which files of a folder or of the hub are read
+    question: Annotated[str, anything] = ""  # column of one user turn, text
+    messages: Annotated[str, anything] = ""  # column of a chat: a list of turns
+    system: Annotated[str, anything] = ""  # column of a system line, text
+    images: Annotated[str, anything] = ""  # column of one picture or a list of them
+    answer: Annotated[str, anything] = ""  # column of the answer; a full stop goes into a field: reward_model.style
+    choices: Annotated[str, anything] = ""  # column of the texts to choose from, a list
+    kind: Literal["auto", "choice", "number", "text", "math", "boxes", "none"] = "auto"  # of the answers
+    tolerance: Annotated[float, at_least(0)] = 0.0  # of a number: relative to the answer
+    root: Annotated[str, anything] = ""  # folder that pictures' paths begin at; empty: that of the file they stand in
+    cache: Annotated[str, anything] = ""  # local folder for unpacked row groups; empty: ~/.cache/perc_jax/tables
+    limit: Annotated[int, at_least(0)] = 0  # rows, the first; 0: all
+
+    def spans(self, sound: Sound) -> Iterator[Violation]:
+        """What spans fields."""
+        if sound("question", "messages"):
+            both = bool(self.question and self.messages)
+            yield from unless(not both, "messages", "must be empty where question names a column", self.messages)

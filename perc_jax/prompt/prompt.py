@@ -1,8 +1,8 @@
-r"""A question about pictures as the model reads it: chat text, tokens, M-RoPE positions, patches, in one bucket.
+r"""A chat about pictures as the model reads it: tokens, M-RoPE positions, patches, in one bucket.
 
-In: pictures uint8 [H,W,3] (any sizes) and a question. Out: a `Prompt` of its own length, and from it one row,
-left-padded to S tokens and right-padded to N patch slots, as a `PromptBatch` with P = 1. Rows are stacked by `pack`.
-Nothing is ever truncated.
+In: pictures uint8 [H,W,3] (any sizes) and a chat, or the question of the shortest one. Out: a `Prompt` of its own
+length, and from it one row, left-padded to S tokens and right-padded to N patch slots, as a `PromptBatch` with P = 1.
+Rows are stacked by `pack`. Nothing is ever truncated.
 
 Worked example, 3 text tokens, a picture of 4 x 6 merge units, 1 text token: positions (time, height, width) of the text
 are 0, 1, 2 on all axes, of the picture 3, 3 + row, 3 + column, of the last text token 3 + max(4, 6) = 9.
@@ -18,17 +18,8 @@ from engines.answer import Answer
 from perc_jax.batch import PromptBatch
 from perc_jax.config import DataConfig, VisionConfig
 from perc_jax.prompt import image as images
-from perc_jax.prompt.tokenizer import (
-    IM_END,
-    IM_START,
-    IMAGE_PAD,
-    SYSTEM,
-    VIDEO_PAD,
-    VISION_END,
-    VISION_START,
-    Message,
-    Tokenizer,
-)
+from perc_jax.prompt.chat import Chat, asked, chat_text
+from perc_jax.prompt.tokenizer import Tokenizer
 
 
 class PromptTooLong(ValueError):
@@ -63,41 +54,6 @@ class Prompt(NamedTuple):
     def patches(self) -> int:
         """Patch slots that its pictures take, windows whole."""
         return sum(len(picture.real) for picture in self.pictures)
-
-
-def chat_text(tokenizer: Tokenizer, question: str, image_count: int = 1, system: str = "") -> str:
-    """Write a chat around a question: system line, pictures, question, the assistant's turn.
-
-    The template is the tokenizer's own where it has one, else the published one; `system` replaces its system line.
-    Raises `ValueError` if the question holds a picture's or a video's mark, or the template does not show each picture
-    once.
-    """
-    for mark in (IMAGE_PAD, VIDEO_PAD):
-        if mark in question or mark in system:
-            kind = "videos are not supported" if mark == VIDEO_PAD else "pictures are given apart from it"
-            raise ValueError(f"the question must not contain {mark}: {kind}")
-    own = tokenizer.render(_messages(question, image_count, system))
-    if own is None:
-        return published_chat(question, image_count, system)
-    if own.count(IMAGE_PAD) != image_count:
-        raise ValueError(
-            f"the tokenizer's chat template must show each picture as one {IMAGE_PAD}, "
-            f"got {own.count(IMAGE_PAD)} for {image_count}"
-        )
-    return own
-
-
-def _messages(question: str, image_count: int, system: str) -> list[Message]:
-    """The chat as Hugging Face's templates read it: pictures first, as the model was trained."""
-    content = [{"type": "image"}] * image_count + [{"type": "text", "text": question}]
-    return [*([{"role": "system", "content": system}] if system else []), {"role": "user", "content": content}]
-
-
-def published_chat(question: str, image_count: int, system: str = "") -> str:
-    """The chat as the template published with Qwen2.5-VL-Instruct writes it."""
-    pictures = f"{VISION_START}{IMAGE_PAD}{VISION_END}" * image_count
-    turns = (("system", system or SYSTEM), ("user", f"{pictures}{question}"))
-    return "".join(f"{IM_START}{role}\n{text}{IM_END}\n" for role, text in turns) + f"{IM_START}assistant\n"
 
 
 def expand(
@@ -141,10 +97,28 @@ def make_prompt(
     min_pixels: int = images.MIN_PIXELS,
     max_pixels: int = images.MAX_PIXELS,
 ) -> Prompt:
-    """Make one prompt, pictures resized to whole merged patches and to an area within the bounds where they are not."""
+    """Make the prompt of one question below its pictures; see `chat_prompt`."""
+    chat = asked(question, len(pictures), system)
+    return chat_prompt(chat, pictures, tokenizer=tokenizer, vision=vision, min_pixels=min_pixels, max_pixels=max_pixels)
+
+
+def chat_prompt(
+    chat: Chat,
+    pictures: Sequence[UInt8[np.ndarray, "_h _w 3"]],
+    *,
+    tokenizer: Tokenizer,
+    vision: VisionConfig,
+    min_pixels: int = images.MIN_PIXELS,
+    max_pixels: int = images.MAX_PIXELS,
+) -> Prompt:
+    """Make the prompt of a chat; its pictures, in the order of their places, are resized where they are not whole.
+
+    Whole are merged patches and an area within the bounds. Raises `ValueError` for a chat that `chat.check` refuses and
+    for another number of pictures than of their places.
+    """
     fitted = [images.fit(picture, vision, min_pixels, max_pixels) for picture in pictures]
     cut = tuple(images.patchify(picture, vision) for picture in fitted)
-    text = tokenizer.encode(chat_text(tokenizer, question, len(cut), system))
+    text = tokenizer.encode(chat_text(tokenizer, chat))
     return Prompt(*expand(text, cut, tokenizer.ids.image, vision.spatial_merge_size), cut)
 
 

@@ -17,8 +17,8 @@ import numpy as np
 from perc_jax.batch import MEAN, PromptBatch
 from perc_jax.benchmarks import Image
 from perc_jax.config import VisionConfig
+from perc_jax.prompt import chat, prompt
 from perc_jax.prompt import image as images
-from perc_jax.prompt import prompt
 from perc_jax.prompt.pretrained import Processor
 from perc_jax.prompt.tokenizer import Tokenizer
 
@@ -86,7 +86,8 @@ def _lengths(text: str, sizes: Sequence[tuple[int, int]], reader: Reader) -> tup
     vision = reader.vision
     unit = vision.patch_size * vision.spatial_merge_size
     window = vision.window_size // unit
-    tokens = len(reader.tokenizer.encode(prompt.chat_text(reader.tokenizer, text, len(sizes)))) - len(sizes)
+    written = chat.chat_text(reader.tokenizer, chat.asked(text, len(sizes)))
+    tokens = len(reader.tokenizer.encode(written)) - len(sizes)
     patches = 0
     for size in sizes:
         height, width = images.smart_resize(*size, unit, *reader.pixels)

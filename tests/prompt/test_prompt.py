@@ -12,6 +12,7 @@ from engines.answer import Answer
 from perc_jax.batch import PromptBatch
 from perc_jax.config import DataConfig, VisionConfig
 from perc_jax.prompt import prompt as prompts
+from perc_jax.prompt.chat import asked, chat_text, published
 from perc_jax.prompt.image import patchify, unpatchify
 from perc_jax.prompt.tokenizer import IMAGE_PAD, VIDEO_PAD, VISION_END, VISION_START, load
 
@@ -137,8 +138,8 @@ def qwen(reference_data):
 def test_our_chat_is_the_folder_s_template(reference_data, qwen, count, system):
     """The fallback, the folder's template as we render it, and transformers' own ids are the same."""
     question = "How many <b>?\n{{ 7 * 7 }} \u2581 \U0001f98b"
-    text = prompts.chat_text(qwen, question, count, system)
-    assert text == prompts.published_chat(question, count, system)
+    text = chat_text(qwen, asked(question, count, system))
+    assert text == published(asked(question, count, system))
     transformers = pytest.importorskip("transformers")
     theirs = transformers.AutoTokenizer.from_pretrained(str(reference_data / "qwen2_5_vl_7b"))
     content = [{"type": "image"}] * count + [{"type": "text", "text": question}]
@@ -161,22 +162,22 @@ class Templated:
 
 
 def test_the_tokenizer_s_own_template_goes_before_ours():
-    assert prompts.chat_text(Templated(f"[{IMAGE_PAD}]"), "Why?", 2) == f"[{IMAGE_PAD}][{IMAGE_PAD}]Why? Answer:"
-    assert prompts.chat_text(TOKENIZER, "Why?", 1) == prompts.published_chat("Why?", 1)
+    assert chat_text(Templated(f"[{IMAGE_PAD}]"), asked("Why?", 2)) == f"[{IMAGE_PAD}][{IMAGE_PAD}]Why? Answer:"
+    assert chat_text(TOKENIZER, asked("Why?", 1)) == published(asked("Why?", 1))
 
 
 @pytest.mark.parametrize(("picture", "count"), [("", 0), (IMAGE_PAD * 2, 4)])
 def test_a_template_must_show_each_picture_once(picture, count):
     with pytest.raises(ValueError, match=rf"chat template must show each picture as one .*, got {count} for 2"):
-        prompts.chat_text(Templated(picture), "Why?", 2)
+        chat_text(Templated(picture), asked("Why?", 2))
 
 
 @pytest.mark.parametrize("field", ["question", "system"])
 def test_marks_in_the_question_are_refused(field):
     with pytest.raises(ValueError, match=r"must not contain <\|video_pad\|>: videos are not supported"):
-        prompts.chat_text(TOKENIZER, **({"question": "?"} | {field: f"{VISION_START}{VIDEO_PAD}{VISION_END}What?"}))
+        chat_text(TOKENIZER, asked(**({"question": "?"} | {field: f"{VISION_START}{VIDEO_PAD}{VISION_END}What?"})))
     with pytest.raises(ValueError, match=r"must not contain <\|image_pad\|>: pictures are given apart"):
-        prompts.chat_text(TOKENIZER, **({"question": "?"} | {field: f"What is {IMAGE_PAD}?"}))
+        chat_text(TOKENIZER, asked(**({"question": "?"} | {field: f"What is {IMAGE_PAD}?"})))
 
 
 def test_pictures_keep_within_the_bounds_given():

@@ -18,7 +18,7 @@ from perc_jax.batch import WHOLE
 from perc_jax.config import Config, EvaluationConfig, to_dict
 from perc_jax.mesh import sharding
 from perc_jax.processes.progress import Progress
-from perc_jax.prompt import pretrained, prompt, tokenizer
+from perc_jax.prompt import chat, pretrained, tokenizer
 from perc_jax.records.checkpoint import Checkpoints
 from perc_jax.records.metrics import CompileCounter, Timer
 from perc_jax.records.owner import Owner
@@ -122,14 +122,14 @@ def test_transformers_reads_the_debug_tokenizer_as_we_do(tied, transformers):
 def test_the_chat_template_writes_our_chat(tied, transformers):
     theirs = transformers.AutoTokenizer.from_pretrained(tied[2])
 
-    def chat(question: str, images: int, system: str) -> str:
+    def theirs_of(question: str, images: int, system: str) -> str:
         content = [{"type": "image"}] * images + [{"type": "text", "text": question}]
         before = [{"role": "system", "content": system}] if system else []
         messages = [*before, {"role": "user", "content": content}]
         return theirs.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
 
     for case in (("How many?", 1, ""), ("Which\nis <larger>?", 3, ""), ("No picture", 0, "Be brief.")):
-        assert chat(*case) == prompt.published_chat(*case)
+        assert theirs_of(*case) == chat.published(chat.asked(*case))
 
 
 def test_transformers_opens_the_picture_processor(tied, transformers):

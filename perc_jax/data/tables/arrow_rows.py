@@ -1,0 +1,101 @@
+"""Arrow files as rows: what `datasets` saves, and what `parquet_rows` unpacks. They are mapped, not read.
+
+pyarrow is imported when the first is opened.
+"""
+
+import functools
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Int
+
+from perc_jax.data.tables.errors import Where
+from perc_jax.data.tables.files import sampled_digest
+
+MAPPED = 32  # files that a process keeps mapped
+
+
+@dataclass(frozen=True, eq=False)
+class ArrowRows:
+    """The rows of a local Arrow file, stream or file format; see `rows.Rows`."""
+
+    file: str
+    local: str
+    digest: str
+    count: int
+    types: tuple[tuple[str, str], ...]
+
+    def __len__(self) -> int:
+        return self.count
+
+    def __getitem__(self, number: int) -> dict[str, Any]:
+        return mapped(self.local, self.digest).row(number)
+
+    def where(self, number: int) -> Where:
+        """See `rows.Rows`."""
+        return Where(self.file, number, "row")
+
+    def columns(self) -> dict[str, str]:
+        """See `rows.Rows`."""
+        return dict(self.types)
+
+
+class Mapped:
+    """An Arrow file whose pages the system reads when a row is asked for."""
+
+    def __init__(self, path: str):
+        pa = pyarrow()
+        source = pa.memory_map(path)
+        with source:
+            form = pa.ipc.open_file if source.read(6) == b"ARROW1" else pa.ipc.open_stream
+            source.seek(0)
+            whole = form(source)
+            self.schema = whole.schema
+            self._batches = whole.read_all().to_batches()
+        self._stops: Int[np.ndarray, " batches"] = np.cumsum([len(batch) for batch in self._batches], dtype=np.int64)
+
+    def __len__(self) -> int:
+        return int(self._stops[-1]) if len(self._stops) else 0
+
+    def row(self, number: int) -> dict[str, Any]:
+        """The values of a row."""
+        batch = int(np.searchsorted(self._stops, number, side="right"))
+        inside = int(number - (self._stops[batch - 1] if batch else 0))
+        return self._batches[batch].slice(inside, 1).to_pylist()[0]
+
+
+@functools.lru_cache(MAPPED)
+def mapped(path: str, digest: str) -> Mapped:
+    """An Arrow file, mapped once per process; `digest` tells what is now at that path from what was."""
+    return Mapped(path)
+
+
+def open_arrow(file: str, local: str) -> ArrowRows:
+    """Open an Arrow file. Raises `ValueError` for one that is none."""
+    pa = pyarrow()
+    digest = sampled_digest(Path(local))
+    try:
+        found = mapped(local, digest)
+    except (pa.ArrowInvalid, pa.ArrowSerializationError) as error:
+        raise ValueError(f"{file} must be an Arrow file: {' '.join(str(error).split())}") from error
+    return ArrowRows(file, local, digest, len(found), types_of(file, found.schema))
+
+
+def types_of(file: str, schema: Any) -> tuple[tuple[str, str], ...]:
+    """Columns and their types. Raises `ValueError` for two of one name."""
+    twice = sorted({name for name in schema.names if schema.names.count(name) > 1})
+    if twice:
+        raise ValueError(f"{file}: column {twice[0]} must be there once, got it {schema.names.count(twice[0])} times")
+    return tuple((field.name, str(field.type)) for field in schema)
+
+
+def pyarrow() -> Any:
+    """The package. Raises `ValueError`, with the command that installs it, where it is not there."""
+    try:
+        import pyarrow as pa
+        import pyarrow.ipc
+    except ModuleNotFoundError as error:
+        raise ValueError("tables in Parquet or Arrow need pyarrow: pip install 'perc_jax[tables]'") from error
+    return pa

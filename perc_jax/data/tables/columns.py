@@ -1,0 +1,95 @@
+"""Which column is what: named by the config, or recognised by the names that tables have in practice.
+
+| form | chat | pictures | answer |
+|---|---|---|---|
+| EasyR1 | `problem`, text with `<image>` marks | `images` | `answer` |
+| verl | `prompt`, messages | `images` | `reward_model.ground_truth` |
+| TRL | `prompt`, text or messages | `image`, `images` | `solution`, `answer` |
+| ms-swift, LLaMA-Factory | `messages`, `conversations` | `images` | the last assistant turn, `solution` |
+| ours | `question`, text | `image`, `images` | `answer` |
+
+It is decided once, from a few rows of the table, and told in words.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from perc_jax.config import TableConfig
+from perc_jax.data.tables.errors import Where, wrong
+
+CHATS = ("messages", "conversations", "prompt", "problem", "question")  # the first that is there
+ANSWERS = ("answer", "solution", "reward_model.ground_truth")
+PICTURES = ("images", "image")
+CHOICES = ("choices", "options")
+UNSUPPORTED = ("videos", "audios", "video", "audio")
+_FORMS = {
+    "messages": "ms-swift, LLaMA-Factory",
+    "conversations": "LLaMA-Factory (ShareGPT)",
+    "prompt": "TRL",
+    "problem": "EasyR1",
+    "question": "perc_jax",
+}
+
+
+class Columns(NamedTuple):
+    """The columns by what is in them; empty: there is none."""
+
+    chat: str
+    images: str
+    system: str
+    answer: str
+    choices: str
+
+    def used(self) -> set[str]:
+        """Columns that are the prompt: the others go to reward functions as they are."""
+        return {self.chat, self.images, self.system}
+
+
+def recognise(config: TableConfig, samples: Sequence[Mapping[str, Any]], where: Where) -> tuple[Columns, str]:
+    """Find the columns from rows of a table, and say in words what was found.
+
+    Raises `ValueError` where there is no column for a chat, or none of a name that the config gives.
+    """
+    there: dict[str, None] = {}
+    for row in samples:
+        there |= dict.fromkeys(row)
+        there |= {f"{name}.{field}": None for name, value in row.items() if isinstance(value, dict) for field in value}
+    wanted = {"chat": config.messages or config.question, "images": config.images, "system": config.system}
+    wanted |= {"answer": config.answer, "choices": config.choices}
+    for field, name in wanted.items():
+        if name and name not in there:
+            own = ("messages" if config.messages else "question") if field == "chat" else field
+            raise wrong(where, name, f"must be there, as the table's {own} says", sorted(there))
+    options = {"chat": CHATS, "images": PICTURES, "system": ("system",), "answer": ANSWERS, "choices": CHOICES}
+    found = {
+        field: wanted[field] or next((name for name in names if name in there), "") for field, names in options.items()
+    }
+    if not found["chat"]:
+        raise wrong(where, " or ".join(CHATS), "must be there, or be named in the config", sorted(there))
+    columns = Columns(**found)
+    return columns, _reading(columns, config, there)
+
+
+def _reading(columns: Columns, config: TableConfig, there: Mapping[str, None]) -> str:
+    named = bool(config.messages or config.question)
+    form = "named columns" if named else f"as {_form(columns, there)} writes it"
+    others = [name for name in CHATS if name in there and name != columns.chat and not named]
+    words = [f"chat in {columns.chat}", f"pictures in {columns.images}" if columns.images else "no pictures"]
+    words += [f"system line in {columns.system}"] * bool(columns.system)
+    words += [f"answer in {columns.answer}" if columns.answer else "no column of answers"]
+    words += [f"choices in {columns.choices}"] * bool(columns.choices)
+    words += [f"not read as the chat: {', '.join(others)}"] * bool(others)
+    return f"{form}: {', '.join(words)}"
+
+
+def _form(columns: Columns, there: Mapping[str, None]) -> str:
+    return "verl" if columns.chat == "prompt" and "reward_model.ground_truth" in there else _FORMS[columns.chat]
+
+
+def value_of(row: Mapping[str, Any], column: str) -> Any:
+    """The value of a column, or of a field of one (`reward_model.ground_truth`); None where there is none."""
+    if column in row:
+        return row[column]
+    name, _, field = column.partition(".")
+    outer = row.get(name)
+    return outer.get(field) if field and isinstance(outer, Mapping) else None

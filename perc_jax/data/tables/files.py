@@ -1,0 +1,156 @@
+"""Which files a table's path means: a file, a glob, a folder, a hub id, several of them; here or on gs://.
+
+A folder may be what `datasets` saved, with the names of its Arrow files, or hold files of one form, told apart by split
+as the hub does: `train.jsonl`, `data/train-00000-of-00004.parquet`, `train/part.json`.
+"""
+
+import hashlib
+import json
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+from perc_jax.benchmarks.files import download
+from perc_jax.data.tables.errors import short
+from perc_jax.records.files import absolute
+
+FORMS = {".parquet": "parquet", ".arrow": "arrow", ".jsonl": "json", ".ndjson": "json", ".json": "json"}
+SPLITS = ("train", "test", "validation", "valid", "val", "dev", "eval", "evaluation", "training", "testing", "testmini")
+_ABOUT = {"dataset_info.json", "dataset_infos.json", "dataset_dict.json", "state.json"}  # of a folder, no rows
+_HUB = re.compile(r"(?:hf://(?:datasets/)?)?([\w.-]+/[\w.-]+)")
+_PIECE = 64 * 2**10  # bytes of a large file that its digest reads at a time
+_PIECES = 64
+
+
+def find(path: str, split: str) -> list[Any]:
+    """The files that a table's path means, in order, as paths of etils.
+
+    Raises `ValueError`, or `FileNotFoundError` for a data set that cannot be downloaded, with what is wrong.
+    """
+    parts = [part.strip() for part in path.split(",") if part.strip()]
+    files = [file for part in parts for file in _of_part(part, split)]
+    forms = {FORMS[file.suffix] for file in files}
+    if len(forms) > 1:
+        raise ValueError(f"table {path} must be files of one form, got {', '.join(sorted(forms))}")
+    return files
+
+
+def _of_part(part: str, split: str) -> list[Any]:
+    try:
+        found = absolute(part)
+        if not part.startswith("hf://"):
+            if re.search(r"[*?\[]", part):
+                return _globbed(part)
+            if found.is_dir():
+                return _of_folder(found, split)
+            if found.exists():
+                return [_known(found)]
+    except (ImportError, ModuleNotFoundError) as error:
+        raise ValueError(f"table {part} needs gcsfs: pip install 'perc_jax[gcs]' ({error})") from error
+    except OSError as error:
+        raise ValueError(f"table {part} must be readable, got {error.strerror or error}") from error
+    if hub := _HUB.fullmatch(part):
+        return _of_folder(absolute(str(download(hub[1]))), split)
+    raise ValueError(f"table {part} must be a file, glob, folder or hub id (owner/name), found none")
+
+
+def _known(file: Any) -> Any:
+    if file.suffix not in FORMS:
+        raise ValueError(f"table {file} must end with one of {', '.join(FORMS)}, got {file.suffix!r}")
+    return file
+
+
+def _globbed(pattern: str) -> list[Any]:
+    """The files of a glob, sorted; `**` goes through folders."""
+    fixed = re.match(r"[^*?\[]*/", pattern)
+    folder = absolute(fixed[0] if fixed else ".")
+    found = sorted((_known(file) for file in folder.glob(pattern[fixed.end() if fixed else 0 :])), key=str)
+    if not found:
+        raise ValueError(f"table {pattern} must match a file, found none")
+    return found
+
+
+def _of_folder(folder: Any, split: str) -> list[Any]:
+    """The files of a split of a folder."""
+    if (folder / "dataset_dict.json").exists():
+        if not (folder / split).is_dir():
+            names = _json(folder / "dataset_dict.json").get("splits")
+            raise ValueError(f"table {folder} must have the split {split!r}, got {short(names)}")
+        folder = folder / split
+    if (folder / "state.json").exists():
+        listed = _json(folder / "state.json").get("_data_files")
+        names = [one.get("filename") for one in listed if isinstance(one, dict)] if isinstance(listed, list) else []
+        if not names or not all(isinstance(name, str) for name in names):
+            raise ValueError(f"table {folder}/state.json must name its Arrow files, got {short(listed)}")
+        return [folder / name for name in names]
+    there = sorted((file for file in folder.rglob("*") if file.suffix in FORMS and file.name not in _ABOUT), key=str)
+    if not there:
+        raise ValueError(f"table {folder} must hold files {', '.join('*' + end for end in FORMS)}, found none")
+    form = next(form for form in dict.fromkeys(FORMS.values()) if any(FORMS[file.suffix] == form for file in there))
+    there = [file for file in there if FORMS[file.suffix] == form]
+    named = {file: _splits(str(file)[len(str(folder)) :]) for file in there}
+    if any(named.values()):
+        chosen = [file for file, splits in named.items() if split in splits]
+    else:
+        chosen = there if split == "train" else []
+    if not chosen:
+        splits = sorted(set().union(*named.values())) or ["train"]
+        raise ValueError(f"table {folder} must have the split {split!r}, got {', '.join(splits)}")
+    return chosen
+
+
+def _splits(name: str) -> set[str]:
+    """The splits that a path's words name; the last word decides, a file goes before its folder."""
+    words = [word for word in re.split(r"[^a-zA-Z]+", name) if word in SPLITS]
+    return set(words[-1:])
+
+
+def _json(file: Any) -> dict[str, Any]:
+    try:
+        found = json.loads(file.read_text())
+    except ValueError as error:
+        raise ValueError(f"{file} must be JSON: {error}") from error
+    return found if isinstance(found, dict) else {}
+
+
+def cache_folder(name: str) -> Path:
+    """The folder for what is unpacked or copied: as named, or in the user's cache."""
+    if name:
+        return Path(name).expanduser()
+    home = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    return Path(home).expanduser() / "perc_jax" / "tables"
+
+
+def local_copy(file: Any, cache: Path) -> str:
+    """The path of a file that is here; of one that is not, of its copy, made once for each content."""
+    if "://" not in str(file):
+        return str(file)
+    digest = sampled_digest(file)
+    copy = cache / f"{digest[:32]}{file.suffix}"
+    if not copy.exists():
+        cache.mkdir(parents=True, exist_ok=True)
+        part = copy.with_name(f".{copy.name}.{os.getpid()}")
+        with file.open("rb") as source, part.open("wb") as target:
+            while block := source.read(2**24):
+                target.write(block)
+        part.replace(copy)
+    return str(copy)
+
+
+def sampled_digest(file: Any) -> str:
+    """Digest of a file's size, its end, where Parquet and Arrow keep what is where, and pieces spread evenly over it.
+
+    Of a file of up to 4 MB that is all. A larger one of the same size and the same end whose change lies between the
+    pieces is taken for the same.
+    """
+    found = hashlib.sha256()
+    with file.open("rb") as opened:
+        size = opened.seek(0, os.SEEK_END)
+        found.update(size.to_bytes(8, "little"))
+        last = max(0, size - _PIECE)
+        places = {last * number // (_PIECES - 1) for number in range(_PIECES)} if size > _PIECE * _PIECES else None
+        for place in sorted(places or {0}):
+            opened.seek(place)
+            found.update(opened.read(_PIECE if places else size))
+    return found.hexdigest()

@@ -1,0 +1,96 @@
+"""Parquet files as rows. Parquet is read by row groups, training asks for rows in any order: what is asked for is
+unpacked once, group by group, into Arrow files in a cache folder, which all processes of the machine map.
+
+So a row costs no more than its own bytes, however large its group is, and memory stays that of a few rows. The cache
+takes up to the table's size on disk, unpacked (pictures are packed already), as that of `datasets` does.
+"""
+
+import functools
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Int
+
+from perc_jax.data.tables.arrow_rows import mapped, pyarrow, types_of
+from perc_jax.data.tables.errors import Where
+from perc_jax.data.tables.files import sampled_digest
+from perc_jax.records.files import absolute
+
+ROWS_AT_A_TIME = 16  # of a group that is being unpacked
+OPEN = 8  # Parquet files that a process keeps open
+
+
+@dataclass(frozen=True, eq=False)
+class ParquetRows:
+    """The rows of a Parquet file; see `rows.Rows`."""
+
+    file: str
+    digest: str
+    stops: Int[np.ndarray, " groups"]  # rows up to the end of each row group
+    types: tuple[tuple[str, str], ...]
+    cache: Path
+
+    def __len__(self) -> int:
+        return int(self.stops[-1]) if len(self.stops) else 0
+
+    def __getitem__(self, number: int) -> dict[str, Any]:
+        group = int(np.searchsorted(self.stops, number, side="right"))
+        unpacked = self.cache / self.digest[:32] / f"{group}.arrow"
+        if not unpacked.exists():
+            self._unpack(group, unpacked, number)
+        return mapped(str(unpacked), self.digest).row(int(number - (self.stops[group - 1] if group else 0)))
+
+    def where(self, number: int) -> Where:
+        """See `rows.Rows`."""
+        return Where(self.file, number, "row")
+
+    def columns(self) -> dict[str, str]:
+        """See `rows.Rows`."""
+        return dict(self.types)
+
+    def _unpack(self, group: int, target: Path, number: int) -> None:
+        """Write a row group as an Arrow file, a few rows at a time; of two processes that do, the last one's stays."""
+        pa = pyarrow()
+        part = target.with_name(f".{group}.{os.getpid()}")
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            source = _parquet(self.file, self.digest)
+            with pa.OSFile(str(part), "wb") as sink, pa.ipc.new_file(sink, source.schema_arrow) as writer:
+                for batch in source.iter_batches(ROWS_AT_A_TIME, row_groups=[group]):
+                    writer.write_batch(batch)
+            part.replace(target)
+        except pa.ArrowInvalid as error:
+            raise ValueError(f"{self.where(number)} must be sound Parquet: {' '.join(str(error).split())}") from error
+        except OSError as error:
+            reason = " ".join(str(error).split())
+            raise ValueError(
+                f"{self.where(number)}: row group {group} must be readable and fit {target.parent}: {reason}"
+            ) from error
+        finally:
+            part.unlink(missing_ok=True)
+
+
+@functools.lru_cache(OPEN)
+def _parquet(file: str, digest: str) -> Any:
+    """A Parquet file, here or on gs://, opened once per process and content."""
+    from pyarrow import parquet
+
+    if "://" not in file:
+        return parquet.ParquetFile(file, memory_map=False)
+    return parquet.ParquetFile(absolute(file).open("rb"))
+
+
+def open_parquet(file: Any, cache: Path) -> ParquetRows:
+    """Open a Parquet file. Raises `ValueError` for one that is none."""
+    pa = pyarrow()
+    digest = sampled_digest(file)
+    try:
+        found = _parquet(str(file), digest)
+    except pa.ArrowInvalid as error:
+        raise ValueError(f"{file} must be a Parquet file: {' '.join(str(error).split())}") from error
+    groups = [found.metadata.row_group(number).num_rows for number in range(found.metadata.num_row_groups)]
+    stops = np.cumsum(groups, dtype=np.int64)
+    return ParquetRows(str(file), digest, stops, types_of(str(file), found.schema_arrow), cache)

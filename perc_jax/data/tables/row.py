@@ -1,0 +1,114 @@
+"""A row of a table, read: its chat, pictures, answer and the rest, all checked."""
+
+import json
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from perc_jax.config import TableConfig
+from perc_jax.data.tables.columns import UNSUPPORTED, Columns, value_of
+from perc_jax.data.tables.errors import Where, wrong
+from perc_jax.data.tables.pictures import Picture, pictures_of
+from perc_jax.data.tables.turns import Talk, of_messages, of_text, with_pictures
+from perc_jax.prompt.chat import Chat, Turn
+
+
+class TableRow(NamedTuple):
+    """A row as prompts and rewards need it."""
+
+    chat: Chat  # up to the last user turn
+    pictures: tuple[Picture, ...]  # in the order of their places in the chat
+    answer: str  # empty: none
+    target: str  # what the assistant says: its last turn in the table, or the answer
+    choices: tuple[str, ...]
+    kind: str  # of the answer, as the table's config says; auto: by the answer itself
+    tolerance: float  # of a number
+    columns: dict[str, Any]  # all others, as JSON has them; no bytes
+    name: str  # file:row
+
+
+def read(values: Mapping[str, Any], columns: Columns, config: TableConfig, where: Where, root: str) -> TableRow:
+    """Read a row's values. `root` is the folder that pictures' paths begin at.
+
+    Raises `ValueError` that names file, row, column, rule and value.
+    """
+    for name in UNSUPPORTED:
+        if values.get(name) and name not in columns:
+            raise wrong(where, name, "must be empty: only text and pictures are supported", values[name])
+    talk = _talk(values, columns, config, where, root)
+    answer = _answer(values, columns, config, where, talk.target)
+    return TableRow(
+        chat=talk.chat,
+        pictures=talk.inline,
+        answer=answer,
+        target=talk.target or answer,
+        choices=_choices(value_of(values, columns.choices) if columns.choices else None, where, columns.choices),
+        kind=config.kind,
+        tolerance=config.tolerance,
+        columns=plain({name: value for name, value in values.items() if name not in columns.used()}),
+        name=f"{where.file.rpartition('/')[2]}:{where.row}",
+    )
+
+
+def _talk(values: Mapping[str, Any], columns: Columns, config: TableConfig, where: Where, root: str) -> Talk:
+    """The chat with its pictures."""
+    name = columns.chat
+    value = value_of(values, name)
+    if value is None and name not in values:
+        raise wrong(where, name, "must be there", sorted(values))
+    is_chat = bool(config.messages) or (not config.question and isinstance(value, list))
+    must_be_chat = name in ("messages", "conversations") and not config.question
+    if is_chat or must_be_chat:
+        talk = of_messages(value, where, name, root)
+    else:
+        talk = Talk((of_text(value, where, name),), "", ())
+    if system := _system(values, columns, where):
+        if talk.chat[0].role == "system":
+            raise wrong(where, columns.system, f"must be empty where {name} begins with a system turn", system)
+        talk = talk._replace(chat=(Turn("system", (system,)), *talk.chat))
+    listed = pictures_of(value_of(values, columns.images), where, columns.images, root) if columns.images else ()
+    return with_pictures(talk, listed, where, name, columns.images or name)
+
+
+def _system(values: Mapping[str, Any], columns: Columns, where: Where) -> str:
+    value = value_of(values, columns.system) if columns.system else None
+    if value is not None and not isinstance(value, str):
+        raise wrong(where, columns.system, "must be text", value)
+    return value or ""
+
+
+def _answer(values: Mapping[str, Any], columns: Columns, config: TableConfig, where: Where, target: str) -> str:
+    """The answer as text, what is no text as JSON writes it; without a column of answers the assistant's last turn."""
+    if config.kind == "none":
+        return ""
+    if not columns.answer:
+        return target
+    value = value_of(values, columns.answer)
+    if value is None:
+        if target:
+            return target
+        raise wrong(where, columns.answer, "must not be null (or kind must be 'none')", value)
+    if isinstance(value, bytes | bytearray):
+        raise wrong(where, columns.answer, "must be text, a number, or a list or object of those", value)
+    return value if isinstance(value, str) else json.dumps(plain(value), ensure_ascii=False)
+
+
+def _choices(value: Any, where: Where, column: str) -> tuple[str, ...]:
+    """The texts to choose from; of an object, those of its letters in their order."""
+    if value is None:
+        return ()
+    if isinstance(value, Mapping):
+        value = [value[letter] for letter in sorted(value) if value[letter] is not None]
+    if not isinstance(value, list) or not all(isinstance(one, str | int | float) for one in value):
+        raise wrong(where, column, "must be a list of texts", value)
+    return tuple(map(str, value))
+
+
+def plain(value: Any) -> Any:
+    """A value as JSON has it: bytes left out, dates and decimals as text."""
+    if isinstance(value, Mapping):
+        return {str(name): plain(one) for name, one in value.items() if not isinstance(one, bytes | bytearray)}
+    if isinstance(value, list | tuple):
+        return [plain(one) for one in value if not isinstance(one, bytes | bytearray)]
+    if isinstance(value, bytes | bytearray):
+        return None
+    return value if isinstance(value, str | int | float | bool | None) else str(value)

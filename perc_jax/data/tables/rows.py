@@ -1,0 +1,27 @@
+"""What every form of file gives: its rows by number, as plain values, without the file being read into memory."""
+
+from typing import Any, Protocol
+
+from perc_jax.data.tables.errors import Where
+
+
+class Rows(Protocol):
+    """The rows of one file; it can be pickled, and is cheap to open again then."""
+
+    file: str  # its name, with folder
+    digest: str  # of its content
+
+    def __len__(self) -> int:
+        """How many rows."""
+
+    def __getitem__(self, number: int) -> dict[str, Any]:
+        """The values of a row by column. Raises `ValueError` that names file and row."""
+
+    def where(self, number: int) -> Where:
+        """How a complaint calls a row."""
+
+    def columns(self) -> dict[str, str]:
+        """Columns and their types in the words of the form, as far as the file says; empty where each row has its own.
+
+        Raises `ValueError` for columns of the same name.
+        """

@@ -1,0 +1,142 @@
+"""A table of the user's own: rows by number, read from its files when they are asked for.
+
+In: a `TableConfig`. Out: `Table`, of which `table[i]` is a `TableRow`. It holds where rows begin, not rows; it can be
+pickled, and a worker process opens its files again. Nothing here knows tokens, buckets or rewards.
+"""
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from jaxtyping import Int
+
+from perc_jax.config import TableConfig
+from perc_jax.data.tables import files, row
+from perc_jax.data.tables.arrow_rows import open_arrow
+from perc_jax.data.tables.columns import Columns, recognise
+from perc_jax.data.tables.errors import Where
+from perc_jax.data.tables.json_rows import open_json
+from perc_jax.data.tables.parquet_rows import open_parquet
+from perc_jax.data.tables.row import TableRow
+from perc_jax.data.tables.rows import Rows
+
+SAMPLES = 64  # rows by which columns are recognised
+
+
+@dataclass(frozen=True, eq=False)
+class Table:
+    """Rows of one or several files; `open_table` makes it."""
+
+    config: TableConfig
+    parts: tuple[Rows, ...]
+    columns: Columns
+    reading: str  # in words, what was recognised
+    _stops: Int[np.ndarray, " parts"] = field(repr=False)  # the table's rows up to the end of each part
+
+    @property
+    def name(self) -> str:
+        """What statistics call it."""
+        if self.config.name:
+            return self.config.name
+        first = self.config.path.split(",")[0].strip().rstrip("/").rpartition("/")[2]
+        return first.partition(".")[0] or first
+
+    def __len__(self) -> int:
+        return int(self._stops[-1])
+
+    def __getitem__(self, number: int) -> TableRow:
+        """Read a row. Raises `ValueError` that names file, row, column, rule and value, `IndexError` beyond the end."""
+        part, inside = self._place(number)
+        root = self.config.root.rstrip("/") or part.file.rpartition("/")[0]
+        return row.read(part[inside], self.columns, self.config, part.where(inside), root)
+
+    def where(self, number: int) -> Where:
+        """The file and the row in it, as complaints say it."""
+        part, inside = self._place(number)
+        return part.where(inside)
+
+    def _place(self, number: int) -> tuple[Rows, int]:
+        if not 0 <= number < len(self):
+            raise IndexError(f"table {self.name} has rows 0 to {len(self) - 1}, got {number}")
+        part = int(np.searchsorted(self._stops, number, side="right"))
+        return self.parts[part], int(number - (self._stops[part - 1] if part else 0))
+
+    @cached_property
+    def digests(self) -> dict[str, str]:
+        """The digest of each file by its name; the pictures that lie beside them are not in it."""
+        named: dict[str, str] = {}
+        for part in self.parts:
+            name = part.file.rpartition("/")[2]
+            while name in named:  # of another folder
+                name += "'"
+            named[name] = part.digest
+        return named
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Digest of the files' names and contents, and of how many rows are read and from which columns."""
+        found = hashlib.sha256(repr((*self.digests.items(), tuple(self.columns), self.config.limit)).encode())
+        return found.hexdigest()[:16]
+
+
+def changes(before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
+    """What differs between two `Table.digests`, a line each; empty if nothing does."""
+    lines = [f"{name} is gone" for name in before if name not in now]
+    lines += [f"{name} is new" for name in now if name not in before]
+    return lines + [f"{name} has changed" for name in now if name in before and before[name] != now[name]]
+
+
+def open_table(config: TableConfig) -> Table:
+    """Find a table's files, index them, and recognise its columns.
+
+    Raises `ValueError` in one line: the file and, where one is wrong, row, column, rule and value;
+    `FileNotFoundError` for a data set of the hub that cannot be had.
+    """
+    cache = files.cache_folder(config.cache)
+    found = files.find(config.path, config.split)
+    parts = tuple(_open(file, cache) for file in found)
+    _check_columns(parts)
+    stops = np.cumsum([len(part) for part in parts])
+    if config.limit:
+        stops = np.minimum(stops, config.limit)
+    if not stops[-1]:
+        raise ValueError(f"table {config.path} must have a row, got none")
+    whole = Table(config, parts, Columns("", "", "", "", ""), "", stops)
+    numbers = sorted({int(number) for number in np.linspace(0, len(whole) - 1, SAMPLES)})
+    columns, reading = recognise(config, list(_samples(whole, numbers)), whole.where(0))
+    return Table(config, parts, columns, reading, stops)
+
+
+def _samples(table: Table, numbers: Iterable[int]) -> Iterable[dict[str, Any]]:
+    for number in numbers:
+        part, inside = table._place(number)
+        yield part[inside]
+
+
+def _open(file: Any, cache: Any) -> Rows:
+    """Open a file by its form."""
+    try:
+        match files.FORMS[file.suffix]:
+            case "json":
+                return open_json(str(file), files.local_copy(file, cache))
+            case "arrow":
+                return open_arrow(str(file), files.local_copy(file, cache))
+        return open_parquet(file, cache)
+    except OSError as error:
+        raise ValueError(f"table {file} must be readable, got {error.strerror or error}") from error
+
+
+def _check_columns(parts: tuple[Rows, ...]) -> None:
+    """Raise `ValueError` where a file has not the columns of the first, or has them in other types."""
+    first = parts[0].columns()
+    for part in parts[1:]:
+        own = part.columns()
+        for name in sorted(first.keys() | own.keys()):
+            if first.get(name) != own.get(name):
+                raise ValueError(
+                    f"{part.file}: column {name} must be as in {parts[0].file}, {first.get(name, 'absent')}, "
+                    f"got {own.get(name, 'absent')}"
+                )
