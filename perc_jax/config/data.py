@@ -27,8 +27,18 @@ class DataConfig:
     max_prompt_tokens: Annotated[int, at_least(1)]  # S: the prompt bucket
     max_patches: Annotated[int, at_least(1)]  # N: the patch bucket, a multiple of the window's patches
     instruction: Annotated[str, anything]  # follows each question; says how to answer
+    system: Annotated[str, anything] = ""  # the system line of chats that have none; empty: the template's own
+    # Area of a table's pictures, which are made smaller or larger where they are not within.
+    min_pixels: Annotated[int, at_least(1)] = 3136  # as published with Qwen2.5-VL-Instruct
+    max_pixels: Annotated[int, at_least(1)] = 12_845_056
     workers: Annotated[int, at_least(0)] = 1  # Grain worker processes; 0 draws in the main process
     prefetch: Annotated[int, at_least(1)] = 4  # batches a worker may be ahead
+
+    def spans(self, sound: Sound) -> Iterator[Violation]:
+        """What spans fields."""
+        if sound("min_pixels", "max_pixels"):
+            least, most = self.min_pixels, self.max_pixels
+            yield from unless(least <= most, "min_pixels", f"must be <= max_pixels ({most})", least)
 
 
 @dataclass(frozen=True)
@@ -58,34 +68,6 @@ class CurriculumConfig:
 
 
 @dataclass(frozen=True)
-class MixtureConfig:
-    """What a stage draws: engines by weight, then a level and a question type, each uniformly."""
-
-    engines: Annotated[tuple[str, ...], filled, each(filled), distinct] = (
-        "grid",
-        "cube",
-        "chart",
-        "sudoku",
-        "function",
-        "geometry",
-    )
-    weights: Annotated[tuple[float, ...], each(at_least(0))] = (1.0, 1.0, 1.0, 1.0, 1.0, 1.0)
-    levels: Annotated[tuple[int, ...], filled, each(within(0, 9))] = (0, 1, 2)
-    # As engine.type; an engine without an entry asks all of its trained types.
-    types: Annotated[tuple[str, ...], each(filled)] = ()
-    photo_share: Annotated[float, within(0, 1)] = 0.0  # share of the pictures that pass the photograph stage
-    curriculum: CurriculumConfig = CurriculumConfig()
-
-    def spans(self, sound: Sound) -> Iterator[Violation]:
-        """What spans fields."""
-        if sound("engines", "weights"):
-            count = len(self.engines)
-            yield from unless(len(self.weights) == count, "weights", f"must have {count} entries", self.weights)
-        if sound("weights"):
-            yield from unless(sum(self.weights) > 0, "weights", "must not all be 0", self.weights)
-
-
-@dataclass(frozen=True)
 class TableConfig:
     """A table of the user's own: rows of a question or a chat, its pictures and its answer.
 
@@ -110,8 +92,52 @@ class TableConfig:
     cache: Annotated[str, anything] = ""  # local folder for unpacked row groups; empty: ~/.cache/perc_jax/tables
     limit: Annotated[int, at_least(0)] = 0  # rows, the first; 0: all
 
+    @property
+    def label(self) -> str:
+        """What statistics call it."""
+        first = self.path.split(",")[0].strip().rstrip("/").rpartition("/")[2]
+        return self.name or first.partition(".")[0] or first
+
     def spans(self, sound: Sound) -> Iterator[Violation]:
         """What spans fields."""
         if sound("question", "messages"):
             both = bool(self.question and self.messages)
             yield from unless(not both, "messages", "must be empty where question names a column", self.messages)
+
+
+@dataclass(frozen=True)
+class MixtureConfig:
+    """What a stage draws: engines and tables by weight; of an engine a level and a question type, each uniformly, of a
+    table its rows in an order that is new each epoch."""
+
+    engines: Annotated[tuple[str, ...], each(filled), distinct] = (  # empty: tables only
+        "grid",
+        "cube",
+        "chart",
+        "sudoku",
+        "function",
+        "geometry",
+    )
+    weights: Annotated[tuple[float, ...], each(at_least(0))] = (1.0, 1.0, 1.0, 1.0, 1.0, 1.0)
+    levels: Annotated[tuple[int, ...], filled, each(within(0, 9))] = (0, 1, 2)
+    # As engine.type; an engine without an entry asks all of its trained types.
+    types: Annotated[tuple[str, ...], each(filled)] = ()
+    photo_share: Annotated[float, within(0, 1)] = 0.0  # share of the pictures that pass the photograph stage
+    curriculum: CurriculumConfig = CurriculumConfig()
+    tables: tuple[TableConfig, ...] = ()  # their weights stand beside those of the engines
+
+    def spans(self, sound: Sound) -> Iterator[Violation]:
+        """What spans fields."""
+        if sound("engines", "weights"):
+            count = len(self.engines)
+            yield from unless(len(self.weights) == count, "weights", f"must have {count} entries", self.weights)
+        if sound("weights") and self.engines:
+            yield from unless(sum(self.weights) > 0, "weights", "must not all be 0", self.weights)
+        if sound("engines", "tables"):
+            names = [*self.engines, *(table.label for table in self.tables)]
+            twice = sorted({name for name in names if names.count(name) > 1})
+            yield from unless(not twice, "tables", "must have different names (give one of them a `name`)", twice)
+            yield from unless(self.engines or self.tables, "engines", "must not be empty without tables", self.engines)
+        if sound("curriculum") and not self.engines:
+            kind, rule = self.curriculum.kind, "must be none without engines: tables are drawn by their weights"
+            yield from unless(kind == "none", "curriculum.kind", rule, kind)

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
-from perc_jax.config.data import DataConfig
+from perc_jax.config.data import DataConfig, TableConfig
 from perc_jax.config.model import ModelConfig
 from perc_jax.config.rules import (
     Sound,
@@ -69,10 +69,12 @@ class RolloutConfig:
 
 @dataclass(frozen=True)
 class EvaluationConfig:
-    """Which fresh scenes are asked before and after each stage."""
+    """Which fresh scenes and which tables are asked before and after each stage."""
 
     suites: Annotated[tuple[str, ...], each(one_of(*SUITES)), distinct] = SUITES
     samples: Annotated[tuple[int, ...], each(at_least(1))] = (1000, 1000, 1000, 1000)  # per suite
+    # Test tables, asked whole or as far as their `limit`; all rows must fit the run's prompts.
+    tables: tuple[TableConfig, ...] = ()
     # Of test_c: above every trained level.
     hard_levels: Annotated[tuple[int, ...], each(within(0, 9))] = (3, 4)
     batch: Annotated[int, at_least(1)] = 128  # prompts per device call
@@ -91,6 +93,10 @@ class EvaluationConfig:
         if sound("suites", "hard_levels"):
             named = bool(self.hard_levels) or "test_c" not in self.suites
             yield from unless(named, "hard_levels", "must not be empty for test_c", self.hard_levels)
+        if sound("tables"):
+            names = [*SUITES, *(table.label for table in self.tables)]
+            twice = sorted({name for name in names if names.count(name) > 1})
+            yield from unless(not twice, "tables", "must have names of their own (give one a `name`)", twice)
 
 
 @dataclass(frozen=True)

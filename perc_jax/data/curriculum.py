@@ -335,9 +335,12 @@ def graded_cells(path: Path) -> dict[Cell, tuple[int, int]]:
 def tally(
     places: Mapping[Cell, int], cells: Sequence[Cell], right: Sequence[int], outcomes: Sequence[str]
 ) -> Int[np.ndarray, "n 5"]:
-    """Count a batch's groups by cell: groups, right completions, and the groups lost by each reason (see `COLUMNS`)."""
+    """Count a batch's groups by cell: groups, right completions, and the groups lost by each reason (see `COLUMNS`).
+    Rows of tables are of no cell."""
     counts = np.zeros((len(places), len(COLUMNS)), np.int64)
     for cell, correct, outcome in zip(cells, right, outcomes, strict=True):
+        if cell not in places:
+            continue
         row = counts[places[cell]]
         row[0] += 1
         row[1] += correct

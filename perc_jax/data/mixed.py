@@ -17,6 +17,8 @@ import numpy as np
 from jaxtyping import Int
 
 from engines.base import make_rng
+from perc_jax.data.batches import Rows
+from perc_jax.data.engines import Row
 
 BLOCK = 1024
 
@@ -42,6 +44,26 @@ class Shares:
         source = int(order[within])
         before = block * int(_places(self.weights)[source]) + int((order[:within] == source).sum())
         return Place(source, before)
+
+
+@dataclass(frozen=True)
+class Mixed:
+    """Sources as one. The first is asked by position, as if it were alone: engines, whose curriculum goes by that; the
+    others by their count."""
+
+    shares: Shares
+    first: Rows | None
+    others: tuple[Rows, ...]
+    has_gold: bool  # in a batch all rows have a gold completion or none has
+
+    def row(self, position: int) -> Row:
+        """Make the row of a position."""
+        source, count = self.shares.place(position)
+        if self.first is None:
+            row = self.others[source].row(count)
+        else:
+            row = self.others[source - 1].row(count) if source else self.first.row(position)
+        return row if self.has_gold else row._replace(gold=())
 
 
 def _places(weights: Sequence[float]) -> Int[np.ndarray, " n"]:

@@ -6,6 +6,9 @@ engine index, so stages and seeds share no index, and nothing depends on hosts, 
 curriculum, the shares of the batch's phase take the place of the mixture's weights, and a worker waits for them
 (`curriculum.Phases`).
 
+A mixture of engines and tables shares its positions out by weight (`mixed`); a table's rows come in an order that is
+new each epoch (`tabled`).
+
 A prompt that does not fit its bucket, or whose gold answer does not fit a training completion, is replaced by the next
 draft of the same position, counted, and named in the batch.
 """
@@ -15,11 +18,14 @@ from typing import NamedTuple
 
 import engines
 from perc_jax.batch import WHOLE, Share
-from perc_jax.config import Config, StageConfig
-from perc_jax.data.batches import Batches, Stream
+from perc_jax.config import Config, StageConfig, TableConfig
+from perc_jax.data import table_prompts
+from perc_jax.data.batches import Batches, Rows, Stream
 from perc_jax.data.curriculum import Cell, InTurn, Phases, types_of
 from perc_jax.data.engines import Draw
+from perc_jax.data.mixed import Mixed, Shares
 from perc_jax.data.sound import is_asked
+from perc_jax.data.tabled import Tabled
 
 FEW_SAMPLES = 256  # of a suite: they are drawn in the seconds that a worker takes to start
 
@@ -48,13 +54,36 @@ def stream(
     its share of every batch. Raises `ValueError` if the data-parallel units do not divide P, or if an engine of the
     mixture has no question that is legible at one of its levels.
     """
+    source = _source(config, stage, phases)
+    count = stage.prompts_per_step
+    _check_rows(f"stages[{stage.name}].prompts_per_step", count, share)
+    by_position = max(0, stage.steps * stage.max_rounds * count - position) // count
+    batches = by_position if steps is None else steps * stage.max_rounds
+    return Stream(
+        Batches(source, position, position + batches * count, count, share), config.data.workers, config.data.prefetch
+    )
+
+
+def _source(config: Config, stage: StageConfig, phases: Phases | None) -> Rows:
+    """The rows of a stage's mixture by position."""
+    mixture, key, has_gold = stage.mixture, ("mixture", config.seed, stage.name), stage.kind == "sft"
+    tables = tuple(Tabled(config, table, (*key, table.label), has_gold) for table in mixture.tables)
+    drawn = _drawn(config, stage, phases) if mixture.engines else None
+    if drawn and not tables:
+        return drawn
+    weights = ((sum(mixture.weights),) if drawn else ()) + tuple(table.weight for table in mixture.tables)
+    return Mixed(Shares(key, weights), drawn, tables, has_gold)
+
+
+def _drawn(config: Config, stage: StageConfig, phases: Phases | None) -> Draw:
+    """The engines' samples of a mixture."""
     mixture, size_px = stage.mixture, config.data.image_px
     chosen = [(name, weight) for name, weight in zip(mixture.engines, mixture.weights, strict=True) if weight > 0]
     for name, _ in chosen:
         missing = [level for level in mixture.levels if not is_asked(name, "train", level, size_px)]
         if missing:
             raise ValueError(f"mixture.levels of {name} must be legible at data.image_px = {size_px}, got {missing}")
-    draw = Draw(
+    return Draw(
         config=config,
         key=("mixture", config.seed, stage.name),
         split="train",
@@ -64,15 +93,19 @@ def stream(
         types=tuple(types_of(name, mixture.types) for name, _ in chosen),
         photo_share=mixture.photo_share,
         has_gold=True,
-        batch=(count := stage.prompts_per_step),
+        batch=stage.prompts_per_step,
         chooser=phases,
     )
-    _check_rows(f"stages[{stage.name}].prompts_per_step", count, share)
-    by_position = max(0, stage.steps * stage.max_rounds * count - position) // count
-    batches = by_position if steps is None else steps * stage.max_rounds
-    return Stream(
-        Batches(draw, position, position + batches * count, count, share), config.data.workers, config.data.prefetch
-    )
+
+
+def table(config: Config, wanted: TableConfig, start: int = 0, *, share: Share = WHOLE) -> Stream:
+    """Stream a test table's rows from `start` on, in its order, in batches of `evaluation.batch`. None is left out: one
+    that does not fit is a `ValueError` in the stream."""
+    count, batch = len(table_prompts.opened(wanted)), config.evaluation.batch
+    _check_rows("evaluation.batch", batch, share)
+    rows = Tabled(config, wanted, ("suite", wanted.label), has_gold=False, split="test", in_order=True)
+    workers = config.data.workers if count - start > FEW_SAMPLES else 0
+    return Stream(Batches(rows, start, count, batch, share), workers, config.data.prefetch)
 
 
 def suite(config: Config, name: str, count: int, start: int = 0, *, share: Share = WHOLE) -> Stream:

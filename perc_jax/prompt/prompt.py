@@ -18,8 +18,10 @@ from engines.answer import Answer
 from perc_jax.batch import PromptBatch
 from perc_jax.config import DataConfig, VisionConfig
 from perc_jax.prompt import image as images
-from perc_jax.prompt.chat import Chat, asked, chat_text
+from perc_jax.prompt.chat import Chat, asked, chat_text, check_text
 from perc_jax.prompt.tokenizer import Tokenizer
+
+MAX_SHOWN = 60  # characters of a text in a complaint
 
 
 class PromptTooLong(ValueError):
@@ -122,6 +124,31 @@ def chat_prompt(
     return Prompt(*expand(text, cut, tokenizer.ids.image, vision.spatial_merge_size), cut)
 
 
+def lengths(
+    chat: Chat,
+    sizes: Sequence[tuple[int, int]],
+    *,
+    tokenizer: Tokenizer,
+    vision: VisionConfig,
+    min_pixels: int = images.MIN_PIXELS,
+    max_pixels: int = images.MAX_PIXELS,
+) -> tuple[int, int]:
+    """Tokens and patch slots of the prompt of a chat with pictures of these (height, width), without making it.
+
+    Raises what `chat_prompt` raises of the chat, and `ValueError` for sides that are too different.
+    """
+    unit = vision.patch_size * vision.spatial_merge_size
+    window = vision.window_size // unit
+    tokens = len(tokenizer.encode(chat_text(tokenizer, chat))) - len(sizes)
+    patches = 0
+    for size in sizes:
+        height, width = images.smart_resize(*size, unit, min_pixels, max_pixels)
+        rows, columns = height // unit, width // unit
+        tokens += rows * columns
+        patches += -(-rows // window) * -(-columns // window) * vision.window_patches
+    return tokens, patches
+
+
 def lay_out(
     prompt: Prompt, *, max_tokens: int, max_patches: int, pad: int, vision: VisionConfig, prompt_id: str = ""
 ) -> PromptBatch:
@@ -161,7 +188,7 @@ def make_row(
     Raises `PromptTooLong` if it exceeds the bucket.
     """
     text = f"{question}\n{data.instruction}" if data.instruction else question
-    prompt = make_prompt(pictures, text, tokenizer=tokenizer, vision=vision)
+    prompt = make_prompt(pictures, text, tokenizer=tokenizer, vision=vision, system=data.system)
     return lay_out(
         prompt,
         max_tokens=data.max_prompt_tokens,
@@ -196,15 +223,22 @@ def pack(rows: Sequence[PromptBatch]) -> PromptBatch:
 def gold_completion(
     answer: Answer, tokenizer: Tokenizer, max_tokens: int
 ) -> tuple[Int[np.ndarray, " C"], Bool[np.ndarray, " C"]]:
-    r"""Write the completion `<answer>\boxed{…}</answer>` and its end token, right-padded to `max_tokens`, and its mask.
+    r"""Write the completion `<answer>\boxed{…}</answer>`; see `completion`."""
+    return completion(rf"<answer>\boxed{{{answer.text()}}}</answer>", tokenizer, max_tokens)
 
-    Raises `CompletionTooLong` if it does not fit.
+
+def completion(
+    text: str, tokenizer: Tokenizer, max_tokens: int
+) -> tuple[Int[np.ndarray, " C"], Bool[np.ndarray, " C"]]:
+    """Write a text and its end token as a completion, right-padded to `max_tokens`, and its mask.
+
+    Raises `CompletionTooLong` if it does not fit, `ValueError` for a text with a mark of the chat in it.
     """
-    ids = [*tokenizer.encode(rf"<answer>\boxed{{{answer.text()}}}</answer>"), tokenizer.ids.ends[0]]
+    check_text(text, "what the assistant says")
+    ids = [*tokenizer.encode(text), tokenizer.ids.ends[0]]
     if len(ids) > max_tokens:
-        raise CompletionTooLong(
-            f"gold answer {answer.text()!r} must fit rollout.max_tokens = {max_tokens}, got {len(ids)}"
-        )
+        shown = text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}…"
+        raise CompletionTooLong(f"gold answer {shown!r} must fit rollout.max_tokens = {max_tokens}, got {len(ids)}")
     padded = np.full(max_tokens, tokenizer.ids.pad, np.int32)
     padded[: len(ids)] = ids
     return padded, np.arange(max_tokens) < len(ids)

@@ -17,7 +17,7 @@ from etils import epath
 
 from perc_jax.batch import PromptBatch, TrainBatch
 from perc_jax.config import Config, StageConfig, to_dict
-from perc_jax.data import batches
+from perc_jax.data import batches, doctor
 from perc_jax.evaluation.suites import SIGHT_NATS, Evaluator, proof_of_sight
 from perc_jax.mesh import sharding
 from perc_jax.processes import ends, interrupts
@@ -73,6 +73,9 @@ class Run:
         self.idle = Idle()
         self.told = False  # to end, by SIGTERM on any host
         self.drawn: dict = {}  # where the stage's data stand in the checkpoint that was restored
+        with screen.phase("looking at tables"):
+            for warning in doctor.before_run(config):
+                screen.say(f"warning: {warning}")
         with screen.phase("compiling"):
             self.programs = Programs(config, self.tokens.ids, around=screen.compiling)
             self.score = self.programs.scorer()

@@ -6,6 +6,7 @@ beside the data position in the checkpoint, so a run that is killed and resumed 
 """
 
 import contextlib
+from collections.abc import Mapping
 from typing import Any
 
 import jax
@@ -14,8 +15,9 @@ from etils import epath
 
 from perc_jax.batch import WHOLE, Share
 from perc_jax.config import Config, StageConfig
-from perc_jax.data import batches, streams
+from perc_jax.data import batches, streams, table_prompts
 from perc_jax.data.curriculum import Curriculum
+from perc_jax.data.tables.table import changes
 from perc_jax.mesh import sharding
 from perc_jax.records.files import to_json, write_whole
 from perc_jax.rewards.verifier import TIMED_OUT, Rewards
@@ -50,6 +52,8 @@ class Supply:
             ValueError, OSError: the mixture cannot be drawn, or its `grade` file cannot be read.
         """
         self._stage, self._folder = stage, folder
+        self._tables = _digests(stage)
+        _check_tables(stored.get("tables", {}), self._tables, stage)
         self.position = stored.get("data", 0)  # prompts drawn, over all hosts
         self.patience = groups.Patience(stage, stored.get("barren", 0))
         count = stage.prompts_per_step
@@ -87,7 +91,9 @@ class Supply:
 
     def stored(self) -> dict[str, Any]:
         """The part of a checkpoint's position that belongs to the data."""
-        state = {"data": self.position}
+        state: dict[str, Any] = {"data": self.position}
+        if self._tables:
+            state["tables"] = self._tables
         if self._stage.kind == "grpo":
             state |= {"barren": self.patience.barren, "curriculum": self.curriculum.stored()}
         return state
@@ -107,6 +113,24 @@ class Supply:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _digests(stage: StageConfig) -> dict[str, dict[str, str]]:
+    """The digests of the files of a stage's tables, by table and file."""
+    opened = {table.label: table_prompts.opened(table) for table in stage.mixture.tables}
+    return {name: table.digests for name, table in opened.items()}
+
+
+def _check_tables(
+    before: Mapping[str, Mapping[str, str]], now: Mapping[str, Mapping[str, str]], stage: StageConfig
+) -> None:
+    """Raise `ValueError` that names the file if a table is not what it was when the stage began: its rows would be
+    others, and come in another order."""
+    for name, digests in before.items():
+        if name in now and (changed := changes(digests, now[name])):
+            raise ValueError(
+                f"table {name} of stages[{stage.name}] must be as it was when the stage began, but {'; '.join(changed)}"
+            )
 
 
 def prepare(config: Config, share: Share = WHOLE) -> None:

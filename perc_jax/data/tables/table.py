@@ -39,10 +39,7 @@ class Table:
     @property
     def name(self) -> str:
         """What statistics call it."""
-        if self.config.name:
-            return self.config.name
-        first = self.config.path.split(",")[0].strip().rstrip("/").rpartition("/")[2]
-        return first.partition(".")[0] or first
+        return self.config.label
 
     def __len__(self) -> int:
         return int(self._stops[-1])

@@ -1,0 +1,58 @@
+"""Rows of a user's table as prompts, by their count: each epoch in an order of its own, the same on every host.
+
+A row is a pure function of (key, the table's fingerprint, count): `count // rows` is the epoch, whose order is a keyed
+permutation. A row that does not fit its bucket, or cannot be read, is replaced by another one that the key draws, and
+named; where no row may be left out, as in a test table, it is an error.
+"""
+
+import hashlib
+import json
+from collections.abc import Hashable
+from dataclasses import dataclass
+
+from grain.experimental import index_shuffle
+
+from engines.base import make_rng
+from perc_jax.config import Config, TableConfig
+from perc_jax.data import table_prompts
+from perc_jax.data.engines import MAX_DRAFTS, Row
+from perc_jax.data.tables.table import Table
+from perc_jax.prompt.prompt import CompletionTooLong, PromptTooLong
+
+ROUNDS = 4  # of the shuffle's cipher
+
+
+@dataclass(frozen=True)
+class Tabled:
+    """A table as a source of rows."""
+
+    config: Config
+    table: TableConfig
+    key: tuple[Hashable, ...]
+    has_gold: bool
+    split: str = "train"
+    in_order: bool = False  # as the table has them, and none may be left out
+
+    def row(self, position: int) -> Row:
+        """Make the row of a count. Raises `ValueError` if `MAX_DRAFTS` rows in turn cannot be put into a prompt."""
+        table, dropped = table_prompts.opened(self.table), []
+        for draft in range(1 if self.in_order else MAX_DRAFTS):
+            number = self._number(table, position, draft)
+            try:
+                row = table_prompts.make(self.config, table, number, self.split, self.has_gold)
+            except (PromptTooLong, CompletionTooLong, ValueError, OSError) as error:
+                dropped.append(str(error))
+            else:
+                return row._replace(dropped=tuple(dropped))
+        raise ValueError(dropped[-1] if self.in_order else f"{MAX_DRAFTS} rows of {table.name} in turn: {dropped[-1]}")
+
+    def _number(self, table: Table, count: int, draft: int) -> int:
+        """The row of the table that a count's draft is."""
+        if self.in_order:
+            return count
+        if draft:
+            return int(make_rng(*self.key, table.fingerprint, count, draft).integers(len(table)))
+        epoch, place = divmod(count, len(table))
+        name = json.dumps([*self.key, table.fingerprint, epoch]).encode()
+        seed = int.from_bytes(hashlib.blake2b(name, digest_size=4).digest(), "little")
+        return index_shuffle(place, max_index=len(table) - 1, seed=seed, rounds=ROUNDS)

@@ -1,0 +1,159 @@
+"""Look at a user's tables before a run: what is wrong with which row, what fits, what is there twice, what models see.
+
+    python -m perc_jax.inspect --config configs/tables_cpu.py
+    python -m perc_jax.inspect my.jsonl --model Qwen/Qwen2.5-VL-7B-Instruct --html rows.html
+
+Given a table (a file, a folder, a glob, a hub id), it alone is looked at, with the tokenizer and the lengths of the
+config or model; else the tables that the config trains and tests. Fields of the config are overridden as for training.
+Exit code 1 if a row is wrong or a test row is trained on, so that a script can tell. No model is loaded.
+"""
+
+import argparse
+import base64
+import io
+import multiprocessing
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from typing import Any
+
+from perc_jax import cli
+from perc_jax.config import Config, TableConfig
+from perc_jax.data import doctor, table_prompts
+from perc_jax.processes import ends, interrupts
+from perc_jax.processes.progress import Progress
+from perc_jax.prompt import chat, image
+from perc_jax.records.files import absolute, to_json, write_whole
+from perc_jax.report.doctor import Seen, fit_share, page
+
+CHUNK = 128  # rows per task
+SHOWN = 24  # rows on the page, of all tables
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Look, print, write what was asked for."""
+    with ends.told():
+        options, rest = _parser().parse_known_args(sys.argv[1:] if argv is None else argv)
+        config, _ = cli.parse(rest)
+        interrupts.leave_with()
+        train, test = _tables(options, config)
+        found = _look(config, [*train, *test], options.rows, options.processes)
+        reports = {
+            t.label: doctor.report(config, t, found[t.label], t in train and _said(config, t)) for t in [*train, *test]
+        }
+        overlaps = doctor.overlap({t.label: found[t.label] for t in train}, {t.label: found[t.label] for t in test})
+        print("\n".join(_lines(reports, overlaps)))
+        if options.json:
+            write_whole(absolute(options.json), to_json({"tables": reports, "overlaps": overlaps}, indent=1) + "\n")
+        if options.html:
+            seen = list(_seen(config, [*train, *test], found))
+            write_whole(absolute(options.html), page(reports, overlaps, seen))
+    if overlaps or any(one["wrong"] for one in reports.values()):
+        raise SystemExit(ends.FAILED)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = ends.Parser(prog="python -m perc_jax.inspect", description=__doc__.splitlines()[0], allow_abbrev=False)
+    add = parser.add_argument
+    add("table", nargs="?", default="", help="a table by itself; without it: those of --config")
+    add("--rows", type=int, default=0, help="rows of each table, evenly from all of it (default: every one)")
+    add("--processes", type=int, default=os.cpu_count() or 1, help="that read at the same time (default: %(default)s)")
+    add("--json", default="", help="file for all that was found")
+    add("--html", default="", help="file for a page of lengths, and of rows as the model sees them")
+    return parser
+
+
+def _tables(options: argparse.Namespace, config: Config) -> tuple[list[TableConfig], list[TableConfig]]:
+    """The tables that are trained on, and those that are asked."""
+    for name in ("rows", "processes"):
+        if getattr(options, name) < (name == "processes"):
+            raise ValueError(f"--{name} must be >= {int(name == 'processes')}, got {getattr(options, name)}")
+    if options.table:
+        return [TableConfig(options.table)], []
+    train = list(dict.fromkeys(table for stage in config.stages for table in stage.mixture.tables))
+    test = list(config.evaluation.tables)
+    if not train and not test:
+        raise ValueError("--config must have tables in a stage's mixture or in evaluation.tables, got none")
+    return train, test
+
+
+def _said(config: Config, table: TableConfig) -> bool:
+    """Whether a stage has the model say this table's answers."""
+    return any(stage.kind == "sft" and table in stage.mixture.tables for stage in config.stages)
+
+
+def _look(config: Config, tables: Sequence[TableConfig], rows: int, processes: int) -> dict[str, list[doctor.Looked]]:
+    """What each table's rows look like, by table."""
+    plan = []
+    for table in tables:
+        count = len(table_prompts.opened(table))
+        numbers = range(0, count, max(1, count // rows) if rows else 1)
+        plan += [(table, numbers[start : start + CHUNK]) for start in range(0, len(numbers), CHUNK)]
+    found: dict[str, list[doctor.Looked]] = {table.label: [] for table in tables}
+    with Progress(deadline_s=3600.0) as screen, screen.bar("rows", sum(len(part) for _, part in plan)) as advance:
+        for (table, part), looked in zip(plan, _in_processes(config, plan, processes), strict=True):
+            found[table.label] += looked
+            advance(len(part))
+    return found
+
+
+def _in_processes(
+    config: Config, plan: Sequence[tuple[TableConfig, Sequence[int]]], processes: int
+) -> Iterator[list[doctor.Looked]]:
+    if processes == 1 or len(plan) == 1:
+        yield from (doctor.look(config, table, part) for table, part in plan)
+        return
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(min(processes, len(plan)), mp_context=context) as pool:
+        yield from pool.map(doctor.look, *zip(*((config, table, part) for table, part in plan), strict=True))
+
+
+def _lines(reports: dict[str, dict[str, Any]], overlaps: Sequence[dict[str, Any]]) -> Iterator[str]:
+    """What the screen says."""
+    for name, one in reports.items():
+        yield f"{name}: {one['reading']}"
+        kinds = ", ".join(f"{count:,} {kind}" for kind, count in one["kinds"].items())
+        yield (
+            f"  {one['looked_at']:,} of {one['rows']:,} rows looked at, {one['wrong']:,} wrong, "
+            f"{one['duplicates']['count']:,} repeated, {100 * fit_share(one):.1f} % of the others fit; answers: {kinds}"
+        )
+        for field, spread in one["lengths"].items():
+            if spread:
+                yield f"  {field}: median {spread['median']}, 99 % {spread['p99']}, longest {spread['most']}"
+        yield from (f"  wrong: {line}" for line in one["wrong_rows"])
+        yield from (f"  {line}" for line in doctor.advice(name, one))
+    for both in overlaps:
+        yield f"{both['count']} rows of {both['test']} are trained on in {both['train']}: {both['rows'][0]}"
+
+
+def _seen(config: Config, tables: Sequence[TableConfig], found: dict[str, list[doctor.Looked]]) -> Iterator[Seen]:
+    """Some sound rows of each table."""
+    each = max(1, SHOWN // len(tables))
+    data, vision = config.data, config.model.vision
+    tokenizer = table_prompts.tokenizer_of(data.tokenizer)
+    for wanted in tables:
+        table = table_prompts.opened(wanted)
+        good = [row for row in found[wanted.label] if not row.wrong]
+        for looked in good[:: max(1, len(good) // each)][:each]:
+            row = table[looked.number]
+            pictures = tuple(
+                _url(image.fit(image.open_picture(one.name, one.read()), vision, data.min_pixels, data.max_pixels))
+                for one in row.pictures
+            )
+            text = chat.chat_text(tokenizer, table_prompts.asked(row.chat, data))
+            gold = table_prompts.gold_of(table, looked.number, row).text()
+            yield Seen(looked.name, table.name, text, pictures, gold, looked.kind, looked.tokens, looked.patches)
+
+
+def _url(picture: Any) -> str:
+    """A picture as a data URL."""
+    from PIL import Image
+
+    content = io.BytesIO()
+    Image.fromarray(picture).save(content, "PNG")
+    return "data:image/png;base64," + base64.b64encode(content.getvalue()).decode()
+
+
+if __name__ == "__main__":
+    main()
