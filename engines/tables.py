@@ -29,6 +29,8 @@ from engines.progress import progress
 
 MARK = "<image>"
 LETTERS = "ABCDEF"
+SCENES = 8  # that a row may choose from
+LEAST_SHAPES = 4  # that words tell of: fewer are the same in many scenes
 
 
 class Row(NamedTuple):
@@ -50,7 +52,7 @@ class Asked(NamedTuple):
 
     def sample(self, engine: str, question_type: str, more: int = 0) -> Sample:
         """A scene of a question type; `more` gives further ones for the same row."""
-        place = {"split": self.split, "index": 2 * self.index + more, "level": self.level}
+        place = {"split": self.split, "index": SCENES * self.index + more, "level": self.level}
         return engines.sample(engine, question_type=question_type, size_px=self.size_px, **place)
 
 
@@ -103,11 +105,13 @@ def two(asked: Asked) -> Row:
 
 
 def text(asked: Asked) -> Row:
-    """How many cells of a row of a board are empty, the row given in words."""
-    sample = asked.sample("sudoku", "count_empty")
-    lines = [line for line in sample.scene_text.splitlines() if line.startswith("Row ")]
-    line = lines[int(make_rng("tables", asked.split, asked.index).integers(len(lines)))]
-    return Row(f"{line} How many are empty?", (), str(line.count("empty")))
+    """How many cells of two rows of a grid are empty, the rows given in words."""
+    for scene in range(SCENES):
+        sample = asked.sample("grid", "grid_size", scene)
+        chosen = " ".join([line for line in sample.scene_text.splitlines() if line.startswith("Row ")][:2])
+        if chosen.count(",") + 2 - chosen.count("empty") >= LEAST_SHAPES:
+            break
+    return Row(f"{chosen} How many are empty?", (), str(chosen.count("empty")))
 
 
 TABLES: dict[str, Callable[[Asked], Row]] = {

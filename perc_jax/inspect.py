@@ -18,11 +18,11 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from typing import Any
 
+from engines.progress import progress
 from perc_jax import cli
 from perc_jax.config import Config, TableConfig
 from perc_jax.data import doctor, table_prompts
 from perc_jax.processes import ends, interrupts
-from perc_jax.processes.progress import Progress
 from perc_jax.prompt import chat, image
 from perc_jax.records.files import absolute, to_json, write_whole
 from perc_jax.report.doctor import Seen, fit_share, page
@@ -34,10 +34,12 @@ SHOWN = 24  # rows on the page, of all tables
 def main(argv: Sequence[str] | None = None) -> None:
     """Look, print, write what was asked for."""
     with ends.told():
-        options, rest = _parser().parse_known_args(sys.argv[1:] if argv is None else argv)
+        given = list(sys.argv[1:] if argv is None else argv)
+        alone = given.pop(0) if given and not given[0].startswith("-") else ""
+        options, rest = _parser().parse_known_args(given)
         config, _ = cli.parse(rest)
         interrupts.leave_with()
-        train, test = _tables(options, config)
+        train, test = _tables(alone, options, config)
         found = _look(config, [*train, *test], options.rows, options.processes)
         reports = {
             t.label: doctor.report(config, t, found[t.label], t in train and _said(config, t)) for t in [*train, *test]
@@ -54,9 +56,14 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = ends.Parser(prog="python -m perc_jax.inspect", description=__doc__.splitlines()[0], allow_abbrev=False)
+    parser = ends.Parser(
+        prog="python -m perc_jax.inspect",
+        usage="%(prog)s [TABLE] [--config C] [--model M] [--field.sub VALUE …] [options]",
+        description=__doc__.splitlines()[0],
+        epilog="TABLE is looked at by itself; without it, the tables that the config trains and tests are.",
+        allow_abbrev=False,
+    )
     add = parser.add_argument
-    add("table", nargs="?", default="", help="a table by itself; without it: those of --config")
     add("--rows", type=int, default=0, help="rows of each table, evenly from all of it (default: every one)")
     add("--processes", type=int, default=os.cpu_count() or 1, help="that read at the same time (default: %(default)s)")
     add("--json", default="", help="file for all that was found")
@@ -64,13 +71,13 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _tables(options: argparse.Namespace, config: Config) -> tuple[list[TableConfig], list[TableConfig]]:
+def _tables(alone: str, options: argparse.Namespace, config: Config) -> tuple[list[TableConfig], list[TableConfig]]:
     """The tables that are trained on, and those that are asked."""
     for name in ("rows", "processes"):
         if getattr(options, name) < (name == "processes"):
             raise ValueError(f"--{name} must be >= {int(name == 'processes')}, got {getattr(options, name)}")
-    if options.table:
-        return [TableConfig(options.table)], []
+    if alone:
+        return [TableConfig(alone)], []
     train = list(dict.fromkeys(table for stage in config.stages for table in stage.mixture.tables))
     test = list(config.evaluation.tables)
     if not train and not test:
@@ -91,7 +98,7 @@ def _look(config: Config, tables: Sequence[TableConfig], rows: int, processes: i
         numbers = range(0, count, max(1, count // rows) if rows else 1)
         plan += [(table, numbers[start : start + CHUNK]) for start in range(0, len(numbers), CHUNK)]
     found: dict[str, list[doctor.Looked]] = {table.label: [] for table in tables}
-    with Progress(deadline_s=3600.0) as screen, screen.bar("rows", sum(len(part) for _, part in plan)) as advance:
+    with progress("rows", sum(len(part) for _, part in plan)) as advance:
         for (table, part), looked in zip(plan, _in_processes(config, plan, processes), strict=True):
             found[table.label] += looked
             advance(len(part))
