@@ -202,7 +202,7 @@ def _exams(
     compare = opened.enter_context(Comparer())
     suites = [one for one in asked if isinstance(one, str)]
     if suites:
-        verifier = opened.enter_context(Verifier(config.verifier_deadline_s, config.verifier_processes))
+        verifier = opened.enter_context(Verifier.of(config))
     exams = []
     for one in asked:
         if isinstance(one, str):

@@ -105,7 +105,7 @@ def grade(arguments: argparse.Namespace) -> dict[str, Any]:
     config = described.config
     with contextlib.ExitStack() as opened, ends.at_once():
         screen = opened.enter_context(progress.Progress(config.phase_deadline_s, quiet=not first))
-        verifier = opened.enter_context(Verifier(config.verifier_deadline_s, config.verifier_processes))
+        verifier = opened.enter_context(Verifier.of(config))
         exam = _exam(arguments, described, verifier, screen, opened)
         how = {"samples": arguments.rollouts, "temperature": arguments.temperature, "seed": arguments.seed}
         asked = {"model": described.fingerprint, **exam.head(), **how, "max_tokens": config.rollout.max_tokens}

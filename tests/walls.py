@@ -51,7 +51,8 @@ PACKAGES = {  # third-party packages a layer may import; a layer that is not nam
     "io": {"numpy", "jaxtyping", "jax", "orbax", "etils", "rich"},
     "host": {"numpy", "jaxtyping", "grain", "absl", "PIL", "cv2", "sentencepiece", "pebble", "tyro"}
     | {"transformers", "huggingface_hub", "jinja2"}  # for real models
-    | {"pyarrow", "math_verify", "sympy"},  # for public benchmarks
+    | {"pyarrow", "math_verify", "sympy"}  # for public benchmarks
+    | {"scipy"},  # for boxes
 }
 PURE = {"update/grpo.py", "update/sft.py", "rollout/sampling.py"}  # of ours they know the ground and nothing else
 ENGINE_PROGRAMS = {  # rooms of engines/ that audit, show or write samples: (more packages they may import, of ours)
@@ -65,7 +66,7 @@ ENGINE_PROGRAMS = {  # rooms of engines/ that audit, show or write samples: (mor
 }
 EXTRAS = {package for packages in ENGINE_PROGRAMS.values() for package in packages} - {"rich", "etils"}
 LAZY = {"transformers", "huggingface_hub", "math_verify"} | EXTRAS  # slow to import, or not there for everybody
-LAZY |= {"torch", "trl", "datasets"}
+LAZY |= {"torch", "trl", "datasets", "scipy"}
 DISTRIBUTIONS = {"PIL": "pillow", "cv2": "opencv-python-headless", "orbax": "orbax-checkpoint", "absl": "absl-py"}
 DISTRIBUTIONS |= {
     name: name.replace("_", "-") for name in ("tensorflow_datasets", "apache_beam", "google_crc32c", "math_verify")

@@ -3,7 +3,7 @@ r"""Whether two answers are equal as mathematics: LaTeX, units, degrees, interva
 math-verify parses LaTeX by a grammar (nothing is evaluated as a program) and SymPy compares. Both can run for ever and
 fill the memory on adversarial text, so every comparison has a deadline and the process a limit of address space; what
 runs past either is unequal and counted as timed out. The deadline is one of processor time, which a busy machine does
-not change, so that a score does not depend on the machine. For benchmarks only, never for training rewards.
+not change, so that a score does not depend on the machine. Training rewards have a pool of their own, `rewards/`.
 
 | rule | equal means |
 |---|---|
@@ -37,6 +37,8 @@ MEMORY_BYTES = 2 * 2**30  # of address space; the libraries alone take a quarter
 START_S = 600.0  # for the libraries' import on a busy machine
 MAX_CHARS = 400  # of an answer; a longer one is no formula
 TASKS = 5000  # of one process, after which a fresh one takes over: the libraries' caches only grow
+# What the libraries raise on text that they cannot take.
+FAULTS = (ValueError, TypeError, ArithmeticError, AttributeError, RuntimeError, LookupError, AssertionError)
 RULES = ("two_places", "millionth", "exact", "plain")
 _UNITS = re.compile(
     r"\\?(?:text|mathrm|mbox)\s*\{\s*~?\s*(?:square)?\s*(?:c|k|m|d)?(?:m|g|s|h|l|units?|inches|feet|degrees?)"
@@ -55,7 +57,7 @@ def tidy(text: str) -> str:
     return re.sub(r"√\s*\{?(\w+)\}?", r"\\sqrt{\1}", text).strip()
 
 
-def _prepare(memory_bytes: int) -> None:
+def prepare(memory_bytes: int) -> None:
     """Set the worker up: bound its address space, import the libraries, so that no deadline pays for it."""
     _, hard_bytes = resource.getrlimit(resource.RLIMIT_AS)
     resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, hard_bytes))
@@ -85,6 +87,19 @@ def compare(gold: str, answer: str, rule: str) -> bool:
     if a is None or b is None:
         return False
     return round(a, 2) == round(b, 2) if rule == "two_places" else abs(a - b) < 1e-6
+
+
+def are_equal(gold: str, answer: str) -> bool:
+    """Compare as `exact` does in this process, which must be one that can be killed: it may run for ever.
+
+    What the libraries cannot read, or what is longer than `MAX_CHARS`, is not equal.
+    """
+    if max(len(gold), len(answer)) > MAX_CHARS:
+        return False
+    try:
+        return compare(gold, answer, "exact")
+    except FAULTS:
+        return False
 
 
 def _parse(text: str) -> list[Any]:
@@ -151,8 +166,8 @@ class Comparer:
         except (pebble.ProcessExpired, BrokenProcessPool, CancelledError):
             self.close()  # the next call starts a new one
             return None
-        except (ValueError, TypeError, ArithmeticError, AttributeError, RuntimeError, LookupError, AssertionError):
-            return False  # what the libraries raise on text that they cannot take
+        except FAULTS:
+            return False
 
     def _start(self) -> pebble.ProcessPool:
         if importlib.util.find_spec("math_verify") is None:
@@ -160,7 +175,7 @@ class Comparer:
         workers.prepare_spawn()
         context = multiprocessing.get_context("spawn")
         self._pool = pebble.ProcessPool(
-            1, max_tasks=TASKS, initializer=_prepare, initargs=[self._memory_bytes], context=context
+            1, max_tasks=TASKS, initializer=prepare, initargs=[self._memory_bytes], context=context
         )
         return self._pool
 

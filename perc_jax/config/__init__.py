@@ -5,6 +5,7 @@ Plain data on the standard library alone, so that a config is read without jax; 
 
 from perc_jax.config.data import CurriculumConfig, DataConfig, MixtureConfig, TableConfig
 from perc_jax.config.model import LoraConfig, ModelConfig, TextConfig, VisionConfig
+from perc_jax.config.reward import RewardConfig, TermConfig
 from perc_jax.config.rules import Violation, check, refuse, unless, violations
 from perc_jax.config.run import (
     CheckpointConfig,
@@ -16,7 +17,7 @@ from perc_jax.config.run import (
     to_dict,
     untrainable,
 )
-from perc_jax.config.stage import LossConfig, OptimizerConfig, RewardConfig, StageConfig
+from perc_jax.config.stage import LossConfig, OptimizerConfig, StageConfig
 
 __all__ = [
     "CheckpointConfig",
@@ -34,6 +35,7 @@ __all__ = [
     "RolloutConfig",
     "StageConfig",
     "TableConfig",
+    "TermConfig",
     "TextConfig",
     "Violation",
     "VisionConfig",

@@ -33,6 +33,20 @@ class DataConfig:
     max_pixels: Annotated[int, at_least(1)] = 12_845_056
     workers: Annotated[int, at_least(0)] = 1  # Grain worker processes; 0 draws in the main process
     prefetch: Annotated[int, at_least(1)] = 4  # batches a worker may be ahead
+    # Where a completion has its answer; all else is not well formed, and earns neither accuracy nor format. The
+    # instruction must ask for it. strict: `<answer>\boxed{…}</answer>` at the end. answer: `<answer>…</answer>` alone.
+    # think_answer, answer_think: that behind or before `<think>…</think>`. boxed: the last `\boxed{…}`. sections: what
+    # follows the last of the headings. plain: the whole text.
+    answer_form: Literal["strict", "answer", "think_answer", "answer_think", "boxed", "sections", "plain"] = "strict"
+    # Headings that a completion must have, in this order, each once and at the beginning of a line.
+    answer_sections: Annotated[tuple[str, ...], each(filled), distinct] = ()
+
+    def spans(self, sound: Sound) -> Iterator[Violation]:
+        """What spans fields."""
+        if sound("answer_form", "answer_sections"):
+            wanted, given = self.answer_form == "sections", self.answer_sections
+            rule = "must not be empty for sections" if wanted else f"must be empty for {self.answer_form}"
+            yield from unless(bool(given) == wanted, "answer_sections", rule, given)
 
     def spans(self, sound: Sound) -> Iterator[Violation]:
         """What spans fields."""

@@ -138,6 +138,8 @@ class Config:
     # A completion whose verification takes longer earns 0 and is counted.
     verifier_deadline_s: Annotated[float, above(0)] = 2.0
     verifier_processes: Annotated[int, at_least(1)] = 1
+    # That a process of a user's reward function may write to; beyond, its calls fail and it is replaced.
+    verifier_memory_gib: Annotated[float, above(0)] = 4.0
     samples_every: Annotated[int, at_least(1)] = 25  # grpo steps between kept rollout samples
     # A phase that takes longer dumps all stacks and ends the run, resumable.
     phase_deadline_s: Annotated[float, above(0)] = 1800.0
@@ -216,6 +218,8 @@ def from_dict(section: type, data: Mapping[str, Any]) -> Any:
 
 
 def _built(section: type, data: Mapping[str, Any]) -> Any:
+    if upgraded := getattr(section, "upgraded", None):
+        data = upgraded(data)
     types = typing.get_type_hints(section)
     needed = {field.name for field in dataclasses.fields(section) if field.default is dataclasses.MISSING}
     for name in (data.keys() - types.keys()) | (needed - data.keys()):

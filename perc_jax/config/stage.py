@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from perc_jax.config.data import MixtureConfig
+from perc_jax.config.reward import RewardConfig
 from perc_jax.config.rules import (
     Sound,
     Violation,
@@ -39,14 +40,6 @@ class OptimizerConfig:
     max_grad_norm: Annotated[float, above(0)] = 1.0
     # Regular expressions; parameters whose path matches one do not change.
     frozen: Annotated[tuple[str, ...], each(filled), each(pattern)] = ()
-
-
-@dataclass(frozen=True)
-class RewardConfig:
-    """Accuracy (0 or 1) plus an optional, separately logged format term."""
-
-    format_weight: Annotated[float, at_least(0)] = 0.0  # added for a well-formed answer, right or wrong
-    control: Literal["none", "random"] = "none"  # random: a coin per completion, the control arm of an experiment
 
 
 @dataclass(frozen=True)
@@ -102,7 +95,7 @@ class StageConfig:
     # its attention.
     remat: Literal["none", "block", "dots"] = "block"
     group_size: Annotated[int, at_least(1)] = 1  # G; 1 for sft
-    reward: RewardConfig = RewardConfig()
+    reward: RewardConfig = dataclasses.field(default=RewardConfig())
     loss: LossConfig = LossConfig()  # of grpo
     # Optimizer updates of a step, each on its own part of the prompts.
     updates_per_rollout: Annotated[int, at_least(1)] = 1

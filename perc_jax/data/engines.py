@@ -6,7 +6,7 @@ question type, photograph and a 62-bit engine index. A draft that does not fit i
 
 import functools
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -18,6 +18,7 @@ from perc_jax.config import Config
 from perc_jax.data.curriculum import InTurn, Phases
 from perc_jax.prompt.prompt import CompletionTooLong, PromptTooLong, gold_completion, make_row
 from perc_jax.prompt.tokenizer import Tokenizer, load
+from perc_jax.rewards.answers import Gold
 
 MAX_DRAFTS = 50  # of one position, before the bucket is called too small
 INDEX_BITS = 62
@@ -34,8 +35,9 @@ class SampleInfo(NamedTuple):
     index: int
     photographed: bool
     question: str
-    answer: Answer
+    answer: Answer | Gold
     guess_rate: float
+    row: dict[str, Any] = {}  # noqa: RUF012 - further columns of a table's row, for a reward's terms; only read
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ from perc_jax.rollout.decode import Context, State
 from perc_jax.update.optimizer import path_name
 
 AXES = ("replica", "fsdp", "tensor")
-MAX_SUMS = 64  # numbers that the hosts add up in one exchange
+MAX_SUMS = 256  # numbers that the hosts add up in one exchange
 ROWS = PartitionSpec(ROW_AXES)  # of every batch's first dimension: prompts
 
 # The first pattern found in a parameter's name gives the axes of its last two dimensions [inputs, outputs].

@@ -1,134 +1,187 @@
-"""Completions to rewards, on the host: strict verification in worker processes that can be killed, then weights.
+"""Completions to rewards, on the host: strict verification and the other terms in worker processes, then weights.
 
-In: completion texts and typed answers. Out: one `Verdict` each, then float32 rewards with their parts kept apart.
-Verification of a chunk of texts takes microseconds; a deadline exists so that no text can ever freeze a run. It knows
-no tokens, no groups and no model.
+In: completion texts, gold answers, rows. Out: one `Verdict` each and the value of every term, then float32 rewards with
+their parts kept apart. A deadline exists so that no text and no user's function can ever freeze a run. It knows no
+tokens and no model, and of groups only that a user's function may be called with one.
 """
 
-import multiprocessing
 from collections.abc import Callable, Sequence
-from concurrent.futures import CancelledError, wait
-from concurrent.futures import TimeoutError as DeadlineError
-from concurrent.futures.process import BrokenProcessPool
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
-import pebble
 from jaxtyping import Float
 
 from engines.answer import Answer
-from engines.verify import extract
-from perc_jax.config import RewardConfig
-from perc_jax.processes import workers
+from perc_jax.benchmarks import symbolic
+from perc_jax.config import Config, RewardConfig, TermConfig
+from perc_jax.rewards import boxes, terms
+from perc_jax.rewards.answers import Gold, needs_symbols, symbols_missing
+from perc_jax.rewards.callers import Caller
+from perc_jax.rewards.forms import STRICT, Form, read
+from perc_jax.rewards.functions import REASONS
+from perc_jax.rewards.pool import Lost, Pool
+from perc_jax.rewards.terms import Case
 
 CHUNK = 64  # texts per task: large against the 1 ms that a task costs, small against a batch
-PATIENCE_S = 1.0  # between looks at the health of a pool that has not answered
-ATTEMPTS = 3  # of a task whose process died under it, before its text is blamed
+SYMBOLS_CHUNK = 4  # of those that may be compared as formulas, a tenth of a second each
+MEMORY_BYTES = 4 * 2**30  # that a process of a user's function may write to
 
 
 class Verdict(NamedTuple):
     """What the verifier says about one completion."""
 
     correct: bool
-    well_formed: bool  # one answer block, one box in it, nothing after
-    parsed: str | None  # what stands in the box, None if the completion is not well formed
+    well_formed: bool  # it has the answer form; of the strict one: one answer block, one box in it, nothing after
+    parsed: str | None  # the answer's text, None if the completion is not well formed
     timed_out: bool = False  # ran past its deadline, or killed its process; then all else is False
+
+
+class Scores(NamedTuple):
+    """What n completions are worth, before weights."""
+
+    verdicts: list[Verdict]
+    terms: Float[np.ndarray, "n N"]  # the value of each term of the reward
+    parts: Float[np.ndarray, "n M"]  # of those terms that have parts, in the order of `part_names`
+    faults: dict[str, int]  # what failed, by `<term>/<reason>`; the same entries at every call
+    lines: tuple[str, ...] = ()  # what was not said before about that
 
 
 class Rewards(NamedTuple):
     """Rewards of n completions and their parts, which are logged apart."""
 
-    total: Float[np.ndarray, " n"]  # what the advantages are made of
-    accuracy: Float[np.ndarray, " n"]  # 0 or 1
-    format: Float[np.ndarray, " n"]  # 0 or 1, before its weight
+    total: Float[np.ndarray, "*n"]  # what the advantages are made of
+    accuracy: Float[np.ndarray, "*n"]  # 0 or 1
+    format: Float[np.ndarray, "*n"]  # 0 or 1
+    terms: Float[np.ndarray, "*n N"]  # before their weights
+    parts: Float[np.ndarray, "*n M"]
 
 
 TIMED_OUT = Verdict(correct=False, well_formed=False, parsed=None, timed_out=True)
 
 
-def judge(text: str, answer: Answer) -> Verdict:
+def judge(text: str, answer: Answer | Gold, form: Form = STRICT) -> Verdict:
     """Verify one completion in this process."""
-    content = extract(text)
+    content = read(text, form)
     return Verdict(content is not None and answer.accepts(content), content is not None, content)
 
 
-def _judge_all(judge: Callable[[str, Answer], Verdict], pairs: list[tuple[str, Answer]]) -> list[Verdict]:
-    return [judge(text, answer) for text, answer in pairs]
+_JUDGE = judge
+
+
+def part_names(reward: RewardConfig) -> list[str]:
+    """`<term>/<part>` of all terms that have parts."""
+    return [f"{term.label}/{part}" for term in reward.terms for part in terms.parts_of(term)]
 
 
 class Verifier:
-    """A pool of verifier processes. A context manager: leaving it ends the processes.
+    """Pools of verifier processes. A context manager: leaving it ends the processes.
 
     A chunk of texts has one deadline. If it runs past it, its texts are tried one by one, so that only the text at
     fault times out. Processes that are killed from outside are replaced and their work is done again.
     """
 
     def __init__(
-        self, deadline_s: float, processes: int = 1, judge: Callable[[str, Answer], Verdict] = judge, chunk: int = CHUNK
+        self,
+        deadline_s: float,
+        processes: int = 1,
+        judge: Callable[[str, Answer], Verdict] | None = None,
+        chunk: int = CHUNK,
+        form: Form = STRICT,
+        memory_bytes: int = MEMORY_BYTES,
     ):
-        if deadline_s <= 0:
-            raise ValueError(f"verifier_deadline_s must be positive, got {deadline_s}")
-        self._deadline_s, self._processes, self._judge, self._chunk = deadline_s, processes, judge, chunk
-        workers.prepare_spawn()
-        self._pool = self._start()
+        """Start the processes; those of a user's function start when it is first called.
 
-    def _start(self) -> pebble.ProcessPool:
-        pool = pebble.ProcessPool(self._processes, context=multiprocessing.get_context("spawn"))
-        pool.schedule(_judge_all, (self._judge, []))  # the import of this module is paid while the caller goes on
-        return pool
+        Args:
+            deadline_s: of a chunk of texts, and of a call of a user's function.
+            processes: how many in each pool.
+            judge: gives the verdict; this module's, unless it is another.
+            chunk: texts per task.
+            form: where a completion has its answer.
+            memory_bytes: that a process of a user's function may write to.
+        """
+        self._deadline_s, self._processes, self._memory_bytes = deadline_s, processes, memory_bytes
+        self._judge, self._chunk, self._form = judge or partial(_JUDGE, form=form), chunk, form
+        self._pool, self._loaded = Pool(deadline_s, processes), frozenset()
+        self._callers: dict[TermConfig, Caller] = {}
 
-    def verify(self, texts: Sequence[str], answers: Sequence[Answer]) -> list[Verdict]:
+    @classmethod
+    def of(cls, config: Config) -> "Verifier":
+        """The verifier that a config asks for."""
+        memory_bytes = int(config.verifier_memory_gib * 2**30)
+        form = Form.of(config.data)
+        return cls(config.verifier_deadline_s, config.verifier_processes, form=form, memory_bytes=memory_bytes)
+
+    def verify(self, texts: Sequence[str], answers: Sequence[Answer | Gold]) -> list[Verdict]:
         """Verify completions, one answer each.
 
-        Returns within `deadline_s` for a chunk plus `deadline_s` per text that is at fault, in all of the pool.
+        Returns within `deadline_s` for a chunk plus `deadline_s` per text that is at fault, in all of the pool. Raises
+        `ValueError` if an answer needs math-verify and it is not installed.
         """
         pairs = list(zip(texts, answers, strict=True))
-        chunks = [pairs[i : i + self._chunk] for i in range(0, len(pairs), self._chunk)]
-        found = self._run(chunks)
-        suspects = [pair for chunk, verdicts in zip(chunks, found, strict=True) if verdicts is None for pair in chunk]
-        alone = iter(self._run([[pair] for pair in suspects], attempts=ATTEMPTS))
-        return [
-            verdict
-            for chunk, verdicts in zip(chunks, found, strict=True)
-            for verdict in (verdicts if verdicts is not None else [(next(alone) or [TIMED_OUT])[0] for _ in chunk])
-        ]
+        symbolic_too = [needs_symbols(answer) for answer in answers]
+        boxed = any(isinstance(answer, Gold) and answer.kind == "boxes" for answer in answers)
+        self._load({name for name, is_needed in (("symbols", any(symbolic_too)), ("boxes", boxed)) if is_needed})
+        found: dict[bool, list[Verdict | Lost]] = {}
+        for asks, chunk in ((False, self._chunk), (True, SYMBOLS_CHUNK)):
+            mine = [pair for pair, symbols in zip(pairs, symbolic_too, strict=True) if symbols == asks]
+            found[asks] = self._pool.map(partial(_pair, self._judge), mine, chunk)
+        in_turn = {asks: iter(verdicts) for asks, verdicts in found.items()}
+        verdicts = [next(in_turn[asks]) for asks in symbolic_too]
+        return [TIMED_OUT if isinstance(one, Lost) else one for one in verdicts]
 
-    def _run(self, tasks: list[list[tuple[str, Answer]]], attempts: int = 1) -> list[list[Verdict] | None]:
-        """Run tasks side by side; None where one ran past the deadline or its process died `attempts` times."""
-        begun = [self._schedule(task) for task in tasks]
-        return [self._result(task, *where, attempts) for task, where in zip(tasks, begun, strict=True)]
+    def _load(self, needed: set[str]) -> None:
+        """Have the processes load what compares formulas, within a limit of memory, and boxes: outside any deadline."""
+        if needed <= self._loaded:
+            return
+        if "symbols" in needed and (missing := symbols_missing()):
+            raise ValueError(missing)
+        self._loaded |= needed
+        self._pool.close()
+        self._pool = Pool(self._deadline_s, self._processes, _prepare, (self._loaded,))
 
-    def _schedule(self, task: list[tuple[str, Answer]]) -> tuple[pebble.ProcessPool, pebble.ProcessFuture]:
-        arguments = _judge_all, (self._judge, task), {}, self._deadline_s
-        try:
-            return self._pool, self._pool.schedule(*arguments)
-        except RuntimeError:  # pebble's pool breaks when a process is killed while idle
-            self.close()
-            self._pool = self._start()
-        return self._pool, self._pool.schedule(*arguments)
+    def score(self, cases: Sequence[Case], reward: RewardConfig, group: int) -> Scores:
+        """Verify completions, which lie group by group, and measure the terms of a reward.
 
-    def _result(
-        self, task: list[tuple[str, Answer]], pool: pebble.ProcessPool, future: pebble.ProcessFuture, attempts: int
-    ) -> list[Verdict] | None:
-        for left in reversed(range(attempts)):
-            while not wait([future], PATIENCE_S).done and pool.active:
-                pass  # a pool that breaks may forget a task that it had not begun, so its health is asked for too
-            try:
-                return future.result(timeout=0)
-            except (pebble.ProcessExpired, BrokenProcessPool, CancelledError):
-                lost = True
-            except DeadlineError:  # the task's own, or it was forgotten
-                lost = not future.done()
-            if not lost:
-                return None
-            if left:
-                pool, future = self._schedule(task)
-        return None
+        Raises `RuntimeError` where a user's function fails as a rule, `ValueError` as `verify` does.
+        """
+        verdicts = self.verify([case.text for case in cases], [case.answer for case in cases])
+        columns, parts, faults, lines = [], [], {}, ()
+        for term in reward.terms:
+            if term.term in terms.FROM_VERDICT:
+                values = np.array([[one.correct if term.term == "accuracy" else one.well_formed] for one in verdicts])
+                values = values.reshape(len(cases), 1)
+            elif terms.is_function(term):
+                marks = self._caller(term).score(cases, group, self._form)
+                values, lines = marks.values, lines + marks.lines
+                faults |= {f"{term.label}/{reason}": count for reason, count in marks.faults.items()}
+            else:
+                values, lost = self._measure(cases, term)
+                faults[f"{term.label}/late"] = lost
+            columns.append(values[:, 0])
+            parts.append(values[:, 1:])
+        stacked = [np.stack(columns, axis=1), np.concatenate(parts, axis=1)]
+        return Scores(verdicts, *(values.astype(np.float32) for values in stacked), faults, lines)
+
+    def _measure(self, cases: Sequence[Case], term: TermConfig) -> tuple[Float[np.ndarray, "n 1+M"], int]:
+        """A term of ours, and how many texts ran past the deadline, which earn 0."""
+        width = 1 + len(terms.parts_of(term))
+        self._load({"boxes"} if term.term == "boxes" else set())
+        measured = self._pool.map(partial(terms.measure, term=term, form=self._form), cases, self._chunk)
+        rows = [(0.0,) * width if isinstance(one, Lost) else one for one in measured]
+        lost = sum(isinstance(one, Lost) for one in measured)
+        return np.array(rows, np.float64).reshape(len(cases), width), lost
+
+    def _caller(self, term: TermConfig) -> Caller:
+        if term not in self._callers:
+            self._callers[term] = Caller(term, self._deadline_s, self._processes, self._memory_bytes)
+        return self._callers[term]
 
     def close(self) -> None:
         """End the processes."""
-        self._pool.stop()
-        self._pool.join()
+        self._pool.close()
+        for caller in self._callers.values():
+            caller.close()
 
     def __enter__(self) -> "Verifier":
         return self
@@ -137,12 +190,36 @@ class Verifier:
         self.close()
 
 
-def rewards(verdicts: Sequence[Verdict], config: RewardConfig, rng: np.random.Generator) -> Rewards:
-    """Weigh verdicts; under `control = "random"` the total is a coin per completion from `rng`, the parts stay true."""
-    accuracy = np.array([verdict.correct for verdict in verdicts], np.float32)
-    form = np.array([verdict.well_formed for verdict in verdicts], np.float32)
+def _prepare(needed: frozenset[str]) -> None:
+    """Set a worker process up."""
+    if "boxes" in needed:
+        boxes.prepare()
+    if "symbols" in needed:
+        symbolic.prepare(symbolic.MEMORY_BYTES)
+
+
+def _pair(judge: Callable[[str, Answer | Gold], Verdict], pair: tuple[str, Answer | Gold]) -> Verdict:
+    return judge(*pair)
+
+
+def no_faults(reward: RewardConfig) -> dict[str, int]:
+    """The entries of `Scores.faults`, before anything failed."""
+    reasons = {term: REASONS if terms.is_function(term) else ("late",) for term in reward.terms}
+    return {
+        f"{term.label}/{reason}": 0
+        for term, names in reasons.items()
+        if term.term not in terms.FROM_VERDICT
+        for reason in names
+    }
+
+
+def rewards(scores: Scores, config: RewardConfig, rng: np.random.Generator) -> Rewards:
+    """Weigh terms; under `control = "random"` the total is a coin per completion from `rng`, the parts stay true."""
+    accuracy = np.array([verdict.correct for verdict in scores.verdicts], np.float32)
+    form = np.array([verdict.well_formed for verdict in scores.verdicts], np.float32)
     if config.control == "random":
-        total = rng.integers(0, 2, len(verdicts)).astype(np.float32)
+        total = rng.integers(0, 2, len(scores.verdicts)).astype(np.float32)
     else:
-        total = accuracy + np.float32(config.format_weight) * form
-    return Rewards(total, accuracy, form)
+        weighted = [np.float32(term.weight) * scores.terms[:, n] for n, term in enumerate(config.terms)]
+        total = sum(weighted[1:], weighted[0])
+    return Rewards(total, accuracy, form, scores.terms, scores.parts)

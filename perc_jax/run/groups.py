@@ -26,7 +26,6 @@ from perc_jax.config import StageConfig
 from perc_jax.data.batches import Batch
 from perc_jax.data.curriculum import COLUMNS, Cell, Curriculum, tally
 from perc_jax.mesh import sharding
-from perc_jax.rewards.verifier import Rewards
 from perc_jax.run import rewarded
 from perc_jax.run.rewarded import Graded
 
@@ -93,7 +92,7 @@ class Rounds:
         def rows(trees: Sequence[Any]) -> Any:
             return jax.tree.map(lambda *leaves: np.stack([leaves[number][row] for number, row in places]), *trees)
 
-        parts = [Rewards(done.graded.rewards, done.graded.accuracy, done.graded.format) for done in self.done]
+        parts = [rewarded.rewards_of(done.graded) for done in self.done]
         overlong = [done.graded.overlong for done in self.done]
         compared = rewarded.compare(rows(parts), None if overlong[0] is None else rows(overlong), self._stage)
         carries = np.arange(count)[:, None] < len(kept)
@@ -111,7 +110,8 @@ class Rounds:
         completions = Completions(*map(np.concatenate, zip(*(done.completions for done in self.done), strict=True)))
         share = self.done[0].batch.share
         infos = [info for done in self.done for info in done.batch.samples]
-        values = rewarded.summarise(rewarded.join([done.graded for done in self.done]), completions, infos, share)
+        graded = rewarded.join([done.graded for done in self.done])
+        values = rewarded.summarise(graded, completions, infos, share, self._stage.reward)
         found = [what for done in self.done for what in done.outcomes]
         spilled = max(0, len(self._telling()) - len(self.done[0].outcomes))
         counts = {f"groups/{what}": float(found.count(what)) for what in (MIXED, ALL_RIGHT, ALL_WRONG, CUT)}

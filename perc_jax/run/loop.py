@@ -281,6 +281,8 @@ class Run:
             with self.screen.phase("verify"):
                 coins = (self.config.seed, step)
                 graded = rewarded.grade(completions, batch.samples, self.tokens, verifier, stage, coins, batch.share)
+                for line in graded.lines:
+                    self.screen.say(line)
                 counted = stream.count(rounds.add(batch, completions, graded), step)
         with self.screen.phase("update"):
             used = groups.Chosen(batch.prompts, completions, graded.advantages)
@@ -381,7 +383,7 @@ def run(config: Config, workdir: str) -> None:
     with (
         Progress(config.phase_deadline_s, quiet=jax.process_index() > 0, timer=timer) as screen,
         CompileCounter() as compiles,
-        Verifier(config.verifier_deadline_s, config.verifier_processes) as verifier,
+        Verifier.of(config) as verifier,
         Owner(workdir, screen.say) as owner,
         ends.at_once(),
         contextlib.closing(Run(config, workdir, screen, timer, compiles, owner)) as this,

@@ -22,6 +22,7 @@ from typing import Any, NamedTuple
 
 from etils import epath
 
+from perc_jax.config import RewardConfig
 from perc_jax.records.files import write_whole
 
 FILE = "changes.json"
@@ -30,7 +31,8 @@ FREE = (  # of a run: what the machine is, what is only looked at, what a prompt
     *("name", "mesh", "checkpoint", "evaluation", "rollout"),
     "model",  # whether it is the same one has been asked before: `Checkpoints.check`
     *("data.workers", "data.prefetch", "data.max_prompt_tokens", "data.max_patches"),
-    *("samples_every", "verifier_deadline_s", "verifier_processes", "phase_deadline_s"),
+    *("samples_every", "verifier_deadline_s", "verifier_processes", "verifier_memory_gib"),
+    "phase_deadline_s",
 )
 FREE_IN_STAGE = (  # but not what its data position counts in, nor what the optimizer's state is of
     *("steps", "mixture", "reward", "loss", "max_rounds", "micro_batches", "row_widths", "remat"),
@@ -82,6 +84,7 @@ def resumed(position: Mapping[str, Any], stored: Mapping[str, Any], config: dict
         ValueError: something differs that may not.
     """
     wanted = json.loads(json.dumps(config))  # there tuples are lists
+    stored = {**stored, "stages": [_upgraded(stage) for stage in stored["stages"]]}
     old, new = ([stage["name"] for stage in one["stages"]] for one in (stored, wanted))
     place = Place(old.index(position["stage"]), position["step"])
     so_far = old[: place.stage + 1]
@@ -98,6 +101,11 @@ def resumed(position: Mapping[str, Any], stored: Mapping[str, Any], config: dict
             _check_stage(stage, later[stage["name"]], place.step)
         changes += _allowed(found, FREE_IN_STAGE if is_now else ("",) * (index > place.stage), prefix)
     return place, changes
+
+
+def _upgraded(stage: Mapping[str, Any]) -> dict[str, Any]:
+    """A stored stage with its reward as this version writes it."""
+    return {**stage, **({"reward": RewardConfig.upgraded(stage["reward"])} if "reward" in stage else {})}
 
 
 def _check_stage(stage: Mapping[str, Any], before: Mapping[str, Any], done: int) -> None:
@@ -120,10 +128,16 @@ def _allowed(found: Sequence[Change], free: Sequence[str], prefix: str = "") -> 
 
 def differences(was: Any, now: Any, path: str = "") -> list[Change]:
     """The fields in which two JSON-ready trees differ; a field that only one of them knows is another version's."""
+    if isinstance(was, list) and isinstance(now, list) and len(was) == len(now) and _are_sections(was + now):
+        was, now = ({str(number): one for number, one in enumerate(many)} for many in (was, now))
     if not (isinstance(was, dict) and isinstance(now, dict)):
         return [] if was == now else [Change(path, was, now)]
     shared = [name for name in now if name in was]
     return [found for name in shared for found in differences(was[name], now[name], f"{path}.{name}".lstrip("."))]
+
+
+def _are_sections(entries: list[Any]) -> bool:
+    return bool(entries) and all(isinstance(entry, dict) for entry in entries)
 
 
 def note(folder: epath.Path, step: int, changes: Sequence[Change]) -> None:

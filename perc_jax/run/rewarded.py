@@ -5,6 +5,7 @@ rewards and advantages need no other host, unless it has the same rows; only the
 over all of them.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from itertools import chain
 from typing import NamedTuple
@@ -15,16 +16,18 @@ from jaxtyping import Bool, Float
 import engines
 from engines.base import make_rng
 from perc_jax.batch import WHOLE, Completions, Share
-from perc_jax.config import Config, StageConfig
+from perc_jax.config import Config, RewardConfig, StageConfig
 from perc_jax.data.batches import Batch, SampleInfo
 from perc_jax.mesh import sharding
 from perc_jax.prompt.tokenizer import Tokenizer
 from perc_jax.report import samples
-from perc_jax.rewards.verifier import Rewards, Verdict, Verifier, rewards
+from perc_jax.rewards.terms import Case
+from perc_jax.rewards.verifier import Rewards, Scores, Verdict, Verifier, no_faults, part_names, rewards
 from perc_jax.rewards.watch import answer_drift, is_degenerate
 from perc_jax.update.grpo import Advantages, group_advantages, overlong_penalty, per_reward_advantages
 
 SHOWN_PROMPTS = 4  # of a step whose samples are kept
+ACCURACY = RewardConfig()
 LEAST_DEVIATION = 1e-4  # added to the batch's: advantages that only rounding tells from zero stay small
 
 
@@ -36,9 +39,13 @@ class Graded(NamedTuple):
     rewards: Float[np.ndarray, "P G"]
     accuracy: Float[np.ndarray, "P G"]
     format: Float[np.ndarray, "P G"]
+    terms: Float[np.ndarray, "P G N"]  # of the reward, before their weights
+    parts: Float[np.ndarray, "P G M"]  # of those terms that have some
     overlong: Float[np.ndarray, "P G"] | None  # penalty in the reward, -1 to 0; None where the stage has none
     advantages: Float[np.ndarray, "P G"]
     has_signal: Bool[np.ndarray, " P"]
+    faults: dict[str, int] = {}  # noqa: RUF012 - what failed in measuring, by `<term>/<reason>`; only read
+    lines: tuple[str, ...] = ()  # what was not said before about that
 
 
 def grade(
@@ -59,19 +66,49 @@ def grade(
     rows = completions.tokens.reshape(prompts * group, -1)
     masks = completions.mask.reshape(prompts * group, -1)
     texts = [tokens.decode(row[mask].tolist()) for row, mask in zip(rows, masks, strict=True)]
-    verdicts = verifier.verify(texts, [info.answer for info in infos for _ in range(group)])
+    lengths = completions.mask.sum(axis=2)
+    given = [info.row | {name: value for name, value in _columns(info) if name not in info.row} for info in infos]
+    cases = [
+        Case(texts[p * group + g], info.answer, int(lengths[p, g]), given[p])
+        for p, info in enumerate(infos)
+        for g in range(group)
+    ]
+    scores = verifier.score(cases, stage.reward, group)
     # One stream of coins per prompt: a prompt's coins do not depend on the host or the place it is verified in.
     coins = [make_rng("coin", *name, info.sample_id) for info in infos]
-    parts = [rewards(verdicts[p * group : (p + 1) * group], stage.reward, coins[p]) for p in range(prompts)]
+    parts = [rewards(_of_prompt(scores, p, group), stage.reward, coins[p]) for p in range(prompts)]
     graded = Rewards(*(np.stack(column) for column in zip(*parts, strict=True)))
-    graded, verdicts = agreed(graded, verdicts, share)
+    graded, verdicts = agreed(graded, scores.verdicts, share)
     overlong = None
     if stage.loss.overlong_tokens and stage.reward.control == "none":  # a coin is the whole reward of a control run
-        lengths = completions.mask.sum(axis=2).astype(np.float32)
-        overlong = overlong_penalty(lengths, max_tokens, stage.loss.overlong_tokens)
+        overlong = overlong_penalty(lengths.astype(np.float32), max_tokens, stage.loss.overlong_tokens)
         graded = graded._replace(total=graded.total + overlong)
     advantages, has_signal = compare(graded, overlong, stage)
-    return Graded(texts, verdicts, *graded, overlong, advantages.astype(np.float32), has_signal)
+    advantages = advantages.astype(np.float32)
+    return Graded(texts, verdicts, *graded, overlong, advantages, has_signal, scores.faults, scores.lines)
+
+
+def _columns(info: SampleInfo) -> list[tuple[str, str]]:
+    """What a term can ask of every row."""
+    return [("id", info.sample_id), ("question", info.question), ("gold", info.answer.text())]
+
+
+def _of_prompt(scores: Scores, prompt: int, group: int) -> Scores:
+    """The scores of one prompt's completions."""
+    mine = slice(prompt * group, (prompt + 1) * group)
+    return scores._replace(verdicts=scores.verdicts[mine], terms=scores.terms[mine], parts=scores.parts[mine])
+
+
+def rewards_of(graded: Graded) -> Rewards:
+    """The rewards of graded completions, with their parts."""
+    return Rewards(graded.rewards, graded.accuracy, graded.format, graded.terms, graded.parts)
+
+
+def no_rewards(shape: tuple[int, int], reward: RewardConfig) -> Rewards:
+    """Zeros for P x G completions, in the shapes that a stage's rewards have."""
+    widths = len(reward.terms), len(part_names(reward))
+    plain, many = np.zeros(shape, np.float32), [np.zeros((*shape, width), np.float32) for width in widths]
+    return Rewards(plain, plain, plain, *many)
 
 
 def agreed(graded: Rewards, verdicts: Sequence[Verdict], share: Share) -> tuple[Rewards, list[Verdict]]:
@@ -81,9 +118,13 @@ def agreed(graded: Rewards, verdicts: Sequence[Verdict], share: Share) -> tuple[
     Every host calls it at the same step.
     """
     late = np.array([verdict.timed_out for verdict in verdicts], np.float32).reshape(graded.total.shape)
-    *parts, late = sharding.as_first_sharer(np.stack([*graded, late]), share)
+    flat = [np.moveaxis(many, -1, 0) for many in (graded.terms, graded.parts)]
+    found = sharding.as_first_sharer(np.concatenate([np.stack([*graded[:3], late]), *flat]), share)
+    *whole, late = found[:4]
+    many, count = np.moveaxis(found[4:], 0, -1), graded.terms.shape[-1]
     flags = late.astype(bool).reshape(-1).tolist()
-    return Rewards(*parts), [one._replace(timed_out=flag) for one, flag in zip(verdicts, flags, strict=True)]
+    verdicts = [one._replace(timed_out=flag) for one, flag in zip(verdicts, flags, strict=True)]
+    return Rewards(*whole, many[..., :count], many[..., count:]), verdicts
 
 
 def compare(graded: Rewards, overlong: np.ndarray | None, stage: StageConfig) -> Advantages:
@@ -93,7 +134,7 @@ def compare(graded: Rewards, overlong: np.ndarray | None, stage: StageConfig) ->
     if stage.reward.control == "random":
         terms = [(graded.total, 1.0)]
     else:
-        terms = [(graded.accuracy, 1.0), (graded.format, stage.reward.format_weight)]
+        terms = [(graded.terms[..., n], term.weight) for n, term in enumerate(stage.reward.terms)]
         terms += [(overlong, 1.0)] if overlong is not None else []
     values, weights = zip(*terms, strict=True)
     advantages, has_signal = per_reward_advantages(np.stack(values), np.array(weights, np.float32))
@@ -109,12 +150,18 @@ def join(rounds: Sequence[Graded]) -> Graded:
         return rounds[0]
     columns = dict(zip(Graded._fields, zip(*rounds, strict=True), strict=True))
     texts, verdicts = (list(chain.from_iterable(columns.pop(name))) for name in ("texts", "verdicts"))
+    lines = tuple(chain.from_iterable(columns.pop("lines")))
+    faults = dict(sum(map(Counter, columns.pop("faults")), Counter()))
     whole = {name: None if parts[0] is None else np.concatenate(parts) for name, parts in columns.items()}
-    return Graded(texts, verdicts, **whole)
+    return Graded(texts, verdicts, **whole, faults=faults, lines=lines)
 
 
 def summarise(
-    graded: Graded, completions: Completions, infos: Sequence[SampleInfo], share: Share = WHOLE
+    graded: Graded,
+    completions: Completions,
+    infos: Sequence[SampleInfo],
+    share: Share = WHOLE,
+    reward: RewardConfig = ACCURACY,
 ) -> dict[str, float]:
     """Metrics of a rollout over all hosts, by path; an engine that was not drawn has no accuracy in this step.
 
@@ -141,6 +188,10 @@ def summarise(
         mine = np.array([info.engine == engine for info in infos])
         sums[f"rollout/accuracy/{engine}"] = float(correct[mine].sum())
         sums[f"prompts/{engine}"] = float(mine.sum())
+    columns = [*(term.label for term in reward.terms), *part_names(reward)]
+    values = np.concatenate([graded.terms, graded.parts], axis=-1)
+    sums |= {f"rollout/reward/{name}": float(values[..., n].sum()) for n, name in enumerate(columns)}
+    sums |= {f"faults/{name}": float(graded.faults.get(name, 0)) for name in no_faults(reward)}
     if graded.overlong is not None:
         sums["rollout/overlong"] = float(graded.overlong.sum())
     sums = sharding.sum_over_hosts(sums, share)
@@ -154,6 +205,8 @@ def summarise(
             metrics[name] = value / sums["prompts"]
         elif name == "rollout/timed_out":
             metrics[name] = value
+        elif name.startswith("faults/"):
+            metrics[f"rollout/{name}"] = value
         elif name == "rollout/entropy":
             metrics[name] = value / sums["rollout/completion_length"]
         elif name.startswith("rollout/"):

@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from typing import Any
 
 import jax
-import numpy as np
 from etils import epath
 
 from perc_jax.batch import WHOLE, Share
@@ -20,7 +19,7 @@ from perc_jax.data.curriculum import Curriculum
 from perc_jax.data.tables.table import changes
 from perc_jax.mesh import sharding
 from perc_jax.records.files import to_json, write_whole
-from perc_jax.rewards.verifier import TIMED_OUT, Rewards
+from perc_jax.rewards.verifier import TIMED_OUT
 from perc_jax.run import groups, rewarded
 
 FOLDER = "curriculum"
@@ -140,5 +139,5 @@ def prepare(config: Config, share: Share = WHOLE) -> None:
             with Curriculum(stage.mixture, config.data.image_px, stage.group_size) as curriculum:
                 sharding.sum_array_over_hosts(groups.tally(curriculum.places, [], [], []), share)
             shape = len(share.rows(stage.prompts_per_step)), stage.group_size
-            nothing = Rewards(*[np.zeros(shape, np.float32)] * len(Rewards._fields))
+            nothing = rewarded.no_rewards(shape, stage.reward)
             rewarded.agreed(nothing, [TIMED_OUT] * nothing.total.size, share)

@@ -11,11 +11,17 @@ from typing import Annotated, Any, Literal
 import pytest
 
 from perc_jax import cli
-from perc_jax.config import Config, Violation, check, from_dict, to_dict, violations
+from perc_jax.config import Config, RewardConfig, TermConfig, Violation, check, from_dict, to_dict, violations
+from perc_jax.config.reward import OF_FUNCTIONS, OPTIONS
 from perc_jax.config.rules import fields_of
-from tests.config.test_config import CONFIG
+from tests.config.test_config import CONFIG, GRPO
 
 SHIPPED = {path.stem: cli.load_config(path) for path in sorted(cli.CONFIGS.glob("[!_]*.py"))}
+TERMS = tuple(TermConfig(term) for term in (*OPTIONS, "my.py:score"))
+WITH_TERMS = dataclasses.replace(
+    CONFIG, stages=(dataclasses.replace(GRPO, reward=RewardConfig(terms=TERMS, control="random")),)
+)
+OF_TERMS = {name for names in (*OPTIONS.values(), OF_FUNCTIONS) for name in names}
 
 # What every field of a type is tried with; entries of a tuple are tried with the same, one by one.
 TRIED = {
@@ -73,6 +79,8 @@ RIGHT: dict[str, Any] = {
         "instruction": TEXT,
         "workers": AMOUNT,
         "prefetch": COUNT,
+        "answer_form": (),
+        "answer_sections": ((),),
     },
     "RolloutConfig": {
         "max_tokens": COUNT,
@@ -124,7 +132,22 @@ RIGHT: dict[str, Any] = {
         "exploration": (0.0,),
         "grade": ("",),  # of kind none; of the other, any text
     },
-    "RewardConfig": {"format_weight": WEIGHT, "control": ()},
+    "RewardConfig": {"control": ()},
+    "TermConfig": {
+        "term": (),
+        "weight": (-1.0, 0.0, 1.0, 2.0),
+        "name": ("", "nothing"),
+        "free": COUNT,
+        "unit": (),
+        "column": ("../../evil", "[", "nothing"),
+        "whole_words": (),
+        "ngram": (0,),
+        "iou": (0.0,),
+        "l1_px": FACTOR,
+        "point_px": FACTOR,
+        "most": (),
+        "parts": ((), "nothing"),
+    },
     "LossConfig": {
         "objective": (),
         "aggregation": (),
@@ -155,6 +178,7 @@ RIGHT: dict[str, Any] = {
         "seed": (0, 2**31),
         "verifier_deadline_s": FACTOR,
         "verifier_processes": COUNT,
+        "verifier_memory_gib": FACTOR,
         "samples_every": COUNT,
         "phase_deadline_s": FACTOR,
     },
@@ -213,6 +237,8 @@ def holding(section: object, name: str, value: object) -> Iterator[None]:
 
 def depends(section: object, name: str, value: object) -> bool:
     """Whether a value's being right depends on what else the config says."""
+    if isinstance(section, TermConfig):
+        return name in OF_TERMS and name not in OPTIONS.get(section.term, OF_FUNCTIONS)
     if type(section).__name__ == "CurriculumConfig":
         return name == "grade" and section.kind == "stratified"
     return type(section).__name__ == "EvaluationConfig" and name in ("samples", "hard_levels") and value == ()
@@ -234,7 +260,7 @@ def judged(config: Config, path: str, section: object) -> Iterator[tuple[str, An
 
 def test_no_field_of_a_shipped_config_takes_a_senseless_value() -> None:
     seen, wrong = [], []
-    for config in map(copy.deepcopy, SHIPPED.values()):
+    for config in map(copy.deepcopy, (*SHIPPED.values(), WITH_TERMS)):
         for path, section in sections(config):
             if section not in seen:
                 seen.append(copy.deepcopy(section))

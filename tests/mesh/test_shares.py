@@ -119,7 +119,9 @@ def test_sharers_take_what_the_first_of_them_found(on_hosts):
         late = share.process in (1, 2)
         right = np.array([[0.0 if late else 1.0, 0.0]], np.float32)
         verdicts = [TIMED_OUT if late else Verdict(True, True, "7"), Verdict(False, True, "8")]
-        rewards, agreed = rewarded.agreed(Rewards(right, right, right), verdicts, share)
+        rewards, agreed = rewarded.agreed(
+            Rewards(right, right, right, right[..., None], right[..., None]), verdicts, share
+        )
         return rewards.total.tolist(), [verdict.timed_out for verdict in agreed]
 
     found = on_hosts(SHARED, ask)

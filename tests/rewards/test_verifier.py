@@ -7,8 +7,8 @@ import pytest
 
 from engines.answer import Answer
 from engines.base import make_rng
-from perc_jax.config import RewardConfig
-from perc_jax.rewards.verifier import TIMED_OUT, Verdict, Verifier, judge, rewards
+from perc_jax.config import RewardConfig, TermConfig
+from perc_jax.rewards.verifier import TIMED_OUT, Scores, Verdict, Verifier, judge, rewards
 
 SEVEN = Answer.integer(7)
 RIGHT, WRONG, BARE = r"So. <answer>\boxed{7}</answer>", r"<answer>\boxed{8}</answer>", "7"
@@ -72,20 +72,29 @@ def test_answers_and_texts_go_in_pairs(verifier):
         Verifier(0.0)
 
 
+def scored(verdicts: list[Verdict], config: RewardConfig) -> Scores:
+    """Scores of verdicts alone."""
+    named = {"accuracy": "correct", "format": "well_formed"}
+    columns = [[float(getattr(verdict, named[term.term])) for verdict in verdicts] for term in config.terms]
+    return Scores(verdicts, np.array(columns, np.float32).T, np.zeros((len(verdicts), 0), np.float32), {})
+
+
 def test_rewards_add_up():
     verdicts = [judge(text, SEVEN) for text in (RIGHT, WRONG, BARE)] + [TIMED_OUT]
-    plain = rewards(verdicts, RewardConfig(), make_rng(0))
+    plain = rewards(scored(verdicts, RewardConfig()), RewardConfig(), make_rng(0))
     assert plain.total.dtype == np.float32
     assert plain.total.tolist() == plain.accuracy.tolist() == [1, 0, 0, 0]
-    weighted = rewards(verdicts, RewardConfig(format_weight=0.5), make_rng(0))
+    config = RewardConfig(terms=(TermConfig("accuracy"), TermConfig("format", 0.5)))
+    weighted = rewards(scored(verdicts, config), config, make_rng(0))
     assert weighted.total.tolist() == [1.5, 0.5, 0, 0] and weighted.format.tolist() == [1, 1, 0, 0]
+    assert weighted.terms.tolist() == [[1, 1], [0, 1], [0, 0], [0, 0]]
 
 
 def test_the_control_arm_throws_a_coin():
-    verdicts = [judge(RIGHT, SEVEN)] * 400
     config = RewardConfig(control="random")
-    coins = rewards(verdicts, config, make_rng(1))
+    scores = scored([judge(RIGHT, SEVEN)] * 400, config)
+    coins = rewards(scores, config, make_rng(1))
     assert set(coins.total.tolist()) == {0, 1} and 150 < coins.total.sum() < 250
-    assert coins.accuracy.all()  # the parts stay true
-    assert (coins.total == rewards(verdicts, config, make_rng(1)).total).all()
-    assert (coins.total != rewards(verdicts, config, make_rng(2)).total).any()
+    assert coins.accuracy.all() and coins.terms.all()  # the parts stay true
+    assert (coins.total == rewards(scores, config, make_rng(1)).total).all()
+    assert (coins.total != rewards(scores, config, make_rng(2)).total).any()

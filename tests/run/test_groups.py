@@ -6,7 +6,7 @@ import jax
 import numpy as np
 import pytest
 
-from perc_jax.config import LossConfig, OptimizerConfig, RewardConfig, StageConfig, check
+from perc_jax.config import LossConfig, OptimizerConfig, RewardConfig, StageConfig, TermConfig, check
 from perc_jax.data import batches
 from perc_jax.run import groups, rewarded
 from perc_jax.run.groups import MAX_BARREN_STEPS, Patience, Rounds, outcomes
@@ -70,11 +70,12 @@ def test_a_full_first_round_is_enough_and_the_last_round_ends_it():
     assert collected((MIX, NONE, NONE), settings=stage(1)).is_over()
 
 
+WITH_FORMAT = RewardConfig(terms=(TermConfig("accuracy"), TermConfig("format", 0.5)))
 TERMS = {  # settings with other terms than accuracy, and groups that are all right or all wrong but differ by them
-    "format": ({"reward": RewardConfig(format_weight=0.5)}, (WRONG, BARE, WRONG, BARE)),
+    "format": ({"reward": WITH_FORMAT}, (WRONG, BARE, WRONG, BARE)),
     "length": ({"loss": LossConfig(overlong_tokens=14)}, (RIGHT, RIGHT, "  " + RIGHT, RIGHT)),
     "each": (
-        {"reward": RewardConfig(format_weight=0.5), "loss": LossConfig(advantage="per_reward")},
+        {"reward": WITH_FORMAT, "loss": LossConfig(advantage="per_reward")},
         (WRONG, BARE, WRONG, BARE),
     ),
 }
@@ -101,7 +102,7 @@ def test_a_group_that_only_length_or_format_tell_apart_carries_signal(fields, to
 
 def test_what_is_lacking_after_the_last_round_is_filled_without_a_gradient():
     loss = LossConfig(advantage="per_reward", overlong_tokens=8)
-    settings = stage(2, reward=RewardConfig(format_weight=0.5), loss=loss)
+    settings = stage(2, reward=WITH_FORMAT, loss=loss)
     rounds = collected((NONE, MIX, NONE), (NONE, NONE, ALL), settings=settings)
     chosen = rounds.chosen()
     assert rounds.is_over() and chosen.prompts.tokens[:, 0].tolist() == [1, 3, 4]

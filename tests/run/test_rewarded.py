@@ -8,7 +8,7 @@ import pytest
 from configs.debug_cpu import get_config
 from engines.answer import Answer
 from perc_jax.batch import Completions
-from perc_jax.config import LossConfig, OptimizerConfig, RewardConfig, StageConfig
+from perc_jax.config import LossConfig, OptimizerConfig, RewardConfig, StageConfig, TermConfig
 from perc_jax.data import batches, streams
 from perc_jax.prompt.tokenizer import load
 from perc_jax.rewards import verifier
@@ -18,6 +18,7 @@ TOKENS = load("debug.model")
 RIGHT, WRONG, BARE, CUT = r"<answer>\boxed{7}</answer>", r"<answer>\boxed{8}</answer>", "7", r"<answer>\boxed{7}"
 TEXTS = ((RIGHT, WRONG, RIGHT, BARE), (WRONG, BARE, CUT, WRONG), (RIGHT,) * 4)
 LENGTH = 16
+WITH_FORMAT = TermConfig("accuracy"), TermConfig("format", 0.5)
 
 
 class Here(verifier.Verifier):
@@ -79,7 +80,7 @@ def test_groups_are_graded_as_by_hand():
 
 
 def test_the_format_term_is_weighed_apart():
-    graded = grade(format_weight=0.5)
+    graded = grade(terms=WITH_FORMAT)
     assert graded.rewards.tolist() == [[1.5, 0.5, 1.5, 0], [0.5, 0, 0, 0.5], [1.5] * 4]
     assert graded.accuracy.tolist() == grade().accuracy.tolist()
     assert graded.advantages[1].tolist() == [1, -1, -1, 1]  # mean 0.25, deviation 0.25
@@ -90,12 +91,15 @@ def test_metrics_are_as_by_hand():
     counted = [token in TOKENS.ids.ends for token in sampled.tokens[sampled.mask]]
     logprobs = np.where(sampled.mask, np.where(np.isin(sampled.tokens, TOKENS.ids.ends), -0.5, -0.25), -99)
     sampled = sampled._replace(logprobs=logprobs.astype(np.float32))
-    metrics = rewarded.summarise(grade(format_weight=0.5), sampled, INFOS)
+    reward = RewardConfig(terms=WITH_FORMAT)
+    metrics = rewarded.summarise(grade(terms=WITH_FORMAT), sampled, INFOS, reward=reward)
     assert metrics == pytest.approx(
         {
             "rollout/reward": (3.5 + 1.0 + 6.0) / 12,
             "rollout/accuracy": 6 / 12,
             "rollout/format": 9 / 12,
+            "rollout/reward/accuracy": 6 / 12,
+            "rollout/reward/format": 9 / 12,
             "rollout/completion_length": sampled.mask.sum() / 12,
             "rollout/entropy": sum(0.5 if end else 0.25 for end in counted) / len(counted),
             "rollout/cut_share": 1 / 12,
@@ -116,21 +120,21 @@ def test_centred_advantages_are_not_divided():
 
 
 def test_rewards_are_standardised_one_by_one_and_their_sum_over_the_batch():
-    graded = grade(format_weight=0.5, loss=LossConfig(advantage="per_reward"))
+    graded = grade(terms=WITH_FORMAT, loss=LossConfig(advantage="per_reward"))
     # Group 0: accuracy 1 0 1 0 gives 1 -1 1 -1; format 1 1 1 0 gives 1 1 1 -3 over sqrt 3. Group 1: format alone.
     third = 0.5 / 3**0.5
     plain = np.array([[1 + third, third - 1, 1 + third, -1 - 3 * third], [0.5, -0.5, -0.5, 0.5], [0] * 4])
     np.testing.assert_allclose(graded.advantages, plain / (np.sqrt((plain**2).mean()) + 1e-4), rtol=1e-5)
     assert graded.has_signal.tolist() == [True, True, False] and graded.advantages.dtype == np.float32
     assert graded.advantages.std() == pytest.approx(1, abs=1e-3)
-    assert graded.rewards.tolist() == grade(format_weight=0.5).rewards.tolist()
+    assert graded.rewards.tolist() == grade(terms=WITH_FORMAT).rewards.tolist()
     none = grade((TEXTS[2],) * 3, loss=LossConfig(advantage="per_reward"))
     assert (none.advantages == 0).all() and not none.has_signal.any()
 
 
 def test_a_control_run_has_one_reward_and_no_penalty():
     loss = LossConfig(advantage="per_reward", overlong_tokens=LENGTH)
-    graded = grade(control="random", format_weight=0.5, loss=loss)
+    graded = grade(control="random", terms=WITH_FORMAT, loss=loss)
     plain = grade(control="random")
     assert graded.rewards.tolist() == plain.rewards.tolist() and graded.overlong is None
     assert (np.sign(graded.advantages) == np.sign(plain.advantages)).all() and graded.advantages.any()

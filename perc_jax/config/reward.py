@@ -1,0 +1,111 @@
+"""What a stage rewards: terms with weights. What each term measures stands in `perc_jax/rewards/README.md`."""
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Annotated, Any, Literal
+
+from perc_jax.config.rules import Sound, Violation, above, at_least, distinct, each, filled, unless, within
+
+MOST = 16  # terms, and parts of them: what several hosts add up has its bounds
+FUNCTION = re.compile(r"(?P<file>.+\.py):(?P<function>[A-Za-z_]\w*)")  # a term of the user's own
+OPTIONS = {  # which options each term reads
+    "accuracy": (),
+    "format": (),
+    "length": ("free", "unit"),
+    "keywords": ("column", "whole_words"),
+    "repetition": ("ngram",),
+    "boxes": ("iou", "l1_px", "point_px", "most"),
+    "boxes_form": ("most",),
+}
+OF_FUNCTIONS = ("parts",)
+
+
+def _term(value: str) -> str | None:
+    """A term of ours, or a function in a file."""
+    if value in OPTIONS or FUNCTION.fullmatch(value):
+        return None
+    return f"must be one of {', '.join(OPTIONS)}, or file.py:function"
+
+
+def _label(value: str) -> str | None:
+    """What can stand in the path of a metric."""
+    if re.fullmatch(r"[A-Za-z_][A-Za-z0-9_-]{0,39}|", value):
+        return None
+    return "must be empty or at most 40 letters, digits, '_' and '-', of which the first is a letter or '_'"
+
+
+def _column(value: str) -> str | None:
+    """The name of a table's column."""
+    return None if value.strip() else "must not be empty"
+
+
+@dataclass(frozen=True)
+class TermConfig:
+    """One term of a reward: what is measured, and what it weighs. An option belongs to the terms that its line names;
+    in all others it must stay as it is."""
+
+    term: Annotated[str, _term]  # accuracy, format, length, keywords, repetition, boxes, boxes_form, file.py:function
+    weight: Annotated[float, within(-1000, 1000)] = 1.0  # 0: measured and logged only
+    name: Annotated[str, _label] = ""  # under which it is logged; empty: the term's, or the function's
+    free: Annotated[int, at_least(1)] = 512  # length: what costs nothing, in units
+    unit: Literal["tokens", "characters"] = "tokens"  # length
+    column: Annotated[str, _column] = "keywords"  # keywords: the row's column that lists them
+    whole_words: bool = True  # keywords: False finds them within words too, as PeBR-R1 does
+    ngram: Annotated[int, within(0, 100)] = 0  # repetition: of so many words; 0: of sentences, as VisionReasoner does
+    iou: Annotated[float, within(0, 1, open_high=True)] = 0.5  # boxes: two that overlap by more are the same
+    l1_px: Annotated[float, above(0)] = 10.0  # boxes: mean distance of the four sides below which they are the same
+    point_px: Annotated[float, above(0)] = 30.0  # boxes: distance below which two points are the same
+    most: Annotated[int, within(1, 1000)] = 120  # boxes, boxes_form: objects that are read; more are not
+    # file.py:function: the parts that it returns, by name, each logged apart; empty: a number.
+    parts: Annotated[tuple[str, ...], each(_label), each(filled), distinct] = ()
+
+    def spans(self, sound: Sound) -> Iterator[Violation]:
+        """No option of another term."""
+        if not sound("term"):
+            return
+        options = {name for names in (*OPTIONS.values(), OF_FUNCTIONS) for name in names}
+        others = options - set(OPTIONS.get(self.term, OF_FUNCTIONS))
+        for field in fields(self):
+            if field.name in others and sound(field.name):
+                value, rule = getattr(self, field.name), f"must be left as it is for {self.term}"
+                yield from unless(value == field.default, field.name, rule, value)
+
+    @property
+    def label(self) -> str:
+        """The name under which it is logged."""
+        found = FUNCTION.fullmatch(self.term)
+        return self.name or (found["function"] if found else self.term)
+
+
+@dataclass(frozen=True)
+class RewardConfig:
+    """The sum of weighted terms, each logged apart as `rollout/reward/<name>`; by default accuracy alone, 0 or 1."""
+
+    terms: tuple[TermConfig, ...] = (TermConfig("accuracy"),)
+    control: Literal["none", "random"] = "none"  # random: a coin per completion, the control arm of an experiment
+
+    def spans(self, sound: Sound) -> Iterator[Violation]:
+        """What spans terms."""
+        if not sound("terms"):
+            return
+        labels = Counter(term.label for term in self.terms)
+        twice = [label for label, count in labels.items() if count > 1]
+        yield from unless(not twice, "terms", "must have different names (give one of them another `name`)", twice)
+        counts = [len(self.terms), sum(len(term.parts) for term in self.terms)]
+        rule = f"must be 1 to {MOST}, with at most {MOST} parts"
+        yield from unless(counts[0] >= 1 and max(counts) <= MOST, "terms", rule, counts)
+        weights = [term.weight for term in self.terms]
+        yield from unless(any(weights) or not weights, "terms", "must have one whose weight is not 0", weights)
+
+    @staticmethod
+    def upgraded(data: Mapping[str, Any]) -> dict[str, Any]:
+        """The same settings as this version writes them, of those that an earlier one stored: accuracy and a
+        `format_weight`."""
+        data = dict(data)
+        weight = data.pop("format_weight", None)
+        if weight is not None and "terms" not in data:
+            found = [("accuracy", 1.0)] + [("format", weight)] * (weight > 0)
+            data["terms"] = [asdict(TermConfig(term, value)) for term, value in found]
+        return data

@@ -1,0 +1,148 @@
+"""A term that is a user's function, over all completions of a rollout: its pool, what failed, when that ends the run.
+
+A call that fails is worth 0, is counted by its reason (`functions.REASONS`), and each kind of failure is said in one
+line once. Where more than half of a rollout's calls fail it is the rule: the run ends with that line.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from itertools import repeat
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float
+
+from perc_jax.config import TermConfig
+from perc_jax.rewards import functions
+from perc_jax.rewards.forms import STRICT, Form, read
+from perc_jax.rewards.functions import Call, Fault, Told
+from perc_jax.rewards.pool import Lost, Pool
+from perc_jax.rewards.terms import Case, parts_of
+
+SLOW = ("late", "died")  # failures that cost seconds each
+FEW = 8  # of those, from which on a rollout need not be done to know the rule
+MAX_RESTARTS = 32  # of the processes in one rollout, because they were out of memory
+
+
+class Marks(NamedTuple):
+    """What a function says about n completions: value, then M parts."""
+
+    values: Float[np.ndarray, "n 1+M"]
+    faults: dict[str, int]  # how many calls failed, by every reason
+    lines: tuple[str, ...]  # what has not been said before
+
+
+class Caller:
+    """One function in its own processes. A context manager; leaving it ends them."""
+
+    def __init__(self, term: TermConfig, deadline_s: float, processes: int, memory_bytes: int):
+        """Start the processes.
+
+        Args:
+            term: one whose term is a function.
+            deadline_s: of a call.
+            processes: how many.
+            memory_bytes: that each of them may write to.
+        """
+        self._term, self._file = term, functions.split(term.term)[0].name
+        self._pool = Pool(deadline_s, processes, functions.open_worker, (term.term, memory_bytes))
+        self._call = functions.caller(term.term, term.parts, memory_bytes)
+        self._is_batched: bool | None = None
+        self._said: set[object] = set()  # kinds of lines
+
+    def score(self, cases: Sequence[Case], group: int, form: Form = STRICT) -> Marks:
+        """Call the function for completions that lie group by group.
+
+        Raises `RuntimeError` where failing is the rule.
+        """
+        given = Call(
+            tuple(case.text for case in cases),
+            tuple(dict(case.row) for case in cases),
+            tuple(read(case.text, form) for case in cases),
+            tuple(case.answer.text() for case in cases),
+            tuple(case.tokens for case in cases),
+        )
+        calls = functions.calls(given, group, self._takes_several())
+        told, leaks = self._all(calls)
+        width = 1 + len(parts_of(self._term))
+        rows = [one.values or tuple(repeat((0.0,) * width, len(c.texts))) for one, c in zip(told, calls, strict=True)]
+        values = np.array([row for many in rows for row in many], np.float32).reshape(len(cases), width)
+        faults = [one.fault for one in told if one.fault]
+        counts = Counter(fault.reason for fault in faults)
+        counts["memory"] += len(leaks)
+        lines = self._lines(leaks + faults, [one.printed for one in told if one.printed])
+        return Marks(values, {reason: counts[reason] for reason in functions.REASONS}, lines)
+
+    def _takes_several(self) -> bool:
+        if self._is_batched is None:
+            found = next(iter(self._pool.each(functions.describe, [None])))
+            if not isinstance(found, bool):
+                raise RuntimeError(f"reward term {self._term.label}: {self._fault(found).words}")
+            self._is_batched = found
+        return self._is_batched
+
+    def _all(self, calls: Sequence[Call]) -> tuple[list[Told], list[Fault]]:
+        """What came of every call, and of those that were made again in a fresh process: what leaks is their fault
+        only if they fail there as well."""
+        told: list[Told | None] = [None] * len(calls)
+        left, leaks, restarts = list(range(len(calls))), {}, 0
+        while left:
+            again, is_spent = [], False
+            for place, found in zip(left, self._pool.each(self._call, [calls[place] for place in left]), strict=True):
+                one = Told((), self._fault(found)) if isinstance(found, Lost) else found
+                if one.fault and one.fault.reason == "memory":
+                    is_spent = True
+                    if one.fault == functions.SPENT or (place not in leaks and restarts < MAX_RESTARTS):
+                        again.append(place)
+                        leaks |= {} if one.fault == functions.SPENT else {place: one.fault}
+                        continue
+                told[place] = one
+                if one.fault and one.fault.reason in SLOW:
+                    self._refuse(told, len(calls), at_the_end=False)
+            if is_spent:
+                self._pool.restart()
+                restarts += 1
+            left = again
+        self._refuse(told, len(calls), at_the_end=True)
+        whole = [one for one in told if one is not None]
+        return whole, [fault for place, fault in leaks.items() if told[place].values]
+
+    def _refuse(self, told: Sequence[Told | None], count: int, *, at_the_end: bool) -> None:
+        """Raise `RuntimeError` if failing is the rule: of all calls, or of the first where failures are slow."""
+        done = [one for one in told if one is not None]
+        faults = [one.fault for one in done if one.fault]
+        slow = sum(fault.reason in SLOW for fault in faults)
+        if 2 * len(faults) <= len(done) or (not at_the_end and slow < FEW):
+            return
+        [(fault, _)] = Counter(faults).most_common(1)
+        share = f"{len(faults)} of {len(done)} calls" + ("" if at_the_end else f", of {count}")
+        raise RuntimeError(f"reward term {self._term.label} failed in {share} of a rollout: {fault.words}")
+
+    def _fault(self, found: "Lost | Fault") -> Fault:
+        """What a lost call means."""
+        if isinstance(found, Fault):
+            return found
+        words = {
+            Lost.LATE: f"ran past verifier_deadline_s = {self._pool.deadline_s:g}",
+            Lost.DIED: "its process ended under it",
+        }
+        return Fault(found.value, self._file, words[found])
+
+    def _lines(self, faults: Sequence[Fault], printed: Sequence[str]) -> tuple[str, ...]:
+        """What has happened, in lines, of the kinds that were not said before."""
+        found = {fault.kind: fault.words for fault in faults}
+        if printed:
+            found["prints"] = f"{self._file}: prints {printed[0]!r}, which nobody sees"
+        fresh = {kind: line for kind, line in found.items() if kind not in self._said}
+        self._said |= fresh.keys()
+        return tuple(f"reward term {self._term.label}: {line}" for line in fresh.values())
+
+    def close(self) -> None:
+        """End the processes."""
+        self._pool.close()
+
+    def __enter__(self) -> "Caller":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()

@@ -1,0 +1,124 @@
+r"""Where a completion has its answer: one of seven forms, by config, read strictly and in linear time.
+
+`read` gives the answer's text, or None for a completion that does not have the form: then it earns neither accuracy nor
+format. Accuracy and format go by the same reading, so a text cannot be right in one form and formed in another.
+
+| form | looks like |
+|---|---|
+| `strict` | anything, then `<answer>\boxed{…}</answer>` (`engines.verify`) |
+| `answer` | `<answer>…</answer>` and nothing else |
+| `think_answer` | `<think>…</think><answer>…</answer>` |
+| `answer_think` | `<answer>…</answer><think>…</think>` |
+| `boxed` | the last `\boxed{…}`, whatever stands around it |
+| `sections` | headings, each at the beginning of a line, with text below each; what follows the last one |
+| `plain` | the whole text |
+
+Every mark occurs once, nothing stands between or around the blocks but spaces and line ends, and no part is empty: a
+second answer, one inside another, or one in the thoughts is not read.
+"""
+
+import re
+from typing import NamedTuple
+
+from engines.verify import BOX, MAX_COMPLETION_CHARS, extract
+from perc_jax.config import DataConfig
+
+MAX_ANSWER_CHARS = 2**14  # of an answer's text: 120 boxes with points, as JSON, are 10,000
+BLANKS = " \t\r\n"
+ANSWER, THINK = ("<answer>", "</answer>"), ("<think>", "</think>")
+_BLOCKS = {"answer": (ANSWER,), "think_answer": (THINK, ANSWER), "answer_think": (ANSWER, THINK)}
+_BRACES = re.compile(r"\\boxed\s*\{|\\.|[{}]", re.DOTALL)
+
+
+class Form(NamedTuple):
+    """An answer form with its headings."""
+
+    kind: str = "strict"
+    sections: tuple[str, ...] = ()  # of kind sections
+
+    @classmethod
+    def of(cls, data: DataConfig) -> "Form":
+        """The form that a config asks for."""
+        return cls(data.answer_form, data.answer_sections)
+
+
+STRICT = Form()
+
+
+def read(text: str, form: Form = STRICT) -> str | None:
+    """Give the text of a completion's answer, or None if the completion does not have the form."""
+    if form.kind == "strict":
+        return extract(text)
+    if len(text) > MAX_COMPLETION_CHARS:
+        return None
+    if form.kind in _BLOCKS:
+        found = _blocks(text, _BLOCKS[form.kind])
+    elif form.kind == "boxed":
+        found = _last_box(text)
+    elif form.kind == "sections":
+        found = _below_last(text, form.sections)
+    else:
+        found = text
+    found = found and found.strip(BLANKS)
+    return found if found and len(found) <= MAX_ANSWER_CHARS else None
+
+
+def shortest(answer: str, form: Form = STRICT) -> str:
+    """Write the shortest completion of a form with an answer; three dots stand for what would be reasoned."""
+    if form.kind in _BLOCKS:
+        bodies = {ANSWER: answer, THINK: "..."}
+        return "".join(f"{marks[0]}{bodies[marks]}{marks[1]}" for marks in _BLOCKS[form.kind])
+    if form.kind == "sections":
+        *before, last = form.sections
+        return "".join(f"{heading}\n...\n" for heading in before) + f"{last}\n{answer}"
+    boxed = f"{BOX}{{{answer}}}"
+    return {"strict": f"{ANSWER[0]}{boxed}{ANSWER[1]}", "boxed": boxed, "plain": answer}[form.kind]
+
+
+def _blocks(text: str, blocks: tuple[tuple[str, str], ...]) -> str | None:
+    """What stands in the answer's block of a text that is these blocks, one after the other, and nothing else."""
+    if any(text.count(mark) != (pair in blocks) for pair in (ANSWER, THINK) for mark in pair):
+        return None
+    bodies, rest = {}, text.strip(BLANKS)
+    for opening, closing in blocks:
+        if not rest.startswith(opening):
+            return None
+        body, found, rest = rest.removeprefix(opening).partition(closing)
+        if not found or not body.strip(BLANKS):
+            return None
+        bodies[opening], rest = body, rest.lstrip(BLANKS)
+    return None if rest else bodies[ANSWER[0]]
+
+
+def _last_box(text: str) -> str | None:
+    """What stands in the last box; None where that one does not end, or boxes stand in boxes."""
+    begin, depth, found = -1, 0, None  # where the content of an open box begins; braces that are open in it
+    for mark in _BRACES.finditer(text):
+        token = mark[0]
+        if token.startswith(BOX):
+            if begin >= 0:
+                return None
+            begin, depth, found = mark.end(), 0, None
+        elif begin < 0:
+            continue  # braces around boxes are prose
+        elif token == "{":
+            depth += 1
+        elif token == "}" and depth:
+            depth -= 1
+        elif token == "}":
+            begin, found = -1, text[begin : mark.start()]
+    return found
+
+
+def _below_last(text: str, headings: tuple[str, ...]) -> str | None:
+    """What follows the last heading, if all stand there in order, each once, each with a text below it."""
+    if any(text.count(heading) != 1 for heading in headings):
+        return None
+    places = [text.find(heading) for heading in headings]
+    ends = [*places[1:], len(text)]
+    for heading, place, end in zip(headings, places, ends, strict=True):
+        if place and text[place - 1] != "\n":
+            return None
+        if end < place or not text[place + len(heading) : end].strip(BLANKS):
+            return None
+    return text[places[-1] + len(headings[-1]) :]

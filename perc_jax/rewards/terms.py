@@ -1,0 +1,102 @@
+"""The terms of a reward that are ours: pure functions of one completion, each a number or named parts.
+
+`measure` is called in the verifier's processes with what a term needs of a completion. accuracy and format come from
+the verdict (`verifier.py`), a user's functions from `functions.py`. Each runs in linear time; none raises on a text.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from engines.answer import Answer
+from perc_jax.config import TermConfig
+from perc_jax.config.reward import FUNCTION
+from perc_jax.rewards import boxes
+from perc_jax.rewards.answers import Gold
+from perc_jax.rewards.forms import STRICT, Form, read
+
+FROM_VERDICT = ("accuracy", "format")
+PARTS = {"boxes": boxes.Match._fields}  # of our terms that have some
+MAX_DUPLICATES = 2  # sentences said before, from which on a text is repetitive (VisionReasoner)
+_WORDS = re.compile(r"\w+")
+
+
+class Case(NamedTuple):
+    """A completion and what it is judged by."""
+
+    text: str
+    answer: Answer | Gold
+    tokens: int = 0  # of the completion, its end token counted
+    row: Mapping[str, Any] = {}  # further columns of a table's row
+
+
+def is_function(term: TermConfig) -> bool:
+    """Whether a term is a user's function."""
+    return FUNCTION.fullmatch(term.term) is not None
+
+
+def parts_of(term: TermConfig) -> tuple[str, ...]:
+    """The names of a term's parts, each logged beside it."""
+    return term.parts if is_function(term) else PARTS.get(term.term, ())
+
+
+def measure(case: Case, term: TermConfig, form: Form = STRICT) -> tuple[float, ...]:
+    """Give a term's value and then its parts."""
+    if term.term == "length":
+        length = case.tokens if term.unit == "tokens" else len(case.text)
+        return (min(1.0, term.free / max(1, length)),)
+    if term.term == "keywords":
+        return (keywords(case.text, case.row.get(term.column), whole_words=term.whole_words),)
+    if term.term == "repetition":
+        return (novelty(case.text, term.ngram) if term.ngram else not_repeated(case.text),)
+    content = read(case.text, form)
+    if term.term == "boxes_form":
+        return (boxes.form(content, term.most) if content else 0.0,)
+    if term.term == "boxes":
+        rules = boxes.Rules(term.iou, term.l1_px, term.point_px, term.most)
+        found = _matched(content, case.answer, rules)
+        return (found.total, *found)
+    raise ValueError(f"reward.terms must be measured here, got {term.term!r}")
+
+
+def keywords(text: str, wanted: Any, *, whole_words: bool = True) -> float:
+    """The share of key words that a text has, whatever their case; 0 where none are wanted.
+
+    A key word may be several words; those that are empty, or wanted twice, count once at most. As whole words, "art" is
+    not in "cart" and "new  york" is "New York". `wanted` is a row's entry: a list of texts, or one text with commas.
+    """
+    if isinstance(wanted, str):
+        wanted = wanted.split(",")
+    if not isinstance(wanted, Sequence):
+        return 0.0
+    words = dict.fromkeys(_folded(str(word), whole_words) for word in wanted)
+    words.pop(_folded("", whole_words), None)
+    said = _folded(text, whole_words)
+    return sum(word in said for word in words) / len(words) if words else 0.0
+
+
+def _folded(text: str, whole_words: bool) -> str:
+    """A text without case; its words alone, each between spaces, or as it is."""
+    return f" {' '.join(_WORDS.findall(text.casefold()))} " if whole_words else text.lower().strip()
+
+
+def not_repeated(text: str) -> float:
+    """1, or 0 for a text with two sentences or more that it has said before; sentences end at full stops."""
+    sentences = [found for sentence in text.split(".") if (found := sentence.strip())]
+    return float(len(sentences) - len(set(sentences)) < MAX_DUPLICATES)
+
+
+def novelty(text: str, ngram: int) -> float:
+    """The share of a text's runs of `ngram` words that are the first of their kind; 1 for a text too short for two."""
+    words = text.casefold().split()
+    runs = [tuple(words[place : place + ngram]) for place in range(len(words) - ngram + 1)]
+    return len(set(runs)) / len(runs) if runs else 1.0
+
+
+def _matched(content: str | None, answer: Answer | Gold, rules: boxes.Rules) -> boxes.Match:
+    """How well the objects in an answer's text are the gold ones; nothing where the row asks for none."""
+    nothing = boxes.Match(0.0, 0.0, 0.0)
+    if content is None or not isinstance(answer, Gold) or answer.kind != "boxes":
+        return nothing
+    found, gold = (boxes.parse(text, rules.most) for text in (content, answer.value))
+    return nothing if found is None or gold is None else boxes.match(found, gold, rules)
