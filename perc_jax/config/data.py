@@ -101,7 +101,8 @@ class TableConfig:
     answer: Annotated[str, anything] = ""  # column of the answer; a full stop goes into a field: reward_model.style
     choices: Annotated[str, anything] = ""  # column of the texts to choose from, a list
     kind: Literal["auto", "choice", "number", "text", "math", "boxes", "none"] = "auto"  # of the answers
-    tolerance: Annotated[float, at_least(0)] = 0.0  # of a number: relative to the answer
+    tolerance: Annotated[float, at_least(0)] = 0.0  # of a number, in its own unit
+    relative: Annotated[float, within(0, 1, open_high=True)] = 0.0  # of a number, a share of the right one
     root: Annotated[str, anything] = ""  # folder that pictures' paths begin at; empty: that of the file they stand in
     cache: Annotated[str, anything] = ""  # local folder for unpacked row groups; empty: ~/.cache/perc_jax/tables
     limit: Annotated[int, at_least(0)] = 0  # rows, the first; 0: all

@@ -4,10 +4,12 @@ A folder may be what `datasets` saved, with the names of its Arrow files, or hol
 as the hub does: `train.jsonl`, `data/train-00000-of-00004.parquet`, `train/part.json`.
 """
 
+import glob
 import hashlib
 import json
 import os
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -62,10 +64,15 @@ def _known(file: Any) -> Any:
 
 
 def _globbed(pattern: str) -> list[Any]:
-    """The files of a glob, sorted; `**` goes through folders."""
-    fixed = re.match(r"[^*?\[]*/", pattern)
-    folder = absolute(fixed[0] if fixed else ".")
-    found = sorted((_known(file) for file in folder.glob(pattern[fixed.end() if fixed else 0 :])), key=str)
+    """The files of a glob, sorted; `**` goes through folders, on a local disk."""
+    if "://" in pattern:
+        if "**" in pattern:
+            raise ValueError(f"table {pattern} must not have ** on gs://, where it would list the whole bucket")
+        fixed = pattern[: re.search(r"[*?\[]", pattern).start()].rpartition("/")[0]
+        found = sorted((_known(file) for file in absolute(fixed).glob(pattern[len(fixed) + 1 :])), key=str)
+    else:
+        names = sorted(glob.glob(os.path.expanduser(pattern), recursive=True))
+        found = [_known(absolute(name)) for name in names if os.path.isfile(name)]
     if not found:
         raise ValueError(f"table {pattern} must match a file, found none")
     return found
@@ -84,7 +91,7 @@ def _of_folder(folder: Any, split: str) -> list[Any]:
         if not names or not all(isinstance(name, str) for name in names):
             raise ValueError(f"table {folder}/state.json must name its Arrow files, got {short(listed)}")
         return [folder / name for name in names]
-    there = sorted((file for file in folder.rglob("*") if file.suffix in FORMS and file.name not in _ABOUT), key=str)
+    there = [file for file in _walk(folder) if file.suffix in FORMS and file.name not in _ABOUT]
     if not there:
         raise ValueError(f"table {folder} must hold files {', '.join('*' + end for end in FORMS)}, found none")
     form = next(form for form in dict.fromkeys(FORMS.values()) if any(FORMS[file.suffix] == form for file in there))
@@ -98,6 +105,13 @@ def _of_folder(folder: Any, split: str) -> list[Any]:
         splits = sorted(set().union(*named.values())) or ["train"]
         raise ValueError(f"table {folder} must have the split {split!r}, got {', '.join(splits)}")
     return chosen
+
+
+def _walk(folder: Any) -> Iterator[Any]:
+    """The files below a folder, in order; hidden ones are left out. (etils has no `rglob` for gs://.)"""
+    for path in sorted(folder.iterdir(), key=str):
+        if not path.name.startswith("."):
+            yield from _walk(path) if path.is_dir() else (path,)
 
 
 def _splits(name: str) -> set[str]:

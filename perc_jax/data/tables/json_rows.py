@@ -76,9 +76,8 @@ def open_json(file: str, local: str) -> JsonRows:
     with open(local, "rb") as opened:
         first = opened.read(BLOCK_BYTES).removeprefix(BOM).lstrip(SPACES)[:1]
     if first not in (b"[", b"{"):
-        raise ValueError(
-            f"{file} must hold JSON objects, one a line or in a list, got {short(first) if first else 'an empty file'}"
-        )
+        found = short(first.decode("utf-8", "replace")) if first else "an empty file"
+        raise ValueError(f"{file} must hold JSON objects, one a line or in a list, got {found}")
     digest, spans = _lines(local) if first == b"{" else _list(file, local)
     starts, ends, numbers = spans
     return JsonRows(file, local, digest, starts, ends, numbers, "line" if first == b"{" else "row")
@@ -116,8 +115,11 @@ def _list(file: str, local: str) -> tuple[str, Spans]:
         begin = 0
         for token in _STRUCTURE.finditer(text):
             sign = token[0]
-            if closed or sign == b'"':
-                raise ValueError(f"{file} must be one list of JSON objects, got {short(sign)} at byte {token.start()}")
+            if closed:
+                found = short(sign.decode("utf-8", "replace"))
+                raise ValueError(f"{file} must be one list of JSON objects, got {found} at byte {token.start()}")
+            if sign == b'"':
+                break
             if sign in b"[{":
                 depth += 1
                 begin = token.end() if depth == 1 else begin

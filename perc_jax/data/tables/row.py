@@ -21,7 +21,8 @@ class TableRow(NamedTuple):
     target: str  # what the assistant says: its last turn in the table, or the answer
     choices: tuple[str, ...]
     kind: str  # of the answer, as the table's config says; auto: by the answer itself
-    tolerance: float  # of a number
+    tolerance: float  # of a number, in its own unit
+    relative: float  # of a number, a share of the right one
     columns: dict[str, Any]  # all others, as JSON has them; no bytes
     name: str  # file:row
 
@@ -44,6 +45,7 @@ def read(values: Mapping[str, Any], columns: Columns, config: TableConfig, where
         choices=_choices(value_of(values, columns.choices) if columns.choices else None, where, columns.choices),
         kind=config.kind,
         tolerance=config.tolerance,
+        relative=config.relative,
         columns=plain({name: value for name, value in values.items() if name not in columns.used()}),
         name=f"{where.file.rpartition('/')[2]}:{where.row}",
     )

@@ -1,10 +1,11 @@
 """What every form of file gives: its rows by number, as plain values, without the file being read into memory."""
 
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from perc_jax.data.tables.errors import Where
 
 
+@runtime_checkable
 class Rows(Protocol):
     """The rows of one file; it can be pickled, and is cheap to open again then."""
 

@@ -5,7 +5,7 @@ pickled, and a worker process opens its files again. Nothing here knows tokens, 
 """
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -49,6 +49,12 @@ class Table:
         part, inside = self._place(number)
         root = self.config.root.rstrip("/") or part.file.rpartition("/")[0]
         return row.read(part[inside], self.columns, self.config, part.where(inside), root)
+
+    def samples(self) -> list[dict[str, Any]]:
+        """The values of some rows: all over the table where each row has columns of its own, else of the first."""
+        last = len(self) - 1 if not self.parts[0].columns() else min(SAMPLES, len(self)) - 1
+        places = map(self._place, sorted({int(number) for number in np.linspace(0, last, SAMPLES)}))
+        return [part[inside] for part, inside in places]
 
     def where(self, number: int) -> Where:
         """The file and the row in it, as complaints say it."""
@@ -102,15 +108,8 @@ def open_table(config: TableConfig) -> Table:
     if not stops[-1]:
         raise ValueError(f"table {config.path} must have a row, got none")
     whole = Table(config, parts, Columns("", "", "", "", ""), "", stops)
-    numbers = sorted({int(number) for number in np.linspace(0, len(whole) - 1, SAMPLES)})
-    columns, reading = recognise(config, list(_samples(whole, numbers)), whole.where(0))
+    columns, reading = recognise(config, whole.samples(), whole.where(0))
     return Table(config, parts, columns, reading, stops)
-
-
-def _samples(table: Table, numbers: Iterable[int]) -> Iterable[dict[str, Any]]:
-    for number in numbers:
-        part, inside = table._place(number)
-        yield part[inside]
 
 
 def _open(file: Any, cache: Any) -> Rows:

@@ -1,0 +1,1 @@
+"""Tests of perc_jax.data.tables."""
