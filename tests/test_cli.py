@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from perc_jax import cli
+from perc_jax.config import Start
 from tests.weights.published_folders import SMALL, edit, write_small_files
 
 GOOD = """
@@ -79,6 +80,18 @@ def flat(config: object) -> dict[str, object]:
         return here
 
     return {path: look_up(path) for path in cli._paths(config)}
+
+
+def test_how_a_run_starts_is_asked_beside_its_config(config_file: str, capsys: pytest.CaptureFixture[str]) -> None:
+    config, workdir, start = cli.parse_training(["--config", config_file, "--stop-after", "90m"])
+    assert (config, workdir, start) == (cli.load_config(config_file), "runs/tiny", Start(stop_after="90m"))
+    for words in (("--stop-after", "3"), ("--stop-aftr", "3h")):
+        with pytest.raises(SystemExit):
+            cli.parse_training(["--config", config_file, *words])
+    three, near = capsys.readouterr().err.splitlines()
+    assert three == "error: stop_after must be a duration such as 45s, 90m, 3h, 1d or 1h30m, got '3'"
+    assert near == "error: unknown option --stop-aftr; did you mean --stop-after?"
+    assert "unknown option --stop-after" in complaint(capsys, "--config", config_file, "--stop-after", "3h")
 
 
 @given(st.floats(min_value=1e-9, max_value=1.0), st.integers(0, 2**32 - 1))
@@ -167,7 +180,7 @@ def test_a_senseless_value_is_named_before_any_device(
 ) -> None:
     option, value, *_ = argv.split()
     with pytest.raises(SystemExit) as end:
-        cli.parse(["--config", config_file, *argv.split()], trains=True)
+        cli.parse_training(["--config", config_file, *argv.split()])
     line = capsys.readouterr().err
     assert end.value.code == 2 and line.count("\n") == 1 and line.startswith("error: ")
     told = [part for part in line.removeprefix("error: ").split("; ") if part.startswith(option[2:].replace("-", "_"))]

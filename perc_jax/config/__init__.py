@@ -17,8 +17,10 @@ from perc_jax.config.run import (
     untrainable,
 )
 from perc_jax.config.stage import LossConfig, OptimizerConfig, RewardConfig, StageConfig
+from perc_jax.config.start import PLAIN, Start
 
 __all__ = [
+    "PLAIN",
     "CheckpointConfig",
     "Config",
     "CurriculumConfig",
@@ -33,6 +35,7 @@ __all__ = [
     "RewardConfig",
     "RolloutConfig",
     "StageConfig",
+    "Start",
     "TextConfig",
     "Violation",
     "VisionConfig",

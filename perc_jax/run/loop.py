@@ -16,7 +16,7 @@ import numpy as np
 from etils import epath
 
 from perc_jax.batch import PromptBatch, TrainBatch
-from perc_jax.config import Config, StageConfig, to_dict
+from perc_jax.config import PLAIN, Config, StageConfig, Start, to_dict
 from perc_jax.data import batches
 from perc_jax.evaluation.suites import SIGHT_NATS, Evaluator, proof_of_sight
 from perc_jax.mesh import sharding
@@ -32,6 +32,7 @@ from perc_jax.report import samples
 from perc_jax.report.runs import write_report
 from perc_jax.rewards.verifier import Verifier
 from perc_jax.run import groups, place, rewarded
+from perc_jax.run.ending import Ending
 from perc_jax.run.facts import Facts
 from perc_jax.run.place import Place, Streak
 from perc_jax.run.supply import FOLDER as PHASES
@@ -54,9 +55,16 @@ class Run:
     """What a run holds open, and its loop; `owner` holds the workdir."""
 
     def __init__(
-        self, config: Config, workdir: str, screen: Progress, timer: Timer, compiles: CompileCounter, owner: Owner
+        self,
+        config: Config,
+        workdir: str,
+        screen: Progress,
+        timer: Timer,
+        compiles: CompileCounter,
+        owner: Owner,
+        ending: Ending,
     ):
-        self.owner, self.streak = owner, Streak()
+        self.owner, self.ending, self.streak = owner, ending, Streak()
         self.config, self.workdir, self.screen, self.timer, self.compiles = config, workdir, screen, timer, compiles
         self.folder = epath.Path(workdir).expanduser()
         self.facts = Facts(self.folder, config.pretrained or "random", compiles)
@@ -71,7 +79,6 @@ class Run:
             safetensors.check(folder, config.model)
         self.metrics = Metrics(workdir)
         self.idle = Idle()
-        self.told = False  # to end, by SIGTERM on any host
         self.drawn: dict = {}  # where the stage's data stand in the checkpoint that was restored
         with screen.phase("compiling"):
             self.programs = Programs(config, self.tokens.ids, around=screen.compiling)
@@ -91,7 +98,7 @@ class Run:
 
     def train(self, verifier: Verifier) -> None:
         """Run the stages that are left."""
-        evaluator = Evaluator(self.config, self.programs, self.tokens, verifier, self.screen, self._is_told_to_end)
+        evaluator = Evaluator(self.config, self.programs, self.tokens, verifier, self.screen, self.ending.is_due)
         state, there = self._restore()
         if jax.process_index() == 0:
             write_whole(self.folder / "config.json", to_json(to_dict(self.config), indent=1))
@@ -198,8 +205,9 @@ class Run:
                 recompiles = self.compiles.count - compiled
                 host |= found | {"train/recompiles": recompiles} | self.idle.finish()
                 pending = Pending(step, stage.name, device, host | self.timer.finish())
+                self.ending.count_step()
                 is_due = done % self.config.checkpoint.every == 0 or done == stage.steps
-                if is_due or self._is_told_to_end():
+                if self.ending.is_due() or is_due:
                     pending = self._flush(pending)
                     with self.screen.phase("checkpoint"):
                         self._save(state, Place(index, done), stream)
@@ -213,24 +221,18 @@ class Run:
                 if self._is_evaluated(stage, done):
                     pending = self._flush(pending)
                     self._evaluate(evaluator, state, stage.name, index + 1)
-                    if self.told and not is_due:
+                    if self.ending.is_decided and not is_due:
                         self._save(state, Place(index, done), stream)
                     self._end_if_told(state)
                     self.timer.finish(), self.idle.finish()
         return state
 
-    def _is_told_to_end(self) -> bool:
-        """Whether SIGTERM has come to any host; all hosts must ask, and get the same answer."""
-        self.told = self.told or sharding.sum_over_hosts({"told": float(interrupts.asked())})["told"] > 0
-        return self.told
-
     def _end_if_told(self, state: TrainState) -> None:
-        """Raise `Terminated` once what was begun to be written is on the disk."""
-        if self.told:
+        """End the run, if that is decided, once what was begun to be written is on the disk."""
+        if self.ending.is_decided:
             with self.screen.phase("checkpoint"):
                 self.checkpoints.wait()
-            kept = f"step {int(state.step)} is kept, the same command resumes {self.workdir}"
-            raise ends.Terminated(f"terminated; {kept}")
+            self.ending.end(f"step {int(state.step)} is kept, the same command resumes {self.workdir}")
 
     def _is_evaluated(self, stage: StageConfig, done: int) -> bool:
         """Whether the suites are asked after this step of a stage; its last step is its end's affair."""
@@ -368,20 +370,22 @@ def _remove_after(folder: epath.Path, step: int) -> None:
                 file.unlink()
 
 
-def run(config: Config, workdir: str) -> None:
+def run(config: Config, workdir: str, start: Start = PLAIN, began: float | None = None) -> None:
     """Run a config in a workdir, from its beginning or from where it stopped.
+
+    `began` is when the program did, by `time.monotonic`; default: now.
 
     Raises `ValueError` or `OSError` with one clear line for what a user can mend, `RuntimeError` when the run itself
     went wrong; what was written before stays whole.
     """
-    timer, began = Timer(), time.monotonic()
+    timer, began = Timer(), time.monotonic() if began is None else began
     with (
         Progress(config.phase_deadline_s, quiet=jax.process_index() > 0, timer=timer) as screen,
         CompileCounter() as compiles,
         Verifier(config.verifier_deadline_s, config.verifier_processes) as verifier,
         Owner(workdir, screen.say) as owner,
         ends.at_once(),
-        contextlib.closing(Run(config, workdir, screen, timer, compiles, owner)) as this,
+        contextlib.closing(Run(config, workdir, screen, timer, compiles, owner, Ending(start, began))) as this,
     ):
         with ends.at_once(), interrupts.deferred():
             this.train(verifier)
