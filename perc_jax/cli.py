@@ -21,9 +21,10 @@ from typing import Annotated, NamedTuple
 
 import tyro
 
-from perc_jax.config import PLAIN, Config, Start, refuse, violations
+from perc_jax.config import PLAIN, Config, Start, refuse, to_dict, violations
 from perc_jax.processes.ends import fail, reason
 from perc_jax.prompt import pretrained
+from perc_jax.records import same
 
 CONFIGS = Path(__file__).resolve().parent.parent / "configs"
 DEFAULT_CONFIG = CONFIGS / "debug_cpu.py"
@@ -58,6 +59,8 @@ class _Command:
 class _Training(_Command):
     """Train a model: run the stages of a config. Started again on the same workdir, a run resumes."""
 
+    # Run whose weights start this one: its workdir, WORKDIR@STEP or WORKDIR@best (sets begin_from)
+    origin: Annotated[str, tyro.conf.arg(name="from")] = ""
     start: Annotated[Start, tyro.conf.arg(name="")] = PLAIN
 
 
@@ -91,8 +94,11 @@ def _parse(argv: Sequence[str], kind: type[_Command]) -> Training:
         draft = with_model(draft, model) if model else draft
         command = _override(kind(settings=draft, config=path), argv)
         draft, workdir = command.settings, command.workdir or f"runs/{command.settings.name}"
-        start = command.start if isinstance(command, _Training) else PLAIN
-        _check(draft, workdir, start, isinstance(command, _Training))
+        trains = isinstance(command, _Training)
+        start = command.start if trains else PLAIN
+        if trains and command.origin:
+            draft = dataclasses.replace(draft, begin_from=command.origin)
+        _check(draft, workdir, start, trains)
         return Training(_copy(Config, draft), workdir, start)
     except (ValueError, OSError) as error:
         fail(reason(error))
@@ -109,6 +115,8 @@ def _check(draft: Config, workdir: str, start: Start, trains: bool) -> None:
 
     begun = "://" in workdir or (Path(workdir).expanduser() / "checkpoints").exists()
     refuse(chain(violations(start), violations(draft), sound.violations(draft, trains=trains, begun=begun)))
+    if trains and draft.begin_from and not begun:
+        same.check_first(draft.begin_from, to_dict(draft))
 
 
 def load_config(path: str | Path) -> Config:
@@ -191,7 +199,8 @@ def _unknown(word: str, command: _Command) -> str:
     if not word.startswith("--"):
         return f"unexpected value {word!r}"
     name = word.partition("=")[0].replace("_", "-")
-    own = ("config", "workdir", "model", *(_paths(command.start) if isinstance(command, _Training) else ()))
+    own = ("config", "workdir", "model")
+    own += ("from", *_paths(command.start)) if isinstance(command, _Training) else ()
     known = [f"--{path}".replace("_", "-") for path in (*own, *_paths(command.settings))]
     # A forgotten section is as likely as a slip of the finger: compare whole paths, then the last word of each.
     near = difflib.get_close_matches(name, known, n=1, cutoff=0.8)

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from perc_jax import cli
 from perc_jax.config import Start
+from tests.records.test_commits import committed
 from tests.weights.published_folders import SMALL, edit, write_small_files
 
 GOOD = """
@@ -92,6 +93,23 @@ def test_how_a_run_starts_is_asked_beside_its_config(config_file: str, capsys: p
     assert three == "error: stop_after must be a duration such as 45s, 90m, 3h, 1d or 1h30m, got '3'"
     assert near == "error: unknown option --stop-aftr; did you mean --stop-after?"
     assert "unknown option --stop-after" in complaint(capsys, "--config", config_file, "--stop-after", "3h")
+
+
+def test_a_run_to_begin_from_is_checked_unless_the_workdir_has_one(
+    config_file: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    run = committed(tmp_path / "run", 3)
+    argv = ["--config", config_file, "--workdir", str(tmp_path / "new"), "--from"]
+    assert cli.parse_training([*argv, f"{run}@3"]).config.begin_from == f"{run}@3"
+    for words in ((f"{run}@4",), (run, "--model.text.hidden-size", "64"), (str(tmp_path),), ()):
+        with pytest.raises(SystemExit) as end:
+            cli.parse_training([*argv, *words])
+        assert end.value.code == 2
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 4 and "must have a checkpoint of step 4, it has steps 3" in lines[0]
+    assert "model.text.hidden_size must be 32 as in" in lines[1] and "that has checkpoints, got" in lines[2]
+    (tmp_path / "new/checkpoints").mkdir(parents=True)
+    cli.parse_training([*argv, "a/run/that/is/gone"])  # a resume compares the names
 
 
 @given(st.floats(min_value=1e-9, max_value=1.0), st.integers(0, 2**32 - 1))

@@ -23,7 +23,7 @@ from perc_jax.mesh import sharding
 from perc_jax.processes import ends, interrupts
 from perc_jax.processes.progress import Progress
 from perc_jax.programs.compiled import Programs, StagePrograms
-from perc_jax.prompt import pretrained, tokenizer
+from perc_jax.prompt import tokenizer
 from perc_jax.records.checkpoint import Checkpoints
 from perc_jax.records.files import to_json, write_whole
 from perc_jax.records.metrics import CompileCounter, Idle, Metrics, Timer, peak_rss_bytes
@@ -31,7 +31,7 @@ from perc_jax.records.owner import Owner
 from perc_jax.report import samples
 from perc_jax.report.runs import write_report
 from perc_jax.rewards.verifier import Verifier
-from perc_jax.run import groups, place, rewarded
+from perc_jax.run import beginning, groups, place, rewarded
 from perc_jax.run.ending import Ending
 from perc_jax.run.facts import Facts
 from perc_jax.run.place import Place, Streak
@@ -39,7 +39,6 @@ from perc_jax.run.supply import FOLDER as PHASES
 from perc_jax.run.supply import Supply, prepare
 from perc_jax.update.update import Metrics as DeviceMetrics
 from perc_jax.update.update import TrainState, of_step
-from perc_jax.weights import hf_folder, safetensors
 
 
 class Pending(NamedTuple):
@@ -67,16 +66,14 @@ class Run:
         self.owner, self.ending, self.streak = owner, ending, Streak()
         self.config, self.workdir, self.screen, self.timer, self.compiles = config, workdir, screen, timer, compiles
         self.folder = epath.Path(workdir).expanduser()
-        self.facts = Facts(self.folder, config.pretrained or "random", compiles)
+        self.facts = Facts(self.folder, compiles)
         self.tokens = tokenizer.load(config.data.tokenizer)
         tokenizer.check_fits(self.tokens, config.model.text.vocab_size)
         self.checkpoints = Checkpoints(workdir, config.checkpoint.keep)
         if newest := self.checkpoints.check(to_dict(config)):
             place.resumed(*newest, to_dict(config))
-        if config.pretrained and not self.checkpoints.steps():  # before minutes of compiling; a resumed run has its own
-            folder = pretrained.folder_of(config.pretrained, field="pretrained")
-            hf_folder.check_same_model(folder, config.model, "model")
-            safetensors.check(folder, config.model)
+        if not self.checkpoints.steps():
+            beginning.check(config)
         self.metrics = Metrics(workdir)
         self.idle = Idle()
         self.drawn: dict = {}  # where the stage's data stand in the checkpoint that was restored
@@ -121,14 +118,9 @@ class Run:
         self.screen.say(f"peak memory of all processes {peak_rss_bytes() / 2**30:.2f} GB")
 
     def _fresh(self) -> TrainState:
-        """The state before the first step: random weights, or those of the Hugging Face model that the config names."""
-        if self.config.pretrained:
-            folder = pretrained.folder_of(self.config.pretrained)
-            with self.screen.phase("reading the pretrained weights"):
-                params = safetensors.load_params(folder, self.config.model, self.programs.params, bar=self.screen.bar)
-            params = self.programs.with_adapters(params)
-        else:
-            params = self.programs.init_params()
+        """The state before the first step, and a note of where its weights are from."""
+        params, source = beginning.weights(self.config, self.programs, self.screen)
+        self.facts.begin_with(source)
         step, key = np.int32(0), np.array([0, self.config.seed], np.uint32)
         step, key = sharding.same_to_mesh((step, key), self.programs.mesh)
         return self.stages[0].begin(TrainState(params, (), step, key))
