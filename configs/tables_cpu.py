@@ -4,8 +4,9 @@
     python -m perc_jax.inspect --config configs/tables_cpu.py
     python -m perc_jax.train --config configs/tables_cpu.py
 
-The tables (a number, a letter, a box, two pictures, words alone) are JSON lines as anybody could write them; `TABLES` is
-where they lie. Deviations from `debug_cpu`: longer prompts, for two pictures and for words; longer answers, for boxes.
+The tables (a number, a letter, a box, two pictures, words alone) are JSON lines as anybody could write them; `TABLES`
+is where they lie. Deviations from `debug_cpu`: longer prompts, for two pictures and for words; longer answers, for
+boxes.
 """
 
 import dataclasses

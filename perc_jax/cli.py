@@ -1,7 +1,8 @@
 """The command line of a run: a config file, a published model, and overrides of any field by path.
 
-`parse(sys.argv[1:]) -> (Config, workdir)`. Every bad input ends the program through `fail`: one line on stderr, exit
-code 2. All values that break a rule, or name what is not there, are told together in that line, separated by `; `.
+`parse(sys.argv[1:]) -> (Config, workdir)`, for training `parse_training`. Every bad input ends the program through
+`fail`: one line on stderr, exit code 2. All values that break a rule, or name what is not there, are told together in
+that line, separated by `; `.
 Importing this module loads no jax, so that `--help` and mistakes answer at once.
 """
 
@@ -16,13 +17,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 import tyro
 
-from perc_jax.config import Config, refuse, violations
+from perc_jax.config import PLAIN, Config, Start, refuse, to_dict, violations
 from perc_jax.processes.ends import fail, reason
 from perc_jax.prompt import pretrained
+from perc_jax.records import same
 
 CONFIGS = Path(__file__).resolve().parent.parent / "configs"
 DEFAULT_CONFIG = CONFIGS / "debug_cpu.py"
@@ -53,18 +55,51 @@ class _Command:
     model: str = ""  # Hugging Face folder or hub id; its sizes, tokenizer and weights replace the config's
 
 
-def parse(argv: Sequence[str], *, trains: bool = False) -> tuple[Config, str]:
-    """The run that `[--config FILE] [--model M] [--workdir DIR] [--field.sub value …]` asks for, and its workdir.
+@dataclass(frozen=True)
+class _Training(_Command):
+    """Train a model: run the stages of a config. Started again on the same workdir, a run resumes."""
 
-    With `trains` it must also be one that can be trained. Raises `SystemExit`: 0 after `--help`, 2 after one line on
-    stderr for a bad config file, model or option, or for all values that break a rule or name what is not there.
+    # Run whose weights start this one: its workdir, WORKDIR@STEP or WORKDIR@best (sets begin_from)
+    origin: Annotated[str, tyro.conf.arg(name="from")] = ""
+    start: Annotated[Start, tyro.conf.arg(name="")] = PLAIN
+
+
+class Training(NamedTuple):
+    """What a command line of training asks for."""
+
+    config: Config
+    workdir: str
+    start: Start
+
+
+def parse(argv: Sequence[str]) -> tuple[Config, str]:
+    """The run that `[--config FILE] [--model M] [--workdir DIR] [--field.sub value …]` describes, and its workdir.
+
+    Raises `SystemExit`: 0 after `--help`, 2 after one line on stderr for a bad config file, model or option, or for all
+    values that break a rule or name what is not there.
     """
+    return _parse(argv, _Command)[:2]
+
+
+def parse_training(argv: Sequence[str]) -> Training:
+    """The run that the same options ask for, which must be one that can be trained, and how it is to start."""
+    return _parse(argv, _Training)
+
+
+def _parse(argv: Sequence[str], kind: type[_Command]) -> Training:
+    """Read and check a command line; raises as `parse`."""
     try:
         path, model = _option(argv, "--config") or str(DEFAULT_CONFIG), _option(argv, "--model")
         draft = _copy(_Draft, load_config(path))
-        draft, workdir = _override(with_model(draft, model) if model else draft, path, argv)
-        _check(draft, workdir, trains)
-        return _copy(Config, draft), workdir
+        draft = with_model(draft, model) if model else draft
+        command = _override(kind(settings=draft, config=path), argv)
+        draft, workdir = command.settings, command.workdir or f"runs/{command.settings.name}"
+        trains = isinstance(command, _Training)
+        start = command.start if trains else PLAIN
+        if trains and command.origin:
+            draft = dataclasses.replace(draft, begin_from=command.origin)
+        _check(draft, workdir, start, trains)
+        return Training(_copy(Config, draft), workdir, start)
     except (ValueError, OSError) as error:
         fail(reason(error))
 
@@ -74,12 +109,14 @@ def _copy(kind: type[Config], config: Config) -> Config:
     return kind(**{field.name: getattr(config, field.name) for field in dataclasses.fields(config)})
 
 
-def _check(draft: Config, workdir: str, trains: bool) -> None:
-    """Raise `ValueError` for everything that is wrong with a config, and that needs no device to see."""
+def _check(draft: Config, workdir: str, start: Start, trains: bool) -> None:
+    """Raise `ValueError` for everything that is wrong with a command line, and that needs no device to see."""
     from perc_jax.data import sound  # the engines: a second, for which --help need not wait
 
     begun = "://" in workdir or (Path(workdir).expanduser() / "checkpoints").exists()
-    refuse(chain(violations(draft), sound.violations(draft, trains=trains, begun=begun)))
+    refuse(chain(violations(start), violations(draft), sound.violations(draft, trains=trains, begun=begun)))
+    if trains and draft.begin_from and not begun:
+        same.check_first(draft.begin_from, to_dict(draft))
 
 
 def load_config(path: str | Path) -> Config:
@@ -135,15 +172,15 @@ def _option(argv: Sequence[str], name: str) -> str:
     return value
 
 
-def _override(config: _Draft, path: str, argv: Sequence[str]) -> tuple[_Draft, str]:
-    """The config with the fields that the command line gives; `ValueError` says what cannot be."""
+def _override(default: _Command, argv: Sequence[str]) -> _Command:
+    """The command with all that the command line gives; `ValueError` says what cannot be."""
     complaint = io.StringIO()
     try:
         with contextlib.redirect_stderr(complaint):
             command, unknown = tyro.cli(
-                _Command,
+                type(default),
                 prog=PROGRAM,
-                default=_Command(settings=config, config=path),
+                default=default,
                 config=(tyro.conf.FlagConversionOff,),
                 args=list(argv),
                 return_unknown_args=True,
@@ -153,16 +190,18 @@ def _override(config: _Draft, path: str, argv: Sequence[str]) -> tuple[_Draft, s
             raise
         raise ValueError(_first_paragraph(complaint.getvalue())) from end
     if unknown:
-        raise ValueError(_unknown(unknown[0], config))
-    return command.settings, command.workdir or f"runs/{command.settings.name}"
+        raise ValueError(_unknown(unknown[0], default))
+    return command
 
 
-def _unknown(word: str, config: Config) -> str:
+def _unknown(word: str, command: _Command) -> str:
     """What to say about an option that no field has, or about a word that belongs to no option."""
     if not word.startswith("--"):
         return f"unexpected value {word!r}"
     name = word.partition("=")[0].replace("_", "-")
-    known = ["--config", "--workdir", "--model", *(f"--{path}".replace("_", "-") for path in _paths(config))]
+    own = ("config", "workdir", "model")
+    own += ("from", *_paths(command.start)) if isinstance(command, _Training) else ()
+    known = [f"--{path}".replace("_", "-") for path in (*own, *_paths(command.settings))]
     # A forgotten section is as likely as a slip of the finger: compare whole paths, then the last word of each.
     near = difflib.get_close_matches(name, known, n=1, cutoff=0.8)
     if not near:
@@ -198,7 +237,7 @@ def _first_paragraph(box: str) -> str:
     rules = [place for place, line in enumerate(lines) if line and not line.strip("─-")]
     text = " ".join(lines[: rules[0]] if rules else lines) or plain
     text = text.removeprefix("Error parsing ")
-    return re.sub(r"^(_Command|settings): |^settings\.", "", text)
+    return re.sub(r"^(_Command|_Training|settings|start): |^(settings|start)\.", "", text)
 
 
 def _line(error: Exception, path: Path) -> str:

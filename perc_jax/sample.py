@@ -44,7 +44,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = ends.Parser(prog="python -m perc_jax.sample", description=__doc__.splitlines()[0], allow_abbrev=False)
-    parser.add_argument("--model", required=True, help="Hugging Face folder or hub id, or the workdir of a run")
+    parser.add_argument("--model", required=True, help="Hugging Face folder or hub id, a workdir, or WORKDIR@STEP")
     parser.add_argument("--question", required=True)
     parser.add_argument("--image", action="append", default=[], help="picture file; may be given several times")
     parser.add_argument("--system", default="", help="replaces the chat template's system line")
@@ -122,7 +122,7 @@ def _trained(arguments: argparse.Namespace) -> Asked:
     from perc_jax.prompt import tokenizer
     from perc_jax.records.checkpoint import Checkpoints
 
-    stored = Checkpoints(arguments.model, keep=1).config()
+    stored = Checkpoints.named(arguments.model).config()
     run = from_dict(Config, stored)
     model = dataclasses.replace(run.model, dtype=arguments.dtype or run.model.dtype)
     return Asked(model, tokenizer.load(run.data.tokenizer), run.data.instruction, None, stored)

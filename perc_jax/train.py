@@ -6,11 +6,13 @@ report.html. Started again on the same workdir, the run goes on from its newest 
 `run/loop.py`.
 
 SIGTERM lets the step end and a checkpoint be written; in a run of several processes it is enough that one of them gets
-it. Exit codes: 0 done, 1 the run could not go on, 2 bad command line or config, 75 nothing moved any more, 130 Ctrl-C,
-143 SIGTERM. In all cases what was written stays, and the same command resumes.
+it. `--stop-after 3h` does the same after that time. Exit codes: 0 done, 1 the run could not go on, 2 bad command line
+or config, 3 stopped by `--stop-after`, 75 nothing moved any more, 130 Ctrl-C, 143 SIGTERM. In all cases what was
+written stays, and the same command resumes.
 """
 
 import sys
+import time
 from collections.abc import Sequence
 
 from perc_jax import cli
@@ -19,8 +21,9 @@ from perc_jax.processes import ends, interrupts
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Parse the command line and run."""
+    began = time.monotonic()
     with ends.told():
-        config, workdir = cli.parse(sys.argv[1:] if argv is None else argv, trains=True)
+        config, workdir, start = cli.parse_training(sys.argv[1:] if argv is None else argv)
         interrupts.leave_with(f"the same command resumes {workdir} from its newest checkpoint")
         from perc_jax.programs import patterns  # jax: seconds, for which --help and mistakes need not wait
 
@@ -29,7 +32,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         from perc_jax.run import loop, together
 
         together.connect()
-        loop.run(config, workdir)
+        loop.run(config, workdir, start, began)
 
 
 if __name__ == "__main__":

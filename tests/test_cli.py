@@ -10,6 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from perc_jax import cli
+from perc_jax.config import Start
+from tests.records.test_commits import committed
 from tests.weights.published_folders import SMALL, edit, write_small_files
 
 GOOD = """
@@ -79,6 +81,35 @@ def flat(config: object) -> dict[str, object]:
         return here
 
     return {path: look_up(path) for path in cli._paths(config)}
+
+
+def test_how_a_run_starts_is_asked_beside_its_config(config_file: str, capsys: pytest.CaptureFixture[str]) -> None:
+    config, workdir, start = cli.parse_training(["--config", config_file, "--stop-after", "90m"])
+    assert (config, workdir, start) == (cli.load_config(config_file), "runs/tiny", Start(stop_after="90m"))
+    for words in (("--stop-after", "3"), ("--stop-aftr", "3h")):
+        with pytest.raises(SystemExit):
+            cli.parse_training(["--config", config_file, *words])
+    three, near = capsys.readouterr().err.splitlines()
+    assert three == "error: stop_after must be a duration such as 45s, 90m, 3h, 1d or 1h30m, got '3'"
+    assert near == "error: unknown option --stop-aftr; did you mean --stop-after?"
+    assert "unknown option --stop-after" in complaint(capsys, "--config", config_file, "--stop-after", "3h")
+
+
+def test_a_run_to_begin_from_is_checked_unless_the_workdir_has_one(
+    config_file: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    run = committed(tmp_path / "run", 3)
+    argv = ["--config", config_file, "--workdir", str(tmp_path / "new"), "--from"]
+    assert cli.parse_training([*argv, f"{run}@3"]).config.begin_from == f"{run}@3"
+    for words in ((f"{run}@4",), (run, "--model.text.hidden-size", "64"), (str(tmp_path),), ()):
+        with pytest.raises(SystemExit) as end:
+            cli.parse_training([*argv, *words])
+        assert end.value.code == 2
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 4 and "must have a checkpoint of step 4, it has steps 3" in lines[0]
+    assert "model.text.hidden_size must be 32 as in" in lines[1] and "that has checkpoints, got" in lines[2]
+    (tmp_path / "new/checkpoints").mkdir(parents=True)
+    cli.parse_training([*argv, "a/run/that/is/gone"])  # a resume compares the names
 
 
 @given(st.floats(min_value=1e-9, max_value=1.0), st.integers(0, 2**32 - 1))
@@ -167,7 +198,7 @@ def test_a_senseless_value_is_named_before_any_device(
 ) -> None:
     option, value, *_ = argv.split()
     with pytest.raises(SystemExit) as end:
-        cli.parse(["--config", config_file, *argv.split()], trains=True)
+        cli.parse_training(["--config", config_file, *argv.split()])
     line = capsys.readouterr().err
     assert end.value.code == 2 and line.count("\n") == 1 and line.startswith("error: ")
     told = [part for part in line.removeprefix("error: ").split("; ") if part.startswith(option[2:].replace("-", "_"))]

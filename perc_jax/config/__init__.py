@@ -18,8 +18,10 @@ from perc_jax.config.run import (
     untrainable,
 )
 from perc_jax.config.stage import LossConfig, OptimizerConfig, StageConfig
+from perc_jax.config.start import PLAIN, Start
 
 __all__ = [
+    "PLAIN",
     "CheckpointConfig",
     "Config",
     "CurriculumConfig",
@@ -34,6 +36,7 @@ __all__ = [
     "RewardConfig",
     "RolloutConfig",
     "StageConfig",
+    "Start",
     "TableConfig",
     "TermConfig",
     "TextConfig",

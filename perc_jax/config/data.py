@@ -47,9 +47,6 @@ class DataConfig:
             wanted, given = self.answer_form == "sections", self.answer_sections
             rule = "must not be empty for sections" if wanted else f"must be empty for {self.answer_form}"
             yield from unless(bool(given) == wanted, "answer_sections", rule, given)
-
-    def spans(self, sound: Sound) -> Iterator[Violation]:
-        """What spans fields."""
         if sound("min_pixels", "max_pixels"):
             least, most = self.min_pixels, self.max_pixels
             yield from unless(least <= most, "min_pixels", f"must be <= max_pixels ({most})", least)

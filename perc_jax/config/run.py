@@ -134,6 +134,9 @@ class Config:
     checkpoint: CheckpointConfig = CheckpointConfig()
     # Hugging Face folder or hub id whose weights start the run; empty: random ones
     pretrained: Annotated[str, anything] = ""
+    # Another run whose weights start this one in their place: its workdir for the newest checkpoint, or WORKDIR@STEP,
+    # WORKDIR@best; `--from` sets it
+    begin_from: Annotated[str, anything] = ""
     seed: Annotated[int, within(0, 2**32 - 1)] = 0
     # A completion whose verification takes longer earns 0 and is counted.
     verifier_deadline_s: Annotated[float, above(0)] = 2.0

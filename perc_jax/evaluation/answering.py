@@ -71,7 +71,7 @@ def trained_params(workdir: str, stored: dict, config: ModelConfig, mesh: Mesh) 
     Adapters are merged into them. Raises `ValueError` if there is no such checkpoint.
     """
     target = _target(config, mesh)
-    state, _ = Checkpoints(workdir, keep=1).restore({"params": target}, stored)
+    state, _ = Checkpoints.named(workdir).restore({"params": target}, stored)
     layout = jax.tree.map(lambda leaf: leaf.sharding, lora.split(target)[0])
     merge = jax.jit(lambda params: lora.merge(params, config.lora, config.dtype), out_shardings=layout)
     return merge(state["params"])

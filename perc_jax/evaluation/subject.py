@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
-from etils import epath
 
 from perc_jax import cli
 from perc_jax.config import Config, DataConfig, EvaluationConfig, MeshConfig, RolloutConfig, from_dict
@@ -134,23 +133,22 @@ def load(described: Description, screen: Progress, *, greedy: bool = False) -> S
             folder, target = pretrained.folder_of(name), programs.blueprints.rollout_params
             params = safetensors.load_params(folder, config.model, target, bar=screen.bar)
         else:
-            state, _ = Checkpoints(name, keep=1).restore({"params": programs.params}, described.stored)
+            state, _ = Checkpoints.named(name).restore({"params": programs.params}, described.stored)
             params = programs.publish(state["params"])
     return Subject(config, tokens, programs, params)
 
 
 def _trained(workdir: str) -> Description:
     """What a run's newest checkpoint says."""
-    checkpoints = Checkpoints(workdir, keep=1)
+    checkpoints = Checkpoints.named(workdir)
     stored = checkpoints.config()
     config = from_dict(Config, stored)
-    newest = epath.Path(workdir).expanduser() / "checkpoints" / str(checkpoints.steps()[-1]) / "commit.json"
     if config.pretrained:
         pixels = pretrained.processor(pretrained.folder_of(config.pretrained, weights=False))
     else:  # it has seen pictures of one size
         area = config.data.image_px**2
         pixels = Processor(min(MIN_PIXELS, area), area)
-    fingerprint = hashlib.sha256(newest.read_bytes()).hexdigest()[:16]
+    fingerprint = hashlib.sha256(checkpoints.newest_commit()).hexdigest()[:16]
     return Description(workdir, config, tokenizer.load(config.data.tokenizer), stored, fingerprint, pixels)
 
 

@@ -113,7 +113,7 @@ def programs(blueprints: Blueprints) -> Iterator[tuple[StageConfig, Blueprint]]:
     Evaluation's rollout is left out where a stage has the same with more rows.
     """
     stages = blueprints.config.stages
-    if not blueprints.config.pretrained:
+    if not (blueprints.config.pretrained or blueprints.config.begin_from):
         yield stages[0], blueprints.init()
     yield stages[0], blueprints.publish()
     for stage in stages:

@@ -31,6 +31,7 @@ from typing import NoReturn
 DONE = 0
 FAILED = 1  # it could not go on: the run went wrong, a process is gone, a disk or the memory is full
 BAD_INPUT = 2  # command line, config or file; the line names it, the rule and the value
+STOPPED = 3  # it stopped where it was asked to, before it was done; the same command goes on
 STUCK = 75  # nothing moved; EX_TEMPFAIL of sysexits.h: a temporary failure, the user is invited to retry
 INTERRUPTED = 130  # Ctrl-C; 128 + SIGINT, as shells have it
 CLOSED = 141  # whoever read the output stopped; 128 + SIGPIPE
@@ -57,9 +58,13 @@ class Terminated(Exception):
     """A program has ended at a good moment because SIGTERM asked for it."""
 
 
-def line(message: str) -> str:
+class Stopped(Exception):
+    """A program has ended at a good moment because its command line asked for it."""
+
+
+def line(message: str, kind: str = "error") -> str:
     """The one line of a message, with its line end."""
-    return f"error: {Group.who}{' '.join(message.split())}\n"
+    return f"{kind}: {Group.who}{' '.join(message.split())}\n"
 
 
 def fail(message: str, code: int = BAD_INPUT) -> NoReturn:
@@ -125,7 +130,7 @@ class at_once:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if Group.tell is None or error is None or isinstance(error, SystemExit | Terminated):
+        if Group.tell is None or error is None or isinstance(error, SystemExit | Terminated | Stopped):
             return
         time.sleep(CONSEQUENCE_S)  # if another has ended, its cause is the one to name, and `leave` is called meanwhile
         if isinstance(error, KINDS):
@@ -153,6 +158,11 @@ class told(contextlib.ContextDecorator):
         except OSError as late:
             error = error if error and not isinstance(error, SystemExit) else late
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or the interpreter complains once more
+        if isinstance(error, Terminated | Stopped) and Group.done:
+            Group.done()  # all end at this moment
+        if isinstance(error, Stopped):
+            sys.stderr.write(line(str(error), "stopped"))
+            raise SystemExit(STOPPED)
         if isinstance(error, Terminated):
             fail(str(error), TERMINATED)
         if isinstance(error, BrokenPipeError):

@@ -24,7 +24,6 @@ import json
 import logging
 import shutil
 import sys
-import zlib
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
@@ -34,17 +33,12 @@ import orbax.checkpoint as ocp
 from etils import epath
 from jax.experimental import multihost_utils
 
-from perc_jax.records import digests
-from perc_jax.records.files import absolute, write_whole
+from perc_jax.records import commits, digests, same
+from perc_jax.records.commits import COMMIT, Choice, Damaged
 from perc_jax.records.finite import Finite
 
 PyTree = Any
-COMMIT = "commit.json"
 STATE = "state"
-
-
-class Damaged(Exception):
-    """A checkpoint that was committed but does not read back as it was written."""
 
 
 class Checkpoints:
@@ -61,7 +55,8 @@ class Checkpoints:
     def __init__(self, workdir: str, keep: int):
         if keep < 1:
             raise ValueError(f"checkpoint.keep must be >= 1, got {keep}")
-        self._folder = absolute(workdir) / "checkpoints"
+        self._choice = Choice(workdir)
+        self._folder = self._choice.folder
         self._keep = keep
         # Replicas would share the writing of a leaf by slicing it on the device: a compile for every new shape.
         arrays = ocp.type_handlers.ArrayHandler(use_replica_parallel=False)
@@ -75,9 +70,21 @@ class Checkpoints:
         logging.getLogger("absl").addFilter(_is_not_orbax)
         _barrier("checkpoints ready")  # compiles the barrier now, before the run forbids compiling
 
+    @classmethod
+    def named(cls, name: str) -> "Checkpoints":
+        """The checkpoints of a run to read from; of `RUN@12` or `RUN@best` that one is all there is."""
+        found = commits.named(name)
+        checkpoints = cls(found.workdir, keep=1)
+        checkpoints._choice = found
+        return checkpoints
+
     def steps(self) -> list[int]:
-        """Steps of the committed checkpoints, oldest first."""
-        return [step for step in _numbered(self._folder) if (self._folder / str(step) / COMMIT).exists()]
+        """Steps of the committed checkpoints, oldest first; `ValueError` if the one that was named is not there."""
+        return self._choice.steps()
+
+    def newest_commit(self) -> bytes:
+        """The record of the newest checkpoint as it lies on the disk: another checkpoint has another."""
+        return (self._folder / str(self.steps()[-1]) / COMMIT).read_bytes()
 
     def prepare(self, abstract_state: PyTree) -> None:
         """Compile what `save` and `restore` ask of states of this layout; else the first of them does."""
@@ -109,7 +116,7 @@ class Checkpoints:
             raise RuntimeError(f"{bad} was not finite after step {step}, so no checkpoint was written; {back}")
         shapes = {path: [str(leaf.dtype), list(leaf.shape)] for path, leaf in leaves.items()}
         record = {"step": step, "position": position, "config": config, "leaves": shapes, "sound": sound}
-        record = json.loads(_canonical(record))
+        record = json.loads(commits.canonical(record))
         self._given_up.discard(step)
         with _whole_or_not(target):
             if jax.process_index() == 0:
@@ -129,7 +136,7 @@ class Checkpoints:
             self._writer.wait_until_finished()
             files = digests.gather(target / STATE, target)
             if jax.process_index() == 0:
-                _write_commit(target, record | {"files": files})
+                commits.write(self._folder, record["step"], record | {"files": files})
                 self._prune(record["step"])
 
     def raise_failure(self) -> None:
@@ -170,11 +177,11 @@ class Checkpoints:
         steps = self.steps()
         for step in reversed(steps):
             try:
-                record = self._read_commit(step)
-                _check_same_run(record["config"], config, self._folder.parent)
+                record = commits.read(self._folder, step)
+                same.check_run(record["config"], config, self._folder.parent)
                 where = record["position"], record["config"]
                 wanted = abstract_state(*where) if callable(abstract_state) else abstract_state
-                _check_leaves(record["leaves"], _by_path(wanted), self._folder / str(step))
+                same.check_leaves(record["leaves"], _by_path(wanted), self._folder / str(step))
                 bad = digests.first_bad(self._folder / str(step) / STATE, record["files"])
                 if bad:
                     raise Damaged(f"{STATE}/{bad} is missing or has changed since it was written")
@@ -203,8 +210,8 @@ class Checkpoints:
         """
         for step in reversed(self.steps()):
             with contextlib.suppress(Damaged):
-                record = self._read_commit(step)
-                _check_same_run(record["config"], config, self._folder.parent)
+                record = commits.read(self._folder, step)
+                same.check_run(record["config"], config, self._folder.parent)
                 return record["position"], record["config"]
         return None
 
@@ -216,7 +223,7 @@ class Checkpoints:
         """
         for step in reversed(self.steps()):
             try:
-                return self._read_commit(step)["config"]
+                return commits.read(self._folder, step)["config"]
             except Damaged as damage:
                 print(f"warning: checkpoint {step} is damaged ({damage}), trying an older one", file=sys.stderr)
         raise ValueError(f"{self._folder} must hold a checkpoint, found none")
@@ -226,28 +233,14 @@ class Checkpoints:
         self._thread.shutdown()
         self._writer.close()
 
-    def _read_commit(self, step: int) -> dict:
-        """Read and check `commit.json`."""
-        try:
-            record = json.loads((self._folder / str(step) / COMMIT).read_text())
-            stored = record.pop("crc32")
-        except (OSError, ValueError, KeyError, AttributeError, TypeError, RecursionError) as error:
-            raise Damaged(f"{COMMIT} is not readable") from error
-        if stored != zlib.crc32(_canonical(record)):
-            raise Damaged(f"{COMMIT} has changed since it was written")
-        position = record["position"]
-        if isinstance(position.get("stage"), int):  # an older layout: the stage's place in the list
-            position["stage"] = record["config"]["stages"][position["stage"]]["name"]
-        return record
-
     def _is_sound(self, step: int) -> bool:
         with contextlib.suppress(Damaged):
-            return step not in self._given_up and self._read_commit(step).get("sound", True)
+            return step not in self._given_up and commits.read(self._folder, step).get("sound", True)
         return False
 
     def _sweep(self) -> None:
         """Remove what killed writes left. Only a run that saves may: to a reader they could be a write under way."""
-        for step in set(_numbered(self._folder)) - set(self.steps()):
+        for step in set(commits.numbered(self._folder)) - set(self.steps()):
             (self._folder / str(step)).rmtree()
 
     def _prune(self, newest: int) -> None:
@@ -261,45 +254,6 @@ class Checkpoints:
         for step in [step for step in steps if step not in stays]:
             (self._folder / str(step) / COMMIT).unlink()
             (self._folder / str(step)).rmtree()
-
-
-def first_difference(stored: Any, wanted: Any, path: str = "") -> tuple[str, Any, Any] | None:
-    """Find the first field in which two JSON-ready trees differ: its path, the stored and the wanted value."""
-    if isinstance(stored, dict) and isinstance(wanted, dict):
-        for key in [*wanted, *(key for key in stored if key not in wanted)]:
-            below = first_difference(stored.get(key), wanted.get(key), f"{path}.{key}" if path else key)
-            if below:
-                return below
-        return None
-    return None if stored == wanted else (path, stored, wanted)
-
-
-def _check_same_run(stored: dict, wanted: dict, workdir: epath.Path) -> None:
-    """Refuse a workdir of another model, tokenizer or seed."""
-
-    def identity(config: dict) -> dict:
-        tokenizer = config.get("data", {}).get("tokenizer")
-        model = dict(config.get("model") or {})
-        model.pop("attention", None)  # how scores are computed is the machine's affair
-        if not model.get("lora", {}).get("rank"):  # without adapters, what they would be is nothing
-            model.pop("lora", None)
-        return {"model": model, "data": {"tokenizer": tokenizer}, "seed": config.get("seed")}
-
-    # Through JSON, since there tuples are lists.
-    found = first_difference(identity(stored), identity(json.loads(json.dumps(wanted))))
-    if found:
-        path, theirs, ours = found
-        raise ValueError(f"{path} must be {theirs!r} as in the checkpoints of {workdir}, got {ours!r}")
-
-
-def _check_leaves(stored: dict, wanted: dict[str, Any], folder: epath.Path) -> None:
-    """Refuse a state whose leaves are missing from the checkpoint or have another shape or dtype."""
-    for path, leaf in wanted.items():
-        if path not in stored:
-            raise ValueError(f"checkpoint {folder} must hold the leaf {path}, which this run needs; it does not")
-        ours = [str(leaf.dtype), list(leaf.shape)]
-        if stored[path] != ours:
-            raise ValueError(f"leaf {path} must be {stored[path]} as in checkpoint {folder}, got {ours}")
 
 
 def _read_state(folder: epath.Path, abstract_state: PyTree) -> PyTree:
@@ -321,23 +275,6 @@ def _by_path(tree: PyTree) -> dict[str, Any]:
     """Flatten a pytree into {path: leaf}, in the tree's order."""
     flat, _ = jax.tree_util.tree_flatten_with_path(tree)
     return {jax.tree_util.keystr(path, simple=True, separator="/"): leaf for path, leaf in flat}
-
-
-def _numbered(folder: epath.Path) -> list[int]:
-    """Folders named by a step, in order; none before the first save."""
-    if not folder.exists():
-        return []
-    return sorted(int(path.name) for path in folder.iterdir() if path.name.isdigit())
-
-
-def _write_commit(folder: epath.Path, record: dict) -> None:
-    """Write `commit.json` in one indivisible act."""
-    write_whole(folder / COMMIT, json.dumps(record | {"crc32": zlib.crc32(_canonical(record))}))
-
-
-def _canonical(record: dict) -> bytes:
-    """Bytes that depend on a JSON value only, not on its spacing or order of keys."""
-    return json.dumps(record, sort_keys=True).encode()
 
 
 def _is_not_orbax(record: logging.LogRecord) -> bool:

@@ -15,10 +15,14 @@ from perc_jax.records.metrics import CompileCounter, peak_rss_bytes
 class Facts:
     """The facts of this start of a run, on top of those of the starts before."""
 
-    def __init__(self, folder: epath.Path, first_weights: str, compiles: CompileCounter):
-        self._file, self._first_weights, self._compiles = folder / "run.json", first_weights, compiles
+    def __init__(self, folder: epath.Path, compiles: CompileCounter):
+        self._file, self._compiles, self._first_weights = folder / "run.json", compiles, "unknown"
         self._began, self._started = time.monotonic(), datetime.now().astimezone().isoformat(timespec="seconds")
         self._peak_bytes, self._before = 0, {}
+
+    def begin_with(self, first_weights: str) -> None:
+        """Note where the first weights of a run that begins are from."""
+        self._first_weights = first_weights
 
     def go_on(self) -> None:
         """Take up what the starts before this one left, in a run that resumes."""
@@ -33,7 +37,7 @@ class Facts:
             "devices": jax.device_count(),
             "hosts": jax.process_count(),
             "parameters": parameters,
-            "first weights": self._first_weights,
+            "first weights": before.get("first weights", self._first_weights),
             "started": before.get("started", self._started),
             "starts": before.get("starts", 0) + 1,
             "compile seconds": round(before.get("compile seconds", 0) + compile_s, 1),

@@ -16,14 +16,14 @@ import numpy as np
 from etils import epath
 
 from perc_jax.batch import PromptBatch, TrainBatch
-from perc_jax.config import Config, StageConfig, to_dict
+from perc_jax.config import PLAIN, Config, StageConfig, Start, to_dict
 from perc_jax.data import batches, doctor
 from perc_jax.evaluation.suites import SIGHT_NATS, Evaluator, proof_of_sight
 from perc_jax.mesh import sharding
 from perc_jax.processes import ends, interrupts
 from perc_jax.processes.progress import Progress
 from perc_jax.programs.compiled import Programs, StagePrograms
-from perc_jax.prompt import pretrained, tokenizer
+from perc_jax.prompt import tokenizer
 from perc_jax.records.checkpoint import Checkpoints
 from perc_jax.records.files import to_json, write_whole
 from perc_jax.records.metrics import CompileCounter, Idle, Metrics, Timer, peak_rss_bytes
@@ -31,14 +31,14 @@ from perc_jax.records.owner import Owner
 from perc_jax.report import samples
 from perc_jax.report.runs import write_report
 from perc_jax.rewards.verifier import Verifier
-from perc_jax.run import groups, place, rewarded
+from perc_jax.run import beginning, groups, place, rewarded
+from perc_jax.run.ending import Ending
 from perc_jax.run.facts import Facts
 from perc_jax.run.place import Place, Streak
 from perc_jax.run.supply import FOLDER as PHASES
 from perc_jax.run.supply import Supply, prepare
 from perc_jax.update.update import Metrics as DeviceMetrics
 from perc_jax.update.update import TrainState, of_step
-from perc_jax.weights import hf_folder, safetensors
 
 
 class Pending(NamedTuple):
@@ -54,24 +54,28 @@ class Run:
     """What a run holds open, and its loop; `owner` holds the workdir."""
 
     def __init__(
-        self, config: Config, workdir: str, screen: Progress, timer: Timer, compiles: CompileCounter, owner: Owner
+        self,
+        config: Config,
+        workdir: str,
+        screen: Progress,
+        timer: Timer,
+        compiles: CompileCounter,
+        owner: Owner,
+        ending: Ending,
     ):
-        self.owner, self.streak = owner, Streak()
+        self.owner, self.ending, self.streak = owner, ending, Streak()
         self.config, self.workdir, self.screen, self.timer, self.compiles = config, workdir, screen, timer, compiles
         self.folder = epath.Path(workdir).expanduser()
-        self.facts = Facts(self.folder, config.pretrained or "random", compiles)
+        self.facts = Facts(self.folder, compiles)
         self.tokens = tokenizer.load(config.data.tokenizer)
         tokenizer.check_fits(self.tokens, config.model.text.vocab_size)
         self.checkpoints = Checkpoints(workdir, config.checkpoint.keep)
         if newest := self.checkpoints.check(to_dict(config)):
             place.resumed(*newest, to_dict(config))
-        if config.pretrained and not self.checkpoints.steps():  # before minutes of compiling; a resumed run has its own
-            folder = pretrained.folder_of(config.pretrained, field="pretrained")
-            hf_folder.check_same_model(folder, config.model, "model")
-            safetensors.check(folder, config.model)
+        if not self.checkpoints.steps():
+            beginning.check(config)
         self.metrics = Metrics(workdir)
         self.idle = Idle()
-        self.told = False  # to end, by SIGTERM on any host
         self.drawn: dict = {}  # where the stage's data stand in the checkpoint that was restored
         with screen.phase("looking at tables"):
             for warning in doctor.before_run(config):
@@ -94,7 +98,7 @@ class Run:
 
     def train(self, verifier: Verifier) -> None:
         """Run the stages that are left."""
-        evaluator = Evaluator(self.config, self.programs, self.tokens, verifier, self.screen, self._is_told_to_end)
+        evaluator = Evaluator(self.config, self.programs, self.tokens, verifier, self.screen, self.ending.is_due)
         state, there = self._restore()
         if jax.process_index() == 0:
             write_whole(self.folder / "config.json", to_json(to_dict(self.config), indent=1))
@@ -117,14 +121,9 @@ class Run:
         self.screen.say(f"peak memory of all processes {peak_rss_bytes() / 2**30:.2f} GB")
 
     def _fresh(self) -> TrainState:
-        """The state before the first step: random weights, or those of the Hugging Face model that the config names."""
-        if self.config.pretrained:
-            folder = pretrained.folder_of(self.config.pretrained)
-            with self.screen.phase("reading the pretrained weights"):
-                params = safetensors.load_params(folder, self.config.model, self.programs.params, bar=self.screen.bar)
-            params = self.programs.with_adapters(params)
-        else:
-            params = self.programs.init_params()
+        """The state before the first step, and a note of where its weights are from."""
+        params, source = beginning.weights(self.config, self.programs, self.screen)
+        self.facts.begin_with(source)
         step, key = np.int32(0), np.array([0, self.config.seed], np.uint32)
         step, key = sharding.same_to_mesh((step, key), self.programs.mesh)
         return self.stages[0].begin(TrainState(params, (), step, key))
@@ -201,8 +200,9 @@ class Run:
                 recompiles = self.compiles.count - compiled
                 host |= found | {"train/recompiles": recompiles} | self.idle.finish()
                 pending = Pending(step, stage.name, device, host | self.timer.finish())
+                self.ending.count_step()
                 is_due = done % self.config.checkpoint.every == 0 or done == stage.steps
-                if is_due or self._is_told_to_end():
+                if self.ending.is_due() or is_due:
                     pending = self._flush(pending)
                     with self.screen.phase("checkpoint"):
                         self._save(state, Place(index, done), stream)
@@ -216,24 +216,18 @@ class Run:
                 if self._is_evaluated(stage, done):
                     pending = self._flush(pending)
                     self._evaluate(evaluator, state, stage.name, index + 1)
-                    if self.told and not is_due:
+                    if self.ending.is_decided and not is_due:
                         self._save(state, Place(index, done), stream)
                     self._end_if_told(state)
                     self.timer.finish(), self.idle.finish()
         return state
 
-    def _is_told_to_end(self) -> bool:
-        """Whether SIGTERM has come to any host; all hosts must ask, and get the same answer."""
-        self.told = self.told or sharding.sum_over_hosts({"told": float(interrupts.asked())})["told"] > 0
-        return self.told
-
     def _end_if_told(self, state: TrainState) -> None:
-        """Raise `Terminated` once what was begun to be written is on the disk."""
-        if self.told:
+        """End the run, if that is decided, once what was begun to be written is on the disk."""
+        if self.ending.is_decided:
             with self.screen.phase("checkpoint"):
                 self.checkpoints.wait()
-            kept = f"step {int(state.step)} is kept, the same command resumes {self.workdir}"
-            raise ends.Terminated(f"terminated; {kept}")
+            self.ending.end(f"step {int(state.step)} is kept, the same command resumes {self.workdir}")
 
     def _is_evaluated(self, stage: StageConfig, done: int) -> bool:
         """Whether the suites are asked after this step of a stage; its last step is its end's affair."""
@@ -373,20 +367,22 @@ def _remove_after(folder: epath.Path, step: int) -> None:
                 file.unlink()
 
 
-def run(config: Config, workdir: str) -> None:
+def run(config: Config, workdir: str, start: Start = PLAIN, began: float | None = None) -> None:
     """Run a config in a workdir, from its beginning or from where it stopped.
+
+    `began` is when the program did, by `time.monotonic`; default: now.
 
     Raises `ValueError` or `OSError` with one clear line for what a user can mend, `RuntimeError` when the run itself
     went wrong; what was written before stays whole.
     """
-    timer, began = Timer(), time.monotonic()
+    timer, began = Timer(), time.monotonic() if began is None else began
     with (
         Progress(config.phase_deadline_s, quiet=jax.process_index() > 0, timer=timer) as screen,
         CompileCounter() as compiles,
         Verifier.of(config) as verifier,
         Owner(workdir, screen.say) as owner,
         ends.at_once(),
-        contextlib.closing(Run(config, workdir, screen, timer, compiles, owner)) as this,
+        contextlib.closing(Run(config, workdir, screen, timer, compiles, owner, Ending(start, began))) as this,
     ):
         with ends.at_once(), interrupts.deferred():
             this.train(verifier)

@@ -31,8 +31,9 @@ from perc_jax.config import Config, ModelConfig, from_dict, to_dict
 from perc_jax.model import Params, abstract_params, lora
 from perc_jax.processes.progress import Progress
 from perc_jax.prompt import pretrained, tokenizer
-from perc_jax.records.checkpoint import Checkpoints, first_difference
+from perc_jax.records.checkpoint import Checkpoints
 from perc_jax.records.files import absolute
+from perc_jax.records.same import first_difference
 from perc_jax.weights import hf_files, safetensors
 
 ADAPTER = "adapter_model.safetensors"
@@ -67,7 +68,7 @@ def export(
     target = absolute(out)
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise ValueError(f"--out must be a folder that is empty or does not exist, got {out}")
-    checkpoints = Checkpoints(checkpoint, keep=1)
+    checkpoints = Checkpoints.named(checkpoint)
     stored = checkpoints.config()
     config = from_dict(Config, stored)
     small, told = _adapter_files(config, like) if adapter_only else _small_files(config, dtype, like)

@@ -19,7 +19,8 @@ import pytest
 from jax.sharding import NamedSharding, PartitionSpec
 
 from perc_jax.records import digests
-from perc_jax.records.checkpoint import Checkpoints, first_difference
+from perc_jax.records.checkpoint import Checkpoints
+from perc_jax.records.same import first_difference
 
 CONFIG = {"model": {"text": {"hidden_size": 64, "mrope_section": (2, 3, 3)}}, "data": {"tokenizer": "debug"}}
 

@@ -125,6 +125,15 @@ def test_a_field_that_only_one_version_knows_is_no_change():
     assert after("grpo", 2, CONFIG, stored) == (Place(1, 2), [])
 
 
+def test_a_run_that_has_begun_does_not_begin_with_another():
+    other = dataclasses.replace(CONFIG, begin_from="runs/a@3")
+    old = {name: value for name, value in STORED.items() if name != "begin_from"}
+    for stored in (STORED, old):
+        with pytest.raises(ValueError, match=r"^begin_from must be '' as in the checkpoints, got 'runs/a@3'$"):
+            after("grpo", 2, other, stored)
+    assert after("grpo", 2, other, to_dict(other))[1] == []
+
+
 def test_changes_are_kept_with_their_step_and_given_up_with_it(tmp_path):
     folder, file = epath.Path(tmp_path), tmp_path / place.FILE
     place.note(folder, 4, [])

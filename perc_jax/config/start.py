@@ -1,0 +1,38 @@
+"""What one start of a run is asked beside its config: it changes nothing of what the run computes."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Annotated
+
+from perc_jax.config.rules import Sound, Violation, unless
+
+SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+DURATION = re.compile(r"(?:\d+(?:\.\d+)?[smhd])+")
+
+
+def duration(value: str) -> str | None:
+    """Empty, or numbers with a unit each."""
+    return None if not value or DURATION.fullmatch(value) else "must be a duration such as 45s, 90m, 3h, 1d or 1h30m"
+
+
+@dataclass(frozen=True)
+class Start:
+    """One start of a run."""
+
+    # Time after which the run ends with a checkpoint, from the program's beginning on: 45s, 90m, 3h, 1d, 1h30m
+    stop_after: Annotated[str, duration] = ""
+
+    def spans(self, sound: Sound) -> Iterator[Violation]:
+        """What needs the time in seconds."""
+        if sound("stop_after") and self.stop_after:
+            yield from unless(self.stop_after_s > 0, "stop_after", "must be > 0", self.stop_after)
+
+    @property
+    def stop_after_s(self) -> float:
+        """Seconds after which the run ends; 0: when it is done."""
+        parts = re.findall(r"[\d.]+[smhd]", self.stop_after)
+        return sum((float(part[:-1]) * SECONDS[part[-1]] for part in parts), 0.0)
+
+
+PLAIN = Start()  # nothing asked

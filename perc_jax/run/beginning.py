@@ -1,0 +1,72 @@
+"""The first weights of a run: random ones, a Hugging Face model's, or those of another run (`begin_from`)."""
+
+import contextlib
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from perc_jax.config import Config, to_dict
+from perc_jax.model import lora
+from perc_jax.processes.progress import Progress
+from perc_jax.programs.compiled import Programs
+from perc_jax.prompt import pretrained
+from perc_jax.records import commits, same
+from perc_jax.records.checkpoint import Checkpoints
+from perc_jax.weights import hf_folder, safetensors
+
+
+class First(NamedTuple):
+    """Weights, laid out for training, and where they are from."""
+
+    params: Any
+    source: str
+
+
+def check(config: Config) -> None:
+    """Raise what `weights` would for files that are not there or hold another model, before minutes of compiling."""
+    if config.begin_from:
+        same.check_first(config.begin_from, to_dict(config))
+    elif config.pretrained:
+        folder = pretrained.folder_of(config.pretrained, field="pretrained")
+        hf_folder.check_same_model(folder, config.model, "model")
+        safetensors.check(folder, config.model)
+
+
+def weights(config: Config, programs: Programs, screen: Progress) -> First:
+    """Read or make them; all processes must ask.
+
+    Raises `ValueError` or `OSError` for files that cannot be used.
+    """
+    if config.begin_from:
+        with screen.phase("reading the weights of the other run"):
+            return _of_run(config, programs)
+    if config.pretrained:
+        folder = pretrained.folder_of(config.pretrained)
+        with screen.phase("reading the pretrained weights"):
+            params = safetensors.load_params(folder, config.model, programs.params, bar=screen.bar)
+        return First(programs.with_adapters(params), config.pretrained)
+    return First(programs.init_params(), "random")
+
+
+def _of_run(config: Config, programs: Programs) -> First:
+    """The parameters of another run's checkpoint. Where that run has no adapters, this one's are fresh."""
+    with contextlib.closing(Checkpoints.named(config.begin_from)) as checkpoints:
+        stored = checkpoints.config()
+        same.check_first(config.begin_from, to_dict(config))
+        has_adapters = bool(stored["model"].get("lora", {}).get("rank"))
+        target = programs.params if has_adapters else lora.split(programs.params)[0]
+        # A base beneath adapters may be stored in another dtype than parameters that were all trained.
+        there = target if has_adapters else jax.tree.map(_in_float32, target)
+        everywhere = jax.sharding.NamedSharding(programs.mesh, jax.sharding.PartitionSpec())
+        step = jax.ShapeDtypeStruct((), jnp.int32, sharding=everywhere)
+        state, _ = checkpoints.restore({"params": there, "step": step}, stored)
+    params = state["params"]
+    if not has_adapters:
+        params = jax.tree.map(lambda leaf, wanted: leaf.astype(wanted.dtype), params, target)
+        params = programs.with_adapters(params)
+    return First(params, f"{commits.named(config.begin_from).workdir}@{int(state['step'])}")
+
+
+def _in_float32(leaf: jax.ShapeDtypeStruct) -> jax.ShapeDtypeStruct:
+    return jax.ShapeDtypeStruct(leaf.shape, jnp.float32, sharding=leaf.sharding)

@@ -1,0 +1,55 @@
+"""Whether a run is to end before it is done: by SIGTERM, or because its time is over (`--stop-after`).
+
+All hosts ask at the same moments (between steps, between batches of an evaluation) and get the same answer: SIGTERM on
+any of them counts, and of the clocks that of process 0 alone. Time is never over before this start of the run has made
+a step, so that a chain of short starts gets on: what the one before left undone, an evaluation for instance, is made up
+for whole.
+"""
+
+import time
+from collections.abc import Callable
+
+import jax
+
+from perc_jax.config import Start
+from perc_jax.mesh import sharding
+from perc_jax.processes import ends, interrupts
+
+
+class Ending:
+    """Asked again and again; once it has said yes, it stays with that.
+
+    Args:
+        start: how the run was started.
+        began: when the program began, by the clock; default: now.
+        clock: seconds.
+    """
+
+    def __init__(self, start: Start, began: float | None = None, clock: Callable[[], float] = time.monotonic):
+        self._clock, self._after = clock, start.stop_after
+        self._until = (clock() if began is None else began) + start.stop_after_s if start.stop_after else float("inf")
+        self._has_stepped = False
+        self.is_decided = False
+        self._cause = ""
+
+    def count_step(self) -> None:
+        """This start of the run has made a step."""
+        self._has_stepped = True
+
+    def is_due(self) -> bool:
+        """Whether the run is to end; all hosts must ask, and get the same answer."""
+        if not self.is_decided:
+            is_late = jax.process_index() == 0 and self._has_stepped and self._clock() >= self._until
+            found = sharding.sum_over_hosts({"told": float(interrupts.asked()), "late": float(is_late)})
+            self._cause = "told" if found["told"] else "late" if found["late"] else ""
+            self.is_decided = bool(self._cause)
+        return self.is_decided
+
+    def end(self, kept: str) -> None:
+        """End the program, all that is to stay being on the disk.
+
+        Raises `Terminated` or `Stopped`, whose line ends in what is kept.
+        """
+        if self._cause == "told":
+            raise ends.Terminated(f"terminated; {kept}")
+        raise ends.Stopped(f"after {self._after}, as --stop-after asked; {kept}")

@@ -1,0 +1,107 @@
+"""Which checkpoint a name means, and whether its weights can begin another run."""
+
+import json
+from pathlib import Path
+
+import pytest
+from etils import epath
+
+from perc_jax.config import to_dict
+from perc_jax.records import commits, same
+from tests.config.test_config import CONFIG
+
+
+def committed(workdir: Path, *steps: int, config: object = CONFIG) -> str:
+    """A run that has records of checkpoints and nothing else."""
+    for step in steps:
+        record = {"step": step, "position": {"stage": "rl", "step": step}, "config": to_dict(config)}
+        commits.write(epath.Path(workdir) / "checkpoints", step, json.loads(commits.canonical(record)))
+    return str(workdir)
+
+
+def test_a_name_means_the_newest_checkpoint_that_of_a_step_or_the_best(tmp_path):
+    run = committed(tmp_path / "run", 2, 4, 10)
+    assert commits.named(run).steps() == [2, 4, 10]
+    assert commits.named(f"{run}@4").steps() == [4]
+    commits.mark_best(commits.named(run).folder, {"step": 2, "suite": "test_a", "accuracy": 0.5})
+    assert commits.named(f"{run}@best").steps() == [2]
+    assert commits.named("far/run@12") == ("far/run", "12")
+    assert commits.named("me@home/run") == ("me@home/run", "")
+
+
+def test_a_checkpoint_that_is_not_there_is_told_with_those_that_are(tmp_path):
+    run = committed(tmp_path / "run", 2, 10)
+    with pytest.raises(ValueError, match=rf"^{run} must have a checkpoint of step 4, it has steps 2, 10$"):
+        commits.named(f"{run}@4").steps()
+    with pytest.raises(
+        ValueError, match=rf"^{run} must have a best checkpoint \(checkpoint.best\), it has steps 2, 10$"
+    ):
+        commits.named(f"{run}@best").steps()
+    commits.mark_best(commits.named(run).folder, {"step": 4})  # which is gone
+    with pytest.raises(ValueError, match="must have a best checkpoint"):
+        commits.named(f"{run}@best").steps()
+    commits.mark_best(commits.named(run).folder, None)
+    assert commits.best(commits.named(run).folder) is None
+
+
+def test_a_workdir_whose_own_name_ends_so_is_itself(tmp_path):
+    assert commits.named(committed(tmp_path / "run@3", 7)).steps() == [7]
+
+
+def changed(path: str, value: object) -> dict:
+    config = json.loads(json.dumps(to_dict(CONFIG)))
+    here, *names = config, *path.split(".")
+    for name in names[:-1]:
+        here = here[name]
+    here[names[-1]] = value
+    return config
+
+
+LORA = {"rank": 4, "alpha": 8.0, "targets": ["text"], "base_dtype": "bfloat16"}
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [("model.dtype", "float32"), ("model.attention", "blockwise"), ("seed", 7), ("name", "x"), ("model.lora", LORA)],
+)
+def test_weights_of_the_same_model_can_begin_a_run(tmp_path, path, value):
+    """Also where the new run puts fresh adapters on them."""
+    run = committed(tmp_path, 3)
+    same.check_first(run, changed(path, value))
+    same.check_first(f"{run}@3", changed(path, value))
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "rule"),
+    [
+        ("model.text.hidden_size", 64, "must be 32 as in"),
+        ("model.vision.depth", 3, "must be 2 as in"),
+        ("model.text.rope_theta", 5.0, "must be 1000000.0 as in"),
+        ("data.tokenizer", "other.model", "must be 'debug.model' as in"),
+    ],
+)
+def test_others_cannot(tmp_path, path, value, rule):
+    with pytest.raises(ValueError, match=rf"^{path} {rule} {tmp_path}, got {value!r}$"):
+        same.check_first(committed(tmp_path, 3), changed(path, value))
+
+
+def test_adapters_go_on_as_they_are_or_not_at_all():
+    stored = changed("model.lora", LORA)
+    same.check_weights(stored, changed("model.lora", LORA), "a")
+    with pytest.raises(
+        ValueError, match=r"^model.lora must be that of a, whose adapters export merges for --model; got"
+    ):
+        same.check_weights(stored, changed("seed", 1), "a")
+    with pytest.raises(ValueError, match=r"^model.lora.rank must be 4 as in a, got 8$"):
+        same.check_weights(stored, changed("model.lora", LORA | {"rank": 8}), "a")
+
+
+def test_what_is_no_run_or_has_only_damaged_records_is_refused(tmp_path):
+    with pytest.raises(ValueError, match=r"^begin_from must be the workdir of a run that has checkpoints, got"):
+        same.check_first(str(tmp_path / "nowhere"), to_dict(CONFIG))
+    run = committed(tmp_path, 3, 5)
+    (tmp_path / "checkpoints/5/commit.json").write_text("{}")
+    same.check_first(run, to_dict(CONFIG))  # by the older one
+    (tmp_path / "checkpoints/3/commit.json").write_text("{}")
+    with pytest.raises(ValueError, match=r"^begin_from must be"):
+        same.check_first(run, to_dict(CONFIG))
