@@ -17,13 +17,13 @@ picture (RGB 128) of the same size in place of each, and tells how much of the a
 
 import argparse
 import contextlib
-import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from perc_jax import benchmarks
 from perc_jax.benchmarks import Benchmark, Problem
+from perc_jax.config.run import TEMPERATURE_OR_GREEDY
 from perc_jax.evaluation import compare, scoring
 from perc_jax.processes import ends, interrupts
 from perc_jax.prompt import pretrained
@@ -97,9 +97,10 @@ def _check(arguments: argparse.Namespace) -> list[str | Wanted]:
     """What is asked, in order; `ValueError` or `OSError` for what cannot be, before anything slow is imported."""
     if arguments.temperature is None:
         arguments.temperature = 0.0 if arguments.samples == 1 else 1.0
+    wrong = TEMPERATURE_OR_GREEDY(arguments.temperature)
     rules = [
         ("--samples", arguments.samples >= 1, "must be >= 1", arguments.samples),
-        ("--temperature", 0 <= arguments.temperature < math.inf, "must be >= 0", arguments.temperature),
+        ("--temperature", not wrong, wrong, arguments.temperature),
         ("--temperature", arguments.samples == 1 or arguments.temperature > 0, "must be > 0 with several samples", 0.0),
         ("--seed", 0 <= arguments.seed < 2**32, "must be within 0..4294967295", arguments.seed),
         ("--max-prompt-tokens", arguments.max_prompt_tokens >= 1, "must be >= 1", arguments.max_prompt_tokens),

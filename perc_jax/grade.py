@@ -15,12 +15,12 @@ F.jsonl.
 """
 
 import argparse
-import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from perc_jax import benchmarks
+from perc_jax.config.run import TEMPERATURE
 from perc_jax.processes import ends, interrupts
 from perc_jax.prompt import pretrained
 
@@ -71,8 +71,8 @@ def _check(arguments: argparse.Namespace) -> None:
             raise ValueError(f"--{name.replace('_', '-')} must be >= {least}, got {value}")
     for name in ("limit", "batch", "max_tokens"):  # from here on 0 stands for what was not given
         setattr(arguments, name, getattr(arguments, name) or 0)
-    if not 0 < arguments.temperature < math.inf:
-        raise ValueError(f"--temperature must be > 0, got {arguments.temperature}")
+    if words := TEMPERATURE(arguments.temperature):
+        raise ValueError(f"--temperature {words}, got {arguments.temperature}")
     if not arguments.out.endswith(".jsonl") or "://" in arguments.out:
         raise ValueError(f"--out must be a local file that ends in .jsonl, got {arguments.out!r}")
     if arguments.source != ENGINES and arguments.source not in benchmarks.BENCHMARKS:

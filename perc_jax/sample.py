@@ -10,11 +10,11 @@ first token what is being done.
 """
 
 import argparse
-import math
 import sys
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from perc_jax.config.run import TEMPERATURE_OR_GREEDY
 from perc_jax.processes import ends, interrupts
 from perc_jax.prompt import pretrained
 
@@ -54,8 +54,9 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--dtype", choices=("float32", "bfloat16"), help="of the computation (default: the model's)")
     parser.add_argument("--json", help="file for the result, or - for standard output")
     arguments = parser.parse_args(argv)
+    wrong = TEMPERATURE_OR_GREEDY(arguments.temperature)
     for option, holds, rule, value in (
-        ("--temperature", 0 <= arguments.temperature < math.inf, "must be >= 0", arguments.temperature),
+        ("--temperature", not wrong, wrong, arguments.temperature),
         ("--seed", 0 <= arguments.seed < 2**32, "must be within 0..4294967295", arguments.seed),
         ("--max-tokens", arguments.max_tokens >= 1, "must be >= 1", arguments.max_tokens),
         ("--question", bool(arguments.question.strip()), "must not be empty", arguments.question),

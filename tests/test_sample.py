@@ -190,8 +190,8 @@ def test_a_run_answers_as_it_did_itself(capsys, reference_run):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("--temperature", "-1"), "--temperature must be >= 0, got -1.0"),
-        (("--temperature", "nan"), "--temperature must be >= 0, got nan"),
+        (("--temperature", "-1"), "--temperature must be 0 or within 0.01..10, got -1.0"),
+        (("--temperature", "nan"), "--temperature must be 0 or within 0.01..10, got nan"),
         (("--seed", "-1"), "--seed must be within 0..4294967295, got -1"),
         (("--max-tokens", "0"), "--max-tokens must be >= 1, got 0"),
         (("--question", " "), "--question must not be empty, got ' '"),

@@ -130,7 +130,8 @@ class MixtureConfig:
         "function",
         "geometry",
     )
-    weights: Annotated[tuple[float, ...], each(at_least(0))] = (1.0, 1.0, 1.0, 1.0, 1.0, 1.0)
+    # Relative: shares, or counts of up to a million.
+    weights: Annotated[tuple[float, ...], each(within(0, 1e6))] = (1.0, 1.0, 1.0, 1.0, 1.0, 1.0)
     levels: Annotated[tuple[int, ...], filled, each(within(0, 9))] = (0, 1, 2)
     # As engine.type; an engine without an entry asks all of its trained types.
     types: Annotated[tuple[str, ...], each(filled)] = ()

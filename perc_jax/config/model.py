@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from perc_jax.config.rules import Sound, Violation, above, at_least, each, filled, pattern, unless
+from perc_jax.config.rules import Sound, Violation, at_least, each, filled, pattern, unless, within
 
 
 @dataclass(frozen=True)
@@ -70,8 +70,10 @@ class TextConfig:
     vocab_size: Annotated[int, at_least(1)]
     # Rotary frequencies given to time, height, width; they sum to head_dim / 2.
     mrope_section: Annotated[tuple[int, int, int], each(at_least(0))]
-    rope_theta: Annotated[float, above(0)] = 1_000_000.0
-    rms_norm_eps: Annotated[float, above(0)] = 1e-6
+    # The longest wave is about 2 pi theta tokens: at 1 all are alike, at the bound it is longer than any prompt.
+    rope_theta: Annotated[float, within(1, 1e10)] = 1_000_000.0
+    # Added to mean squares near 1, of which more than a tenth would be felt; float32 still divides by the least.
+    rms_norm_eps: Annotated[float, within(1e-12, 0.1)] = 1e-6
     tie_word_embeddings: bool = True
 
     def spans(self, sound: Sound) -> Iterator[Violation]:
@@ -90,7 +92,8 @@ class LoraConfig:
     """Low-rank adapters on a frozen base (LoRA, `model/low_rank.py`). Rank 0: none, all parameters are trained."""
 
     rank: Annotated[int, at_least(0)] = 0
-    alpha: Annotated[float, above(0)] = 32.0  # the adapters' product counts alpha / rank times
+    # The adapters' product counts alpha / rank times; beyond 10,000 it drowns the base, below 0.001 it is its rounding.
+    alpha: Annotated[float, within(1e-3, 1e4)] = 32.0
     # text, merger, all, or regular expressions on names of kernels
     targets: Annotated[tuple[str, ...], filled, each(filled), each(pattern)] = ("text",)
     base_dtype: Literal["float32", "bfloat16"] = "bfloat16"  # in which the frozen weights are stored

@@ -21,7 +21,6 @@ from collections.abc import Callable, Iterator
 from typing import Annotated, Any, Literal, NamedTuple
 
 LARGEST = 2**31 - 1  # what counters on the device hold
-LARGEST_FLOAT = 3.4e38  # what float32 holds
 
 Rule = Callable[[Any], str | None]  # what a value must be, such as "must be >= 0"; None where it is
 Sound = Callable[..., bool]  # whether none of the fields of these paths, from the section on, breaks its own rule
@@ -133,34 +132,36 @@ def anything(_: object) -> None:
     """Every value of the type is right."""
 
 
-def at_least(least: int | float) -> Rule:
-    """Allow `least` and more, up to what counters hold."""
+def at_least(least: int) -> Rule:
+    """Allow `least` and more, up to what counters hold; of whole numbers, the others say their own upper bound."""
 
-    def rule(value: int | float) -> str | None:
-        return f"must be >= {least}" if value < least else _small(value)
-
-    return rule
-
-
-def above(bound: int | float) -> Rule:
-    """Allow what is greater than `bound`, up to what counters hold."""
-
-    def rule(value: int | float) -> str | None:
-        return _small(value) if value > bound else f"must be > {bound}"
+    def rule(value: int) -> str | None:
+        if value < least:
+            return f"must be >= {least}"
+        return None if value <= LARGEST else f"must be <= {LARGEST}"
 
     return rule
 
 
-def within(low: int | float, high: int | float, *, open_low: bool = False, open_high: bool = False) -> Rule:
-    """Allow what lies between two bounds; an open bound itself is not allowed."""
-    ends = f"{'(' if open_low else '['}{low}, {high}{')' if open_high else ']'}"
-    words = f"must be within {ends if open_low or open_high else f'{low}..{high}'}"
+def within(low: int | float, high: int | float, *, open_low: bool = False) -> Rule:
+    """Allow what lies between two bounds; an open one itself is not allowed."""
+    words = f"must be within {f'({low}, {high}]' if open_low else f'{low}..{high}'}"
 
     def rule(value: int | float) -> str | None:
-        inside = (low < value if open_low else low <= value) and (value < high if open_high else value <= high)
+        inside = (low < value if open_low else low <= value) and value <= high
         return None if inside else words
 
     return rule
+
+
+def or_zero(rule: Rule) -> Rule:
+    """Allow what a rule allows, and 0, which means something else than a little of it."""
+
+    def wider(value: int | float) -> str | None:
+        words = None if value == 0 else rule(value)
+        return words and words.replace("must be", "must be 0 or", 1)
+
+    return wider
 
 
 def each(rule: Rule) -> Rule:
@@ -201,8 +202,3 @@ def file_name(value: str) -> str | None:
     if re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", value):
         return None
     return "must be at most 100 letters, digits, '.', '_' and '-', of which the first is a letter or a digit"
-
-
-def _small(value: int | float) -> str | None:
-    largest = LARGEST if isinstance(value, int) else LARGEST_FLOAT
-    return None if value <= largest else f"must be <= {largest}"

@@ -17,7 +17,6 @@ from perc_jax.config.model import ModelConfig
 from perc_jax.config.rules import (
     Sound,
     Violation,
-    above,
     anything,
     at_least,
     check,
@@ -25,12 +24,16 @@ from perc_jax.config.rules import (
     each,
     file_name,
     one_of,
+    or_zero,
     unless,
     within,
 )
 from perc_jax.config.stage import StageConfig
 
 SUITES = ("test_a", "test_b", "test_c", "test_d")
+# Logits spread over some 20: at 10 hardly one token is likelier than another, at 0.01 there is only one.
+TEMPERATURE = within(0.01, 10)
+TEMPERATURE_OR_GREEDY = or_zero(TEMPERATURE)
 
 
 @dataclass(frozen=True)
@@ -50,7 +53,7 @@ class RolloutConfig:
     rows: Annotated[int, at_least(0)] = 0
     prefill_prompts: Annotated[int, at_least(1)] = 1  # waiting prompts that a device prefills at a time
     kv_dtype: Literal["model", "int8"] = "model"  # of keys and values; int8 halves bfloat16's memory and traffic
-    temperature: Annotated[float, above(0)] = 1.0  # of training rollouts; evaluation is greedy
+    temperature: Annotated[float, TEMPERATURE] = 1.0  # of training rollouts; evaluation is greedy
     # Mean |p_sampler - p_trainer| above which the run stops; 1 lets everything pass.
     max_mismatch: Annotated[float, within(0, 1, open_low=True)] = 0.05
 
@@ -138,14 +141,14 @@ class Config:
     # WORKDIR@best; `--from` sets it
     begin_from: Annotated[str, anything] = ""
     seed: Annotated[int, within(0, 2**32 - 1)] = 0
-    # A completion whose verification takes longer earns 0 and is counted.
-    verifier_deadline_s: Annotated[float, above(0)] = 2.0
+    # A completion whose verification takes longer earns 0 and is counted; it takes milliseconds, and all wait for it.
+    verifier_deadline_s: Annotated[float, within(0.01, 600)] = 2.0
     verifier_processes: Annotated[int, at_least(1)] = 1
     # That a process of a user's reward function may write to; beyond, its calls fail and it is replaced.
     verifier_memory_gib: Annotated[float, above(0)] = 4.0
     samples_every: Annotated[int, at_least(1)] = 25  # grpo steps between kept rollout samples
     # A phase that takes longer dumps all stacks and ends the run, resumable.
-    phase_deadline_s: Annotated[float, above(0)] = 1800.0
+    phase_deadline_s: Annotated[float, within(1, 7 * 24 * 3600)] = 1800.0  # a week: nobody watches
 
     def __post_init__(self):
         """Check every rule of every section."""

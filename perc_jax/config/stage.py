@@ -11,7 +11,6 @@ from perc_jax.config.reward import RewardConfig
 from perc_jax.config.rules import (
     Sound,
     Violation,
-    above,
     at_least,
     each,
     file_name,
@@ -23,21 +22,27 @@ from perc_jax.config.rules import (
 
 # A stage that is cut short may end within its warm-up, but not where it has hardly begun: a slip in the number.
 LONGEST_WARMUP = 30  # times the stage's updates
+MOST_MEMORY = 0.99999  # of a running mean
 
 
 @dataclass(frozen=True)
 class OptimizerConfig:
     """AdamW or Muon with linear warm-up and cosine or constant rest."""
 
-    learning_rate: Annotated[float, at_least(0)]  # 0: nothing moves
+    # About how far a weight moves in an update; weights are smaller than 1, so 1 moves all there is. 0: nothing moves.
+    learning_rate: Annotated[float, within(0, 1)]
     method: Literal["adamw", "muon"] = "adamw"  # muon: matrices by Muon, everything else by AdamW, at the same rate
     warmup_steps: Annotated[int, at_least(0)] = 0  # optimizer updates
     schedule: Literal["constant", "cosine"] = "constant"
-    b1: Annotated[float, within(0, 1, open_high=True)] = 0.9
-    b2: Annotated[float, within(0, 1, open_high=True)] = 0.999
-    eps: Annotated[float, above(0)] = 1e-8
-    weight_decay: Annotated[float, at_least(0)] = 0.0
-    max_grad_norm: Annotated[float, above(0)] = 1.0
+    # A mean over 1 / (1 - b) updates, of which no stage has more than 100,000; float32 takes 0.99999999 for 1.
+    b1: Annotated[float, within(0, MOST_MEMORY)] = 0.9
+    b2: Annotated[float, within(0, MOST_MEMORY)] = 0.999
+    # Added to the gradient's root mean square: below the least float32 divides by 0, at 1 little of Adam is left.
+    eps: Annotated[float, within(1e-20, 1)] = 1e-8
+    # Times the rate it is the share of a weight that an update takes away: at 1 never more than there is.
+    weight_decay: Annotated[float, within(0, 1)] = 0.0
+    # At the upper bound nothing is clipped; at the lower one Adam's eps already slows what moves.
+    max_grad_norm: Annotated[float, within(1e-6, 1e6)] = 1.0
     # Regular expressions; parameters whose path matches one do not change.
     frozen: Annotated[tuple[str, ...], each(filled), each(pattern)] = ()
 
@@ -54,18 +59,20 @@ class LossConfig:
     objective: Literal["grpo", "gspo", "cispo"] = "grpo"  # ratio per token, per completion, or as a fixed weight
     aggregation: Literal["token_mean", "completion_mean", "constant"] = "token_mean"  # what each token's term weighs
     advantage: Literal["standardised", "centred", "per_reward"] = "standardised"
-    clip_low: Annotated[float, within(0, 1, open_low=True)] = 0.2  # a ratio below 1 - clip_low is clipped; 1: no bound
-    clip_high: Annotated[float, above(0)] = 0.2  # and one above 1 + clip_high
+    # A ratio below 1 - clip_low is clipped; 1: no bound. Below a millionth it would be float32's rounding that is.
+    clip_low: Annotated[float, within(1e-6, 1)] = 0.2
+    # And one above 1 + clip_high; a policy 100 times as sure as its sampler is another one: no bound.
+    clip_high: Annotated[float, within(1e-6, 100)] = 0.2
     # Largest ratio of a completion with negative advantage; 0 is no bound.
-    dual_clip: Annotated[float, at_least(0)] = 0.0
+    dual_clip: Annotated[float, within(0, 100)] = 0.0
     # Whether a token counts by how much likelier the trainer finds it than the sampler did, who rounds otherwise.
     # several: where a rollout serves several updates.
     sampler_weight: Literal["several", "always", "never"] = "several"
-    sampler_weight_cap: Annotated[float, at_least(1)] = 2.0  # the largest such weight
+    sampler_weight_cap: Annotated[float, within(1, 100)] = 2.0  # the largest such weight
     # The last tokens of max_tokens in which a penalty on the reward grows to 1; 0 is none.
     overlong_tokens: Annotated[int, at_least(0)] = 0
-    # Of the divergence from the policy at the stage's start; 0: no reference is kept or run.
-    kl_coef: Annotated[float, at_least(0)] = 0.0
+    # Of the divergence from the policy at the stage's start; 0: no reference is kept or run; 10: nothing else counts.
+    kl_coef: Annotated[float, within(0, 10)] = 0.0
     kl: Literal["k1", "k2", "k3"] = "k3"  # how it is estimated
 
     def spans(self, sound: Sound) -> Iterator[Violation]:

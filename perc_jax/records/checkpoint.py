@@ -86,6 +86,10 @@ class Checkpoints:
         """The record of the newest checkpoint as it lies on the disk: another checkpoint has another."""
         return (self._folder / str(self.steps()[-1]) / COMMIT).read_bytes()
 
+    def sound_steps(self) -> list[int]:
+        """Those of `steps` that nothing speaks against."""
+        return [step for step in self.steps() if self._is_sound(step)]
+
     def prepare(self, abstract_state: PyTree) -> None:
         """Compile what `save` and `restore` ask of states of this layout; else the first of them does."""
         self._finite.prepare(_by_path(abstract_state))
@@ -248,8 +252,7 @@ class Checkpoints:
 
         Between those, what is not sound goes as soon as a sound one is newer.
         """
-        steps = self.steps()
-        sound = [step for step in steps if step <= newest and self._is_sound(step)]
+        steps, sound = self.steps(), [step for step in self.sound_steps() if step <= newest]
         stays = {*sound[-self._keep :], *(step for step in steps if max(sound, default=-1) < step <= newest)}
         for step in [step for step in steps if step not in stays]:
             (self._folder / str(step) / COMMIT).unlink()

@@ -118,6 +118,7 @@ class Run:
             self._end_if_told(state)
         with self.screen.phase("checkpoint"):
             self.checkpoints.wait()
+        self.streak.finish(int(state.step), self.checkpoints.sound_steps())
         self.screen.say(f"peak memory of all processes {peak_rss_bytes() / 2**30:.2f} GB")
 
     def _fresh(self) -> TrainState:

@@ -71,6 +71,23 @@ class Streak:
                 "checkpoints from before these steps are kept"
             )
 
+    def finish(self, step: int, sound: Sequence[int]) -> None:
+        """End a run whose last steps taught nothing otherwise than well; raises `RuntimeError`.
+
+        A gradient that is not finite changes no parameter, so the weights are those of the last good step; but what
+        brought it about is still there, and whoever reads the exit code should know.
+
+        Args:
+            step: the run's last.
+            sound: steps of the checkpoints that nothing speaks against, oldest first.
+        """
+        if self.bad_steps:
+            kept = f"the newest sound checkpoint is of step {sound[-1]}" if sound else "there is no sound checkpoint"
+            raise RuntimeError(
+                f"the gradient was not finite in the last {self.bad_steps} steps, up to step {step}: "
+                f"nothing was learned from them; {kept}"
+            )
+
 
 def resumed(position: Mapping[str, Any], stored: Mapping[str, Any], config: dict) -> tuple[Place, list[Change]]:
     """Find a checkpoint's place in a config, and what has changed since.

@@ -26,7 +26,7 @@ OF_TERMS = {name for names in (*OPTIONS.values(), OF_FUNCTIONS) for name in name
 # What every field of a type is tried with; entries of a tuple are tried with the same, one by one.
 TRIED = {
     int: (-7, -1, 0, 2**31, 10**12),
-    float: (-1.0, 0.0, 1.0, 2.0, 1e39, math.nan, math.inf, -math.inf),
+    float: (-1.0, 0.0, 1e-39, 1.0, 2.0, 1e12, 1e39, math.nan, math.inf, -math.inf),
     str: ("", " ", "../../evil", "[", "nothing"),
     bool: (),
 }
@@ -36,8 +36,8 @@ OTHERS = {int: (True, 0.5, "1"), float: (True, "1.0"), str: (3, b"x"), bool: (1,
 COUNT = ()  # from 1 on: none of those tried
 AMOUNT = (0,)
 FACTOR = (1.0, 2.0)
-WEIGHT = (0.0, 1.0, 2.0)
-SHARE = (0.0, 1.0)
+SHARE = (0.0, 1e-39, 1.0)
+WEIGHT = (*SHARE, 2.0)
 FILE = ("nothing",)
 TEXT = TRIED[str]
 FILLED = ("../../evil", "[", "nothing")
@@ -66,7 +66,7 @@ RIGHT: dict[str, Any] = {
         "vocab_size": COUNT,
         "mrope_section": (),
         "rope_theta": FACTOR,
-        "rms_norm_eps": FACTOR,
+        "rms_norm_eps": (),
         "tie_word_embeddings": (),
     },
     "LoraConfig": {"rank": AMOUNT, "alpha": FACTOR, "targets": PATTERN, "base_dtype": ()},
@@ -91,7 +91,7 @@ RIGHT: dict[str, Any] = {
         "prefill_prompts": COUNT,
         "kv_dtype": (),
         "temperature": FACTOR,
-        "max_mismatch": (1.0,),
+        "max_mismatch": (1e-39, 1.0),
     },
     "StageConfig": {
         "name": FILE,
@@ -106,14 +106,14 @@ RIGHT: dict[str, Any] = {
         "max_rounds": COUNT,
     },
     "OptimizerConfig": {
-        "learning_rate": WEIGHT,
+        "learning_rate": SHARE,
         "method": (),
         "warmup_steps": AMOUNT,
         "schedule": (),
-        "b1": (0.0,),
-        "b2": (0.0,),
-        "eps": FACTOR,
-        "weight_decay": WEIGHT,
+        "b1": (0.0, 1e-39),
+        "b2": (0.0, 1e-39),
+        "eps": (1.0,),
+        "weight_decay": SHARE,
         "max_grad_norm": FACTOR,
         "frozen": ((), *PATTERN),
     },
@@ -128,8 +128,8 @@ RIGHT: dict[str, Any] = {
         "kind": (),
         "band": SHARE,
         "phase_steps": COUNT,
-        "rehearsal": (0.0,),
-        "exploration": (0.0,),
+        "rehearsal": (0.0, 1e-39),
+        "exploration": (0.0, 1e-39),
         "grade": ("",),  # of kind none; of the other, any text
     },
     "RewardConfig": {"control": ()},
@@ -301,7 +301,7 @@ def test_all_mistakes_are_told_together() -> None:
         "got '../../evil'",
         "model.vision.num_heads must be >= 1, got 0",
         "model.text.hidden_size must be >= 1, got -4",
-        "rollout.temperature must be > 0, got 0.0",
+        "rollout.temperature must be within 0.01..10, got 0.0",
         "stages.0.prompts_per_step must be >= 1, got 0",
         "stages.1.optimizer.learning_rate must be a finite number, got nan",
         "stages.1.loss.overlong_tokens must be within rollout.max_tokens (8), got 9",

@@ -1,6 +1,7 @@
 """Asking an exam: interrupted anywhere it gives the same numbers and asks nothing twice; what counts, and how much."""
 
 import dataclasses
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -248,15 +249,26 @@ def test_a_model_that_does_not_see_is_found_out_at_once(exam, light, got):
     assert oracle.asked == []
 
 
-@pytest.mark.parametrize("light", [0.0, 1e-6], ids=["certain how answers begin", "hardly moved"])
-def test_a_model_that_may_see_is_not_called_blind(exam, light):
+SEEING = {
+    0.0: "whether the model sees cannot be told: it is certain how an answer begins, whatever is shown",
+    1e-6: r"warning: the model hardly sees: another picture moves log-odds by \S+ \(blank\) and \S+ \(swapped\) "
+    r"\(< 0\.01\)",
+    0.1: r"the model sees: another picture moves log-odds by \S+ \(blank\) and \S+ \(swapped\)",
+}
+
+
+@pytest.mark.parametrize("light", SEEING)
+def test_how_well_a_model_sees_is_said_before_it_is_asked(exam, light, monkeypatch):
     class Dim(Oracle):
         def first_logprobs(self, prompts):
-            return -light * (1e6 + prompts.pixels.mean(axis=(1, 2)))
+            return -np.sign(light) * (1 + light * prompts.pixels.mean(axis=(1, 2)))
 
-    oracle = Dim(half_right)
+    oracle, said = Dim(half_right), []
+    monkeypatch.setattr(Progress, "say", lambda self, words: said.append((words, list(oracle.asked))))
     examiner(oracle).ask(exam, None)
     assert oracle.asked != []
+    [(words, asked)] = [one for one in said if "see" in one[0]]
+    assert re.fullmatch(SEEING[light], words) and asked == []
 
 
 def test_trees_of_several_evaluations_have_the_mean_of_each_number():

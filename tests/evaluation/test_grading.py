@@ -131,7 +131,7 @@ def test_a_grading_draws_its_cells_in_turn_and_the_same_from_anywhere():
     ("words", "complaint"),
     [
         (("--rollouts", "0"), "--rollouts must be >= 1, got 0"),
-        (("--temperature", "0"), "--temperature must be > 0, got 0.0"),
+        (("--temperature", "0"), "--temperature must be within 0.01..10, got 0.0"),
         (("--out", "x.json"), "--out must be a local file that ends in .jsonl, got 'x.json'"),
         (("--source", "engine"), "--source must be engines or one of"),
     ],

@@ -113,7 +113,9 @@ def test_a_deferred_sigterm_ends_neither_the_program_nor_its_workers(tmp_path: P
 
 
 def test_ctrl_c_ends_at_once_what_has_deferred_sigterm(tmp_path: Path) -> None:
-    with start(tmp_path, "with interrupts.deferred():\n while True: pass") as program:
+    doing = "with interrupts.deferred():\n print('ready', flush=True)\n while True: pass"
+    with start(tmp_path, doing) as program:
+        assert program.stdout.readline() == "ready\n"  # before, it ends at once, as it should
         os.killpg(program.pid, signal.SIGTERM)
         time.sleep(0.3)
         assert program.poll() is None

@@ -156,3 +156,18 @@ def test_a_streak_of_bad_steps_goes_on_over_a_resume():
     resumed.count(False, 7)
     with pytest.raises(RuntimeError, match=r"^the gradient was not finite for 5 steps up to step 8; checkpoints from"):
         resumed.count(False, 8)
+
+
+def test_a_run_whose_last_steps_taught_nothing_does_not_end_well():
+    """Fewer than end it at once: it comes to its end, and says so there; started again it says the same."""
+    streak = Streak()
+    for step, is_finite in enumerate((False, True, False, False), 1):
+        streak.count(is_finite, step)
+    words = "the gradient was not finite in the last 2 steps, up to step 4: nothing was learned from them; "
+    for this in (streak, Streak(streak.bad_steps)):
+        with pytest.raises(RuntimeError, match=f"^{words}the newest sound checkpoint is of step 2$"):
+            this.finish(4, [1, 2])
+    with pytest.raises(RuntimeError, match=f"^{words}there is no sound checkpoint$"):
+        streak.finish(4, [])
+    streak.count(True, 5)
+    streak.finish(5, [1, 2, 5])

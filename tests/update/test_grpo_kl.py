@@ -118,5 +118,5 @@ def test_on_policy_gradients_are_on_average_what_the_docstring_says(kl):
 
 
 def test_coefficients_below_zero_are_refused():
-    with pytest.raises(ValueError, match=r"loss.kl_coef must be >= 0, got -0.1"):
+    with pytest.raises(ValueError, match=r"loss.kl_coef must be within 0\.\.10, got -0.1"):
         check(LossConfig(kl_coef=-0.1), "loss")
