@@ -1,6 +1,6 @@
 """The debug model trained from tables: five kinds of rows, warm-up on their answers, then GRPO.
 
-    python -m engines.tables --out data/tables_cpu
+    python -m engines.tables --out runs/tables
     python -m perc_jax.inspect --config configs/tables_cpu.py
     python -m perc_jax.train --config configs/tables_cpu.py
 
@@ -24,7 +24,7 @@ from perc_jax.config import (
     TermConfig,
 )
 
-TABLES = Path("data/tables_cpu")
+TABLES = Path("runs/tables")
 # A box is long and hard to so small a model: it is drawn less often.
 WEIGHTS = {"number": 1.0, "choice": 1.0, "two": 1.0, "text": 1.0, "boxes": 0.5}
 

@@ -7,7 +7,6 @@ from typing import Annotated, Literal
 from perc_jax.config.rules import (
     Sound,
     Violation,
-    above,
     anything,
     at_least,
     distinct,
@@ -89,7 +88,7 @@ class TableConfig:
     # Local or gs://.
     path: Annotated[str, filled]
     name: Annotated[str, anything] = ""  # what statistics call it; empty: the name of its first file or folder
-    weight: Annotated[float, above(0)] = 1.0  # how often it is drawn, beside the stage's other sources
+    weight: Annotated[float, within(1e-6, 1e6)] = 1.0  # how often it is drawn, beside the stage's other sources
     split: Annotated[str, filled] = "train"  # which files of a folder or of the hub are read
     question: Annotated[str, anything] = ""  # column of one user turn, text
     messages: Annotated[str, anything] = ""  # column of a chat: a list of turns
@@ -98,8 +97,8 @@ class TableConfig:
     answer: Annotated[str, anything] = ""  # column of the answer; a full stop goes into a field: reward_model.style
     choices: Annotated[str, anything] = ""  # column of the texts to choose from, a list
     kind: Literal["auto", "choice", "number", "text", "math", "boxes", "none"] = "auto"  # of the answers
-    tolerance: Annotated[float, at_least(0)] = 0.0  # of a number, in its own unit
-    relative: Annotated[float, within(0, 1, open_high=True)] = 0.0  # of a number, a share of the right one
+    tolerance: Annotated[float, within(0, 1e9)] = 0.0  # of a number, in its own unit
+    relative: Annotated[float, within(0, 0.99)] = 0.0  # of a number, a share of the right one
     root: Annotated[str, anything] = ""  # folder that pictures' paths begin at; empty: that of the file they stand in
     cache: Annotated[str, anything] = ""  # local folder for unpacked row groups; empty: ~/.cache/perc_jax/tables
     limit: Annotated[int, at_least(0)] = 0  # rows, the first; 0: all

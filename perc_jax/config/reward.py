@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Annotated, Any, Literal
 
-from perc_jax.config.rules import Sound, Violation, above, at_least, distinct, each, filled, unless, within
+from perc_jax.config.rules import Sound, Violation, at_least, distinct, each, filled, unless, within
 
 MOST = 16  # terms, and parts of them: what several hosts add up has its bounds
 FUNCTION = re.compile(r"(?P<file>.+\.py):(?P<function>[A-Za-z_]\w*)")  # a term of the user's own
@@ -54,9 +54,13 @@ class TermConfig:
     column: Annotated[str, _column] = "keywords"  # keywords: the row's column that lists them
     whole_words: bool = True  # keywords: False finds them within words too, as PeBR-R1 does
     ngram: Annotated[int, within(0, 100)] = 0  # repetition: of so many words; 0: of sentences, as VisionReasoner does
-    iou: Annotated[float, within(0, 1, open_high=True)] = 0.5  # boxes: two that overlap by more are the same
-    l1_px: Annotated[float, above(0)] = 10.0  # boxes: mean distance of the four sides below which they are the same
-    point_px: Annotated[float, above(0)] = 30.0  # boxes: distance below which two points are the same
+    iou: Annotated[float, within(0, 0.99)] = 0.5  # boxes: two that overlap by more are the same
+    l1_px: Annotated[float, within(0, 10_000, open_low=True)] = (
+        10.0  # boxes: mean distance of the four sides below which they are the same
+    )
+    point_px: Annotated[float, within(0, 10_000, open_low=True)] = (
+        30.0  # boxes: distance below which two points are the same
+    )
     most: Annotated[int, within(1, 1000)] = 120  # boxes, boxes_form: objects that are read; more are not
     # file.py:function: the parts that it returns, by name, each logged apart; empty: a number.
     parts: Annotated[tuple[str, ...], each(_label), each(filled), distinct] = ()

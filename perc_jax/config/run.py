@@ -145,7 +145,7 @@ class Config:
     verifier_deadline_s: Annotated[float, within(0.01, 600)] = 2.0
     verifier_processes: Annotated[int, at_least(1)] = 1
     # That a process of a user's reward function may write to; beyond, its calls fail and it is replaced.
-    verifier_memory_gib: Annotated[float, above(0)] = 4.0
+    verifier_memory_gib: Annotated[float, within(0.01, 4096)] = 4.0
     samples_every: Annotated[int, at_least(1)] = 25  # grpo steps between kept rollout samples
     # A phase that takes longer dumps all stacks and ends the run, resumable.
     phase_deadline_s: Annotated[float, within(1, 7 * 24 * 3600)] = 1800.0  # a week: nobody watches

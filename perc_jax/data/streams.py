@@ -98,12 +98,16 @@ def _drawn(config: Config, stage: StageConfig, phases: Phases | None) -> Draw:
     )
 
 
-def table(config: Config, wanted: TableConfig, start: int = 0, *, share: Share = WHOLE) -> Stream:
-    """Stream a test table's rows from `start` on, in its order, in batches of `evaluation.batch`. None is left out: one
-    that does not fit is a `ValueError` in the stream."""
+def table(
+    config: Config, wanted: TableConfig, start: int = 0, *, share: Share = WHOLE, lenient: bool = False
+) -> Stream:
+    """Stream a table's rows from `start` on, in its order, in batches of `evaluation.batch`. None is left out, and one
+    that does not fit is a `ValueError` in the stream; if `lenient`, another row stands in its place."""
     count, batch = len(table_prompts.opened(wanted)), config.evaluation.batch
     _check_rows("evaluation.batch", batch, share)
-    rows = Tabled(config, wanted, ("suite", wanted.label), has_gold=False, split="test", in_order=True)
+    rows = Tabled(
+        config, wanted, ("suite", wanted.label), has_gold=False, split="test", in_order=True, is_whole=not lenient
+    )
     workers = config.data.workers if count - start > FEW_SAMPLES else 0
     return Stream(Batches(rows, start, count, batch, share), workers, config.data.prefetch)
 

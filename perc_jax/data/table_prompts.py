@@ -112,6 +112,6 @@ def gold_of(table: Table, number: int, row: TableRow) -> answers.Gold:
     try:
         if row.kind == "auto":
             return answers.guess(row.answer, row.choices)
-        return answers.Gold(row.kind, row.answer, row.choices, relative=row.tolerance)
+        return answers.Gold(row.kind, row.answer, row.choices, row.tolerance, row.relative)
     except ValueError as error:
         raise ValueError(f"{table.where(number)}: column {table.columns.answer or 'answer'}: {error}") from error

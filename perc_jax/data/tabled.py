@@ -31,12 +31,13 @@ class Tabled:
     key: tuple[Hashable, ...]
     has_gold: bool
     split: str = "train"
-    in_order: bool = False  # as the table has them, and none may be left out
+    in_order: bool = False  # as the table has them
+    is_whole: bool = False  # none may be left out
 
     def row(self, position: int) -> Row:
         """Make the row of a count. Raises `ValueError` if `MAX_DRAFTS` rows in turn cannot be put into a prompt."""
         table, dropped = table_prompts.opened(self.table), []
-        for draft in range(1 if self.in_order else MAX_DRAFTS):
+        for draft in range(1 if self.is_whole else MAX_DRAFTS):
             number = self._number(table, position, draft)
             try:
                 row = table_prompts.make(self.config, table, number, self.split, self.has_gold)
@@ -44,15 +45,15 @@ class Tabled:
                 dropped.append(str(error))
             else:
                 return row._replace(dropped=tuple(dropped))
-        raise ValueError(dropped[-1] if self.in_order else f"{MAX_DRAFTS} rows of {table.name} in turn: {dropped[-1]}")
+        raise ValueError(dropped[-1] if self.is_whole else f"{MAX_DRAFTS} rows of {table.name} in turn: {dropped[-1]}")
 
     def _number(self, table: Table, count: int, draft: int) -> int:
         """The row of the table that a count's draft is."""
-        if self.in_order:
-            return count
         if draft:
             return int(make_rng(*self.key, table.fingerprint, count, draft).integers(len(table)))
         epoch, place = divmod(count, len(table))
+        if self.in_order:
+            return place
         name = json.dumps([*self.key, table.fingerprint, epoch]).encode()
         seed = int.from_bytes(hashlib.blake2b(name, digest_size=4).digest(), "little")
         return index_shuffle(place, max_index=len(table) - 1, seed=seed, rounds=ROUNDS)

@@ -16,12 +16,13 @@ import engines
 from perc_jax import statistics
 from perc_jax.batch import Completions, Share
 from perc_jax.config import Config
-from perc_jax.data import batches, streams
+from perc_jax.data import batches, streams, table_prompts
 from perc_jax.mesh import sharding
 from perc_jax.processes import progress
 from perc_jax.programs.compiled import Programs, Score
 from perc_jax.prompt import questions, tokenizer
 from perc_jax.report import samples
+from perc_jax.rewards.answers import KINDS
 from perc_jax.rewards.verifier import Verdict, Verifier
 
 SIGHT_NATS = 0.01  # by which another picture must move the log-odds of a token: 1 % of its odds. Seeing moves tenths
@@ -62,6 +63,7 @@ class Evaluator:
         results, shown = {}, []
         evaluation = self._config.evaluation
         counts = dict(zip(evaluation.suites, evaluation.samples, strict=True))
+        counts |= {table.label: len(table_prompts.opened(table)) for table in evaluation.tables}
         with contextlib.ExitStack() as opened:
             # All at once: workers take seconds to start, and those whose suite must wait draw ahead.
             streams = {
@@ -121,7 +123,7 @@ class Evaluator:
         """A batch's items of all hosts, in its order."""
         if jax.process_count() == 1:
             return list(asked)
-        cells = _cells()
+        cells = _cells(self._config)
         rows = np.zeros((len(self._programs.share.rows(self._config.evaluation.batch)), 3), np.int32)
         for row, item in zip(rows, asked, strict=False):
             row[:] = cells.index((item.engine, item.question_type)), item.level, item.correct
@@ -140,7 +142,7 @@ def proof_of_sight(config: Config, programs: Programs, score: Score, params: Any
     """
     count = config.evaluation.batch
     is_alone = count == 1  # the other picture is the next batch's
-    with _stream(config, "test_a", 2 * count if is_alone else count, programs.share) as stream:
+    with _looked_at(config, 2 * count if is_alone else count, programs.share) as stream:
         prompts = next(stream).prompts
         others = next(stream).prompts.pixels if is_alone else sharding.rolled_rows(prompts.pixels, programs.mesh)
     shown = {
@@ -198,17 +200,34 @@ def check_sight(change: float, picture: str, who: str = "model") -> None:
 
 
 def _stream(config: Config, suite: str, count: int, share: Share) -> batches.Stream:
-    """This host's part of a suite."""
+    """This host's part of a suite or a test table."""
+    for table in config.evaluation.tables:
+        if table.label == suite:
+            return streams.table(config, table, share=share)
     return streams.suite(config, suite, count, share=share)
+
+
+def _looked_at(config: Config, count: int, share: Share) -> batches.Stream:
+    """What a model is shown to prove that it sees: scenes of the engines where there are any, else of the first table
+    whose first rows have pictures. Raises `ValueError` if none has."""
+    if any(stage.mixture.engines for stage in config.stages):
+        return _stream(config, "test_a", count, share)
+    tables = [*(table for stage in config.stages for table in stage.mixture.tables), *config.evaluation.tables]
+    for table in dict.fromkeys(tables):
+        rows = table_prompts.opened(table)
+        if any(rows[number].pictures for number in range(min(count, len(rows)))):
+            return streams.table(config, table, share=share, lenient=True)
+    raise ValueError(f"one of the tables must have a picture in its first {count} rows: {[t.label for t in tables]}")
 
 
 def _item(info: batches.SampleInfo, verdict: Verdict) -> Item:
     return Item(info.engine, info.question_type, info.level, verdict.correct)
 
 
-def _cells() -> list[tuple[str, str]]:
-    """Every (engine, question type), in a fixed order: how hosts name them to each other."""
-    return [(name, kind.name) for name, engine in engines.ENGINES.items() for kind in engine.types]
+def _cells(config: Config) -> list[tuple[str, str]]:
+    """Every (engine, question type) and (table, kind of answer) in a fixed order: how hosts name them to each other."""
+    asked = [(name, kind.name) for name, engine in engines.ENGINES.items() for kind in engine.types]
+    return asked + [(table.label, kind) for table in config.evaluation.tables for kind in KINDS]
 
 
 def summary(items: Sequence[Item]) -> dict[str, Any]:

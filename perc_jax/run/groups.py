@@ -111,7 +111,8 @@ class Rounds:
         share = self.done[0].batch.share
         infos = [info for done in self.done for info in done.batch.samples]
         graded = rewarded.join([done.graded for done in self.done])
-        values = rewarded.summarise(graded, completions, infos, share, self._stage.reward)
+        tables = [table.label for table in self._stage.mixture.tables]
+        values = rewarded.summarise(graded, completions, infos, share, self._stage.reward, tables)
         found = [what for done in self.done for what in done.outcomes]
         spilled = max(0, len(self._telling()) - len(self.done[0].outcomes))
         counts = {f"groups/{what}": float(found.count(what)) for what in (MIXED, ALL_RIGHT, ALL_WRONG, CUT)}

@@ -162,8 +162,9 @@ def summarise(
     infos: Sequence[SampleInfo],
     share: Share = WHOLE,
     reward: RewardConfig = ACCURACY,
+    tables: Sequence[str] = (),
 ) -> dict[str, float]:
-    """Metrics of a rollout over all hosts, by path; an engine that was not drawn has no accuracy in this step.
+    """Metrics of a rollout over all hosts, by path; an engine or table that was not drawn has no accuracy in this step.
 
     The entropy is estimated by minus the mean log-probability of the sampled tokens.
     """
@@ -184,10 +185,10 @@ def summarise(
         "groups/all_wrong_share": float((correct == 0).sum()),
         "prompts": float(prompts),
     }
-    for engine in engines.ENGINES:
-        mine = np.array([info.engine == engine for info in infos])
-        sums[f"rollout/accuracy/{engine}"] = float(correct[mine].sum())
-        sums[f"prompts/{engine}"] = float(mine.sum())
+    for source in (*engines.ENGINES, *tables):
+        mine = np.array([info.engine == source for info in infos])
+        sums[f"rollout/accuracy/{source}"] = float(correct[mine].sum())
+        sums[f"prompts/{source}"] = float(mine.sum())
     columns = [*(term.label for term in reward.terms), *part_names(reward)]
     values = np.concatenate([graded.terms, graded.parts], axis=-1)
     sums |= {f"rollout/reward/{name}": float(values[..., n].sum()) for n, name in enumerate(columns)}
