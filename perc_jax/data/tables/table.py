@@ -39,10 +39,10 @@ class Table:
     @property
     def name(self) -> str:
         """What statistics call it."""
-        if self.config.name:
-            return self.config.name
         first = self.config.path.split(",")[0].strip().rstrip("/").rpartition("/")[2]
-        return first.partition(".")[0] or first
+        if set("*?[") & set(first):
+            first = self.parts[0].file.rpartition("/")[2]
+        return self.config.name or first.partition(".")[0]
 
     def __len__(self) -> int:
         return int(self._stops[-1])
