@@ -1,5 +1,6 @@
 """What is drawn: pictures and prompts, a stage's mixture and its curriculum."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Annotated, Literal
@@ -15,6 +16,8 @@ from perc_jax.config.rules import (
     unless,
     within,
 )
+
+GLOBBED = re.compile(r"[*?\[\]]")  # of a file's name that stands for several
 
 
 @dataclass(frozen=True)
@@ -107,7 +110,7 @@ class TableConfig:
     def label(self) -> str:
         """What statistics call it."""
         first = self.path.split(",")[0].strip().rstrip("/").rpartition("/")[2]
-        return self.name or first.partition(".")[0] or first
+        return self.name or GLOBBED.sub("", first.partition(".")[0]).strip("-_") or "table"
 
     def spans(self, sound: Sound) -> Iterator[Violation]:
         """What spans fields."""
@@ -149,7 +152,9 @@ class MixtureConfig:
             names = [*self.engines, *(table.label for table in self.tables)]
             twice = sorted({name for name in names if names.count(name) > 1})
             yield from unless(not twice, "tables", "must have different names (give one of them a `name`)", twice)
-            yield from unless(self.engines or self.tables, "engines", "must not be empty without tables", self.engines)
+            yield from unless(
+                bool(self.engines or self.tables), "engines", "must not be empty without tables", self.engines
+            )
         if sound("curriculum") and not self.engines:
             kind, rule = self.curriculum.kind, "must be none without engines: tables are drawn by their weights"
             yield from unless(kind == "none", "curriculum.kind", rule, kind)

@@ -13,7 +13,9 @@ from perc_jax.data.tables.row import TableRow
 from perc_jax.data.tables.table import Table, open_table
 from perc_jax.prompt import image as images
 from perc_jax.prompt.chat import Chat, Turn
-from perc_jax.prompt.prompt import chat_prompt, completion, lay_out, lengths
+from perc_jax.prompt.pretrained import Processor
+from perc_jax.prompt.prompt import chat_prompt, completion, lay_out
+from perc_jax.prompt.questions import Reader, lengths
 from perc_jax.prompt.tokenizer import load
 from perc_jax.rewards import answers, forms
 
@@ -67,8 +69,8 @@ def measure(config: Config, table: Table, number: int) -> tuple[SampleInfo, Size
         content = picture.read()
         found.update(hashlib.blake2b(content, digest_size=16).digest())
         sizes.append(images.stored_size(picture.name, content))
-    bounds = {"min_pixels": data.min_pixels, "max_pixels": data.max_pixels}
-    tokens, patches = lengths(chat, sizes, tokenizer=tokenizer, vision=config.model.vision, **bounds)
+    reader = Reader(tokenizer, config.model.vision, Processor(data.min_pixels, data.max_pixels), data.max_prompt_tokens)
+    tokens, patches = lengths(chat, sizes, reader)
     said = len(tokenizer.encode(target(row, info, data))) + 1
     return info, Size(tokens, patches, said, found.hexdigest())
 

@@ -23,7 +23,8 @@ def upright(file: Image.Image) -> Image.Image:
     """
     key = _transparent(file)  # now: reading forgets how the file holds its values
     tags = getattr(file, "tag_v2", {})
-    picture = ImageOps.exif_transpose(file)
+    ImageOps.exif_transpose(file, in_place=True)  # a copy costs as much as a tenth of decoding a JPEG
+    picture: Image.Image = file
     if picture.mode.startswith("I;16") or (picture.mode == "I" and file.format in SIXTEEN_BITS):
         bits = tags.get(BITS, (16,))[0]  # some hold 12
         return _high_byte(picture, bits, key, inverted=tags.get(PHOTOMETRIC) == WHITE_IS_ZERO)

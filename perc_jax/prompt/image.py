@@ -73,7 +73,7 @@ def open_picture(path: str | Path, data: bytes | None = None) -> UInt8[np.ndarra
         if "A" in upright.getbands() or upright.info.get("transparency") is not None:
             pasted = upright.convert("RGBA")
             upright = Image.alpha_composite(Image.new("RGBA", pasted.size, "white"), pasted)
-        return np.array(upright.convert("RGB"))
+        return np.array(upright if upright.mode == "RGB" else upright.convert("RGB"))
 
 
 def stored_size(path: str | Path, data: bytes) -> tuple[int, int]:

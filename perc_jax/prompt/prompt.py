@@ -124,31 +124,6 @@ def chat_prompt(
     return Prompt(*expand(text, cut, tokenizer.ids.image, vision.spatial_merge_size), cut)
 
 
-def lengths(
-    chat: Chat,
-    sizes: Sequence[tuple[int, int]],
-    *,
-    tokenizer: Tokenizer,
-    vision: VisionConfig,
-    min_pixels: int = images.MIN_PIXELS,
-    max_pixels: int = images.MAX_PIXELS,
-) -> tuple[int, int]:
-    """Tokens and patch slots of the prompt of a chat with pictures of these (height, width), without making it.
-
-    Raises what `chat_prompt` raises of the chat, and `ValueError` for sides that are too different.
-    """
-    unit = vision.patch_size * vision.spatial_merge_size
-    window = vision.window_size // unit
-    tokens = len(tokenizer.encode(chat_text(tokenizer, chat))) - len(sizes)
-    patches = 0
-    for size in sizes:
-        height, width = images.smart_resize(*size, unit, min_pixels, max_pixels)
-        rows, columns = height // unit, width // unit
-        tokens += rows * columns
-        patches += -(-rows // window) * -(-columns // window) * vision.window_patches
-    return tokens, patches
-
-
 def lay_out(
     prompt: Prompt, *, max_tokens: int, max_patches: int, pad: int, vision: VisionConfig, prompt_id: str = ""
 ) -> PromptBatch:

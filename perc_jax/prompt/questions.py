@@ -62,9 +62,7 @@ def measure(name: str, unit: str, text: str, pictures: Sequence[Image], reader: 
         sizes.append(images.stored_size(_where(picture), data))  # one that is turned fills as many windows
     question = Question(name, unit, text, tuple(pictures), found.hexdigest()[:16])
     try:
-        put = chat.asked(text, len(sizes))
-        bounds = reader.pixels._asdict()
-        tokens, patches = prompt.lengths(put, sizes, tokenizer=reader.tokenizer, vision=reader.vision, **bounds)
+        tokens, patches = lengths(chat.asked(text, len(sizes)), sizes, reader)
     except ValueError as error:  # sides too different, or a chat mark in the text
         return question._replace(why_not=str(error))
     if tokens > reader.max_tokens:
@@ -81,6 +79,24 @@ def bucket(tokens: int, patches: int, vision: VisionConfig) -> tuple[int, int]:
     while text + shown < tokens:
         text *= 2
     return text + shown, slots
+
+
+def lengths(turns: chat.Chat, sizes: Sequence[tuple[int, int]], reader: Reader) -> tuple[int, int]:
+    """Tokens and patch slots of the prompt of a chat with pictures of these (height, width).
+
+    Raises `ValueError` for a chat that cannot be put and for sides that are too different.
+    """
+    vision = reader.vision
+    unit = vision.patch_size * vision.spatial_merge_size
+    window = vision.window_size // unit
+    tokens = len(reader.tokenizer.encode(chat.chat_text(reader.tokenizer, turns))) - len(sizes)
+    patches = 0
+    for size in sizes:
+        height, width = images.smart_resize(*size, unit, *reader.pixels)
+        rows, columns = height // unit, width // unit
+        tokens += rows * columns
+        patches += -(-rows // window) * -(-columns // window) * vision.window_patches
+    return tokens, patches
 
 
 def _where(picture: Image) -> str:

@@ -8,6 +8,8 @@ import pytest
 from perc_jax.config import VisionConfig
 from perc_jax.prompt import prompt as prompts
 from perc_jax.prompt.chat import PICTURE, Turn, asked, chat_text, check, messages, published
+from perc_jax.prompt.pretrained import Processor
+from perc_jax.prompt.questions import Reader, lengths
 from perc_jax.prompt.tokenizer import CHAT_MARKS, IMAGE_PAD, VIDEO_PAD, load
 from tests.prompt import chats
 
@@ -109,6 +111,15 @@ def test_a_picture_stands_where_its_mark_does():
     assert [picture.pixels[picture.real].max() for picture in prompt.pictures] == [0, 255]
     texts = TOKENIZER.decode(prompt.tokens)
     assert texts.index("a") < texts.index("b") < texts.index("c")
+
+
+def test_lengths_are_known_before_pictures_are_read():
+    rng, reader = np.random.default_rng(2), Reader(TOKENIZER, VISION, Processor(3136, 40_000), 4096)
+    for _ in range(30):
+        chat = chats.chat(rng)
+        pictures = pictures_for(chat, rng)
+        prompt = prompts.chat_prompt(chat, pictures, tokenizer=TOKENIZER, vision=VISION, max_pixels=40_000)
+        assert lengths(chat, [p.shape[:2] for p in pictures], reader) == (len(prompt.tokens), prompt.patches)
 
 
 def test_one_question_is_the_shortest_chat():

@@ -88,6 +88,51 @@ def test_checkpoints_are_written_beside_updates_and_damage_is_skipped(bucket, tm
     assert list(tmp_path.iterdir()) == []  # gs:// is no folder of this machine
 
 
+TABLES = """
+from pathlib import Path
+from etils import epath
+from perc_jax.config import TableConfig
+from perc_jax.data.tables import open_table
+from tests.data.tables import peers
+chats, verl = Path("chats"), Path("verl")
+for folder in (chats, verl):
+    folder.mkdir()
+written = peers.ms_swift(chats)
+for file in (*chats.rglob("*.*"), peers.verl(verl).path):
+    epath.Path(f"gs://bucket/tables/{file}").write_bytes(file.read_bytes())
+answers = {}
+for path in ("chats/data.jsonl", "chats", "verl", "verl/*.parquet"):
+    table = open_table(TableConfig(f"gs://bucket/tables/{path}", cache="cache"))
+    rows = [table[number] for number in range(len(table))]
+    assert [len(row.pictures) for row in rows] == [1, 2, 0]
+    assert rows[1].pictures[0].read() == peers.png(10)
+    answers[path] = [row.answer for row in rows]
+assert answers == {
+    "chats/data.jsonl": ["0", "1", "2"],
+    "chats": ["0", "1", "2"],
+    "verl": ["3", "larger", "7"],
+    "verl/*.parquet": ["3", "larger", "7"],
+}
+for path in ("gone.jsonl", "gone*.jsonl", "**/*.jsonl"):
+    try:
+        open_table(TableConfig(f"gs://bucket/tables/{path}"))
+    except ValueError as error:
+        print(error)
+"""
+
+
+def test_tables_and_their_pictures_are_read_from_a_bucket(bucket, tmp_path):
+    pytest.importorskip("pyarrow", reason="the extra `tables` is not installed")
+    environment = bucket.env | {"PYTHONPATH": os.pathsep.join([str(whole_runs.ROOT), os.environ.get("PYTHONPATH", "")])}
+    command = [sys.executable, "-c", TABLES]
+    ended = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=300)
+    assert ended.returncode == 0, ended.stderr
+    said = ended.stdout.splitlines()
+    assert said[0].endswith("gone.jsonl must be a file, glob, folder or hub id (owner/name), found none")
+    assert said[1].endswith("gone*.jsonl must match a file, found none")
+    assert said[2].endswith("must not have ** on gs://, where it would list the whole bucket")
+
+
 OWNERS = """
 import sys
 from etils import epath

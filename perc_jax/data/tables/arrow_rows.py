@@ -1,9 +1,12 @@
 """Arrow files as rows: what `datasets` saves, and what `parquet_rows` unpacks. They are mapped, not read.
 
+A row's pages are let go of when its values are there: they stay in the system's cache, not in the process.
+
 pyarrow is imported when the first is opened.
 """
 
 import functools
+import mmap
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +17,8 @@ from jaxtyping import Int
 from perc_jax.data.tables.errors import Where
 from perc_jax.data.tables.files import sampled_digest
 
-MAPPED = 32  # files that a process keeps mapped
+MAPPED = 128  # files that a process keeps mapped, each with a file descriptor
+FILE = b"ARROW1"  # what the file format begins with; the stream format has no such mark
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,13 +51,12 @@ class Mapped:
 
     def __init__(self, path: str):
         pa = pyarrow()
-        source = pa.memory_map(path)
-        with source:
-            form = pa.ipc.open_file if source.read(6) == b"ARROW1" else pa.ipc.open_stream
-            source.seek(0)
-            whole = form(source)
-            self.schema = whole.schema
-            self._batches = whole.read_all().to_batches()
+        with open(path, "rb") as file:
+            self._pages = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        form = pa.ipc.open_file if self._pages[: len(FILE)] == FILE else pa.ipc.open_stream
+        whole = form(pa.py_buffer(self._pages))
+        self.schema = whole.schema
+        self._batches = whole.read_all().to_batches()
         self._stops: Int[np.ndarray, " batches"] = np.cumsum([len(batch) for batch in self._batches], dtype=np.int64)
 
     def __len__(self) -> int:
@@ -63,7 +66,10 @@ class Mapped:
         """The values of a row."""
         batch = int(np.searchsorted(self._stops, number, side="right"))
         inside = int(number - (self._stops[batch - 1] if batch else 0))
-        return self._batches[batch].slice(inside, 1).to_pylist()[0]
+        values = self._batches[batch].slice(inside, 1).to_pylist()[0]
+        if hasattr(mmap, "MADV_DONTNEED"):
+            self._pages.madvise(mmap.MADV_DONTNEED)
+        return values
 
 
 @functools.lru_cache(MAPPED)
@@ -78,7 +84,7 @@ def open_arrow(file: str, local: str) -> ArrowRows:
     digest = sampled_digest(Path(local))
     try:
         found = mapped(local, digest)
-    except (pa.ArrowInvalid, pa.ArrowSerializationError) as error:
+    except (pa.ArrowInvalid, pa.ArrowSerializationError, ValueError) as error:  # the last: an empty file
         raise ValueError(f"{file} must be an Arrow file: {' '.join(str(error).split())}") from error
     return ArrowRows(file, local, digest, len(found), types_of(file, found.schema))
 

@@ -7,6 +7,7 @@ takes up to the table's size on disk, unpacked (pictures are packed already), as
 
 import functools
 import os
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,8 @@ from perc_jax.data.tables.errors import Where
 from perc_jax.data.tables.files import sampled_digest
 from perc_jax.records.files import absolute
 
-ROWS_AT_A_TIME = 16  # of a group that is being unpacked
+BATCH_BYTES = 8 * 2**20  # of a row group that is being unpacked, in memory at a time
+MOST_ROWS = 4096  # of them; texts may be many times as long unpacked as dictionaries say
 OPEN = 8  # Parquet files that a process keeps open
 
 
@@ -54,12 +56,14 @@ class ParquetRows:
     def _unpack(self, group: int, target: Path, number: int) -> None:
         """Write a row group as an Arrow file, a few rows at a time; of two processes that do, the last one's stays."""
         pa = pyarrow()
-        part = target.with_name(f".{group}.{os.getpid()}")
+        part = target.with_name(f".{group}.{os.getpid()}.{threading.get_ident()}")
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
             source = _parquet(self.file, self.digest)
-            with pa.OSFile(str(part), "wb") as sink, pa.ipc.new_file(sink, source.schema_arrow) as writer:
-                for batch in source.iter_batches(ROWS_AT_A_TIME, row_groups=[group]):
+            with pa.OSFile(str(part), "wb") as sink, pa.ipc.new_stream(sink, source.schema_arrow) as writer:
+                about = source.metadata.row_group(group)
+                rows = max(1, about.num_rows * BATCH_BYTES // max(1, about.total_byte_size))
+                for batch in source.iter_batches(min(rows, MOST_ROWS), row_groups=[group]):
                     writer.write_batch(batch)
             part.replace(target)
         except pa.ArrowInvalid as error:

@@ -1,6 +1,7 @@
 """A row of a table, read: its chat, pictures, answer and the rest, all checked."""
 
 import json
+import math
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -85,13 +86,14 @@ def _answer(values: Mapping[str, Any], columns: Columns, config: TableConfig, wh
     if not columns.answer:
         return target
     value = value_of(values, columns.answer)
-    if value is None:
+    if value is None or value != value:  # NaN is how some write that there is none
         if target:
             return target
         raise wrong(where, columns.answer, "must not be null (or kind must be 'none')", value)
     if isinstance(value, bytes | bytearray):
         raise wrong(where, columns.answer, "must be text, a number, or a list or object of those", value)
-    return value if isinstance(value, str) else json.dumps(plain(value), ensure_ascii=False)
+    value = plain(value)
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def _choices(value: Any, where: Where, column: str) -> tuple[str, ...]:
@@ -106,11 +108,11 @@ def _choices(value: Any, where: Where, column: str) -> tuple[str, ...]:
 
 
 def plain(value: Any) -> Any:
-    """A value as JSON has it: bytes left out, dates and decimals as text."""
+    """A value as JSON has it: bytes left out, dates and decimals as text, what is no finite number as null."""
     if isinstance(value, Mapping):
         return {str(name): plain(one) for name, one in value.items() if not isinstance(one, bytes | bytearray)}
     if isinstance(value, list | tuple):
         return [plain(one) for one in value if not isinstance(one, bytes | bytearray)]
-    if isinstance(value, bytes | bytearray):
-        return None
-    return value if isinstance(value, str | int | float | bool | None) else str(value)
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    return value if isinstance(value, str | int | bool | None) else str(value)
