@@ -29,6 +29,8 @@ from perc_jax.prompt.tokenizer import (
     Message,
     Tokenizer,
 )
+from perc_jax.rewards.answers import Gold
+from perc_jax.rewards.forms import STRICT, Form, shortest
 
 
 class PromptTooLong(ValueError):
@@ -220,13 +222,14 @@ def pack(rows: Sequence[PromptBatch]) -> PromptBatch:
 
 
 def gold_completion(
-    answer: Answer, tokenizer: Tokenizer, max_tokens: int
+    answer: Answer | Gold, tokenizer: Tokenizer, max_tokens: int, form: Form = STRICT
 ) -> tuple[Int[np.ndarray, " C"], Bool[np.ndarray, " C"]]:
-    r"""Write the completion `<answer>\boxed{…}</answer>` and its end token, right-padded to `max_tokens`, and its mask.
+    r"""Write the shortest completion of an answer form, of the strict one `<answer>\boxed{…}</answer>`, and its end
+    token, right-padded to `max_tokens`, and its mask.
 
     Raises `CompletionTooLong` if it does not fit.
     """
-    ids = [*tokenizer.encode(rf"<answer>\boxed{{{answer.text()}}}</answer>"), tokenizer.ids.ends[0]]
+    ids = [*tokenizer.encode(shortest(answer.text(), form)), tokenizer.ids.ends[0]]
     if len(ids) > max_tokens:
         raise CompletionTooLong(
             f"gold answer {answer.text()!r} must fit rollout.max_tokens = {max_tokens}, got {len(ids)}"
