@@ -191,6 +191,10 @@ class Config:
         if not sound("rollout.max_tokens"):
             return
         most = self.rollout.max_tokens
+        if sound("data.answer_form", f"{path}.kind") and stage.kind == "sft":
+            form, rule = self.data.answer_form, f"must have no part for reasoning: the gold answers of {path} have none"
+            is_bare = form not in ("think_answer", "answer_think", "sections")
+            yield from unless(is_bare, "data.answer_form", rule, form)
         if sound(f"{path}.loss.overlong_tokens"):
             tail, rule = stage.loss.overlong_tokens, f"must be within rollout.max_tokens ({most})"
             yield from unless(tail <= most, f"{path}.loss.overlong_tokens", rule, tail)

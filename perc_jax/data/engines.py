@@ -19,6 +19,7 @@ from perc_jax.data.curriculum import InTurn, Phases
 from perc_jax.prompt.prompt import CompletionTooLong, PromptTooLong, gold_completion, make_row
 from perc_jax.prompt.tokenizer import Tokenizer, load
 from perc_jax.rewards.answers import Gold
+from perc_jax.rewards.forms import Form
 
 MAX_DRAFTS = 50  # of one position, before the bucket is called too small
 INDEX_BITS = 62
@@ -104,9 +105,8 @@ class Draw:
                     data=self.config.data,
                     vision=self.config.model.vision,
                 )
-                gold = (
-                    gold_completion(sample.answer, tokenizer, self.config.rollout.max_tokens) if self.has_gold else ()
-                )
+                form, most = Form.of(self.config.data), self.config.rollout.max_tokens
+                gold = gold_completion(sample.answer, tokenizer, most, form) if self.has_gold else ()
             except (PromptTooLong, CompletionTooLong) as error:
                 dropped.append(f"{info.sample_id}: {error}")
                 continue

@@ -13,6 +13,8 @@ import engines
 from perc_jax.config import Config, MixtureConfig, Violation, unless, untrainable
 from perc_jax.data.curriculum import Cell, graded_cells
 from perc_jax.prompt import pretrained, tokenizer
+from perc_jax.rewards.callers import complaints
+from perc_jax.rewards.terms import is_function
 
 LEVELS = range(10)
 
@@ -98,6 +100,7 @@ def _mixture(mixture: MixtureConfig, path: str, size_px: int) -> Iterator[Violat
 def _files(config: Config, begun: bool) -> Iterator[Violation]:
     """What is read from the disk or the hub; of a run that has begun, only what it still needs."""
     yield from _tokenizer(config)
+    yield from _functions(config)
     if begun:
         return
     if config.pretrained and not _is_model(config.pretrained):
@@ -105,6 +108,18 @@ def _files(config: Config, begun: bool) -> Iterator[Violation]:
     for number, stage in enumerate(config.stages):
         if stage.mixture.curriculum.grade:
             yield from _grade(stage.mixture, f"stages.{number}.mixture.curriculum.grade")
+
+
+def _functions(config: Config) -> Iterator[Violation]:
+    """Users' reward functions: each file is imported once, in a process of its own."""
+    found = {
+        f"stages.{number}.reward.terms.{place}.term": term.term
+        for number, stage in enumerate(config.stages)
+        for place, term in enumerate(stage.reward.terms)
+        if is_function(term)
+    }
+    said = complaints(list(dict.fromkeys(found.values())))
+    yield from (Violation(path, said[name], name) for path, name in found.items() if said[name])
 
 
 def _grade(mixture: MixtureConfig, path: str) -> Iterator[Violation]:

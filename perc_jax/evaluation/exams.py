@@ -17,12 +17,13 @@ import engines
 from perc_jax.batch import PromptBatch, Share
 from perc_jax.benchmarks import Benchmark, Problem
 from perc_jax.benchmarks.base import Compare, Scored
-from perc_jax.config import Config, to_dict
+from perc_jax.config import Config, DataConfig, to_dict
 from perc_jax.data.batches import Stream
 from perc_jax.data.streams import suite
 from perc_jax.prompt import questions
 from perc_jax.prompt.questions import Question, Reader
 from perc_jax.records.lines import Record
+from perc_jax.rewards.forms import Form
 from perc_jax.rewards.verifier import Verdict, Verifier
 
 SUITES = ("test_a", "test_b", "test_c", "test_d")
@@ -229,7 +230,7 @@ class SuiteExam:
         for row, answers in enumerate(responses):
             mine = [next(verdicts) for _ in answers]
             late = sum(verdict.timed_out for verdict in mine)
-            scored, about = [_scored(verdict) for verdict in mine], asked.about[row]
+            scored, about = [_scored(verdict, self._config.data) for verdict in mine], asked.about[row]
             marked.append(
                 Marked(asked.ids[row], _print_of(asked, row), scored, late, about.question, about.answer.text())
             )
@@ -248,11 +249,11 @@ def _filled(asked: Asked) -> Asked:
     )
 
 
-def _scored(verdict: Verdict) -> Scored:
+def _scored(verdict: Verdict, data: DataConfig) -> Scored:
     if verdict.timed_out:
         return Scored(False, None, "verification ran past its deadline")
     if not verdict.well_formed:
-        return Scored(False, None, r"not of the form <answer>\boxed{…}</answer>")
+        return Scored(False, None, f"not of the form {Form.of(data).looks}")
     return Scored(verdict.correct, verdict.parsed, f"{'equal' if verdict.correct else 'not equal'} to the gold answer")
 
 

@@ -20,8 +20,8 @@ from perc_jax.config import DataConfig, VisionConfig
 from perc_jax.prompt import image as images
 from perc_jax.prompt.chat import Chat, asked, chat_text, check_text
 from perc_jax.prompt.tokenizer import Tokenizer
-
-MAX_SHOWN = 60  # characters of a text in a complaint
+from perc_jax.rewards.answers import Gold
+from perc_jax.rewards.forms import STRICT, Form, shortest
 
 
 class PromptTooLong(ValueError):
@@ -196,10 +196,11 @@ def pack(rows: Sequence[PromptBatch]) -> PromptBatch:
 
 
 def gold_completion(
-    answer: Answer, tokenizer: Tokenizer, max_tokens: int
+    answer: Answer | Gold, tokenizer: Tokenizer, max_tokens: int, form: Form = STRICT
 ) -> tuple[Int[np.ndarray, " C"], Bool[np.ndarray, " C"]]:
-    r"""Write the completion `<answer>\boxed{…}</answer>`; see `completion`."""
-    return completion(rf"<answer>\boxed{{{answer.text()}}}</answer>", tokenizer, max_tokens)
+    r"""Write the shortest completion of an answer form, of the strict one `<answer>\boxed{…}</answer>`; see
+    `completion`."""
+    return completion(shortest(answer.text(), form), tokenizer, max_tokens)
 
 
 def completion(

@@ -7,6 +7,7 @@ from html import escape
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from perc_jax.config import RewardConfig
 from perc_jax.report import grids
 from perc_jax.report.chart import COLOURS, Series, Span, legend, line_chart, percent, short
 from perc_jax.report.differences import changes, changes_section, compare, counts
@@ -72,6 +73,7 @@ PANELS = (
     Panel(
         "Reward", "Mean over a step's completions, sampled at the training temperature.", "rollout/reward", floor=None
     ),
+    Panel("Reward by term", "Means of its terms, before their weights.", "rollout/reward/", floor=None),
     Panel("Accuracy by engine", "Share of sampled completions that are right.", "rollout/accuracy/", percent),
     Panel("Entropy", "Nats per token, estimated. Near 0 the model has stopped exploring.", "rollout/entropy"),
     Panel("Completion length", "Tokens, end token included.", "rollout/completion_length", floor=None),
@@ -360,6 +362,13 @@ def _settings(run: Run) -> str:
     return f"<h2>Recipe</h2>{table}<details><summary>Whole config</summary><pre>{whole}</pre></details>"
 
 
+def _earned(reward: Mapping[str, Any]) -> str:
+    """The terms of a stored reward with their weights, also of one that an earlier version wrote."""
+    terms = RewardConfig.upgraded(reward).get("terms") or [{"term": "accuracy"}]
+    named = [(term.get("weight", 1.0), term.get("name") or term["term"].rpartition(":")[2]) for term in terms]
+    return " + ".join(name if weight == 1 else f"{weight:g} × {name}" for weight, name in named)
+
+
 def _stage_row(stage: Mapping[str, Any]) -> Row:
     """One stage of the recipe."""
     optimizer, mixture, reward = (stage.get(key, {}) for key in ("optimizer", "mixture", "reward"))
@@ -370,8 +379,7 @@ def _stage_row(stage: Mapping[str, Any]) -> Row:
     data = f"{', '.join(mixture.get('engines', ()))}; levels {levels}; {photos}"
     earns = "gold answers"
     if stage["kind"] == "grpo":
-        earns = "accuracy" + (f" + {reward['format_weight']:g} × format" if reward.get("format_weight") else "")
-        earns = "a coin (control)" if reward.get("control") == "random" else earns
+        earns = "a coin (control)" if reward.get("control") == "random" else _earned(reward)
     size = f"{stage.get('prompts_per_step')} × {stage.get('group_size', 1)}"
     cells = (stage["kind"], f"{stage['steps']:,}", size, rate, data, earns)
     return Row(stage["name"], [Cell(escape(str(cell))) for cell in cells])

@@ -4,7 +4,8 @@
 from the bytes that went to the device, so what is shown is what was seen, resizing and padding included.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -42,8 +43,10 @@ def answers(
     ended: Bool[np.ndarray, " n"],
     rewards: Float[np.ndarray, " n"] | None = None,
     advantages: Float[np.ndarray, " n"] | None = None,
+    terms: Mapping[str, Float[np.ndarray, " n"]] = MappingProxyType({}),
 ) -> list[dict[str, Any]]:
-    """JSON-ready answers of one prompt; without rewards, the reward is the accuracy."""
+    """JSON-ready answers of one prompt; without rewards, the reward is the accuracy. `terms` are the reward's, and
+    their parts, by name."""
     accuracy = [float(verdict.correct) for verdict in verdicts]
     return [
         {
@@ -54,6 +57,7 @@ def answers(
             "ended": bool(end),
             "reward": float(reward),
             "advantage": None if advantages is None else float(advantages[place]),
+            "terms": {name: float(values[place]) for name, values in terms.items()},
         }
         for place, (text, verdict, right, end, reward) in enumerate(
             zip(texts, verdicts, accuracy, ended, accuracy if rewards is None else rewards, strict=True)

@@ -158,8 +158,13 @@ def _sample(sample: Mapping[str, Any]) -> str:
     answers = sample.get("answers", [])
     right = sum(answer.get("accuracy", 0) > 0 for answer in answers)
     of = f" · {right} of {len(answers)} right" if len(answers) > 1 else ""
-    earned = EARNED if any(answer.get("advantage") is not None for answer in answers) else ()  # a test set earns none
-    head = "<th></th><th>answer</th><th>read as</th>" + "".join(f'<th class="number">{key}</th>' for key, _ in earned)
+    terms = dict.fromkeys(name for answer in answers for name in answer.get("terms", ()))
+    parts = [(f"terms/{name}", "g") for name in terms] if len(terms) > 1 else []
+    # A test set earns nothing.
+    earned = (*parts, *EARNED) if any(answer.get("advantage") is not None for answer in answers) else ()
+    head = "<th></th><th>answer</th><th>read as</th>" + "".join(
+        f'<th class="number">{escape(key.removeprefix("terms/"))}</th>' for key, _ in earned
+    )
     rows = "".join(_answer(answer, earned) for answer in answers)
     gold = f'<code>{escape(str(sample.get("gold", "")))}</code><span class="soft">{of}</span>'
     return (
@@ -177,8 +182,10 @@ def _answer(answer: Mapping[str, Any], earned: Sequence[tuple[str, str]]) -> str
     parsed = answer.get("parsed")
     read = f"<code>{escape(str(parsed))}</code>" if parsed is not None else '<span class="empty">nothing</span>'
     said = escape(text[:MAX_TEXT]) + ("…" if len(text) > MAX_TEXT else "")
+    values = answer | {f"terms/{name}": value for name, value in answer.get("terms", {}).items()}
     numbers = "".join(
-        f'<td class="number" data-label="{key}">{_number(answer.get(key), form)}</td>' for key, form in earned
+        f'<td class="number" data-label="{escape(key.removeprefix("terms/"))}">{_number(values.get(key), form)}</td>'
+        for key, form in earned
     )
     return (
         f'<tr class="{"right" if right else "wrong"}"><td>{"✓" if right else "✗"}</td>'

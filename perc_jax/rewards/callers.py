@@ -24,10 +24,24 @@ FEW = 8  # of those, from which on a rollout need not be done to know the rule
 MAX_RESTARTS = 32  # of the processes in one rollout, because they were out of memory
 
 
-class Marks(NamedTuple):
-    """What a function says about n completions: value, then M parts."""
+def complaints(names: Sequence[str]) -> dict[str, str]:
+    """What is wrong with each function, `file.py:function`; empty where it can be called. Each file is imported in a
+    process that is ended, so that nothing of it stays."""
+    if not names:
+        return {}
+    lost = {
+        Lost.LATE: f"must be importable within {functions.LOAD_S:g} s",
+        Lost.DIED: "must be importable (its import ends the process)",
+    }
+    with Pool(functions.LOAD_S) as pool:
+        found = pool.each(functions.complaint, names)
+        return {name: lost[one] if isinstance(one, Lost) else one for name, one in zip(names, found, strict=True)}
 
-    values: Float[np.ndarray, "n 1+M"]
+
+class Marks(NamedTuple):
+    """What a function says about n completions: each its value and then its parts, W numbers."""
+
+    values: Float[np.ndarray, "n W"]
     faults: dict[str, int]  # how many calls failed, by every reason
     lines: tuple[str, ...]  # what has not been said before
 

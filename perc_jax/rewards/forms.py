@@ -41,8 +41,21 @@ class Form(NamedTuple):
         """The form that a config asks for."""
         return cls(data.answer_form, data.answer_sections)
 
+    @property
+    def looks(self) -> str:
+        """The form in a few words, for messages."""
+        return _LOOKS.get(self.kind) or f"text below {', '.join(self.sections)}"
+
 
 STRICT = Form()
+_LOOKS = {
+    "strict": r"<answer>\boxed{…}</answer>",
+    "answer": "<answer>…</answer>",
+    "think_answer": "<think>…</think><answer>…</answer>",
+    "answer_think": "<answer>…</answer><think>…</think>",
+    "boxed": r"\boxed{…}",
+    "plain": "any text",
+}
 
 
 def read(text: str, form: Form = STRICT) -> str | None:

@@ -163,8 +163,8 @@ class Verifier:
         stacked = [np.stack(columns, axis=1), np.concatenate(parts, axis=1)]
         return Scores(verdicts, *(values.astype(np.float32) for values in stacked), faults, lines)
 
-    def _measure(self, cases: Sequence[Case], term: TermConfig) -> tuple[Float[np.ndarray, "n 1+M"], int]:
-        """A term of ours, and how many texts ran past the deadline, which earn 0."""
+    def _measure(self, cases: Sequence[Case], term: TermConfig) -> tuple[Float[np.ndarray, "n W"], int]:
+        """A term of ours, value and then parts, W numbers, and how many texts ran past the deadline, which earn 0."""
         width = 1 + len(terms.parts_of(term))
         self._load({"boxes"} if term.term == "boxes" else set())
         measured = self._pool.map(partial(terms.measure, term=term, form=self._form), cases, self._chunk)

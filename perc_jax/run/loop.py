@@ -296,9 +296,8 @@ class Run:
             host |= {"train/padding_share": plan.padding_share, "train/skipped_share": plan.skipped_share}
             stream.patience.check(host, step)
             if step % self.config.samples_every == 0 and jax.process_index() == 0:
-                samples.write(
-                    self.workdir, f"{step:06d}_{stage.name}", rewarded.shown(graded, completions, batch, self.config)
-                )
+                pages = rewarded.shown(graded, completions, batch, self.config, stage.reward)
+                samples.write(self.workdir, f"{step:06d}_{stage.name}", pages)
         return state, device, host
 
     def _flush(self, pending: Pending | None) -> None:

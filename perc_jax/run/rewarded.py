@@ -104,6 +104,11 @@ def rewards_of(graded: Graded) -> Rewards:
     return Rewards(graded.rewards, graded.accuracy, graded.format, graded.terms, graded.parts)
 
 
+def term_names(reward: RewardConfig) -> list[str]:
+    """The terms of a reward and then all their parts, as they are logged."""
+    return [*(term.label for term in reward.terms), *part_names(reward)]
+
+
 def no_rewards(shape: tuple[int, int], reward: RewardConfig) -> Rewards:
     """Zeros for P x G completions, in the shapes that a stage's rewards have."""
     widths = len(reward.terms), len(part_names(reward))
@@ -189,9 +194,8 @@ def summarise(
         mine = np.array([info.engine == source for info in infos])
         sums[f"rollout/accuracy/{source}"] = float(correct[mine].sum())
         sums[f"prompts/{source}"] = float(mine.sum())
-    columns = [*(term.label for term in reward.terms), *part_names(reward)]
     values = np.concatenate([graded.terms, graded.parts], axis=-1)
-    sums |= {f"rollout/reward/{name}": float(values[..., n].sum()) for n, name in enumerate(columns)}
+    sums |= {f"rollout/reward/{name}": float(values[..., n].sum()) for n, name in enumerate(term_names(reward))}
     sums |= {f"faults/{name}": float(graded.faults.get(name, 0)) for name in no_faults(reward)}
     if graded.overlong is not None:
         sums["rollout/overlong"] = float(graded.overlong.sum())
@@ -221,9 +225,11 @@ def _drift(graded: Graded, infos: Sequence[SampleInfo]) -> float:
     return answer_drift([verdict.parsed for verdict in graded.verdicts], golds)
 
 
-def shown(graded: Graded, completions: Completions, batch: Batch, config: Config) -> list[samples.Shown]:
+def shown(
+    graded: Graded, completions: Completions, batch: Batch, config: Config, reward: RewardConfig = ACCURACY
+) -> list[samples.Shown]:
     """The first prompts of a step with all their answers."""
-    group = graded.rewards.shape[1]
+    group, names = graded.rewards.shape[1], term_names(reward)
     pages = []
     for row in range(min(SHOWN_PROMPTS, len(batch.samples))):
         mine = slice(row * group, (row + 1) * group)
@@ -233,6 +239,7 @@ def shown(graded: Graded, completions: Completions, batch: Batch, config: Config
             completions.ended[row],
             graded.rewards[row],
             graded.advantages[row],
+            dict(zip(names, np.concatenate([graded.terms, graded.parts], axis=-1)[row].T, strict=True)),
         )
         pages.append(samples.Shown(batch.samples[row], samples.picture(config, batch.prompts, row), answers))
     return pages

@@ -1,0 +1,184 @@
+"""Gold answers of tables: what is accepted, what never is, and what kind a column's value is taken for."""
+
+import pickle
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from perc_jax.rewards import answers
+from perc_jax.rewards.answers import Gold, guess
+
+OPTIONS = ("blue", "red", "red wine", "3", "7")
+RIGHT = {
+    Gold("choice", "B", OPTIONS): ["B", "b", "(B)", "(b)", "B.", "B)", "B:", "B. red", "b) Red.", "RED", "red.", "Ｂ"],
+    Gold("choice", "red", OPTIONS): ["B", "red", r"\text{B}"],
+    Gold("choice", "D", OPTIONS): ["D", "3", "3."],
+    Gold("choice", "C"): ["C", "c", "(C)."],
+    Gold("number", "12"): [
+        "12",
+        "12.0",
+        "+12",
+        " 12. ",
+        "24/2",
+        r"\frac{24}{2}",
+        "12 cm",
+        "x = 12",
+        "１２",
+        r"12^\circ",
+    ],
+    Gold("number", "1,200.5"): ["1200.5", "1,200.50", "$1200.5$"],
+    Gold("number", "50%"): ["50", "50 %", r"50^\circ"],
+    Gold("number", "1/3"): [r"\frac{1}{3}", "2/6"],
+    Gold("number", "3.14", tolerance=0.01): ["3.15", "3.13", r"\pi"],
+    Gold("number", "-200", relative=0.05): ["-210", "-190", "−200"],
+    Gold("text", "Lung nodule"): [
+        "lung  nodule",
+        "LUNG NODULE.",
+        "\u200blung nodule",
+        r"\text{lung nodule}",
+        "ｌｕｎｇ nodule",
+    ],
+    Gold("text", "Größe"): ["GRÖSSE"],
+    Gold("boxes", '[{"bbox_2d": [0, 0, 40, 40]}, {"bbox_2d": [90, 90, 99, 99]}]'): [
+        '[{"bbox_2d": [91, 90, 99, 99]}, {"bbox_2d": [0, 2, 40, 41]}]'
+    ],
+    Gold("boxes", '[{"point_2d": [10, 10]}]'): ['[{"point_2d": [20, 25]}]', '{"point_2d": [9, 9]}'],
+}
+WRONG = {
+    Gold("choice", "B", OPTIONS): [
+        "A",
+        "B or C",
+        "A, B",
+        "AB",
+        "B. blue",
+        "red wine",
+        "reddish",
+        "F",
+        "b red",
+        "",
+        "BB",
+        "not B",
+    ],
+    Gold("choice", "A"): ["B", "a cat", "apple", "A and B"],
+    Gold("choice", "D", OPTIONS): ["E", "3.5", "D. 7", "4"],
+    Gold("number", "12"): ["13", "12 or 13", "twelve", "12, 13", "1e400", "nan", "inf", "12.0000001", "", "(12)(1)"],
+    Gold("number", "1000000001"): ["1000000000", "1000000002"],
+    Gold("number", "3.14", tolerance=0.01): ["3.1501", "3.12"],
+    Gold("number", "-200", relative=0.05): ["200", "-211"],
+    Gold("text", "lung nodule"): ["lung", "lung nodules", "lung nodule, liver", "a" * 9000],
+    Gold("boxes", '[{"bbox_2d": [0, 0, 40, 40]}]'): [
+        "[]",
+        '[{"bbox_2d": [0, 0, 40, 40]}, {"bbox_2d": [0, 0, 40, 40]}]',
+        '[{"bbox_2d": [0, 0, 40]}]',
+        '[{"bbox_2d": [60, 60, 99, 99]}]',
+        "[" * 5000,
+    ],
+    Gold("none", ""): ["", "anything"],
+}
+
+
+@pytest.mark.parametrize("gold", RIGHT, ids=repr)
+def test_what_is_right_in_other_words_is_right(gold):
+    assert not [text for text in (*RIGHT[gold], gold.text()) if not gold.accepts(text)]
+
+
+@pytest.mark.parametrize("gold", WRONG, ids=repr)
+def test_what_is_not_the_answer_is_never_right(gold):
+    assert not [text for text in WRONG[gold] if gold.accepts(text)]
+
+
+def test_a_text_that_is_one_options_letter_and_anothers_text_is_no_answer():
+    swapped = Gold("choice", "second", ("B", "second", "third"))
+    assert swapped.accepts("second") and not swapped.accepts("B")
+    with pytest.raises(ValueError, match="must be the letter or the text of one option and nothing else, got 'B'"):
+        Gold("choice", "B", ("B", "second", "third"))
+
+
+def test_formulas_are_compared_as_mathematics():
+    gold = Gold("math", r"\frac{\sqrt{2}}{2}")
+    assert all(gold.accepts(text) for text in (r"\frac{1}{\sqrt{2}}", r"\sqrt{0.5}", r"\dfrac{\sqrt 2}{2}"))
+    assert not any(gold.accepts(text) for text in ("0.7", r"\sqrt{2}", "x", "", "\\" * 300, "{" * 400, "9" * 399))
+    assert Gold("math", "x^2+1").accepts("1 + x^2") and not Gold("math", "x^2+1").accepts("x^2")
+
+
+def test_without_math_verify_one_line_says_what_to_install(monkeypatch):
+    monkeypatch.setattr(answers.importlib.util, "find_spec", lambda name: None)
+    assert "pip install 'perc_jax[eval]'" in answers.symbols_missing()
+
+
+@pytest.mark.parametrize(
+    ("gold", "words"),
+    [
+        (lambda: Gold("letter", "B"), "answer kind must be one of choice, .*, got 'letter'"),
+        (lambda: Gold("choice", "F", ("x", "y")), "must be the letter or the text of one option and nothing else"),
+        (lambda: Gold("choice", "BC"), "must be a letter and nothing else, got 'BC'"),
+        (lambda: Gold("number", "many"), "answer of kind number must be a number, got 'many'"),
+        (lambda: Gold("number", "3", tolerance=-1.0), "tolerance must be >= 0"),
+        (lambda: Gold("number", "3", tolerance=float("nan")), "tolerance must be >= 0"),
+        (lambda: Gold("boxes", "[1, 2]"), "must be JSON of bbox_2d and point_2d"),
+        (lambda: Gold("text", "  "), "must not be empty"),
+        (lambda: Gold("text", "x" * 9999), "must have at most 4096 characters"),
+        (lambda: Gold("none", "x"), "must be empty"),
+        (lambda: Gold("choice", "A", ("x",) * 27), "must have at most 26 options"),
+    ],
+)
+def test_an_answer_that_nobody_could_give_is_refused_in_one_line(gold, words):
+    with pytest.raises(ValueError, match=words) as error:
+        gold()
+    assert len(str(error.value)) < 300 and "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("value", "choices", "kind", "text"),
+    [
+        ("B", (), "choice", "B"),
+        ("(b)".upper(), (), "choice", "B"),
+        ("red", ("blue", "red"), "choice", "B"),
+        ("B", ("blue", "red"), "choice", "B"),
+        ("12", (), "number", "12"),
+        (12, (), "number", "12"),
+        (0.5, (), "number", "0.5"),
+        ("-3/4", (), "number", "-3/4"),
+        ("35°", (), "number", "35°"),
+        ("1,200", (), "number", "1,200"),
+        ("$12$", (), "number", "12"),
+        ("<answer> B </answer>", (), "choice", "B"),
+        (r"2\sqrt{3}", (), "math", r"2\sqrt{3}"),
+        ("x^2", (), "math", "x^2"),
+        ([{"bbox_2d": [0, 0, 5, 5]}], (), "boxes", '[{"bbox_2d": [0, 0, 5, 5]}]'),
+        ("lung nodule", (), "text", "lung nodule"),
+        ("3 dogs", (), "text", "3 dogs"),
+        (True, (), "text", "True"),
+        (["a", "b"], (), "text", '["a", "b"]'),
+        (None, (), "none", ""),
+        ("  ", (), "none", ""),
+    ],
+)
+def test_kinds_are_guessed(value, choices, kind, text):
+    found = guess(value, choices)
+    assert (found.kind, found.text()) == (kind, text)
+    assert kind in ("none", "math") or found.accepts(found.text())
+
+
+def test_answers_travel_and_are_keys():
+    for gold in RIGHT:
+        assert pickle.loads(pickle.dumps(gold)) == gold and hash(gold) == hash(pickle.loads(pickle.dumps(gold)))
+
+
+PLAIN = [gold for gold in (*RIGHT, *WRONG)]
+
+
+@given(st.text(max_size=60), st.sampled_from(PLAIN))
+def test_no_text_raises(text, gold):
+    assert gold.accepts(text) in (True, False)
+    assert gold.accepts(text * 300) in (True, False)
+
+
+@pytest.mark.parametrize("piece", ["(", "A", "A ", " ", "{", r"\text{", "1", "1,", "[", '{"', "-", "．", "\ufdfa"])
+def test_long_texts_take_no_longer_than_their_length(piece):
+    start = time.monotonic()
+    for gold in PLAIN:
+        gold.accepts(piece * 60000)
+    assert time.monotonic() - start < 5
