@@ -131,7 +131,7 @@ class Config:
     # Another run whose weights start this one in their place: its workdir for the newest checkpoint, or WORKDIR@STEP,
     # WORKDIR@best; `--from` sets it
     begin_from: Annotated[str, anything] = ""
-    seed: Annotated[int, within(0, 2**32 - 1)] = 0
+    seed: Annotated[int, within(0, 2**32 - 1)] = 0  # of the first weights, of all draws, of all samples
     # A completion whose verification takes longer earns 0 and is counted.
     verifier_deadline_s: Annotated[float, above(0)] = 2.0
     verifier_processes: Annotated[int, at_least(1)] = 1

@@ -23,8 +23,6 @@ from perc_jax.mesh import sharding
 from perc_jax.processes import ends, interrupts
 from perc_jax.processes.progress import Progress
 from perc_jax.programs.compiled import Programs, StagePrograms
-from perc_jax.prompt import tokenizer
-from perc_jax.records.checkpoint import Checkpoints
 from perc_jax.records.files import to_json, write_whole
 from perc_jax.records.metrics import CompileCounter, Idle, Metrics, Timer, peak_rss_bytes
 from perc_jax.records.owner import Owner
@@ -67,13 +65,7 @@ class Run:
         self.config, self.workdir, self.screen, self.timer, self.compiles = config, workdir, screen, timer, compiles
         self.folder = epath.Path(workdir).expanduser()
         self.facts = Facts(self.folder, compiles)
-        self.tokens = tokenizer.load(config.data.tokenizer)
-        tokenizer.check_fits(self.tokens, config.model.text.vocab_size)
-        self.checkpoints = Checkpoints(workdir, config.checkpoint.keep)
-        if newest := self.checkpoints.check(to_dict(config)):
-            place.resumed(*newest, to_dict(config))
-        if not self.checkpoints.steps():
-            beginning.check(config)
+        self.tokens, self.checkpoints, *_ = beginning.open_run(config, workdir)
         self.metrics = Metrics(workdir)
         self.idle = Idle()
         self.drawn: dict = {}  # where the stage's data stand in the checkpoint that was restored

@@ -152,6 +152,7 @@ RIGHT: dict[str, Any] = {
     "Config": {
         "name": FILE,
         "pretrained": TEXT,
+        "begin_from": TEXT,
         "seed": (0, 2**31),
         "verifier_deadline_s": FACTOR,
         "verifier_processes": COUNT,
