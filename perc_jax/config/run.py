@@ -80,6 +80,9 @@ class EvaluationConfig:
     every: Annotated[int, at_least(0)] = 0
     # First questions of the first suite that are asked again without the picture.
     blind: Annotated[int, at_least(0)] = 200
+    # Suite by which a stage may end early; empty: none.
+    watch: Annotated[str, anything] = ""
+    patience: Annotated[int, at_least(0)] = 0  # evaluations of it without a rise that end a stage; 0: none do
     # Samples per evaluation kept with picture and answer for the report.
     shown: Annotated[int, at_least(0)] = 12
 
@@ -91,6 +94,12 @@ class EvaluationConfig:
         if sound("suites", "hard_levels"):
             named = bool(self.hard_levels) or "test_c" not in self.suites
             yield from unless(named, "hard_levels", "must not be empty for test_c", self.hard_levels)
+        if sound("suites", "watch"):
+            known = self.watch in ("", *self.suites)
+            yield from unless(known, "watch", "must be one of evaluation.suites", self.watch)
+        if sound("patience", "watch", "every") and self.patience:
+            yield from unless(bool(self.watch), "watch", "must name a suite where patience is > 0", self.watch)
+            yield from unless(self.every > 0, "every", "must be > 0 where patience is", self.every)
 
 
 @dataclass(frozen=True)
@@ -112,6 +121,8 @@ class CheckpointConfig:
 
     every: Annotated[int, at_least(1)] = 50  # steps; each stage's end is written too
     keep: Annotated[int, at_least(1)] = 3
+    # Suite whose best checkpoint is kept besides, as WORKDIR@best; empty: none. See evaluation.every.
+    best: Annotated[str, anything] = ""
 
 
 @dataclass(frozen=True)
@@ -157,6 +168,9 @@ class Config:
         if sound(*(f"{path}.name" for path in stages)):
             names = [stage.name for stage in stages.values()]
             yield from unless(len(set(names)) == len(names), "stages", "must have different names", names)
+        if sound("checkpoint.best", "evaluation.suites"):
+            best, rule = self.checkpoint.best, "must be one of evaluation.suites"
+            yield from unless(best in ("", *self.evaluation.suites), "checkpoint.best", rule, best)
         if sound("evaluation.hard_levels", *(f"{path}.mixture.levels" for path in stages)):
             hard, highest = (
                 self.evaluation.hard_levels,

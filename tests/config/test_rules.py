@@ -145,10 +145,12 @@ RIGHT: dict[str, Any] = {
         "batch": COUNT,
         "every": AMOUNT,
         "blind": AMOUNT,
+        "watch": ("",),
+        "patience": AMOUNT,
         "shown": AMOUNT,
     },
     "MeshConfig": {"replica": COUNT, "fsdp": (-1,), "tensor": COUNT},
-    "CheckpointConfig": {"every": COUNT, "keep": COUNT},
+    "CheckpointConfig": {"every": COUNT, "keep": COUNT, "best": ("",)},
     "Config": {
         "name": FILE,
         "pretrained": TEXT,
