@@ -49,7 +49,7 @@ class _Draft(Config):
 class _Command:
     """Train a model: run the stages of a config. Started again on the same workdir, a run resumes."""
 
-    settings: Annotated[_Draft, tyro.conf.arg(name="")]
+    settings: Annotated[_Draft, tyro.conf.arg(name=""), tyro.conf.FlagConversionOff]
     config: str = str(DEFAULT_CONFIG)  # Python file that defines get_config() -> Config
     workdir: str = ""  # directory or gs:// path of the outputs; empty: runs/<name>
     model: str = ""  # Hugging Face folder or hub id; its sizes, tokenizer and weights replace the config's
@@ -181,7 +181,7 @@ def _override(default: _Command, argv: Sequence[str]) -> _Command:
                 type(default),
                 prog=PROGRAM,
                 default=default,
-                config=(tyro.conf.FlagConversionOff,),
+                config=(tyro.conf.FlagCreatePairsOff,),
                 args=list(argv),
                 return_unknown_args=True,
             )

@@ -74,7 +74,7 @@ def _parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     add = parser.add_argument
-    add("--model", required=True, help="workdir of a run or WORKDIR@STEP, or a Hugging Face folder or hub id")
+    add("--model", required=True, help="workdir of a run or WORKDIR@STEP or @best, or a Hugging Face folder or hub id")
     add("--config", default="", help="config file of the engines' suites; for a Hugging Face model only")
     add("--suites", default=",".join(SUITES), help="suites and benchmarks, comma-separated (default: %(default)s)")
     add("--data", default="", help="folder with a folder per benchmark, or one benchmark's; without it: from the hub")

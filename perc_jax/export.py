@@ -20,7 +20,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         "--checkpoint",  # as it was once called
         required=True,
         metavar="WORKDIR",
-        help="workdir of a run, local or gs://, whose newest checkpoint is written; or WORKDIR@STEP",
+        help="workdir of a run, local or gs://, whose newest checkpoint is written; or WORKDIR@STEP, WORKDIR@best",
     )
     parser.add_argument("--out", required=True, metavar="DIR", help="new or empty folder, local or gs://")
     parser.add_argument("--dtype", default="bfloat16", choices=("bfloat16", "float32"), help="of the written weights")

@@ -46,7 +46,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = ends.Parser(prog="python -m perc_jax.grade", description=__doc__.splitlines()[0], allow_abbrev=False)
     add = parser.add_argument
-    add("--model", required=True, help="workdir of a run or WORKDIR@STEP, or a Hugging Face folder or hub id")
+    add("--model", required=True, help="workdir of a run or WORKDIR@STEP or @best, or a Hugging Face folder or hub id")
     add("--config", default="", help="config file of how engines are asked; for a Hugging Face model only")
     add("--source", default=ENGINES, help=f"engines (default), or one of {', '.join(benchmarks.BENCHMARKS)}")
     add("--data", default="", help="folder of the benchmark's files (default: from the hub)")

@@ -44,7 +44,9 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = ends.Parser(prog="python -m perc_jax.sample", description=__doc__.splitlines()[0], allow_abbrev=False)
-    parser.add_argument("--model", required=True, help="Hugging Face folder or hub id, a workdir, or WORKDIR@STEP")
+    parser.add_argument(
+        "--model", required=True, help="Hugging Face folder or hub id, a workdir, WORKDIR@STEP or WORKDIR@best"
+    )
     parser.add_argument("--question", required=True)
     parser.add_argument("--image", action="append", default=[], help="picture file; may be given several times")
     parser.add_argument("--system", default="", help="replaces the chat template's system line")

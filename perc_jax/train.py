@@ -6,9 +6,9 @@ report.html. Started again on the same workdir, the run goes on from its newest 
 `run/loop.py`.
 
 SIGTERM lets the step end and a checkpoint be written; in a run of several processes it is enough that one of them gets
-it. `--stop-after 3h` does the same after that time. Exit codes: 0 done, 1 the run could not go on, 2 bad command line
-or config, 3 stopped by `--stop-after`, 75 nothing moved any more, 130 Ctrl-C, 143 SIGTERM. In all cases what was
-written stays, and the same command resumes.
+it. `--stop-after 3h` does the same after that time. `--dry-run` says what would be done, and does nothing. Exit codes:
+0 done, 1 the run could not go on, 2 bad command line or config, 3 stopped by `--stop-after`, 75 nothing moved any more,
+130 Ctrl-C, 143 SIGTERM. In all cases what was written stays, and the same command resumes.
 """
 
 import sys
@@ -29,8 +29,12 @@ def main(argv: Sequence[str] | None = None) -> None:
 
         patterns.check(config)
     with ends.told(code=ends.FAILED):
-        from perc_jax.run import loop, together
+        from perc_jax.run import loop, rehearsal, together
 
+        if start.dry_run:
+            for line in rehearsal.show(config, workdir, start):
+                print(line)
+            return
         together.connect()
         loop.run(config, workdir, start, began)
 

@@ -85,6 +85,9 @@ class EvaluationConfig:
     every: Annotated[int, at_least(0)] = 0
     # First questions of the first suite that are asked again without the picture.
     blind: Annotated[int, at_least(0)] = 200
+    # Suite by which a stage may end early; empty: none.
+    watch: Annotated[str, anything] = ""
+    patience: Annotated[int, at_least(0)] = 0  # evaluations of it without a rise that end a stage; 0: none do
     # Samples per evaluation kept with picture and answer for the report.
     shown: Annotated[int, at_least(0)] = 12
 
@@ -100,6 +103,12 @@ class EvaluationConfig:
             names = [*SUITES, *(table.label for table in self.tables)]
             twice = sorted({name for name in names if names.count(name) > 1})
             yield from unless(not twice, "tables", "must have names of their own (give one a `name`)", twice)
+        if sound("suites", "tables", "watch"):
+            known = self.watch in ("", *self.suites, *(table.label for table in self.tables))
+            yield from unless(known, "watch", "must be one of evaluation.suites or a table's name", self.watch)
+        if sound("patience", "watch", "every") and self.patience:
+            yield from unless(bool(self.watch), "watch", "must name a suite where patience is > 0", self.watch)
+            yield from unless(self.every > 0, "every", "must be > 0 where patience is", self.every)
 
 
 @dataclass(frozen=True)
@@ -121,6 +130,8 @@ class CheckpointConfig:
 
     every: Annotated[int, at_least(1)] = 50  # steps; each stage's end is written too
     keep: Annotated[int, at_least(1)] = 3
+    # Suite whose best checkpoint is kept besides, as WORKDIR@best; empty: none. See evaluation.every.
+    best: Annotated[str, anything] = ""
 
 
 @dataclass(frozen=True)
@@ -140,7 +151,7 @@ class Config:
     # Another run whose weights start this one in their place: its workdir for the newest checkpoint, or WORKDIR@STEP,
     # WORKDIR@best; `--from` sets it
     begin_from: Annotated[str, anything] = ""
-    seed: Annotated[int, within(0, 2**32 - 1)] = 0
+    seed: Annotated[int, within(0, 2**32 - 1)] = 0  # of the first weights, of all draws, of all samples
     # A completion whose verification takes longer earns 0 and is counted; it takes milliseconds, and all wait for it.
     verifier_deadline_s: Annotated[float, within(0.01, 600)] = 2.0
     verifier_processes: Annotated[int, at_least(1)] = 1
@@ -168,6 +179,9 @@ class Config:
         if sound(*(f"{path}.name" for path in stages)):
             names = [stage.name for stage in stages.values()]
             yield from unless(len(set(names)) == len(names), "stages", "must have different names", names)
+        if sound("checkpoint.best", "evaluation.suites"):
+            best, rule = self.checkpoint.best, "must be one of evaluation.suites"
+            yield from unless(best in ("", *self.evaluation.suites), "checkpoint.best", rule, best)
         if sound("evaluation.hard_levels", *(f"{path}.mixture.levels" for path in stages)):
             hard, highest = (
                 self.evaluation.hard_levels,

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Annotated
 
-from perc_jax.config.rules import Sound, Violation, unless
+from perc_jax.config.rules import Sound, Violation, anything, unless
 
 SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 DURATION = re.compile(r"(?:\d+(?:\.\d+)?[smhd])+")
@@ -22,6 +22,7 @@ class Start:
 
     # Time after which the run ends with a checkpoint, from the program's beginning on: 45s, 90m, 3h, 1d, 1h30m
     stop_after: Annotated[str, duration] = ""
+    dry_run: Annotated[bool, anything] = False  # say what the run would be, compile, hold and draw; write nothing
 
     def spans(self, sound: Sound) -> Iterator[Violation]:
         """What needs the time in seconds."""

@@ -23,6 +23,8 @@ from perc_jax.prompt.tokenizer import Tokenizer
 from perc_jax.rewards.answers import Gold
 from perc_jax.rewards.forms import STRICT, Form, shortest
 
+MAX_SHOWN = 60  # characters of a text in a complaint
+
 
 class PromptTooLong(ValueError):
     """A prompt that does not fit its bucket; it is counted and reported by id, never truncated."""

@@ -66,6 +66,7 @@ class Checkpoints:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="checkpoint")
         self._under_way: Future[None] | None = None
         self._finite = Finite()
+        self._best: dict[str, Any] | None = None  # as it is marked
         self._given_up: set[int] = set()  # steps that `restore` passed over
         logging.getLogger("absl").addFilter(_is_not_orbax)
         _barrier("checkpoints ready")  # compiles the barrier now, before the run forbids compiling
@@ -142,6 +143,33 @@ class Checkpoints:
             if jax.process_index() == 0:
                 commits.write(self._folder, record["step"], record | {"files": files})
                 self._prune(record["step"])
+
+    def keep_best(self, record: dict[str, Any]) -> None:
+        """Name a checkpoint the best, `{"step", …}`, when it is written: it stays, whatever is newer.
+
+        Raises what `wait` does.
+        """
+        if record != self._best:
+            self.wait()
+            self._best = record
+            if jax.process_index() == 0:
+                commits.mark_best(self._folder, record)
+                self._prune(max(self.steps()))
+
+    def take_up_best(self, record: dict[str, Any] | None, step: int) -> None:
+        """Of a run that goes on after a step, whose state there says that this one is the best: make it so again.
+
+        A mark that is as new as the step stays: it may have been set when the state was written already.
+        """
+        marked = commits.best(self._folder)
+        is_later = marked is not None and marked["step"] > step
+        is_new = marked is None or is_later or (record or marked)["step"] > marked["step"]
+        if record and record["step"] in self.steps() and is_new:
+            self._best = record
+        else:
+            self._best = None if is_later else marked
+        if jax.process_index() == 0 and self._best != marked:
+            commits.mark_best(self._folder, self._best)
 
     def raise_failure(self) -> None:
         """Raise what `wait` would, if the write under way has already failed; returns at once."""
@@ -248,12 +276,14 @@ class Checkpoints:
             (self._folder / str(step)).rmtree()
 
     def _prune(self, newest: int) -> None:
-        """Remove steps after `newest`, and what is older than the newest `keep` sound ones; the commit goes first.
+        """Remove steps after `newest`, and what is older than the newest `keep` sound ones; the commit goes first. The
+        best one stays.
 
         Between those, what is not sound goes as soon as a sound one is newer.
         """
         steps, sound = self.steps(), [step for step in self.sound_steps() if step <= newest]
         stays = {*sound[-self._keep :], *(step for step in steps if max(sound, default=-1) < step <= newest)}
+        stays |= {(commits.best(self._folder) or {}).get("step")} & {step for step in steps if step <= newest}
         for step in [step for step in steps if step not in stays]:
             (self._folder / str(step) / COMMIT).unlink()
             (self._folder / str(step)).rmtree()

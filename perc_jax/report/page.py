@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from perc_jax.config import RewardConfig
-from perc_jax.report import grids
+from perc_jax.report import grids, stages
 from perc_jax.report.chart import COLOURS, Series, Span, legend, line_chart, percent, short
 from perc_jax.report.differences import changes, changes_section, compare, counts
 from perc_jax.report.grids import Cell, Row
@@ -124,7 +124,7 @@ def document(title: str, body: str) -> str:
 
 def _header(run: Run) -> str:
     """Name, state, the numbers that matter most, facts of the machine."""
-    planned = sum(stage["steps"] for stage in run.config.get("stages", ()))
+    planned = max(stages.of_records(run.config, run.records).values(), default=0)
     done = max((record["step"] for record in run.records), default=0)
     state = "finished" if planned and done >= planned else "in progress or interrupted" if done else "not started"
     seconds = sum(record.get("time/step_s") or 0.0 for record in run.records)

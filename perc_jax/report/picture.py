@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 import engines
+from perc_jax.report import stages
 from perc_jax.report.chart import COLOURS
 
 INK, SOFT, FAINT = "#1d2733", "#6b6f76", "#d8dde3"
@@ -79,11 +80,11 @@ def _accuracy(axes: Axes, run: Any) -> None:
             elinewidth=0.9, capsize=2, label=suite,
         )  # fmt: skip
     done = 0
-    for stage in run.config.get("stages", ()):
+    for name, end in stages.of_records(run.config, run.records).items():
         if done:
             axes.axvline(done, color=FAINT, linewidth=1, zorder=0)
-        axes.text(done, 1.01, f" {stage['name']}", transform=axes.get_xaxis_transform(), color=SOFT, fontsize=9)
-        done += stage["steps"]
+        axes.text(done, 1.01, f" {name}", transform=axes.get_xaxis_transform(), color=SOFT, fontsize=9)
+        done = end
     axes.set_xlabel("step", color=INK)
     axes.set_ylabel("right answers, %", color=INK)
     axes.set_ylim(0, None)

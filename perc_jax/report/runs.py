@@ -18,6 +18,7 @@ from etils import epath
 
 from perc_jax.records.files import write_whole
 from perc_jax.records.metrics import is_damaged, read_metrics
+from perc_jax.report import stages
 from perc_jax.report.compare import comparison
 from perc_jax.report.page import Evaluation, Run, Sheet, page
 
@@ -139,10 +140,8 @@ def _amiss(folder: epath.Path, steps: Sequence[int], reached: int) -> tuple[str,
 def _evaluations(folder: epath.Path, settings: dict) -> list[Evaluation]:
     """The evaluations; that at a stage's last step is its end's, without a config the last one of each stage is."""
     named = [(path, int(n), stage, int(step)) for path, (n, stage, step) in _named(folder / "eval", EVAL_NAME)]
-    last, done = {stage: step for _, _, stage, step in sorted(named, key=lambda entry: entry[3])}, 0
-    for stage in settings.get("stages", ()):
-        done += stage["steps"]
-        last[stage["name"]] = max(done, last.get(stage["name"], done))
+    last = {stage: step for _, _, stage, step in sorted(named, key=lambda entry: entry[3])}
+    last |= {name: max(end, last.get(name, end)) for name, end in stages.ends(settings, last).items()}
     return [Evaluation(n, stage, step, _json(path), n == 0 or step == last[stage]) for path, n, stage, step in named]
 
 

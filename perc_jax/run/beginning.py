@@ -1,6 +1,7 @@
-"""The first weights of a run: random ones, a Hugging Face model's, or those of another run (`begin_from`)."""
+"""How a run begins: what must be there, and its first weights: random, a Hugging Face model's, or another run's."""
 
 import contextlib
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
@@ -10,9 +11,11 @@ from perc_jax.config import Config, to_dict
 from perc_jax.model import lora
 from perc_jax.processes.progress import Progress
 from perc_jax.programs.compiled import Programs
-from perc_jax.prompt import pretrained
+from perc_jax.prompt import pretrained, tokenizer
 from perc_jax.records import commits, same
 from perc_jax.records.checkpoint import Checkpoints
+from perc_jax.run import place
+from perc_jax.run.place import Change, Place
 from perc_jax.weights import hf_folder, safetensors
 
 
@@ -23,14 +26,40 @@ class First(NamedTuple):
     source: str
 
 
-def check(config: Config) -> None:
-    """Raise what `weights` would for files that are not there or hold another model, before minutes of compiling."""
+class Opened(NamedTuple):
+    """A run as it stands in its workdir, before anything is compiled."""
+
+    tokens: tokenizer.Tokenizer
+    checkpoints: Checkpoints
+    place: Place | None  # None: it begins
+    changes: list[Change]  # of the config, where it goes on
+    position: dict[str, Any]  # of its newest checkpoint
+    step: int
+    source: str  # of its first weights, in words
+
+
+def open_run(config: Config, workdir: str, *, fetch: bool = True) -> Opened:
+    """Look at all that a run needs beside data, and write nothing; all processes must ask.
+
+    Without `fetch` the weights of a hub id are not downloaded, and so not looked at. Raises `ValueError` or `OSError`
+    for files that are not there or hold another model, and for a workdir of another run.
+    """
+    tokens = tokenizer.load(config.data.tokenizer)
+    tokenizer.check_fits(tokens, config.model.text.vocab_size)
+    checkpoints = Checkpoints(workdir, config.checkpoint.keep)
+    source = config.begin_from or config.pretrained or "random"
+    if newest := checkpoints.check(to_dict(config)):
+        found, changes = place.resumed(*newest, to_dict(config))
+        return Opened(tokens, checkpoints, found, changes, newest[0], checkpoints.steps()[-1], source)
     if config.begin_from:
         same.check_first(config.begin_from, to_dict(config))
     elif config.pretrained:
-        folder = pretrained.folder_of(config.pretrained, field="pretrained")
+        is_here = fetch or Path(config.pretrained).expanduser().is_dir()
+        folder = pretrained.folder_of(config.pretrained, weights=is_here, field="pretrained")
         hf_folder.check_same_model(folder, config.model, "model")
-        safetensors.check(folder, config.model)
+        if is_here:
+            safetensors.check(folder, config.model)
+    return Opened(tokens, checkpoints, None, [], {}, 0, source)
 
 
 def weights(config: Config, programs: Programs, screen: Progress) -> First:

@@ -8,6 +8,7 @@ when it goes on, and all state that decides anything, is listed in `place.py`.
 """
 
 import contextlib
+import json
 import time
 from typing import NamedTuple
 
@@ -23,8 +24,6 @@ from perc_jax.mesh import sharding
 from perc_jax.processes import ends, interrupts
 from perc_jax.processes.progress import Progress
 from perc_jax.programs.compiled import Programs, StagePrograms
-from perc_jax.prompt import tokenizer
-from perc_jax.records.checkpoint import Checkpoints
 from perc_jax.records.files import to_json, write_whole
 from perc_jax.records.metrics import CompileCounter, Idle, Metrics, Timer, peak_rss_bytes
 from perc_jax.records.owner import Owner
@@ -35,6 +34,7 @@ from perc_jax.run import beginning, groups, place, rewarded
 from perc_jax.run.ending import Ending
 from perc_jax.run.facts import Facts
 from perc_jax.run.place import Place, Streak
+from perc_jax.run.standing import Standing
 from perc_jax.run.supply import FOLDER as PHASES
 from perc_jax.run.supply import Supply, prepare
 from perc_jax.update.update import Metrics as DeviceMetrics
@@ -63,17 +63,11 @@ class Run:
         owner: Owner,
         ending: Ending,
     ):
-        self.owner, self.ending, self.streak = owner, ending, Streak()
+        self.owner, self.ending, self.streak, self.standing = owner, ending, Streak(), Standing(config)
         self.config, self.workdir, self.screen, self.timer, self.compiles = config, workdir, screen, timer, compiles
         self.folder = epath.Path(workdir).expanduser()
         self.facts = Facts(self.folder, compiles)
-        self.tokens = tokenizer.load(config.data.tokenizer)
-        tokenizer.check_fits(self.tokens, config.model.text.vocab_size)
-        self.checkpoints = Checkpoints(workdir, config.checkpoint.keep)
-        if newest := self.checkpoints.check(to_dict(config)):
-            place.resumed(*newest, to_dict(config))
-        if not self.checkpoints.steps():
-            beginning.check(config)
+        self.tokens, self.checkpoints, *_ = beginning.open_run(config, workdir)
         self.metrics = Metrics(workdir)
         self.idle = Idle()
         self.drawn: dict = {}  # where the stage's data stand in the checkpoint that was restored
@@ -113,6 +107,7 @@ class Run:
             if index > there.stage:
                 state = self.stages[index].begin(state)
                 self.drawn = {}
+                self.standing.begin_stage()
             state = self._run_stage(index, state, first, verifier, evaluator)
             self._evaluate(evaluator, state, self.config.stages[index].name, index + 1)
             self._end_if_told(state)
@@ -142,7 +137,7 @@ class Run:
         step = int(found[0].step) if found else -1  # without a checkpoint everything begins anew
         self.metrics.truncate_after(step)
         for folder in ("eval", "samples", PHASES):
-            _remove_after(self.folder / folder, step)
+            place.remove_after(self.folder / folder, step)
         if not found:
             if (self.folder / "config.json").exists():
                 self.screen.say(f"{self.workdir} holds a run without a checkpoint: it begins anew")
@@ -150,6 +145,8 @@ class Run:
         state, position = found
         there, changes = resumed
         self.drawn, self.streak = position, Streak(position.get("bad_steps", 0))
+        self.standing = Standing(self.config, position.get("standing"))
+        self.checkpoints.take_up_best(self.standing.best, step)
         self.facts.go_on()
         self.screen.say(
             f"resuming {self.workdir} after step {step} (stage {position['stage']}, its step {position['step']})"
@@ -174,10 +171,12 @@ class Run:
         stage, programs = self.config.stages[index], self.stages[index]
         if first == stage.steps:
             return state
-        before, pending = sum(earlier.steps for earlier in self.config.stages[:index]), None
+        before, pending = int(state.step) - first, None  # a stage before may have ended early
         if self._is_evaluated(stage, first):  # unless the run before this one came so far
             self._evaluate(evaluator, state, stage.name, index + 1)
             self._end_if_told(state)
+            if self._is_over(stage):
+                return state
         compiled = self.compiles.count
         supply = Supply(self.config, stage, self.folder, before + first, self.drawn, self.programs.share)
         with supply as stream, self.screen.bar(stage.name, stage.steps, first) as advance:
@@ -216,10 +215,11 @@ class Run:
                 advance()
                 if self._is_evaluated(stage, done):
                     pending = self._flush(pending)
-                    self._evaluate(evaluator, state, stage.name, index + 1)
-                    if self.ending.is_decided and not is_due:
-                        self._save(state, Place(index, done), stream)
+                    save = () if is_due else (state, Place(index, done), stream)
+                    self._evaluate(evaluator, state, stage.name, index + 1, save)
                     self._end_if_told(state)
+                    if self._is_over(stage):
+                        break
                     self.timer.finish(), self.idle.finish()
         return state
 
@@ -229,6 +229,12 @@ class Run:
             with self.screen.phase("checkpoint"):
                 self.checkpoints.wait()
             self.ending.end(f"step {int(state.step)} is kept, the same command resumes {self.workdir}")
+
+    def _is_over(self, stage: StageConfig) -> bool:
+        """Whether patience with a stage is at its end; says so."""
+        if self.standing.is_over:
+            self.screen.say(f"{stage.name} ends here: {self.standing.said()}")
+        return self.standing.is_over
 
     def _is_evaluated(self, stage: StageConfig, done: int) -> bool:
         """Whether the suites are asked after this step of a stage; its last step is its end's affair."""
@@ -319,28 +325,45 @@ class Run:
     def _save(self, state: TrainState, place: Place, stream: Supply) -> None:
         """Begin to write a checkpoint of everything that the rest of the run depends on, beside the next steps."""
         stage, bad_steps = self.config.stages[place.stage].name, self.streak.bad_steps
-        position = {"stage": stage, "step": place.step, "bad_steps": bad_steps} | stream.stored()
+        position = {"stage": stage, "step": place.step, "bad_steps": bad_steps}
+        position |= {"standing": self.standing.stored()} | stream.stored()
         self.checkpoints.save(int(state.step), state, position, to_dict(self.config), sound=not bad_steps)
         self._write_facts()
 
-    def _evaluate(self, evaluator: Evaluator, state: TrainState, name: str, order: int) -> None:
-        """Ask the suites unless a run before this one did, and keep the results and some answers."""
+    def _evaluate(self, evaluator: Evaluator, state: TrainState, name: str, order: int, save: tuple = ()) -> None:
+        """Ask the suites unless a run before this one did, keep the results and some answers, and see what follows.
+
+        `save` holds what `_save` needs, where this step has no checkpoint yet and may turn out to need one.
+        """
         step = int(state.step)
         file = self.folder / "eval" / f"{order}_{name}_{step:06d}.json"
-        if file.exists() or not self.config.evaluation.suites:
+        if not self.config.evaluation.suites:
             return
+        asked = (json.loads(file.read_text()), []) if file.exists() else self._ask(evaluator, state, name, file)
+        if asked is not None:
+            self.standing.look(step, asked[0])
+        is_best = bool(self.standing.best) and self.standing.best["step"] == step
+        if save and (asked is None or is_best or self.standing.is_over):
+            self._save(*save)
+        if is_best:
+            with self.screen.phase("checkpoint"):
+                self.checkpoints.keep_best(self.standing.best)
+
+    def _ask(self, evaluator: Evaluator, state: TrainState, name: str, file: epath.Path) -> tuple | None:
+        """Results and some answers, which are said and written; None if it was told to end."""
         asked = evaluator.suites(self.programs.publish(state.params))
-        if asked is None:  # told to end
-            return
+        if asked is None:
+            return None
         results, shown = asked
         for suite, result in results.items():
             low, high = result["ci95"]
             self.screen.say(f"{name}: {suite} {100 * result['accuracy']:.1f} % [{100 * low:.1f}, {100 * high:.1f}]")
         self._write_facts()
         if jax.process_index() == 0:
-            samples.write(self.workdir, f"{step:06d}_eval_{name}", shown)
+            samples.write(self.workdir, f"{int(state.step):06d}_eval_{name}", shown)
             write_whole(file, to_json(results))
             write_report(self.workdir)
+        return asked
 
     def _write_facts(self) -> None:
         self.facts.write(sum(leaf.size for leaf in jax.tree.leaves(self.programs.params)))
@@ -356,15 +379,6 @@ def _row_names(batch: batches.Batch) -> np.ndarray:
     """A number per prompt for its random key: its place in the stage's data."""
     total = batch.share.total(len(batch.samples))
     return np.array(batch.share.rows(total), np.uint32) + np.uint32(batch.position - total)
-
-
-def _remove_after(folder: epath.Path, step: int) -> None:
-    """Remove what later steps left in `eval/` or `samples/`: the step is the number in each file's name."""
-    if jax.process_index() == 0 and folder.exists():
-        for file in folder.iterdir():
-            numbers = [part for part in file.stem.split("_") if len(part) == 6 and part.isdigit()]
-            if numbers and int(numbers[0]) > step:
-                file.unlink()
 
 
 def run(config: Config, workdir: str, start: Start = PLAIN, began: float | None = None) -> None:

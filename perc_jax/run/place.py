@@ -5,6 +5,7 @@ All that decides the rest of a run is the config and what a checkpoint holds:
     state/       params, opt_state (moments, the schedule's count, its own count of gradients that were not finite),
                  step (names every draw of a rollout), key, reference (of a stage with a KL term)
     position     stage, by name; step, done in it; bad_steps, in a row up to this one
+                 standing: the best evaluation so far, and how long a stage has not risen
     of the data  data (prompts drawn), barren (steps in a row without signal), curriculum (tally and open phases)
     config       as it was; the stage's settings are those under its name
 
@@ -20,6 +21,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+import jax
 from etils import epath
 
 from perc_jax.config import RewardConfig
@@ -166,3 +168,12 @@ def note(folder: epath.Path, step: int, changes: Sequence[Change]) -> None:
     now = kept + [{"step": step} | change._asdict() for change in changes]
     if now != before:
         write_whole(file, json.dumps(now, indent=1))
+
+
+def remove_after(folder: epath.Path, step: int) -> None:
+    """Remove what later steps left in `eval/` or `samples/`: the step is the number in each file's name."""
+    if jax.process_index() == 0 and folder.exists():
+        for file in folder.iterdir():
+            numbers = [part for part in file.stem.split("_") if len(part) == 6 and part.isdigit()]
+            if numbers and int(numbers[0]) > step:
+                file.unlink()

@@ -18,6 +18,7 @@ from perc_jax.plan.memory import device_bytes
 from perc_jax.programs.compiled import Programs, StagePrograms
 from perc_jax.prompt import tokenizer
 from perc_jax.records.metrics import CompileCounter
+from perc_jax.run import rehearsal
 from perc_jax.update.update import TrainState
 
 PROMPTS, GROUP = 8, 2
@@ -84,6 +85,12 @@ def test_every_program_is_compiled_once_and_its_memory_known(programs, stage, pa
     update = next(program for program in programs.table if program.name == "grpo: update")
     assert update.argument_bytes > 0 and update.temporary_bytes > 0 and update.compile_s > 0
     assert [f"compiling {program.name}" for program in programs.table] == ANNOUNCED
+
+
+def test_a_rehearsal_names_what_is_compiled(programs, stage, params):
+    named = [blueprint.name for blueprint in rehearsal.listed(CONFIG, TOKENS.ids, fresh=True).found]
+    named.remove("score")
+    assert sorted(named) == sorted(program.name for program in programs.table if program.name != "score")
 
 
 def test_a_step_compiles_nothing_and_changes_the_model(programs, stage, params, batch):

@@ -11,10 +11,10 @@ from perc_jax.records import commits, same
 from tests.config.test_config import CONFIG
 
 
-def committed(workdir: Path, *steps: int, config: object = CONFIG) -> str:
+def committed(workdir: Path, *steps: int, config: object = CONFIG, stage: str = "rl") -> str:
     """A run that has records of checkpoints and nothing else."""
     for step in steps:
-        record = {"step": step, "position": {"stage": "rl", "step": step}, "config": to_dict(config)}
+        record = {"step": step, "position": {"stage": stage, "step": step}, "config": to_dict(config)}
         commits.write(epath.Path(workdir) / "checkpoints", step, json.loads(commits.canonical(record)))
     return str(workdir)
 

@@ -1,0 +1,100 @@
+"""The best evaluation and the end of patience: over stages, over resumes, whatever the order of saving."""
+
+import dataclasses
+import itertools
+import json
+
+import pytest
+
+from configs.smoke_cpu import get_config
+from perc_jax.config import check
+from perc_jax.run.standing import Standing
+
+CONFIG = get_config()
+
+
+def config(best="", watch="", patience=0):
+    evaluation = dataclasses.replace(CONFIG.evaluation, watch=watch, patience=patience, every=1)
+    return dataclasses.replace(
+        CONFIG, evaluation=evaluation, checkpoint=dataclasses.replace(CONFIG.checkpoint, best=best)
+    )
+
+
+def results(a, b=0.0):
+    return {"test_a": {"accuracy": a}, "test_b": {"accuracy": b}}
+
+
+def told(standing):
+    return standing.best and (standing.best["step"], standing.best["accuracy"])
+
+
+def test_the_best_is_the_first_highest_with_a_checkpoint():
+    standing = Standing(config(best="test_a"))
+    for step, (accuracy, best) in {
+        0: (0.9, None),  # before the first step there is no checkpoint
+        2: (0.1, (2, 0.1)),
+        4: (0.3, (4, 0.3)),
+        6: (0.3, (4, 0.3)),
+        8: (0.2, (4, 0.3)),
+        9: (0.5, (9, 0.5)),
+    }.items():
+        standing.look(step, results(accuracy, b=step))
+        assert told(standing) == best
+        standing.begin_stage()  # stages do not matter
+    assert standing.best["suite"] == "test_a" and not standing.is_over
+
+
+def test_a_stage_ends_when_it_has_not_risen_above_what_it_began_with():
+    standing = Standing(config(watch="test_b", patience=2))
+    ended = []
+    for step, accuracy in enumerate((0.5, 0.4, 0.6, 0.6, 0.5)):
+        standing.look(step, results(0.0, accuracy))
+        ended.append(standing.is_over)
+    assert ended == [False, False, False, False, True]
+    assert standing.said() == "test_b has not risen above 60.0 % for 2 evaluations"
+    standing.begin_stage()
+    for step, (accuracy, is_over) in enumerate(((0.4, False), (0.55, False), (0.5, False), (0.54, True)), 5):
+        standing.look(step, results(0.0, accuracy))  # the stage begins with 0.5, not with 0.6
+        assert standing.is_over == is_over
+
+
+@pytest.mark.parametrize("saved_before", list(itertools.product((False, True), repeat=3)))
+def test_a_resume_changes_nothing(saved_before):
+    """Whether a checkpoint was written before or after its own evaluation, which is then looked at again."""
+    course = [(1, 0.2), (2, 0.4), (3, 0.3)]
+    one = other = Standing(config("test_a", "test_a", 2))
+    for (step, accuracy), before in zip(course, saved_before, strict=True):
+        if before:
+            stored = json.dumps(other.stored())
+        other.look(step, results(accuracy))
+        if not before:
+            stored = json.dumps(other.stored())
+        other = Standing(config("test_a", "test_a", 2), json.loads(stored))
+        other.look(step, results(accuracy))
+        one.look(step, results(accuracy))
+        assert other.stored() == one.stored()
+
+
+def test_another_suite_begins_anew():
+    standing = Standing(config("test_a", "test_a", 1))
+    standing.look(1, results(0.4))
+    standing.look(2, results(0.3))
+    assert told(standing) == (1, 0.4) and standing.is_over
+    other = Standing(config("test_b", "test_b", 1), standing.stored())
+    assert other.best is None and not other.is_over
+    assert Standing(config("test_a", "test_a", 2), standing.stored()).best == standing.best
+    assert not Standing(config("test_a", "test_a", 2), standing.stored()).is_over  # more patience: it goes on
+
+
+@pytest.mark.parametrize(
+    ("section", "changes", "rule"),
+    [
+        ("checkpoint", {"best": "test_e"}, "checkpoint.best must be one of evaluation.suites, got 'test_e'"),
+        ("evaluation", {"watch": "test_e"}, "evaluation.watch must be one of evaluation.suites, got 'test_e'"),
+        ("evaluation", {"patience": 1, "every": 1}, "evaluation.watch must name a suite where patience is > 0, got ''"),
+        ("evaluation", {"patience": 1, "watch": "test_a"}, "evaluation.every must be > 0 where patience is, got 0"),
+    ],
+)
+def test_what_cannot_be_followed_is_refused(section, changes, rule):
+    with pytest.raises(ValueError, match=f"^{rule}$"):
+        check(dataclasses.replace(CONFIG, **{section: dataclasses.replace(getattr(CONFIG, section), **changes)}))
