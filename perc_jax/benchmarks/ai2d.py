@@ -29,13 +29,14 @@ class AI2D(Letters):
         """The hub's Parquet; an answer is the number of an option, an id the number of a row."""
         found = []
         for number, row in enumerate(files.rows(folder, "test*.parquet", "*.parquet")):
-            options = row.texts("options")
+            options = row.texts("options", least=1)
+            gold = row.one_of("answer", tuple(map(str, range(len(options)))), "numbers of options")
             found.append(
                 Problem(
                     id=str(number),
                     question=row.text("question"),
                     images=row.images("image"),
-                    gold=chr(ord("A") + int(row["answer"])),
+                    gold=chr(ord("A") + int(gold)),
                     kind="choice",
                     options=options,
                 )

@@ -217,6 +217,11 @@ def clustered(values: Sequence[float]) -> dict[str, Any]:
     return {"n": len(array), "accuracy": float(array.mean()), "ci95": [low, high]}
 
 
+def letter_names(count: int) -> tuple[str, ...]:
+    """The first capital letters."""
+    return tuple(chr(ord("A") + i) for i in range(count))
+
+
 @functools.cache
 def letter_range(last: str) -> str:
     """The capital letters from A to `last`."""

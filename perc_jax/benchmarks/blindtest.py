@@ -40,7 +40,7 @@ class BlindTest(Benchmark):
                 id=str(number),
                 question=row.text("prompt"),
                 images=row.images("image"),
-                gold=row.text("groundtruth").strip().lower(),
+                gold=row.filled("groundtruth").strip().lower(),
                 kind=_kind(row.text("task").lower()),
                 meta={"task": row.text("task").lower()},
             )

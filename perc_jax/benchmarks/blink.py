@@ -40,13 +40,13 @@ class Blink(Letters):
         """The hub's Parquet files of the validation splits; answers are like `(A)`."""
         return [
             Problem(
-                id=row.text("idx"),
+                id=row.filled("idx"),
                 question=row.text("question"),
                 images=row.images(*PICTURES),
-                gold=row.text("answer").strip("()"),
+                gold=row.filled("answer").strip("()"),
                 kind="choice",
-                options=row.texts("choices"),
-                meta={"task": row["sub_task"], "prompt": row.text("prompt")},
+                options=row.texts("choices", least=1),
+                meta={"task": row.text("sub_task"), "prompt": row.text("prompt")},
             )
             for row in files.rows(folder, "val*.parquet", "*.parquet")
         ]

@@ -33,14 +33,15 @@ class ChartQA(Benchmark):
         found = []
         for number, row in enumerate(files.rows(folder, "test_*.json", "test*.parquet")):
             named = row.file.suffix == ".json"
-            gold = row["label" if "label" in row.values else "answer"]
-            kind = row.file.stem.removeprefix("test_") if named else str(row.get("type", "")).removesuffix("_test")
+            gold = row.either("label", "answer")
+            listed = isinstance(row[gold], list)  # the hub's Parquet: a list of one
+            kind = row.file.stem.removeprefix("test_") if named else row.text("type").removesuffix("_test")
             found.append(
                 Problem(
                     id=f"{kind}_{row.number}" if named else str(number),
-                    question=row.text("query" if "query" in row.values else "question"),
+                    question=row.text(row.either("query", "question")),
                     images=row.images("image", folder=folder, path=f"png/{row.get('imgname', '')}"),
-                    gold=str(gold[0] if isinstance(gold, list) else gold),
+                    gold=row.texts(gold, least=1)[0] if listed else row.filled(gold),
                     kind="relaxed",
                     meta={"half": kind},
                 )

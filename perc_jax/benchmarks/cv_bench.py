@@ -29,13 +29,13 @@ class CVBench(Letters):
         """The hub's Parquet files; answers are like `(A)`, ids like `2D_17`."""
         return [
             Problem(
-                id=f"{row['type']}_{row['idx']}",
+                id=f"{row.filled('type')}_{row.filled('idx')}",
                 question=row.text("question"),
                 images=row.images("image"),
-                gold=row.text("answer").strip("()"),
+                gold=row.filled("answer").strip("()"),
                 kind="choice",
-                options=row.texts("choices"),
-                meta={field: row[field] for field in ("type", "task", "source", "prompt")},
+                options=row.texts("choices", least=1),
+                meta={field: row.text(field) for field in ("type", "task", "source", "prompt")},
             )
             for row in files.rows(folder, "test*.parquet", "*.parquet")
         ]

@@ -72,20 +72,21 @@ class DynaMath(Benchmark):
         for file in _variants(folder):
             variant = int(re.findall(r"\d+", file.stem.partition("-")[0])[-1])
             for row in files.rows(file, file.name):
-                kind = row["answer_type"]
-                if kind not in KINDS:
-                    raise ValueError(f"{row.file}: answer_type must be one of {', '.join(KINDS)}, got {kind!r}")
-                seed = row.text("key" if "key" in row.values else "id")
-                level = row.get("level") or row.get("knowledge_level")
+                kind = KINDS[row.one_of("answer_type", KINDS)]
+                seed = row.filled(row.either("key", "id"))
+                gold = row.either("answer", "ground_truth")
+                if kind == "float":
+                    row.finite(gold)
+                level = row.text(row.either("level", "knowledge_level"))
                 found.append(
                     Problem(
                         id=f"{seed}_{variant}",
                         question=row.text("question"),
                         images=row.images("decoded_image") or _pictures(root, variant, row.text("image")),
-                        gold=row.text("answer" if "answer" in row.values else "ground_truth"),
-                        kind=KINDS[kind],
-                        options=("",) * len(LETTERS) if KINDS[kind] == "choice" else (),
-                        meta={"seed": seed, "variant": variant, "subject": row["subject"], "level": level},
+                        gold=row.filled(gold),
+                        kind=kind,
+                        options=("",) * len(LETTERS) if kind == "choice" else (),
+                        meta={"seed": seed, "variant": variant, "subject": row.text("subject"), "level": level},
                     )
                 )
         return found

@@ -3,11 +3,17 @@
 pyarrow is needed for Parquet only, huggingface_hub for downloads only; both are imported when used.
 """
 
+import contextlib
 import functools
 import json
-from collections.abc import Iterator, Mapping
+import math
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
+
+IDS = ("pid", "sample_index", "id", "ID", "idx", "question_id", "index", "key")  # what benchmarks call a problem's name
+SCALARS = (str, int, float, type(None))
+SHOWN = 60  # characters of a wrong value
 
 
 class Image(NamedTuple):
@@ -83,14 +89,23 @@ def read_lines(file: Path) -> list[dict[str, Any]]:
 
 
 class Row:
-    """One row of a file: values by name, errors that name file and field, pictures that are read later."""
+    """One row of a file: values by name, pictures that are read later.
 
-    def __init__(self, values: Mapping[str, Any], file: Path, number: int, pictures: Mapping[str, Image]):
-        self.values, self.file, self.number, self.pictures = values, file, number, pictures
+    What gives a value asks for it: `ValueError` names file, row, the problem's id where it has one, field, rule, value.
+    `within` is the field whose object the row is.
+    """
+
+    def __init__(
+        self, values: Mapping[str, Any], file: Path, number: int, pictures: Mapping[str, Image], within: str = ""
+    ):
+        self.values, self.file, self.number, self.pictures, self.within = values, file, number, pictures, within
+        self.where = f"{file} row {number}"
+        if name := next((values[field] for field in IDS if isinstance(values.get(field), str | int)), ""):
+            self.where += f" (problem {name})"
 
     def __getitem__(self, field: str) -> Any:
         if field not in self.values:
-            raise ValueError(f"{self.file} row {self.number} must have the field {field!r}, got {sorted(self.values)}")
+            raise ValueError(f"{self.where} must have the field {self.within + field!r}, got {sorted(self.values)}")
         return self.values[field]
 
     def get(self, field: str, default: Any = None) -> Any:
@@ -100,11 +115,63 @@ class Row:
     def text(self, field: str) -> str:
         """Give a field as text; an absent value (null) is the empty text."""
         found = self[field]
+        if not isinstance(found, SCALARS):
+            raise self._wrong(field, "must be text or a number")
         return "" if found is None else str(found)
 
-    def texts(self, field: str) -> tuple[str, ...]:
-        """Give a field that is a list, as texts; null is the empty list."""
-        return tuple(str(item) for item in (self[field] if self[field] is not None else ()))
+    def filled(self, field: str) -> str:
+        """Give a field as text that is not blank: an id, a gold answer."""
+        text = self.text(field)
+        if not text.strip():
+            raise self._wrong(field, "must not be empty")
+        return text
+
+    def one_of(self, field: str, choices: Collection[str], of: str = "") -> str:
+        """Give a field that is one of a few texts; `of` says where these come from."""
+        text = self.text(field)
+        if text not in choices:
+            raise self._wrong(field, f"must be one of {', '.join(choices)}{of and f' ({of})'}")
+        return text
+
+    def either(self, *fields: str) -> str:
+        """Give the name of the first of some fields that is there: files of one benchmark name them differently."""
+        found = next((field for field in fields if field in self.values), None)
+        if found is None:
+            raise ValueError(
+                f"{self.where} must have the field {' or '.join(map(repr, fields))}, got {sorted(self.values)}"
+            )
+        return found
+
+    def finite(self, field: str) -> float:
+        """Give a field as a finite number, which may be written as text."""
+        text, value = self.text(field), math.nan
+        with contextlib.suppress(ValueError):
+            value = float(text)
+        if not math.isfinite(value):
+            raise self._wrong(field, "must be a number")
+        return value
+
+    def texts(self, field: str, least: int = 0) -> tuple[str, ...]:
+        """Give a field that is a list of at least so many, as texts; null is the empty list."""
+        found = self[field] if self[field] is not None else ()
+        if not isinstance(found, list | tuple) or not all(isinstance(item, SCALARS) for item in found):
+            raise self._wrong(field, "must be a list of texts")
+        if len(found) < least:
+            raise self._wrong(field, f"must have at least {least} entries")
+        return tuple(str(item) for item in found)
+
+    def inner(self, field: str) -> "Row":
+        """Give a field that is an object of fields."""
+        if not isinstance(self[field], Mapping):
+            raise self._wrong(field, "must be an object")
+        inside = Row(self[field], self.file, self.number, {}, f"{self.within}{field}.")
+        inside.where = self.where
+        return inside
+
+    def _wrong(self, field: str, rule: str) -> ValueError:
+        shown = repr(self.values[field])
+        shown = shown if len(shown) <= SHOWN else f"{shown[:SHOWN]}…"
+        return ValueError(f"{self.where}: {self.within}{field} {rule}, got {shown}")
 
     def images(self, *fields: str, folder: Path | None = None, path: str = "") -> tuple[Image, ...]:
         """Give the pictures of columns in their order, or the file `path` below `folder` if it is there."""

@@ -37,15 +37,14 @@ class HallusionBench(Benchmark):
         """`HallusionBench.json` with its picture folders, or the hub's Parquet."""
         found = []
         for row in files.rows(folder, "HallusionBench.json", "*.parquet"):
-            meta = {field: row.text(field) for field in _FIELDS}
-            if row.text("gt_answer") not in ("0", "1"):
-                raise ValueError(f"{row.file} row {row.number}: gt_answer must be 0 or 1, got {row['gt_answer']!r}")
+            meta = {field: row.filled(field) for field in _FIELDS}
+            gold = row.one_of("gt_answer", ("0", "1"))
             found.append(
                 Problem(
                     id="_".join(meta[field] for field in _FIELDS if field != "visual_input"),
                     question=row.text("question"),
                     images=row.images("image") or _picture(folder, meta),
-                    gold="yes" if row.text("gt_answer") == "1" else "no",
+                    gold="yes" if gold == "1" else "no",
                     kind="yes_no",
                     meta=meta,
                 )

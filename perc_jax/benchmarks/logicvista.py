@@ -39,12 +39,12 @@ class LogicVista(Benchmark):
         """`dataset.json` of the repository's `data` folder with its `images`."""
         return [
             Problem(
-                id=row.text("key"),
+                id=row.filled("key"),
                 question=row.text("question"),
-                images=row.images(folder=folder, path=f"images/{row['imagename']}"),
-                gold=row.text("answer"),
+                images=row.images(folder=folder, path=f"images/{row.text('imagename')}"),
+                gold=row.filled("answer"),
                 kind="letters",
-                meta={"skill": list(row["skill"]), "capability": list(row["capability"])},
+                meta={"skill": list(row.texts("skill")), "capability": list(row.texts("capability"))},
             )
             for row in files.rows(folder, "dataset.json")
         ]

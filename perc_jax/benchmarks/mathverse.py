@@ -33,23 +33,22 @@ class MathVerse(Benchmark):
         """The hub's `testmini.json` with its pictures, or its Parquet of testmini."""
         found = []
         for row in files.rows(folder, "testmini.json", "testmini-*.parquet", "testmini*.parquet"):
-            multiple = row["question_type"] == "multi-choice"
+            multiple = row.one_of("question_type", ("multi-choice", "free-form")) == "multi-choice"
             picture = row.get("image")
             path = f"images/{picture}" if isinstance(picture, str) else ""
-            metadata = row.get("metadata") or {}
             found.append(
                 Problem(
-                    id=row.text("sample_index"),
+                    id=row.filled("sample_index"),
                     question=row.text("question"),
                     images=row.images("image", folder=folder, path=path),
-                    gold=row.text("answer").strip(),
+                    gold=row.filled("answer").strip(),
                     kind="choice" if multiple else "free",
                     options=("",) * len(LETTERS) if multiple else (),
                     meta={
-                        "version": row["problem_version"],
+                        "version": row.text("problem_version"),
                         "problem": row.text("problem_index"),
-                        "subject": metadata.get("subject", ""),
-                        "prompt": row.get("query_cot") or row.text("question"),
+                        "subject": row.inner("metadata").text("subject"),
+                        "prompt": row.text("query_cot") or row.text("question"),
                     },
                 )
             )

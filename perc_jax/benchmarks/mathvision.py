@@ -46,10 +46,12 @@ class MathVision(Benchmark):
             options = row.texts("options")
             found.append(
                 Problem(
-                    id=row.text("id"),
+                    id=row.filled("id"),
                     question=row.text("question"),
                     images=row.images("decoded_image", folder=folder, path=row.text("image")),
-                    gold=row.text("answer"),
+                    gold=row.one_of("answer", base.letter_names(len(options)), "letters of options")
+                    if options
+                    else row.filled("answer"),
                     kind="choice" if options else "free",
                     options=options,
                     meta={"level": row.text("level"), "subject": row.text("subject")},

@@ -37,6 +37,8 @@ _LACKS = re.compile(r"\b(?:enough|necessary)\s(?:\w{1,12}\s)?information\b|\binf
 _BRACKETED = re.compile(r"\s*\(([A-Z])\)")
 _ASKS_YEAR = re.compile(r"\b(?:which|what)\s(?:\w{1,12}\s)?year\b", re.IGNORECASE)
 _YEAR = re.compile(r"[12]\d{3}")
+_FORMS = ("integer", "float", "list", "text")
+_GROUPS = ("category", "task", "context", "grade", "language", "source")
 _PLACES = {1: ("one", "place", "1.2, 1.3, 1.4"), 2: ("two", "places", "1.23, 1.34, 1.45")}
 
 
@@ -56,17 +58,23 @@ class MathVista(Benchmark):
         """`testmini.json` of the repository, or the hub's Parquet."""
         found = []
         for row in files.rows(folder, "testmini.json", "testmini*.parquet"):
-            multiple = row["question_type"] == "multi_choice"
-            meta = {"precision": row["precision"], "unit": row["unit"], **row["metadata"]}
+            multiple = row.one_of("question_type", ("multi_choice", "free_form")) == "multi_choice"
+            options, form = row.texts("choices", least=int(multiple)), row.one_of("answer_type", _FORMS)
+            kind = "choice" if multiple else form
+            if kind in ("integer", "float"):
+                row.finite("answer")
+            metadata = row.inner("metadata")
+            meta = {field: metadata.text(field) for field in _GROUPS} | {"skills": list(metadata.texts("skills"))}
+            meta["precision"] = int(row.finite("precision")) if row["precision"] is not None else None
             found.append(
                 Problem(
-                    id=row.text("pid"),
+                    id=row.filled("pid"),
                     question=row.text("question"),
                     images=row.images("decoded_image", folder=folder, path=row.text("image")),
-                    gold=row.text("answer"),
-                    kind="choice" if multiple else row.text("answer_type"),
-                    options=row.texts("choices") if multiple else (),
-                    meta=meta,
+                    gold=row.filled("answer"),
+                    kind=kind,
+                    options=options if multiple else (),
+                    meta=meta | {"unit": row.text("unit")},
                 )
             )
         return found
@@ -108,7 +116,7 @@ class MathVista(Benchmark):
     def summary(self, items: Sequence[Item], mode: str = "official") -> dict[str, Any]:
         """Accuracy by question type, answer type, task, skill and the other fields of the metadata."""
         groups = {"kind": base.by(items, lambda problem: problem.kind)}
-        for field in ("category", "task", "context", "grade", "skills", "language", "source"):
+        for field in (*_GROUPS, "skills"):
             groups[field] = base.by(items, lambda problem, field=field: problem.meta[field])
         return groups
 
@@ -140,7 +148,7 @@ def normalise(problem: Problem, extraction: str) -> str | None:
     number = _float(extraction)
     if number is None:
         return None
-    return str(int(number)) if problem.kind == "integer" else str(round(number, int(problem.meta["precision"] or 0)))
+    return str(int(number)) if problem.kind == "integer" else str(round(number, problem.meta["precision"] or 0))
 
 
 def _float(text: str) -> float | None:

@@ -42,13 +42,13 @@ class MMMU(Benchmark):
         """The hub's Parquet files of the validation split, one folder per subject."""
         found = []
         for row in files.rows(folder, "validation*.parquet", "*.parquet"):
-            multiple = row["question_type"] == "multiple-choice"
+            multiple = row.one_of("question_type", ("multiple-choice", "open")) == "multiple-choice"
             found.append(
                 Problem(
-                    id=row.text("id"),
+                    id=row.filled("id"),
                     question=row.text("question"),
                     images=row.images(*PICTURES),
-                    gold=row.text("answer"),
+                    gold=row.filled("answer"),
                     kind="choice" if multiple else "open",
                     options=tuple(map(str, _list(row.text("options")))) if multiple else (),
                     meta={"subject": _subject(row.text("id")), "subfield": row.get("subfield")},

@@ -15,6 +15,7 @@ from perc_jax.benchmarks.base import Item, Problem
 from perc_jax.benchmarks.letters import Letters
 
 _HEADS = ("", "(", "option ", "the answer is ")
+_GROUPS = ("category", "l2_category")
 _OPTION = re.compile(r"\b([A-D]): ?(.{0,300}?)(?=,? ?\b[B-D]: |$)", re.DOTALL)
 
 
@@ -41,13 +42,13 @@ class MMStar(Letters):
         """The hub's Parquet; the options stand in the question."""
         return [
             Problem(
-                id=row.text("index"),
+                id=row.filled("index"),
                 question=row.text("question"),
                 images=row.images("image"),
-                gold=row.text("answer"),
+                gold=row.filled("answer"),
                 kind="choice",
                 options=_options(row.text("question")),
-                meta={"category": row["category"], "l2_category": row["l2_category"]},
+                meta={field: row.text(field) for field in _GROUPS},
             )
             for row in files.rows(folder, "*.parquet")
         ]
@@ -59,10 +60,7 @@ class MMStar(Letters):
 
     def summary(self, items: Sequence[Item], mode: str = "official") -> dict[str, Any]:
         """Accuracy by area and by the eighteen finer ones."""
-        return {
-            field: base.by(items, lambda problem, field=field: problem.meta[field])
-            for field in ("category", "l2_category")
-        }
+        return {field: base.by(items, lambda problem, field=field: problem.meta[field]) for field in _GROUPS}
 
 
 def _options(question: str) -> tuple[str, ...]:

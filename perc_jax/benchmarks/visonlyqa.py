@@ -30,17 +30,17 @@ class VisOnlyQA(Benchmark):
         """The repository's JSON lines (dataset/test/real) or the hub's Parquet."""
         found = []
         for row in files.rows(folder, "*.jsonl", "*.parquet"):
-            several = row["question_type"] == "multiple_answers"
+            several = row.one_of("question_type", ("single_answer", "multiple_answers")) == "multiple_answers"
             found.append(
                 Problem(
-                    id=row.text("id"),
+                    id=row.filled("id"),
                     question=row.text("question"),
                     images=row.images("decoded_image", folder=folder, path=row.text("image_path")),
-                    gold=row.text("answer").replace(" ", ""),
+                    gold=row.filled("answer").replace(" ", ""),
                     kind="several" if several else "one",
                     meta={
-                        "known": list(row.texts("response_options")),
-                        "task": f"{row['image_category']}__{row['task_category']}",
+                        "known": list(row.texts("response_options", least=1)),
+                        "task": f"{row.text('image_category')}__{row.text('task_category')}",
                         "prompt": row.text("prompt_no_reasoning"),
                     },
                 )

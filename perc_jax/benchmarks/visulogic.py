@@ -80,13 +80,13 @@ class VisuLogic(Letters):
         """`data.jsonl` and its pictures (unpack images.zip beside it)."""
         return [
             Problem(
-                id=row.text("id"),
+                id=row.filled("id"),
                 question=row.text("question"),
                 images=row.images(folder=folder, path=row.text("image_path")),
-                gold=row.text("label").strip().upper()[:1],
+                gold=row.filled("label").strip().upper()[:1],
                 kind="choice",
                 options=("",) * 4,
-                meta={"tag": row["tag"]},
+                meta={"tag": row.text("tag")},
             )
             for row in files.rows(folder, "data.jsonl")
         ]

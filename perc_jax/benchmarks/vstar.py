@@ -50,13 +50,13 @@ class VStar(Letters):
             question = row.text("text")
             found.append(
                 Problem(
-                    id=f"{row['category']}_{row['question_id']}",
+                    id=f"{row.filled('category')}_{row.filled('question_id')}",
                     question=question,
                     images=row.images("image", folder=folder, path=row.text("image") if "image" in row.values else ""),
-                    gold=row.text("label").strip().upper(),
+                    gold=row.filled("label").strip().upper(),
                     kind="choice",
                     options=tuple(text.strip() for _, text in _OPTION.findall(question)),
-                    meta={"category": row["category"]},
+                    meta={"category": row.text("category")},
                 )
             )
         return found

@@ -40,14 +40,14 @@ class WeMath(Benchmark):
         for row in files.rows(folder, "testmini.json", "testmini*.parquet"):
             key = row.text("key")
             if not _KEY.fullmatch(key):
-                raise ValueError(f"{row.file} row {row.number}: key must be like 2steps_1 or 3steps_multi, got {key!r}")
+                raise ValueError(f"{row.where}: key must be like 2steps_1 or 3steps_multi, got {key!r}")
             path = row.get("image_path")  # a column of pictures in Parquet, a name in JSON
             found.append(
                 Problem(
-                    id=f"{row['ID']}_{key}",
+                    id=f"{row.filled('ID')}_{key}",
                     question=row.text("question"),
                     images=row.images("image_path", folder=folder, path=path if isinstance(path, str) else ""),
-                    gold=row.text("answer").strip(),
+                    gold=row.filled("answer").strip(),
                     kind="choice",
                     options=("",) * len(LETTERS),
                     meta={

@@ -173,8 +173,8 @@ def test_bad_files_are_named(tmp_path: Path) -> None:
     (tmp_path / "testmini.json").write_text("{")
     with pytest.raises(ValueError, match=r"testmini\.json must be JSON"):
         BENCHMARKS["mathvista"].load(tmp_path)
-    write_json(tmp_path / "testmini.json", {"1": {"question_type": "free_form"}})
-    with pytest.raises(ValueError, match=r"testmini\.json row 0 must have the field 'precision'"):
+    write_json(tmp_path / "testmini.json", {"1": {"question_type": "free_form", "choices": None}})
+    with pytest.raises(ValueError, match=r"testmini\.json row 0 \(problem 1\) must have the field 'answer_type'"):
         BENCHMARKS["mathvista"].load(tmp_path)
     (tmp_path / "test.jsonl").write_text('{"id": "1"}\nnonsense\n')
     with pytest.raises(ValueError, match=r"test\.jsonl line 2 must be JSON"):

@@ -2,7 +2,9 @@
 
 import dataclasses
 import functools
+import math
 import os
+import re
 import subprocess
 import sys
 
@@ -278,24 +280,32 @@ def test_a_model_computes_the_same_in_blocks(monkeypatch):
 
 
 def test_memory_grows_with_the_length_of_the_row_and_not_its_square():
+    """No array of the compiled program does, and neither does the whole, over two doublings: how tightly XLA packs what
+    is alive at the same time differs by a tenth between lengths and versions (4.26 times with jax 0.10.2, 4.43 with
+    0.12.0.1)."""
     config = small_config(layers=2, depth=1)
     params = random_params(config, seed=1)
     prompt = build(Case(config, [[4]], 64, 0), seed=0).batch
 
-    def peak(way: str, row: int) -> int:
-        """Bytes that a gradient needs beyond its arguments, for 64 prompt tokens and two completions."""
+    def memory(way: str, row: int) -> tuple[int, int]:
+        """For the gradient of 64 prompt tokens and two completions: elements of its largest array, bytes of all
+        beyond its arguments."""
         chosen = dataclasses.replace(config, attention=way)
         tokens = np.zeros((1, 2, (row - 64) // 2), np.int32)
 
         def loss(params):
             return jnp.sum(bind(chosen, params).forward(prompt, tokens, remat="block")[1])
 
-        return compiled(jax.grad(loss)).lower(params).compile().memory_analysis().temp_size_in_bytes
+        program = compiled(jax.grad(loss)).lower(params).compile()
+        shapes = re.findall(r"\b[a-z]+\d+\[([\d,]+)\]", program.as_text())
+        largest = max(math.prod(map(int, shape.split(","))) for shape in shapes)
+        return largest, program.memory_analysis().temp_size_in_bytes
 
-    short, middle, long = (peak("blockwise", row) for row in (1024, 2048, 4096))
-    assert middle <= 2.2 * short
-    assert long <= 2.2 * middle
-    assert peak("dense", 2048) > 2.2 * peak("dense", 1024)
+    short, middle, long = (memory("blockwise", row) for row in (1024, 2048, 4096))
+    assert long[0] == 2 * middle[0] == 4 * short[0]
+    assert long[1] <= 1.2 * 4 * short[1]
+    short, middle = (memory("dense", row) for row in (1024, 2048))
+    assert middle[0] > 3 * short[0] and middle[1] > 1.2 * 2 * short[1]
 
 
 ON_A_TPU = """
