@@ -102,9 +102,9 @@ def resumed(position: Mapping[str, Any], stored: Mapping[str, Any], config: dict
     Raises:
         ValueError: something differs that may not.
     """
-    wanted = json.loads(json.dumps(config))  # there tuples are lists
     stored = {"begin_from": ""} | stored  # of a version that could not
-    stored = {**stored, "stages": [_upgraded(stage) for stage in stored["stages"]]}
+    upgraded = {**stored, "stages": [_upgraded(stage) for stage in stored["stages"]]}
+    wanted, stored = (json.loads(json.dumps(one)) for one in (config, upgraded))  # there tuples are lists
     old, new = ([stage["name"] for stage in one["stages"]] for one in (stored, wanted))
     place = Place(old.index(position["stage"]), position["step"])
     so_far = old[: place.stage + 1]

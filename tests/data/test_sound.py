@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from perc_jax import cli
-from perc_jax.config import Config, CurriculumConfig, MixtureConfig
+from perc_jax.config import Config, CurriculumConfig, MixtureConfig, RewardConfig, TermConfig
 from perc_jax.data import sound
 from tests.config.test_config import CONFIG, GRPO, SFT
 
@@ -99,6 +99,17 @@ def test_a_grading_must_be_of_the_mixture(tmp_path: Path) -> None:
         assert not found if words is None else words in found[0]
     file.write_text("no json\n")
     assert "must be lines of perc_jax.grade" in told(config)[0]
+
+
+def test_a_users_function_is_tried_before_a_run_and_again_when_it_goes_on(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text("def score(text, row):\n    return 1\n")
+    terms = tuple(TermConfig(f"{tmp_path}/mine.py:{name}") for name in ("score", "scores"))
+    config = replace(CONFIG, stages=(SFT, replace(GRPO, reward=RewardConfig(terms=terms))))
+    for begun in (False, True):
+        [found] = [line for line in told(config, begun=begun) if "reward" in line]
+        rule = "stages.1.reward.terms.1.term must name a function of mine.py, which has no scores, got"
+        assert found.startswith(rule)
+    assert not [line for line in told(config, trains=False) if "reward" in line]
 
 
 def test_a_run_has_stages_and_a_trained_one_groups() -> None:

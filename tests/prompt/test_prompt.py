@@ -15,6 +15,7 @@ from perc_jax.prompt import prompt as prompts
 from perc_jax.prompt.chat import asked, chat_text, published
 from perc_jax.prompt.image import patchify, unpatchify
 from perc_jax.prompt.tokenizer import IMAGE_PAD, VIDEO_PAD, VISION_END, VISION_START, load
+from perc_jax.rewards.forms import Form, read
 
 VISION = VisionConfig(
     depth=1, hidden_size=64, num_heads=2, intermediate_size=8, fullatt_block_indexes=(), window_size=56
@@ -212,6 +213,12 @@ def test_the_instruction_follows_the_question():
     with_it = DataConfig(tokenizer="", image_px=56, max_prompt_tokens=64, max_patches=16, instruction="Say it.")
     row, plain = make([picture((2, 2))], "Why?", with_it), make([picture((2, 2))], "Why?\nSay it.")
     assert row.tokens[row.mask].tolist() == plain.tokens[plain.mask].tolist()
+
+
+@pytest.mark.parametrize("kind", ["strict", "answer", "boxed", "plain"])
+def test_gold_completions_have_the_answer_form(kind):
+    tokens, mask = prompts.gold_completion(Answer.integer(7), TOKENIZER, 24, Form(kind))
+    assert read(TOKENIZER.decode(tokens[mask].tolist()), Form(kind)) == "7"
 
 
 def test_gold_completion_reads_back():

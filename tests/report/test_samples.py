@@ -40,6 +40,9 @@ def test_answers_keep_rewards_and_advantages_apart():
     assert [answer["reward"] for answer in answers] == [1.5, 0.5, 0, 0]
     assert [answer["advantage"] for answer in answers] == [1, -1, -1, 1]
     assert [answer["accuracy"] for answer in answers] == [1, 0, 0, 0]
+    terms = {"accuracy": np.float32([1, 0, 0, 0]), "length": np.float32([0.5, 1, 1, 1])}
+    parted = samples.answers(TEXTS, VERDICTS, np.ones(4, bool), rewards, advantages, terms)
+    assert [answer["terms"] for answer in parted][:2] == [{"accuracy": 1, "length": 0.5}, {"accuracy": 0, "length": 1}]
     with pytest.raises(ValueError, match="zip"):
         samples.answers(TEXTS[:3], VERDICTS, ENDED)
 

@@ -1,6 +1,7 @@
 import os
 import signal
 import time
+from typing import Any
 
 import numpy as np
 import pytest
@@ -8,6 +9,10 @@ import pytest
 from engines.answer import Answer
 from engines.base import make_rng
 from perc_jax.config import RewardConfig, TermConfig
+from perc_jax.rewards.answers import Gold
+from perc_jax.rewards.forms import Form
+from perc_jax.rewards.pool import Lost
+from perc_jax.rewards.terms import Case
 from perc_jax.rewards.verifier import TIMED_OUT, Scores, Verdict, Verifier, judge, rewards
 
 SEVEN = Answer.integer(7)
@@ -55,6 +60,48 @@ def test_only_the_text_at_fault_pays(verifier, fault):
     assert all(verdict.correct for place, verdict in enumerate(verdicts) if place != 3)
     assert time.monotonic() - start < 20
     assert verifier.verify([RIGHT], [SEVEN])[0].correct  # and the pool lives
+
+
+def test_formulas_are_compared_beside_other_answers_and_bombs_time_out():
+    """math-verify in the same pool: a tower of powers would run for hours, and pays alone."""
+    golds = [Gold("math", r"\frac{\sqrt{2}}{2}"), SEVEN, Gold("choice", "B"), Gold("math", "x+1")]
+    texts = [rf"<answer>\boxed{{{text}}}</answer>" for text in (r"\frac{1}{\sqrt{2}}", "7", "B", "1+x")]
+    with Verifier(2.0) as pool:
+        assert [verdict.correct for verdict in pool.verify(texts, golds)] == [True] * 4
+        bomb = r"<answer>\boxed{9^{9^{9^{9^{9}}}}}</answer>"
+        [first, second] = pool.verify([bomb, texts[0]], [Gold("math", "9^{9^{9}}+1"), golds[0]])
+        assert not first.correct and second.correct
+
+
+def test_formulas_without_math_verify_are_refused_in_one_line(monkeypatch):
+    monkeypatch.setattr("perc_jax.rewards.verifier.symbols_missing", lambda: "answers of kind math need math-verify")
+    with Verifier(5.0) as pool, pytest.raises(ValueError, match=r"^answers of kind math need math-verify$"):
+        pool.verify([RIGHT], [Gold("math", "x+1")])
+
+
+def test_one_form_for_accuracy_and_format():
+    with Verifier(5.0, form=Form("think_answer")) as pool:
+        texts = ["<think>so</think><answer>7</answer>", RIGHT, "<think></think><answer>7</answer>"]
+        assert pool.verify(texts, [SEVEN] * 3) == [(True, True, "7", False), *[(False, False, None, False)] * 2]
+
+
+def test_a_text_that_hangs_a_term_is_worth_nothing_and_counted(monkeypatch):
+    reward = RewardConfig(terms=(TermConfig("accuracy"), TermConfig("length", free=1, unit="characters")))
+    with Verifier(20.0) as pool:
+        monkeypatch.setattr(pool._pool, "map", lost_in(pool._pool.map))
+        scores = pool.score([Case(RIGHT, SEVEN), Case(WRONG, SEVEN)], reward, 2)
+    assert scores.terms[:, 1].tolist() == [0, pytest.approx(1 / len(WRONG))]
+    assert scores.terms[:, 0].tolist() == [1, 0] and scores.faults == {"length/late": 1}
+
+
+def lost_in(real: Any) -> Any:
+    """A pool's `map` that loses the first result of a measured term."""
+
+    def lossy(function, items, chunk):
+        found = real(function, items, chunk)
+        return [Lost.LATE, *found[1:]] if items and isinstance(items[0], Case) else found
+
+    return lossy
 
 
 def test_a_killed_process_is_replaced():

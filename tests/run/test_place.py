@@ -7,7 +7,7 @@ import pytest
 from etils import epath
 
 from configs.smoke_cpu import get_config
-from perc_jax.config import to_dict
+from perc_jax.config import RewardConfig, TermConfig, to_dict
 from perc_jax.run import place
 from perc_jax.run.place import Change, Place, Streak
 
@@ -69,9 +69,9 @@ def test_what_the_state_and_the_position_are_of_may_not(path, value):
     assert found.field == f"stages[grpo].{path}"
 
 
-@pytest.mark.parametrize("path", ["data.image_px", "data.instruction"])
+@pytest.mark.parametrize("path", ["data.image_px", "data.instruction", "data.answer_form"])
 def test_what_a_question_is_may_not_change(path):
-    value = {"data.image_px": 224, "data.instruction": "Think."}[path]
+    value = {"data.image_px": 224, "data.instruction": "Think.", "data.answer_form": "answer"}[path]
     with pytest.raises(ValueError, match=f"^{path} must be .* as in the checkpoints, got"):
         after("grpo", 2, changed(CONFIG, path, value))
 
@@ -116,6 +116,24 @@ def test_a_reference_comes_and_goes_with_its_stage_only(was, now, rule):
     stored = to_dict(with_stages(WARMUP, changed(GRPO, "loss.kl_coef", was)))
     with pytest.raises(ValueError, match=rf"^stages\[grpo\]\.loss\.kl_coef must be {rule} as in the checkpoints"):
         after("grpo", 2, with_stages(WARMUP, changed(GRPO, "loss.kl_coef", now)), stored)
+
+
+@pytest.mark.parametrize("weight", [0.0, 0.5])
+def test_a_stored_format_weight_is_the_term_that_it_was(weight):
+    stored = json.loads(json.dumps(STORED))
+    for stage in stored["stages"]:
+        stage["reward"] = {"format_weight": weight, "control": "none"}
+    terms = (TermConfig("accuracy"), *[TermConfig("format", weight)] * bool(weight))
+    reward = RewardConfig(terms)
+    same = with_stages(*(dataclasses.replace(stage, reward=reward) for stage in (WARMUP, GRPO)))
+    assert after("grpo", 2, same, stored) == (Place(1, 2), [])
+    other = dataclasses.replace(reward, terms=(*terms, TermConfig("length")))
+    [change] = after("grpo", 2, with_stages(same.stages[0], dataclasses.replace(GRPO, reward=other)), stored)[1]
+    assert change.field == "stages[grpo].reward.terms" and len(change.now) == len(change.was) + 1
+    lighter = (dataclasses.replace(terms[0], weight=0.25), *terms[1:])
+    lighter = dataclasses.replace(GRPO, reward=RewardConfig(lighter))
+    [change] = after("grpo", 2, with_stages(same.stages[0], lighter), stored)[1]
+    assert change == Change("stages[grpo].reward.terms.0.weight", 1.0, 0.25)
 
 
 def test_a_field_that_only_one_version_knows_is_no_change():

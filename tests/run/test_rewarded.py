@@ -12,6 +12,7 @@ from perc_jax.config import LossConfig, OptimizerConfig, RewardConfig, StageConf
 from perc_jax.data import batches, streams
 from perc_jax.prompt.tokenizer import load
 from perc_jax.rewards import verifier
+from perc_jax.rewards.functions import REASONS
 from perc_jax.run import rewarded
 
 TOKENS = load("debug.model")
@@ -132,6 +133,39 @@ def test_rewards_are_standardised_one_by_one_and_their_sum_over_the_batch():
     assert (none.advantages == 0).all() and not none.has_signal.any()
 
 
+def scored_here(cases, reward, group):
+    """Terms in this process: accuracy, and the length of a text, with its half as a part."""
+    verdicts = [verifier.judge(case.text, case.answer) for case in cases]
+    lengths = np.array([[len(case.text)] for case in cases], np.float32)
+    right = np.array([[verdict.correct] for verdict in verdicts], np.float32)
+    faults = {f"mine/{reason}": 0 for reason in REASONS} | {"mine/raised": 2}
+    return verifier.Scores(verdicts, np.hstack([right, lengths]), lengths / 2, faults, ("a line",))
+
+
+def test_terms_are_logged_apart_and_each_is_a_reward_of_its_own(monkeypatch):
+    monkeypatch.setattr(Here, "score", lambda self, *given: scored_here(*given))
+    terms = TermConfig("accuracy"), TermConfig("mine.py:mine", 0.25, parts=("half",))
+    reward, sizes = RewardConfig(terms=terms), np.array([[len(text) for text in group] for group in TEXTS])
+    graded = grade(terms=terms)
+    assert graded.rewards.tolist() == (graded.accuracy + sizes / 4).tolist() and graded.lines == ("a line",)
+    assert graded.terms[..., 1].tolist() == sizes.tolist() and graded.parts[..., 0].tolist() == (sizes / 2).tolist()
+    both = rewarded.join([graded, graded])
+    assert both.terms.shape == (6, 4, 2) and both.faults["mine/raised"] == 4 and both.lines == ("a line",) * 2
+    metrics = rewarded.summarise(graded, completions(), INFOS, reward=reward)
+    assert metrics["rollout/reward/mine"] == pytest.approx(sizes.mean())
+    assert metrics["rollout/reward/mine/half"] == pytest.approx(sizes.mean() / 2)
+    assert metrics["rollout/faults/mine/raised"] == 2 and metrics["rollout/faults/mine/late"] == 0
+    each = grade(terms=terms, loss=LossConfig(advantage="per_reward"))
+    parts = [
+        (values - values.mean(1, keepdims=True)) / (values.std(1, keepdims=True) + 1e-4)
+        for values in (graded.accuracy, sizes.astype(np.float32))
+    ]
+    plain = parts[0] + parts[1] / 4
+    np.testing.assert_allclose(each.advantages, plain / (np.sqrt((plain**2).mean()) + 1e-4), rtol=1e-3, atol=1e-5)
+    coins = grade(terms=terms, control="random")
+    assert set(coins.rewards.flat) <= {0, 1} and coins.terms.tolist() == graded.terms.tolist()
+
+
 def test_a_control_run_has_one_reward_and_no_penalty():
     loss = LossConfig(advantage="per_reward", overlong_tokens=LENGTH)
     graded = grade(control="random", terms=WITH_FORMAT, loss=loss)
@@ -195,5 +229,6 @@ def test_shown_prompts_carry_their_own_answers_and_picture():
     assert [[answer["text"] for answer in page.answers] for page in pages] == [list(group) for group in TEXTS]
     assert [answer["advantage"] for answer in pages[0].answers] == [1, -1, 1, -1]
     assert [answer["ended"] for answer in pages[1].answers] == [True, True, False, True]
+    assert [answer["terms"] for answer in pages[0].answers] == [{"accuracy": right} for right in (1, 0, 1, 0)]
     assert len({page.picture.tobytes() for page in pages}) == 3
     assert all(page.picture.shape == (112, 112, 3) for page in pages)
