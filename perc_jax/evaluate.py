@@ -4,9 +4,9 @@
         --out runs/debug_cpu/benchmarks
 
 `--model` is the workdir of a run, whose newest checkpoint is asked, or a Hugging Face folder or hub id; with the latter
-`--config` names the file that says what the engines' suites ask. A suite is test_a … test_d, or a benchmark, with a
-mode after a colon if not that of `--mode` (default: the benchmark's first, mostly `official`). Greedy, or with
-`--samples K` at a temperature: avg@K and pass@k.
+`--config` names the file that says what the engines' suites ask. A suite is test_a … test_d, the path of a table of
+your own, or a benchmark, with a mode after a colon if not that of `--mode` (default: the benchmark's first, mostly
+`official`). Greedy, or with `--samples K` at a temperature: avg@K and pass@k.
 
 `--out` keeps every question, its right answer and the model's answers as they come, one JSON line each in
 `<suite>.jsonl`, and the results in `results.json` (with `--out F.json`: the results in F.json, the lines in F.items).
@@ -23,7 +23,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from perc_jax import benchmarks
 from perc_jax.benchmarks import Benchmark, Problem
+from perc_jax.config import TableConfig
 from perc_jax.config.run import TEMPERATURE_OR_GREEDY
+from perc_jax.data import table_prompts
 from perc_jax.evaluation import compare, scoring
 from perc_jax.processes import ends, interrupts
 from perc_jax.prompt import pretrained
@@ -76,7 +78,11 @@ def _parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("--model", required=True, help="workdir of a run or WORKDIR@STEP or @best, or a Hugging Face folder or hub id")
     add("--config", default="", help="config file of the engines' suites; for a Hugging Face model only")
-    add("--suites", default=",".join(SUITES), help="suites and benchmarks, comma-separated (default: %(default)s)")
+    add(
+        "--suites",
+        default=",".join(SUITES),
+        help="suites, tables and benchmarks, comma-separated (default: %(default)s)",
+    )
     add("--data", default="", help="folder with a folder per benchmark, or one benchmark's; without it: from the hub")
     add("--mode", default="", help="protocol of the benchmarks (default: each one's first)")
     add("--limit", type=int, help=f"first questions of each suite (default: {SCENES} scenes, all problems)")
@@ -93,7 +99,7 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _check(arguments: argparse.Namespace) -> list[str | Wanted]:
+def _check(arguments: argparse.Namespace) -> list[str | Wanted | TableConfig]:
     """What is asked, in order; `ValueError` or `OSError` for what cannot be, before anything slow is imported."""
     if arguments.temperature is None:
         arguments.temperature = 0.0 if arguments.samples == 1 else 1.0
@@ -115,7 +121,7 @@ def _check(arguments: argparse.Namespace) -> list[str | Wanted]:
     for name in DEFAULTED:  # from here on 0 stands for what was not given
         setattr(arguments, name, getattr(arguments, name) or 0)
     asked = [_wanted(name, arguments) for name in arguments.suites.split(",")]
-    names = [one if isinstance(one, str) else one.benchmark.name for one in asked]
+    names = [_name(one) for one in asked]
     if len(set(names)) < len(names):
         raise ValueError(f"--suites must name each suite once, got {arguments.suites}")
     is_suite = any(isinstance(one, str) for one in asked)
@@ -125,13 +131,25 @@ def _check(arguments: argparse.Namespace) -> list[str | Wanted]:
     return asked
 
 
-def _wanted(name: str, arguments: argparse.Namespace) -> str | Wanted:
-    """An engines' suite, or a benchmark with its problems. Raises `ValueError` or `OSError`."""
+def _name(asked: str | Wanted | TableConfig) -> str:
+    """How results call it."""
+    if isinstance(asked, TableConfig):
+        return asked.label
+    return asked if isinstance(asked, str) else asked.benchmark.name
+
+
+def _wanted(name: str, arguments: argparse.Namespace) -> str | Wanted | TableConfig:
+    """An engines' suite, a table, or a benchmark with its problems. Raises `ValueError` or `OSError`."""
     if name in SUITES:
         return name
+    if set(name) & set("/.") or Path(name).exists():
+        table = TableConfig(name)
+        table_prompts.opened(table)
+        return table
     name, _, mode = name.partition(":")
     if name not in benchmarks.BENCHMARKS:
-        raise ValueError(f"--suites must be of {', '.join((*SUITES, *benchmarks.BENCHMARKS))}, got {name!r}")
+        known = ", ".join((*SUITES, *benchmarks.BENCHMARKS))
+        raise ValueError(f"--suites must be of {known}, or tables' paths, got {name!r}")
     benchmark = benchmarks.get(name)
     mode = mode or arguments.mode or next(iter(benchmark.modes))
     benchmark.check_mode(mode)
@@ -149,7 +167,7 @@ def _places(out: str) -> tuple[Path, Path]:
     return (path, path.with_suffix(".items")) if path.suffix == ".json" else (path / "results.json", path)
 
 
-def evaluate(arguments: argparse.Namespace, asked: Sequence[str | Wanted]) -> dict[str, Any]:
+def evaluate(arguments: argparse.Namespace, asked: Sequence[str | Wanted | TableConfig]) -> dict[str, Any]:
     """Results by suite; empty on hosts other than the first.
 
     Raises `ValueError` if there is no sound checkpoint, or model, config and devices do not fit each other, or kept
@@ -185,7 +203,7 @@ def evaluate(arguments: argparse.Namespace, asked: Sequence[str | Wanted]) -> di
 
 def _exams(
     arguments: argparse.Namespace,
-    asked: Sequence[str | Wanted],
+    asked: Sequence[str | Wanted | TableConfig],
     described: "Description",
     screen: "Progress",
     opened: contextlib.ExitStack,
@@ -193,6 +211,7 @@ def _exams(
     """What is asked as exams; the sizes of their pictures are read now."""
     from perc_jax.benchmarks.symbolic import Comparer
     from perc_jax.evaluation.exams import BenchmarkExam, SuiteExam
+    from perc_jax.evaluation.table_exam import TableExam
     from perc_jax.prompt.questions import Reader
     from perc_jax.rewards.verifier import Verifier
 
@@ -201,13 +220,15 @@ def _exams(
         pixels = pixels._replace(max_pixels=max(arguments.max_pixels, pixels.min_pixels))
     reader = Reader(described.tokens, config.model.vision, pixels, arguments.max_prompt_tokens)
     compare = opened.enter_context(Comparer())
-    suites = [one for one in asked if isinstance(one, str)]
-    if suites:
+    if not all(isinstance(one, Wanted) for one in asked):
         verifier = opened.enter_context(Verifier.of(config))
     exams = []
     for one in asked:
         if isinstance(one, str):
             exams.append(SuiteExam(config, one, arguments.limit or SCENES, verifier))
+        elif isinstance(one, TableConfig):
+            with screen.phase(f"reading {one.label}"):
+                exams.append(TableExam(config, one, reader, verifier, arguments.limit))
         else:
             with screen.phase(f"reading {one.benchmark.name}"):
                 exams.append(BenchmarkExam(one.benchmark, one.problems, one.mode, reader, compare))

@@ -23,6 +23,11 @@ class Image(NamedTuple):
     row: int = -1  # of a Parquet file; -1 if the file itself is the picture
     column: str = ""
 
+    @property
+    def name(self) -> str:
+        """What a complaint calls it."""
+        return str(self.file) if self.row < 0 else f"{self.file} row {self.row} {self.column}"
+
     def read(self) -> bytes:
         """Give the encoded picture (PNG, JPEG, …). Raises `OSError` if it is gone."""
         if self.row < 0:

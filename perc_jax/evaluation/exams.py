@@ -4,6 +4,7 @@ An exam knows its questions and how they are marked; it knows no model, no file 
 kinds (`evaluating`). Every host prepares and marks its own rows of a batch.
 """
 
+import abc
 import hashlib
 import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -73,7 +74,74 @@ class Exam(Protocol):
         """Marks of the k responses of each row."""
 
 
-class BenchmarkExam:
+class PlannedExam(abc.ABC):
+    """Questions of any size, asked in batches of one bucket each."""
+
+    name: str
+    questions: list[Question]
+    reader: Reader  # how the model reads
+
+    @abc.abstractmethod
+    def text(self, name: str) -> str:
+        """A question as it is put."""
+
+    @abc.abstractmethod
+    def gold(self, name: str) -> str:
+        """Its right answer."""
+
+    def check(self, answered: Mapping[str, Record]) -> None:
+        """Compare the fingerprints of text and pictures."""
+        for question in self.questions:
+            before = answered.get(question.id)
+            if before is not None and before.prompt != question.prompt:
+                raise ValueError(
+                    f"{self.name}: question {question.id} must be as it was when it was answered, but its text or "
+                    "picture has changed; give another --out"
+                )
+
+    def left_out(self) -> list[Record]:
+        """Those that do not fit."""
+        return [
+            Record(
+                q.id,
+                q.unit,
+                q.prompt,
+                reason=(f"not asked: {q.why_not}",),
+                question=self.text(q.id),
+                gold=self.gold(q.id),
+            )
+            for q in self.questions
+            if q.why_not
+        ]
+
+    def batches(self, answered: Collection[str], batch: int, share: Share) -> Iterator[Asked]:
+        """Batches by bucket; one is prepared while another is answered."""
+        plan = questions.plan(self.questions, batch, share.of)
+        calls = [(group, [q.id not in answered for q in group]) for group in plan]
+        calls = [call for call in calls if any(call[1])]
+        with ThreadPoolExecutor(1, thread_name_prefix="questions") as thread:
+            ahead = [thread.submit(self._asked, *call, batch, share) for call in calls[:1]]
+            for number in range(len(calls)):
+                asked = ahead.pop().result()
+                if number + 1 < len(calls):
+                    ahead.append(thread.submit(self._asked, *calls[number + 1], batch, share))
+                yield asked
+
+    def _asked(self, group: list[Question], wanted: list[bool], batch: int, share: Share) -> Asked:
+        """This host's rows of a device call; those that need no answer repeat one that does."""
+        count = questions.size(group[0].bucket, batch, share.of)
+        first = wanted.index(True)
+        places = [row if row < len(group) and wanted[row] else first for row in range(count)]
+        kept = [row < len(group) and wanted[row] for row in range(count)]
+        mine = share.rows(count)
+        chosen, inverse = np.unique([places[row] for row in mine], return_inverse=True)
+        made = questions.rows([group[place] for place in chosen.tolist()], self.reader)
+        prompts = jax.tree.map(lambda rows: rows[inverse], made)
+        about = [group[places[row]] for row in mine]
+        return Asked(prompts, [q.id for q in about], [kept[row] for row in mine], about, mine)
+
+
+class BenchmarkExam(PlannedExam):
     """A public benchmark in one of its modes.
 
     Args:
@@ -99,7 +167,7 @@ class BenchmarkExam:
         self.name, self.count, self.benchmark, self.mode = benchmark.name, len(problems), benchmark, mode
         self.problems = list(problems)
         self._by_id = {problem.id: problem for problem in problems}
-        self._reader, self._compare = reader, compare
+        self.reader, self._compare = reader, compare
         self.questions = [
             questions.measure(
                 problem.id, benchmark.unit(problem.id), benchmark.prompt(problem, mode), problem.images, reader
@@ -112,64 +180,17 @@ class BenchmarkExam:
         return {
             "suite": self.name,
             "mode": self.mode,
-            "pixels": list(self._reader.pixels),
-            "max_prompt_tokens": self._reader.max_tokens,
+            "pixels": list(self.reader.pixels),
+            "max_prompt_tokens": self.reader.max_tokens,
         }
 
-    def check(self, answered: Mapping[str, Record]) -> None:
-        """Compare the fingerprints of text and pictures."""
-        for question in self.questions:
-            before = answered.get(question.id)
-            if before is not None and before.prompt != question.prompt:
-                raise ValueError(
-                    f"{self.name}: question {question.id} must be as it was when it was answered, but its text or "
-                    "picture has changed; give another --out"
-                )
-
-    def left_out(self) -> list[Record]:
-        """Those that do not fit."""
-        return [
-            Record(
-                q.id,
-                q.unit,
-                q.prompt,
-                reason=(f"not asked: {q.why_not}",),
-                question=self._text(q.id),
-                gold=self._by_id[q.id].gold,
-            )
-            for q in self.questions
-            if q.why_not
-        ]
-
-    def _text(self, name: str) -> str:
+    def text(self, name: str) -> str:
         """A question as it is put."""
         return self.benchmark.prompt(self._by_id[name], self.mode)
 
-    def batches(self, answered: Collection[str], batch: int, share: Share) -> Iterator[Asked]:
-        """Batches by bucket; one is prepared while another is answered."""
-        plan = questions.plan(self.questions, batch, share.of)
-        calls = [(group, [q.id not in answered for q in group]) for group in plan]
-        calls = [call for call in calls if any(call[1])]
-        with ThreadPoolExecutor(1, thread_name_prefix="questions") as thread:
-            ahead = [thread.submit(self._asked, *call, batch, share) for call in calls[:1]]
-            for number in range(len(calls)):
-                asked = ahead.pop().result()
-                if number + 1 < len(calls):
-                    ahead.append(thread.submit(self._asked, *calls[number + 1], batch, share))
-                yield asked
-
-    def _asked(self, group: list[Question], wanted: list[bool], batch: int, share: Share) -> Asked:
-        """This host's rows of a device call; those that need no answer repeat one that does."""
-        count = questions.size(group[0].bucket, batch, share.of)
-        first = wanted.index(True)
-        places = [row if row < len(group) and wanted[row] else first for row in range(count)]
-        kept = [row < len(group) and wanted[row] for row in range(count)]
-        mine = share.rows(count)
-        chosen, inverse = np.unique([places[row] for row in mine], return_inverse=True)
-        made = questions.rows([group[place] for place in chosen.tolist()], self._reader)
-        prompts = jax.tree.map(lambda rows: rows[inverse], made)
-        about = [group[places[row]] for row in mine]
-        return Asked(prompts, [q.id for q in about], [kept[row] for row in mine], about, mine)
+    def gold(self, name: str) -> str:
+        """Its right answer, as the benchmark stores it."""
+        return self._by_id[name].gold
 
     def mark(self, asked: Asked, responses: Sequence[Sequence[str]]) -> list[Marked]:
         """Score by the benchmark's rules."""
@@ -179,7 +200,7 @@ class BenchmarkExam:
             problem = self._by_id[question.id]
             scored = [self.benchmark.score(problem, text, self.mode, self._compare) for text in texts] if keep else []
             late = getattr(self._compare, "timed_out", 0) - before
-            text = self._text(problem.id)
+            text = self.text(problem.id)
             marked.append(Marked(question.unit, question.prompt, scored, late, text, problem.gold))
         return marked
 
@@ -230,7 +251,7 @@ class SuiteExam:
         for row, answers in enumerate(responses):
             mine = [next(verdicts) for _ in answers]
             late = sum(verdict.timed_out for verdict in mine)
-            scored, about = [_scored(verdict, self._config.data) for verdict in mine], asked.about[row]
+            scored, about = [scored(verdict, self._config.data) for verdict in mine], asked.about[row]
             marked.append(
                 Marked(asked.ids[row], _print_of(asked, row), scored, late, about.question, about.answer.text())
             )
@@ -249,7 +270,8 @@ def _filled(asked: Asked) -> Asked:
     )
 
 
-def _scored(verdict: Verdict, data: DataConfig) -> Scored:
+def scored(verdict: Verdict, data: DataConfig) -> Scored:
+    """What a verdict says, as benchmarks say it."""
     if verdict.timed_out:
         return Scored(False, None, "verification ran past its deadline")
     if not verdict.well_formed:

@@ -10,12 +10,11 @@ processor does; a prompt that is too long even so is not asked, and says why.
 import hashlib
 from collections import defaultdict
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
 from perc_jax.batch import MEAN, PromptBatch
-from perc_jax.benchmarks import Image
 from perc_jax.config import VisionConfig
 from perc_jax.prompt import chat, prompt
 from perc_jax.prompt import image as images
@@ -37,32 +36,51 @@ class Reader(NamedTuple):
     max_tokens: int  # of a prompt
 
 
+@runtime_checkable
+class Encoded(Protocol):
+    """An encoded picture (PNG, JPEG, …) that is read when asked for."""
+
+    @property
+    def name(self) -> str:
+        """What a complaint calls it."""
+
+    def read(self) -> bytes:
+        """Give its bytes. Raises `OSError` or `ValueError` if it is gone."""
+
+
 class Question(NamedTuple):
     """A question to ask; `why_not` says why it is not asked, and then it has no bucket."""
 
     id: str
     unit: str
-    text: str
-    images: tuple[Image, ...]
+    chat: chat.Chat
+    images: tuple[Encoded, ...]
     prompt: str  # fingerprint of text, pictures and their bounds
     bucket: tuple[int, int] = (0, 0)  # tokens S and patch slots N
     why_not: str = ""
 
 
-def measure(name: str, unit: str, text: str, pictures: Sequence[Image], reader: Reader) -> Question:
-    """Find a question's bucket from its text and its pictures' sizes.
+def measure(name: str, unit: str, text: str, pictures: Sequence[Encoded], reader: Reader) -> Question:
+    """Find a question's bucket from its text and its pictures' sizes; the pictures stand first.
 
     Raises `ValueError` for a picture that is not whole, and `OSError` for one that is gone; both name it.
     """
-    found = hashlib.sha256(f"{tuple(reader.pixels)} {text}".encode("utf-8", "surrogatepass"))
+    return measure_chat(name, unit, chat.asked(text, len(pictures)), pictures, reader, text)
+
+
+def measure_chat(
+    name: str, unit: str, turns: chat.Chat, pictures: Sequence[Encoded], reader: Reader, text: str = ""
+) -> Question:
+    """Find the bucket of a chat; `text` stands for it in the fingerprint where it says all of it."""
+    found = hashlib.sha256(f"{tuple(reader.pixels)} {text or turns}".encode("utf-8", "surrogatepass"))
     sizes = []
     for picture in pictures:
         data = picture.read()
         found.update(hashlib.sha256(data).digest())
-        sizes.append(images.stored_size(_where(picture), data))  # one that is turned fills as many windows
-    question = Question(name, unit, text, tuple(pictures), found.hexdigest()[:16])
+        sizes.append(images.stored_size(picture.name, data))  # one that is turned fills as many windows
+    question = Question(name, unit, turns, tuple(pictures), found.hexdigest()[:16])
     try:
-        tokens, patches = lengths(chat.asked(text, len(sizes)), sizes, reader)
+        tokens, patches = lengths(turns, sizes, reader)
     except ValueError as error:  # sides too different, or a chat mark in the text
         return question._replace(why_not=str(error))
     if tokens > reader.max_tokens:
@@ -99,10 +117,6 @@ def lengths(turns: chat.Chat, sizes: Sequence[tuple[int, int]], reader: Reader) 
     return tokens, patches
 
 
-def _where(picture: Image) -> str:
-    return str(picture.file) if picture.row < 0 else f"{picture.file} row {picture.row} {picture.column}"
-
-
 def plan(questions: Sequence[Question], batch: int, multiple: int) -> list[list[Question]]:
     """Sort what is asked into batches of one bucket each, the greatest bucket first, so that memory is tried at once.
 
@@ -137,9 +151,9 @@ def rows(questions: Sequence[Question], reader: Reader) -> PromptBatch:
 
 def _row(question: Question, reader: Reader) -> PromptBatch:
     tokens, patches = question.bucket
-    pictures = [images.open_picture(_where(picture), picture.read()) for picture in question.images]
-    whole = prompt.make_prompt(
-        pictures, question.text, tokenizer=reader.tokenizer, vision=reader.vision, **reader.pixels._asdict()
+    pictures = [images.open_picture(picture.name, picture.read()) for picture in question.images]
+    whole = prompt.chat_prompt(
+        question.chat, pictures, tokenizer=reader.tokenizer, vision=reader.vision, **reader.pixels._asdict()
     )
     return prompt.lay_out(
         whole,

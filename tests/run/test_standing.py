@@ -90,7 +90,11 @@ def test_another_suite_begins_anew():
     ("section", "changes", "rule"),
     [
         ("checkpoint", {"best": "test_e"}, "checkpoint.best must be one of evaluation.suites, got 'test_e'"),
-        ("evaluation", {"watch": "test_e"}, "evaluation.watch must be one of evaluation.suites or a table's name, got 'test_e'"),
+        (
+            "evaluation",
+            {"watch": "test_e"},
+            "evaluation.watch must be one of evaluation.suites or a table's name, got 'test_e'",
+        ),
         ("evaluation", {"patience": 1, "every": 1}, "evaluation.watch must name a suite where patience is > 0, got ''"),
         ("evaluation", {"patience": 1, "watch": "test_a"}, "evaluation.every must be > 0 where patience is, got 0"),
     ],

@@ -1,0 +1,89 @@
+"""A user's test table as an exam: chats with pictures of any size, marked by the answers of the table.
+
+Rows are read when they are asked; what is kept of each is its length. A row that is wrong, or does not fit, is not
+asked, and its record says why.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from perc_jax.config import Config, TableConfig
+from perc_jax.data import table_prompts
+from perc_jax.evaluation.exams import Asked, Marked, PlannedExam, scored
+from perc_jax.prompt import questions
+from perc_jax.prompt.questions import Question, Reader
+from perc_jax.rewards.verifier import Verifier
+
+
+class TableExam(PlannedExam):
+    """The rows of a table, the first `limit` of them (0: all).
+
+    Args:
+        config: says how rows are asked and where a reply has its answer.
+        wanted: the table.
+        reader: how the model reads.
+        verifier: marks replies.
+        limit: questions at most.
+
+    Raises:
+        ValueError: the table cannot be read at all.
+    """
+
+    def __init__(self, config: Config, wanted: TableConfig, reader: Reader, verifier: Verifier, limit: int = 0):
+        self._config, self.reader, self._verifier = config, reader, verifier
+        self._table = table_prompts.opened(wanted)
+        self.name = self._table.name
+        self.count = min(limit or len(self._table), len(self._table))
+        self._numbers = {str(self._table.where(number)): number for number in range(self.count)}
+        self.questions = [self._question(name, number) for name, number in self._numbers.items()]
+
+    def _question(self, name: str, number: int) -> Question:
+        """Measure a row; one that is wrong is a question that is not asked."""
+        try:
+            row = self._table[number]
+            table_prompts.gold_of(self._table, number, row)
+            chat = table_prompts.asked(row.chat, self._config.data)
+            return questions.measure_chat(name, name, chat, row.pictures, self.reader)
+        except (ValueError, OSError) as error:
+            return Question(name, name, (), (), "", why_not=str(error))
+
+    def head(self) -> dict[str, Any]:
+        """The table's content, how it is asked, and the bounds on pictures and prompts."""
+        data = self._config.data
+        return {
+            "suite": self.name,
+            "table": self._table.fingerprint,
+            "asked": [data.instruction, data.system, data.answer_form, list(data.answer_sections)],
+            "pixels": list(self.reader.pixels),
+            "max_prompt_tokens": self.reader.max_tokens,
+        }
+
+    def text(self, name: str) -> str:
+        """What the user says last."""
+        try:
+            return self._table[self._numbers[name]].chat[-1].text
+        except ValueError:  # of a row that is wrong, and not asked
+            return ""
+
+    def gold(self, name: str) -> str:
+        """The right answer as a model should write it."""
+        number = self._numbers[name]
+        try:
+            return table_prompts.gold_of(self._table, number, self._table[number]).text()
+        except ValueError:
+            return ""
+
+    def mark(self, asked: Asked, responses: Sequence[Sequence[str]]) -> list[Marked]:
+        """Verify as in training."""
+        numbers = [self._numbers[question.id] for question in asked.about]
+        golds = [table_prompts.gold_of(self._table, number, self._table[number]) for number in numbers]
+        texts = [text for replies in responses for text in replies]
+        each = [gold for gold, replies in zip(golds, responses, strict=True) for _ in replies]
+        verdicts = iter(self._verifier.verify(texts, each))
+        marked = []
+        for question, gold, replies in zip(asked.about, golds, responses, strict=True):
+            mine = [next(verdicts) for _ in replies]
+            late = sum(verdict.timed_out for verdict in mine)
+            marks = [scored(verdict, self._config.data) for verdict in mine]
+            marked.append(Marked(question.unit, question.prompt, marks, late, self.text(question.id), gold.text()))
+        return marked
