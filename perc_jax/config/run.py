@@ -91,6 +91,11 @@ class EvaluationConfig:
     # Samples per evaluation kept with picture and answer for the report.
     shown: Annotated[int, at_least(0)] = 12
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Those of all suites and tables that are asked, in order."""
+        return (*self.suites, *(table.label for table in self.tables))
+
     def spans(self, sound: Sound) -> Iterator[Violation]:
         """What spans fields."""
         if sound("suites", "samples"):
@@ -104,7 +109,7 @@ class EvaluationConfig:
             twice = sorted({name for name in names if names.count(name) > 1})
             yield from unless(not twice, "tables", "must have names of their own (give one a `name`)", twice)
         if sound("suites", "tables", "watch"):
-            known = self.watch in ("", *self.suites, *(table.label for table in self.tables))
+            known = self.watch in ("", *self.names)
             yield from unless(known, "watch", "must be one of evaluation.suites or a table's name", self.watch)
         if sound("patience", "watch", "every") and self.patience:
             yield from unless(bool(self.watch), "watch", "must name a suite where patience is > 0", self.watch)
@@ -179,9 +184,9 @@ class Config:
         if sound(*(f"{path}.name" for path in stages)):
             names = [stage.name for stage in stages.values()]
             yield from unless(len(set(names)) == len(names), "stages", "must have different names", names)
-        if sound("checkpoint.best", "evaluation.suites"):
-            best, rule = self.checkpoint.best, "must be one of evaluation.suites"
-            yield from unless(best in ("", *self.evaluation.suites), "checkpoint.best", rule, best)
+        if sound("checkpoint.best", "evaluation.suites", "evaluation.tables"):
+            best, rule = self.checkpoint.best, "must be one of evaluation.suites or a table's name"
+            yield from unless(best in ("", *self.evaluation.names), "checkpoint.best", rule, best)
         if sound("evaluation.hard_levels", *(f"{path}.mixture.levels" for path in stages)):
             hard, highest = (
                 self.evaluation.hard_levels,
