@@ -188,12 +188,10 @@ class Config:
             best, rule = self.checkpoint.best, "must be one of evaluation.suites or a table's name"
             yield from unless(best in ("", *self.evaluation.names), "checkpoint.best", rule, best)
         if sound("evaluation.hard_levels", *(f"{path}.mixture.levels" for path in stages)):
-            hard, highest = (
-                self.evaluation.hard_levels,
-                max((max(s.mixture.levels) for s in stages.values()), default=0),
-            )
+            trained = [max(stage.mixture.levels) for stage in stages.values() if stage.mixture.engines]
+            hard, highest = self.evaluation.hard_levels, max(trained, default=0)
             rule = f"must be above the trained level {highest}"
-            yield from unless(min(hard, default=10) > highest, "evaluation.hard_levels", rule, hard)
+            yield from unless(not trained or min(hard, default=10) > highest, "evaluation.hard_levels", rule, hard)
         for path, stage in stages.items():
             yield from self._stage(sound, path, stage)
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import engines
 from perc_jax.config import Config, MixtureConfig, Violation, unless, untrainable
+from perc_jax.data import table_prompts
 from perc_jax.data.curriculum import Cell, graded_cells
 from perc_jax.prompt import pretrained, tokenizer
 from perc_jax.rewards.callers import complaints
@@ -45,6 +46,8 @@ def violations(config: Config, *, trains: bool = True, begun: bool = False) -> I
 def _room(config: Config) -> Iterator[Violation]:
     """Whether the pictures that a run draws fit its buckets."""
     data, vision = config.data, config.model.vision
+    if not any(stage.mixture.engines for stage in config.stages):
+        return
     if min(data.image_px, vision.window_size, vision.patch_size, vision.spatial_merge_size) < 1:
         return  # another rule's affair
     patches = math.ceil(data.image_px / vision.window_size) ** 2 * vision.window_patches
@@ -101,6 +104,7 @@ def _files(config: Config, begun: bool) -> Iterator[Violation]:
     """What is read from the disk or the hub; of a run that has begun, only what it still needs."""
     yield from _tokenizer(config)
     yield from _functions(config)
+    yield from _tables(config)
     if begun:
         return
     if config.pretrained and not _is_model(config.pretrained):
@@ -108,6 +112,19 @@ def _files(config: Config, begun: bool) -> Iterator[Violation]:
     for number, stage in enumerate(config.stages):
         if stage.mixture.curriculum.grade:
             yield from _grade(stage.mixture, f"stages.{number}.mixture.curriculum.grade")
+
+
+def _tables(config: Config) -> Iterator[Violation]:
+    """Tables: their files are found and indexed, and their columns recognised."""
+    found = {f"evaluation.tables.{place}": table for place, table in enumerate(config.evaluation.tables)}
+    for number, stage in enumerate(config.stages):
+        for place, table in enumerate(stage.mixture.tables):
+            found[f"stages.{number}.mixture.tables.{place}"] = table
+    for path, table in found.items():
+        try:
+            table_prompts.opened(table)
+        except (ValueError, OSError) as error:
+            yield Violation(f"{path}.path", f"must be a table that can be read ({error})", table.path)
 
 
 def _functions(config: Config) -> Iterator[Violation]:
@@ -147,6 +164,10 @@ def _suites(config: Config) -> Iterator[Violation]:
     size_px = config.data.image_px
     drawn = {name for stage in config.stages for name in _drawn(stage.mixture)}
     trained = sorted({level for stage in config.stages for level in _levels(stage.mixture.levels)})
+    if config.stages and not any(stage.mixture.engines for stage in config.stages):
+        rule = "must be empty where no stage draws from engines; evaluation.tables names test tables"
+        yield from unless(not config.evaluation.suites, "evaluation.suites", rule, config.evaluation.suites)
+        return
     for suite in config.evaluation.suites:
         levels = _levels(config.evaluation.hard_levels) if suite == "test_c" else trained
         if drawn and levels and not any(is_asked(e, suite, x, size_px) for e in drawn for x in levels):

@@ -1,0 +1,174 @@
+"""Tables as sources: the same rows as from the engines, epochs, mixtures, hosts, resumes, rows that cannot be used."""
+
+import dataclasses
+import json
+
+import jax
+import numpy as np
+import pytest
+from PIL import Image
+
+from configs.debug_cpu import get_config
+from engines.answer import Answer
+from perc_jax.batch import Share
+from perc_jax.config import Config, MixtureConfig, TableConfig, from_dict, to_dict
+from perc_jax.data import streams, table_prompts
+from perc_jax.data.batches import Batch
+from perc_jax.data.tabled import Tabled
+from perc_jax.rewards.verifier import judge
+
+ROWS = 23
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Tables: 23 rows with a number and a picture each, the same numbers in words, and one whose half is spoilt."""
+    out = tmp_path_factory.mktemp("tables")
+    pictured, worded, spoilt = [], [], []
+    for number in range(ROWS):
+        Image.fromarray(np.full((56, 56, 3), number, np.uint8)).save(out / f"{number}.png")
+        pictured.append({"question": "<image>What?", "images": [f"{number}.png"], "answer": number})
+        worded.append({"question": f"How many? {number}", "answer": number})
+        spoilt.append(worded[-1] if number % 2 else {"question": "<image>Who?", "images": ["gone.png"], "answer": 1})
+    for name, rows in (("pictured", pictured), ("worded", worded), ("spoilt", spoilt)):
+        (out / f"{name}.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+    return out
+
+
+def config_of(*tables: TableConfig, engines: bool = False, kind: str = "grpo", workers: int = 0) -> Config:
+    debug = get_config()
+    stage = debug.stages[kind == "grpo"]
+    mixture = stage.mixture if engines else MixtureConfig(engines=(), weights=())
+    mixture = dataclasses.replace(mixture, tables=tables)
+    stage = dataclasses.replace(stage, mixture=mixture, steps=30, prompts_per_step=8, micro_batches=1)
+    data = dataclasses.replace(debug.data, workers=workers)
+    return dataclasses.replace(debug, data=data, stages=(stage,))
+
+
+def batches(config: Config, count: int, position: int = 0, **how) -> list[Batch]:
+    with streams.stream(config, config.stages[0], position, **how) as stream:
+        return [next(stream) for _ in range(count)]
+
+
+def ids(found: list[Batch]) -> list[str]:
+    return [info.sample_id for batch in found for info in batch.samples]
+
+
+def table(folder, name, **fields):
+    return TableConfig(str(folder / f"{name}.jsonl"), **fields)
+
+
+def test_an_epoch_has_each_row_once_and_the_next_another_order(folder):
+    config = config_of(table(folder, "pictured"))
+    names = ids(batches(config, 9))
+    epochs = [names[start : start + ROWS] for start in range(0, 3 * ROWS, ROWS)]
+    assert all(len(set(epoch)) == ROWS for epoch in epochs)
+    assert len({tuple(epoch) for epoch in epochs}) == 3
+    other = ids(batches(dataclasses.replace(config, seed=1), 3))
+    assert other[:ROWS] != epochs[0] and set(other[:ROWS]) == set(epochs[0])
+
+
+@pytest.mark.parametrize("engines", [False, True])
+def test_a_resume_and_two_hosts_draw_the_same(folder, engines):
+    config = config_of(table(folder, "pictured", weight=5.0), table(folder, "worded", weight=3.0), engines=engines)
+    whole = batches(config, 4)
+    later = batches(config, 2, position=whole[1].position)
+    for one, two in zip(whole[2:], later, strict=True):
+        assert one.samples == two.samples and one.position == two.position
+        jax.tree.map(np.testing.assert_array_equal, one.prompts, two.prompts)
+    hosts = [batches(config, 4, share=Share(units=(unit,), of=2, process=unit, first=unit)) for unit in (0, 1)]
+    for number, batch in enumerate(whole):
+        assert batch.samples == hosts[0][number].samples + hosts[1][number].samples
+
+
+@pytest.mark.parametrize("workers", [1])
+def test_workers_draw_the_same(folder, workers):
+    tables = table(folder, "pictured"), table(folder, "worded")
+    here, there = (batches(config_of(*tables, workers=count), 3) for count in (0, workers))
+    assert ids(here) == ids(there)
+    jax.tree.map(np.testing.assert_array_equal, here[-1].prompts, there[-1].prompts)
+
+
+def test_what_the_engines_draw_does_not_depend_on_the_tables_beside_them(folder):
+    """At its positions a mixture asks the engines what they would be asked alone."""
+    alone = ids(batches(config_of(engines=True), 6))
+    mixed = ids(batches(config_of(table(folder, "worded", weight=10.0), engines=True), 6))
+    same = [one == other for one, other in zip(alone, mixed, strict=True)]
+    assert 0.3 < np.mean(same) < 0.7  # the engines' weights are 12 in all
+    assert all(other.startswith("train/worded/") for other, is_same in zip(mixed, same, strict=True) if not is_same)
+
+
+def test_rows_that_cannot_be_used_are_replaced_and_named(folder):
+    found = batches(config_of(table(folder, "spoilt")), 4)
+    assert all("line " in reason and "gone.png" in reason for batch in found for reason in batch.dropped)
+    assert sum(len(batch.dropped) for batch in found) > 8
+    assert {info.question for batch in found for info in batch.samples} <= {f"How many? {n}" for n in range(ROWS)}
+
+
+def test_a_test_table_leaves_no_row_out(folder):
+    config = config_of(engines=True)
+    config = dataclasses.replace(config, evaluation=dataclasses.replace(config.evaluation, batch=8))
+    with streams.table(config, table(folder, "worded")) as stream:
+        found = list(stream)
+    real = [info.index for batch in found for info, keep in zip(batch.samples, batch.real, strict=True) if keep]
+    assert real == list(range(ROWS))
+    with (
+        streams.table(config, table(folder, "spoilt")) as stream,
+        pytest.raises(ValueError, match=r"spoilt.jsonl.* line 1: .*gone.png"),
+    ):
+        next(stream)
+
+
+def test_supervised_rows_say_the_answer_in_its_form(folder):
+    config = config_of(table(folder, "worded"), kind="sft")
+    for form, around in (("strict", r"<answer>\boxed{%s}</answer>"), ("answer", "<answer>%s</answer>")):
+        data = dataclasses.replace(config.data, answer_form=form)
+        batch = batches(dataclasses.replace(config, data=data), 1)[0]
+        tokens = table_prompts.tokenizer_of(data.tokenizer)
+        for row, mask, info in zip(batch.gold_tokens, batch.gold_mask, batch.samples, strict=True):
+            assert tokens.decode(row[mask].tolist()).startswith(around % info.answer.text())
+
+
+def test_engines_written_to_a_table_are_the_same_prompts_and_rewards(tmp_path):
+    """Bit for bit: pictures as PNG, the question below its picture, the answers judged alike."""
+    config = config_of(engines=True)
+    [drawn] = batches(config, 1)
+    source = streams.stream(config, config.stages[0]).batches.rows
+    rows = []
+    for position, info in enumerate(drawn.samples):
+        sample = source.sample(position, 0)
+        Image.fromarray(sample.image).save(tmp_path / f"{position}.png")
+        rows.append({"question": info.question, "image": f"{position}.png", "answer": info.answer.text()})
+    (tmp_path / "written.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+    written = TableConfig(str(tmp_path / "written.jsonl"))
+    tabled = Tabled(config, written, ("x",), has_gold=True, in_order=True)
+    for position, info in enumerate(drawn.samples):
+        row = tabled.row(position)
+        for name, mine, theirs in zip(row.prompt._fields, row.prompt, drawn.prompts, strict=True):
+            if mine is not None:
+                np.testing.assert_array_equal(mine[0], theirs[position], err_msg=name)
+        np.testing.assert_array_equal(row.gold[0], drawn.gold_tokens[position])
+        other = Answer.integer(7).text() if info.answer.text() != "7" else "8"
+        for said in (info.answer.text(), info.answer.text().upper(), other, "", "nothing"):
+            text = rf"<answer>\boxed{{{said}}}</answer>"
+            assert judge(text, row.info.answer).correct == judge(text, info.answer).correct, (info.sample_id, said)
+
+
+def test_a_config_with_tables_goes_through_json(folder):
+    config = config_of(table(folder, "worded", kind="number", tolerance=0.5))
+    assert from_dict(Config, json.loads(json.dumps(to_dict(config)))) == config
+
+
+@pytest.mark.parametrize(
+    ("change", "rule"),
+    [
+        ({"engines": (), "weights": ()}, "mixture.engines must not be empty without tables"),
+        ({"tables": (TableConfig("a/x.jsonl"), TableConfig("b/x.jsonl"))}, "tables must have different names"),
+        ({"tables": (TableConfig("grid.jsonl"),)}, "tables must have different names"),
+    ],
+)
+def test_a_mixture_that_is_none_is_one_line(change, rule):
+    with pytest.raises(ValueError, match=rule):
+        config = get_config()
+        stage = dataclasses.replace(config.stages[1], mixture=dataclasses.replace(MixtureConfig(), **change))
+        dataclasses.replace(config, stages=(stage,))
