@@ -1,9 +1,9 @@
 """How fast rows of a table become prompt rows, beside `datasets` and transformers' processor; time, memory.
 
 `python -m perc_jax.bench.tables --tokenizer FOLDER [--peer]` writes a Parquet table of JPEGs as `datasets` would, reads
-rows of it in random order, decodes, resizes, tokenises, cuts patches and lays them out, and tells rows per second of one
-core's time. The peer does the same in the same program: its row, chat template, picture processor (with torchvision's
-backend where that is installed) and token ids.
+rows of it in random order, decodes, resizes, tokenises, cuts patches and lays them out, and tells rows per second of
+one core's time. The peer does the same in the same program: its row, chat template, picture processor (with
+torchvision's backend where that is installed) and token ids.
 
 Needs the extra `tables`; the peer needs `peer`.
 """
@@ -124,10 +124,8 @@ def peer(path: Path, cache: Path, order: Sequence[int], folder: str) -> Measured
     def row(number: int) -> Any:
         values = table[number]
         before, _, after = values["problem"].partition("<image>")
-        content = [{"type": "text", "text": before}] * bool(before) + [
-            {"type": "image"},
-            {"type": "text", "text": after},
-        ]
+        texts = [[{"type": "text", "text": text}] * bool(text) for text in (before, after)]
+        content = [*texts[0], {"type": "image"}, *texts[1]]
         turns = [{"role": "user", "content": content}]
         text = tokenizer.apply_chat_template(turns, add_generation_prompt=True, tokenize=False)
         shown = pictures(images=[picture.convert("RGB") for picture in values["images"]], return_tensors="pt")
@@ -172,17 +170,15 @@ def main() -> None:
             order = np.random.default_rng(0).permutation(arguments.rows)[: arguments.count].tolist()
             own = ours(path, Path(folder) / "cache", order, tokenizer, pixels)
             memory = " ".join(f"{value:.0f}" for value in own.memory_mb)
-            print(f"{side} px, {arguments.rows} rows, {path.stat().st_size / 1e9:.1f} GB", flush=True)
+            print(f"{side} px, {arguments.rows} rows, {path.stat().st_size / 1e9:.1f} GB")
             print(
-                f"  ours   {own.rows_per_s:8.1f} rows/s of a core, first row {own.first_s:.2f} s, {memory} MB",
-                flush=True,
+                f"  ours {own.rows_per_s:8.1f} rows/s of a core, first row {own.first_s:.2f} s, {memory} MB", flush=True
             )
             if arguments.peer:
                 other = peer(path, Path(folder) / "peer", order, arguments.tokenizer)
                 ratio = own.rows_per_s / other.rows_per_s
-                print(
-                    f"  peer   {other.rows_per_s:8.1f} rows/s of a core, opened in {other.first_s:.2f} s; ours {ratio:.2f} x"
-                )
+                opened = f"opened in {other.first_s:.2f} s"
+                print(f"  peer {other.rows_per_s:8.1f} rows/s of a core, {opened}; ours {ratio:.2f} x", flush=True)
 
 
 if __name__ == "__main__":
