@@ -22,6 +22,7 @@ from typing import Any, NamedTuple
 
 from etils import epath
 
+from perc_jax.records import reading
 from perc_jax.records.files import write_whole
 
 FILE = "changes.json"
@@ -146,7 +147,7 @@ def differences(was: Any, now: Any, path: str = "") -> list[Change]:
 def note(folder: epath.Path, step: int, changes: Sequence[Change]) -> None:
     """Write what has changed at a step after what changed before it; changes of later steps were given up."""
     file = folder / FILE
-    before = json.loads(file.read_text()) if file.exists() else []
+    before = json.loads(reading.text(file)) if file.exists() else []
     kept = [entry for entry in before if entry["step"] < step]
     now = kept + [{"step": step} | change._asdict() for change in changes]
     if now != before:
