@@ -24,7 +24,7 @@ import tyro
 from perc_jax.config import PLAIN, Config, Start, refuse, to_dict, violations
 from perc_jax.processes.ends import fail, reason
 from perc_jax.prompt import pretrained
-from perc_jax.records import same
+from perc_jax.records import reading, same
 
 CONFIGS = Path(__file__).resolve().parent.parent / "configs"
 DEFAULT_CONFIG = CONFIGS / "debug_cpu.py"
@@ -130,6 +130,7 @@ def load_config(path: str | Path) -> Config:
     if spec is None or spec.loader is None:
         raise ValueError(f"config file {path} is not a Python file")
     module = importlib.util.module_from_spec(spec)
+    reading.content(path)  # what cannot be read is another mistake than what it says
     try:
         spec.loader.exec_module(module)
         get_config = getattr(module, "get_config", None)

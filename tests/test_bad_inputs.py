@@ -5,6 +5,7 @@ process, where that needs no device; what belongs to a process (locale, pipes, d
 """
 
 import contextlib
+import copy
 import importlib
 import json
 import os
@@ -12,13 +13,14 @@ import signal
 import types
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from perc_jax.processes import ends, interrupts
+from perc_jax.prompt import tokenizer
 from tests import ROOT
 from tests.weights.published_folders import write_small_files
 
@@ -38,6 +40,7 @@ PROBLEM = {
             "grade": "daily life",
             "skills": ["arithmetic"],
             "language": "english",
+            "source": "CLEVR-Math",
         }
     },
 }
@@ -71,6 +74,7 @@ RUN = {
     "checkpoints/1/commit.json": json.dumps({"step": 1, "crc32": 1}),
 }
 FOLDER = ("config.json", "preprocessor_config.json", "generation_config.json")
+TOKENIZER = ("tokenizer.json", "tokenizer_config.json", "chat_template.json")
 MODEL = "--model {}/model"
 SAMPLE = "perc_jax.sample --question What?"
 PLACES = (
@@ -82,6 +86,9 @@ PLACES = (
     Place("model/config.json", "perc_jax.train --workdir {}/w --model {}/model"),
     Place("model/config.json", "perc_jax.plan --topology cpu:8 --model {}/model"),
     *(Place(f"model/{name}", f"{SAMPLE} {MODEL}", "model/checkpoints") for name in FOLDER),
+    *(Place(f"model/{name}", "perc_jax.train --workdir {}/w --model {}/model") for name in TOKENIZER),
+    *(Place(f"model/{name}", f"{SAMPLE} {MODEL}") for name in TOKENIZER),
+    Place("picture.png", f"{SAMPLE} {MODEL} --image {{}}/picture.png"),
     Place("before.jsonl", "perc_jax.compare {}/before.jsonl {}/after.jsonl"),
     Place("after.jsonl", "perc_jax.compare {}/before.jsonl {}/after.jsonl"),
     Place("score.json", "perc_jax.compare {}/score.json {}/score2.json"),
@@ -162,6 +169,8 @@ FINE = {
     ("before.jsonl", "cut"),  # a torn last line is left out, and here no question is left
     ("after.jsonl", "cut"),
     ("metrics.jsonl", "*"),  # a torn line ends what is read
+    ("chat_template.json", "an empty object"),  # the template may stand elsewhere, or be the published one
+    ("chat_template.json", "a folder"),
     ("generation_config.json", "missing"),  # config.json says it too
     ("generation_config.json", "a link to nothing"),
 }
@@ -237,7 +246,40 @@ def test_a_bad_file_earns_one_line_that_names_it(capsys, folder, place, damage):
     named = [Path(place.file).name, place.names or "\0"]
     if damage in ("missing", "a link to nothing"):
         named.append(str((folder / place.file).parent))  # which lacks it
-    assert damage == "unreadable" or any(name in line for name in named), line
+    assert any(name in line for name in named), line
+
+
+WRONG = (None, "", "zebra", -1, 7.5, [], [None], {}, {"a": 1})
+DEEP = (  # places within tokenizer.json, by their keys and numbers
+    *(("added_tokens",), ("added_tokens", 0), ("added_tokens", 0, "id"), ("added_tokens", 1, "content")),
+    *(("version",), ("normalizer",), ("normalizer", "pattern"), ("decoder", "decoders", 0), ("pre_tokenizer",)),
+    *(("model",), ("model", "type"), ("model", "vocab"), ("model", "vocab", "<unk>"), ("model", "merges", 0)),
+    *(("model", "merges", 0, 0), ("model", "unk_token"), ("model", "continuing_subword_prefix")),
+)
+
+
+def put(values: Any, place: tuple[str | int, ...], value: object) -> object:
+    """JSON data with another value at a place."""
+    if not place:
+        return value
+    values = copy.copy(values)
+    values[place[0]] = put(values[place[0]], place[1:], value)
+    return values
+
+
+@pytest.mark.parametrize("place", DEEP, ids=lambda place: ".".join(map(str, place)))
+def test_a_tokenizer_damaged_in_depth_is_named(capfd, folder, place):
+    """The library that reads it raises `Exception` itself, and panics."""
+    file, refused = folder / "model" / "tokenizer.json", 0
+    sound = json.loads(file.read_text())
+    for value in WRONG:
+        file.write_text(json.dumps(put(sound, place, value)))
+        try:
+            tokenizer.HuggingFaceTokenizer(file.parent)
+        except ValueError as error:
+            refused += 1
+            assert "tokenizer.json" in str(error) and "\n" not in str(error)
+    assert refused
 
 
 GOOD_OUT = (  # a command that would succeed, but for the place of its result

@@ -144,15 +144,16 @@ def train(
     control: str = "random",
     cache: Path | None = None,
     output: Path | None = None,
+    program: str = "perc_jax.train",
     **variables: str,
 ) -> Running:
-    """Start the smoke run in a workdir; what it says goes to a folder beside it.
+    """Start the smoke run in a workdir; what it says goes to a folder beside it. `program` stands in for `train`.
 
     Six steps of warm-up teach nothing: no answer is right, and GRPO would have no gradient. Coins give it one.
     """
     folder = output or workdir.parent / f"{workdir.name}.output"
     arguments = (*SMOKE, "--workdir", str(workdir), "--stages.1.reward.control", control, *overrides)
-    return Running("perc_jax.train", *arguments, folder=folder, cache=cache, **variables)
+    return Running(program, *arguments, folder=folder, cache=cache, **variables)
 
 
 def finished(workdir: Path, *overrides: str, **how: Any) -> Ended:

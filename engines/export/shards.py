@@ -34,6 +34,8 @@ def prepare(folder: str, plan: Plan) -> None:
         _put(path, text.encode())
     try:
         found = json.loads(path.read_text())
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from error
     except (ValueError, RecursionError) as error:
         raise ValueError(f"{path} must be the plan of an export as JSON, it is damaged: {error}") from error
     if not isinstance(found, dict):

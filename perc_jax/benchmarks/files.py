@@ -11,6 +11,8 @@ from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from perc_jax.records import reading
+
 IDS = ("pid", "sample_index", "id", "ID", "idx", "question_id", "index", "key")  # what benchmarks call a problem's name
 SCALARS = (str, int, float, type(None))
 SHOWN = 60  # characters of a wrong value
@@ -31,7 +33,7 @@ class Image(NamedTuple):
     def read(self) -> bytes:
         """Give the encoded picture (PNG, JPEG, …). Raises `OSError` if it is gone."""
         if self.row < 0:
-            return self.file.read_bytes()
+            return reading.content(self.file)
         return picture(self.file, self.row, self.column)
 
 
@@ -67,20 +69,17 @@ def find(folder: Path, *patterns: str) -> list[Path]:
 
 def read_json(file: Path) -> Any:
     """Read a JSON file. Raises `ValueError` that names it."""
+    text = reading.text(file)
     try:
-        return json.loads(file.read_text(encoding="utf-8"))
-    except (ValueError, RecursionError) as error:  # bad JSON, bad UTF-8, brackets without an end
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:  # bad JSON, brackets without an end
         raise ValueError(f"{file} must be JSON: {error}") from error
 
 
 def read_lines(file: Path) -> list[dict[str, Any]]:
     """Read a file of JSON objects, one a line; empty lines are skipped. Raises `ValueError` that names the line."""
     rows = []
-    try:
-        text = file.read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{file} must be UTF-8 text: {error}") from error
-    for number, line in enumerate(text.split("\n"), 1):
+    for number, line in enumerate(reading.text(file).split("\n"), 1):
         if not line.strip():
             continue
         try:
@@ -241,7 +240,8 @@ def _open(file: Path) -> Any:
     except ModuleNotFoundError as error:
         raise ValueError(f"{file} needs pyarrow: pip install 'perc_jax[eval]'") from error
     try:
-        return parquet.ParquetFile(file)
+        with reading.named(file):
+            return parquet.ParquetFile(file)
     except arrow.ArrowInvalid as error:
         raise ValueError(f"{file} must be a Parquet file: {error}") from error
 

@@ -34,6 +34,7 @@ from jaxtyping import Float, Int, Shaped
 
 import engines
 from perc_jax.config import CurriculumConfig, MixtureConfig
+from perc_jax.records import reading
 
 LAG = 2  # batches of a phase's last that do not decide the next: in that time its first pictures are drawn
 KEPT = 0.5  # of a cell's counts, from phase to phase
@@ -320,7 +321,7 @@ def graded_cells(path: Path) -> dict[Cell, tuple[int, int]]:
     Raises `ValueError` for a line that is none of its lines, `OSError` if there is no such file.
     """
     counts: dict[Cell, tuple[int, int]] = {}
-    for number, line in enumerate(path.read_text().splitlines(), 1):
+    for number, line in enumerate(reading.text(path).splitlines(), 1):
         try:
             entry = json.loads(line)
             name = entry["id"].split("/") if "id" in entry else ()

@@ -21,6 +21,7 @@ from perc_jax.programs.compiled import Programs
 from perc_jax.prompt import pretrained, tokenizer
 from perc_jax.prompt.image import MIN_PIXELS
 from perc_jax.prompt.pretrained import Processor
+from perc_jax.records import reading
 from perc_jax.records.checkpoint import Checkpoints
 from perc_jax.weights import safetensors
 
@@ -145,6 +146,8 @@ def _trained(workdir: str) -> Description:
     config = from_dict(Config, stored)
     if config.pretrained:
         pixels = pretrained.processor(pretrained.folder_of(config.pretrained, weights=False))
+    elif any(stage.mixture.tables for stage in config.stages):
+        pixels = Processor(config.data.min_pixels, config.data.max_pixels)
     else:  # it has seen pictures of one size
         area = config.data.image_px**2
         pixels = Processor(min(MIN_PIXELS, area), area)
@@ -169,11 +172,11 @@ def _bare(model: str, folder: Path) -> Config:
 
 def _print_of_files(folder: Path) -> str:
     """A fingerprint of a folder's config and weights: names, sizes, heads and pieces of every file."""
-    found = hashlib.sha256((folder / "config.json").read_bytes())
+    found = hashlib.sha256(reading.content(folder / "config.json"))
     for file in sorted(folder.glob("*.safetensors")):
         size = file.stat().st_size
         found.update(f"{file.name} {size}".encode())
-        with file.open("rb") as stream:
+        with reading.named(file), file.open("rb") as stream:
             for piece in range(PIECES):
                 stream.seek(size * piece // PIECES)
                 found.update(stream.read(PIECE_BYTES))

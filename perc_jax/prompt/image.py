@@ -26,6 +26,7 @@ from PIL import Image, UnidentifiedImageError
 
 from perc_jax.config import VisionConfig
 from perc_jax.prompt import eight_bits
+from perc_jax.records import reading
 
 MIN_PIXELS, MAX_PIXELS = 3136, 12_845_056  # published with Qwen2.5-VL-Instruct
 MAX_ASPECT = 200
@@ -108,7 +109,7 @@ def _opened(path: str | Path, data: bytes | None) -> Iterator[Image.Image]:
         with warnings.catch_warnings():
             # above 89 million pixels, where an error comes at twice as many; and odd metadata, which nobody reads here
             warnings.simplefilter("ignore")
-            with Image.open(path if data is None else io.BytesIO(data)) as file:
+            with Image.open(io.BytesIO(reading.content(Path(path)) if data is None else data)) as file:
                 yield file
     except UnidentifiedImageError as error:
         raise ValueError(f"image file {path} must be a picture; videos are not supported") from error

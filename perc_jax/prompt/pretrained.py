@@ -17,6 +17,7 @@ from typing import Any, Literal, NamedTuple
 
 from perc_jax.batch import MEAN, STD
 from perc_jax.config import ModelConfig, TextConfig, VisionConfig, check
+from perc_jax.records import reading
 
 MODEL_TYPE = "qwen2_5_vl"
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
@@ -284,8 +285,8 @@ def check_marks(folder: Path, marks: Mapping[str, int]) -> None:
         values.only(field, marks[mark], None)
 
 
-def check_tokenizer_files(folder: Path) -> None:
-    """Look whether a folder holds a tokenizer's files, so that what is wrong is said of the file.
+def check_tokenizer_files(folder: Path) -> Path:
+    """Look whether a folder holds a tokenizer's files, so that what is wrong is said of the file; give the main one.
 
     Raises `FileNotFoundError` without them, `ValueError` for files that are not what their names say.
     """
@@ -299,8 +300,10 @@ def check_tokenizer_files(folder: Path) -> None:
         added, vocabulary = values.values.get("added_tokens"), values.section("model").values.get("vocab")
         values.expect("added_tokens", isinstance(added, list), "must be a list", added)
         values.expect("model.vocab", isinstance(vocabulary, dict | list), "must hold the tokens", vocabulary)
-    elif not all((folder / part).is_file() for part in parts):
+        return whole
+    if not all((folder / part).is_file() for part in parts):
         raise FileNotFoundError(f"model folder {folder} must hold a tokenizer.json, or {' and '.join(parts)}")
+    return folder / parts[0]
 
 
 def chat_template(folder: Path) -> str | None:
@@ -318,7 +321,7 @@ def chat_template_file(folder: Path) -> Path | None:
 def _template(file: Path) -> str | None:
     """The chat template of a file, or of a JSON file's field."""
     if file.suffix == ".jinja":
-        return _text_of(file)
+        return reading.text(file)
     found = _read(file).get("chat_template")
     if isinstance(found, list):  # several templates by name
         named = [entry for entry in found if isinstance(entry, dict) and entry.get("name") == "default"]
@@ -327,19 +330,12 @@ def _template(file: Path) -> str | None:
     return found
 
 
-def _text_of(file: Path) -> str:
-    """A text file."""
-    try:
-        return file.read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{file} must be UTF-8 text: {error}") from error
-
-
 def _read(file: Path) -> dict[str, Any]:
     """A JSON file that holds an object."""
+    text = reading.text(file)
     try:
-        values = json.loads(file.read_text(encoding="utf-8"))
-    except (ValueError, RecursionError) as error:  # bad JSON, bad UTF-8, brackets without an end
+        values = json.loads(text)
+    except (ValueError, RecursionError) as error:  # bad JSON, brackets without an end
         raise ValueError(f"{file} must be JSON: {error}") from error
     if not isinstance(values, dict):
         raise ValueError(f"{file} must hold a JSON object, got {type(values).__name__}")

@@ -15,6 +15,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from importlib import resources
 from pathlib import Path
+from types import TracebackType
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -122,7 +123,8 @@ class HuggingFaceTokenizer:
         marks = {mark: self._tokenizer.convert_tokens_to_ids(mark) for mark in CHAT_MARKS}
         missing = [mark for mark, number in marks.items() if number is None or number == self._tokenizer.unk_token_id]
         if missing:
-            raise ValueError(f"tokenizer {folder} must hold every chat mark, got none for {', '.join(missing)}")
+            where = f"{folder}: tokenizer.json and tokenizer_config.json"
+            raise ValueError(f"{where} must hold every chat mark, got none for {', '.join(missing)}")
         pretrained.check_marks(folder, marks)
         self.ids = _token_ids(marks, self.vocab_size)
         self._special = frozenset(self._tokenizer.all_special_ids)
@@ -168,17 +170,37 @@ class HuggingFaceTokenizer:
 
 
 def _from_folder(folder: Path) -> Any:
-    """The tokenizer that transformers makes of a folder's files."""
-    pretrained.check_tokenizer_files(folder)
+    """The tokenizer that transformers makes of a folder's files, once it has shown that it works."""
+    file = pretrained.check_tokenizer_files(folder)
     from transformers import AutoTokenizer  # seconds to import, and the debug run needs none of it
 
-    try:
-        return AutoTokenizer.from_pretrained(str(folder))
-    except (OSError, ValueError, TypeError, LookupError, AttributeError) as error:
-        reason = " ".join(f"{type(error).__name__}: {error}".split())
-        raise ValueError(
-            f"model folder {folder} must hold a tokenizer that transformers opens, got {reason}"
-        ) from error
+    with _Opening(file):
+        tokenizer = AutoTokenizer.from_pretrained(str(folder))
+        tokenizer.decode(tokenizer.encode(SYSTEM, add_special_tokens=False))
+    return tokenizer
+
+
+class _Opening:
+    """Turns what goes wrong inside into a `ValueError` that names the file.
+
+    The tokenizers library raises `Exception` itself for whatever it cannot make sense of, and panics for the rest; no
+    narrower kind can be named, and no wider one is caught.
+    """
+
+    KINDS = (OSError, ValueError, TypeError, LookupError, AttributeError)
+
+    def __init__(self, file: Path):
+        self._file = file
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is Exception or isinstance(error, self.KINDS) or (kind and kind.__name__ == "PanicException"):
+            reason = " ".join(f"{kind.__name__}: {error}".removeprefix("Exception: ").split())
+            raise ValueError(f"{self._file} must hold a tokenizer that transformers opens, got {reason}") from error
 
 
 class TextStream:

@@ -33,7 +33,7 @@ import orbax.checkpoint as ocp
 from etils import epath
 from jax.experimental import multihost_utils
 
-from perc_jax.records import commits, digests, same
+from perc_jax.records import commits, digests, reading, same
 from perc_jax.records.commits import COMMIT, Choice, Damaged
 from perc_jax.records.finite import Finite
 
@@ -85,7 +85,7 @@ class Checkpoints:
 
     def newest_commit(self) -> bytes:
         """The record of the newest checkpoint as it lies on the disk: another checkpoint has another."""
-        return (self._folder / str(self.steps()[-1]) / COMMIT).read_bytes()
+        return reading.content(self._folder / str(self.steps()[-1]) / COMMIT)
 
     def sound_steps(self) -> list[int]:
         """Those of `steps` that nothing speaks against."""

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from perc_jax.records import reading
 from perc_jax.records.files import to_json
 
 HEAD = "evaluation"
@@ -126,7 +127,7 @@ def parse(text: str, file: Path) -> tuple[dict[str, Any], dict[str, Record]]:
 
 def read(file: Path) -> tuple[dict[str, Any], dict[str, Record]]:
     """Head and records of a file that may still be written: a torn last line is left out. Raises as `parse`."""
-    content = file.read_bytes()
+    content = reading.content(file)
     return parse(_text(content[: content.rfind(b"\n") + 1], file), file)
 
 

@@ -19,6 +19,7 @@ from typing import IO, Any
 import jax
 from etils import epath
 
+from perc_jax.records import reading
 from perc_jax.records.files import write_whole
 
 COMPILE_EVENT = "/jax/core/compile/backend_compile_duration"  # fired once for each program handed to XLA
@@ -100,7 +101,7 @@ def is_damaged(workdir: str) -> bool:
 
 def _text(workdir: str) -> str:
     path = epath.Path(workdir).expanduser() / "metrics.jsonl"
-    return path.read_text() if path.exists() else ""
+    return reading.text(path) if path.exists() else ""
 
 
 class Timer:

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 
 from etils import epath
 
+from perc_jax.records import reading
 from perc_jax.records.files import write_whole
 from perc_jax.records.metrics import is_damaged, read_metrics
 from perc_jax.report import stages
@@ -167,15 +168,16 @@ def _with_pictures(folder: epath.Path, samples: Sequence[dict]) -> list[dict]:
     for sample in samples:
         places = [base / sample["image"] for base in (folder / "samples", folder) if sample.get("image")]
         found = [place for place in places if place.is_file()]
-        picture = "data:image/png;base64," + base64.b64encode(found[0].read_bytes()).decode() if found else None
+        picture = "data:image/png;base64," + base64.b64encode(reading.content(found[0])).decode() if found else None
         filled.append(sample | {"picture": picture})
     return filled
 
 
 def _json(path: epath.Path) -> Any:
     """Read a JSON file of a run: samples are a list of objects, all others an object. The error names it."""
+    text = reading.text(path)
     try:
-        found = json.loads(path.read_text())
+        found = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise ValueError(f"{path} must hold JSON: {error}") from error
     kind = path.parent.name

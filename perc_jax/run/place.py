@@ -25,6 +25,7 @@ import jax
 from etils import epath
 
 from perc_jax.config import RewardConfig
+from perc_jax.records import reading
 from perc_jax.records.files import write_whole
 
 FILE = "changes.json"
@@ -163,7 +164,7 @@ def _are_sections(entries: list[Any]) -> bool:
 def note(folder: epath.Path, step: int, changes: Sequence[Change]) -> None:
     """Write what has changed at a step after what changed before it; changes of later steps were given up."""
     file = folder / FILE
-    before = json.loads(file.read_text()) if file.exists() else []
+    before = json.loads(reading.text(file)) if file.exists() else []
     kept = [entry for entry in before if entry["step"] < step]
     now = kept + [{"step": step} | change._asdict() for change in changes]
     if now != before:

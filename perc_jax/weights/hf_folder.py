@@ -31,6 +31,7 @@ from perc_jax.config import Config, ModelConfig, from_dict, to_dict
 from perc_jax.model import Params, abstract_params, lora
 from perc_jax.processes.progress import Progress
 from perc_jax.prompt import pretrained, tokenizer
+from perc_jax.records import reading
 from perc_jax.records.checkpoint import Checkpoints
 from perc_jax.records.files import absolute
 from perc_jax.records.same import first_difference
@@ -129,7 +130,7 @@ def _small_files(config: Config, dtype: str, like: str) -> tuple[dict[str, bytes
     except FileNotFoundError as error:
         hint = "" if like else "; --like names another folder or hub id to copy the tokenizer's and other files from"
         raise FileNotFoundError(f"{error}{hint}") from error
-    files = {file: (folder / file).read_bytes() for file in COPIED if (folder / file).is_file()}
+    files = {file: reading.content(folder / file) for file in COPIED if (folder / file).is_file()}
     if not files.keys() & {"tokenizer.json", "vocab.json"}:
         raise FileNotFoundError(f"model folder {folder} must hold a tokenizer.json or vocab.json, found neither")
     told = [f"{', '.join(files)} copied from {folder}"]
@@ -162,7 +163,7 @@ def _difference(folder: Path, model: ModelConfig) -> tuple[str, Any, Any] | None
 
 def _with_dtype(file: Path, dtype: str) -> str:
     """Text of a config.json, its dtype replaced wherever it says one."""
-    values = json.loads(file.read_text(encoding="utf-8"))
+    values = json.loads(reading.text(file))
     sections: list[dict[str, Any]] = [values, values.get("text_config") or {}, values.get("vision_config") or {}]
     for section in sections:
         section |= {field: dtype for field in ("torch_dtype", "dtype") if field in section}

@@ -23,6 +23,7 @@ from safetensors import SafetensorError, safe_open
 from perc_jax.config import ModelConfig
 from perc_jax.model import Params, params
 from perc_jax.prompt import pretrained
+from perc_jax.records import reading
 from perc_jax.records.finite import is_finite
 
 SINGLE, INDEX = "model.safetensors", "model.safetensors.index.json"
@@ -224,8 +225,9 @@ def _listed(folder: Path, problems: list[str]) -> dict[str, list[str]]:
     if not index.is_file():
         pretrained.refuse_adapter(folder)
         raise FileNotFoundError(f"model folder {folder} must hold {SINGLE} or {INDEX}, found neither")
+    text = reading.text(index)
     try:
-        places = json.loads(index.read_text(encoding="utf-8"))["weight_map"]
+        places = json.loads(text)["weight_map"]
         files: dict[str, list[str]] = {}
         for name, file in places.items():
             files.setdefault(file, []).append(name)
