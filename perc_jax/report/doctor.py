@@ -38,8 +38,8 @@ def page(tables: Mapping[str, Mapping[str, Any]], overlaps: Sequence[Mapping[str
     for both in overlaps:
         what = f"{both['count']} rows of {both['test']} are in {both['train']} too: "
         parts.append(f'<p class="bad"><b>{escape(what)}</b>{escape("; ".join(both["rows"][:3]))}</p>')
-    parts += [_table(name, one) for name, one in tables.items()]
     parts.append("<h2>Rows as the model sees them</h2>" + "".join(map(_seen, seen)))
+    parts += [_table(name, one) for name, one in tables.items()]
     return document("Data · perc_jax", "".join(parts))
 
 
@@ -71,9 +71,12 @@ def _table(name: str, one: Mapping[str, Any]) -> str:
 
 
 def _length(field: str, spread: Mapping[str, Any]) -> str:
-    """A histogram with the room that is there."""
+    """A histogram with the room that is there; lengths that are all equal are told in words."""
     title, unit = FIELDS[field]
     bins, room = spread["histogram"], spread.get("room")
+    fits = "" if room is None else f"; {100 * spread['fit_share']:.1f} % fit {room}"
+    if len(bins) == 1:
+        return f"<figure><figcaption><b>{title}</b> always {spread['most']} {unit}{fits}</figcaption></figure>"
     highest = max(count for _, _, count in bins)
     bars = ""
     for place, (first, last, count) in enumerate(bins):
@@ -83,11 +86,14 @@ def _length(field: str, spread: Mapping[str, Any]) -> str:
         bars += f'<rect x="{x}" y="{y:.1f}" width="{BAR_WIDTH}" height="{height:.1f}" fill="{colour}">'
         bars += f"<title>{first} to {last}: {count}</title></rect>"
     width = len(bins) * (BAR_WIDTH + GAP)
-    fits = "" if room is None else f"; {100 * spread['fit_share']:.1f} % fit {room}"
+    for x, anchor, value in ((0, "start", spread["least"]), (width - GAP, "end", spread["most"])):
+        bars += (
+            f'<text x="{x}" y="{BAR_HEIGHT + 14}" text-anchor="{anchor}" font-size="12" fill="#6b6f76">{value}</text>'
+        )
     words = f"{spread['least']} to {spread['most']} {unit}, median {spread['median']}, 99 % up to {spread['p99']}{fits}"
     return (
         f"<figure><figcaption><b>{title}</b> {escape(words)}</figcaption>"
-        f'<svg viewBox="0 0 {max(width, 12 * (BAR_WIDTH + GAP))} {BAR_HEIGHT}" role="img">{bars}</svg></figure>'
+        f'<svg viewBox="0 0 {max(width, 12 * (BAR_WIDTH + GAP))} {BAR_HEIGHT + 18}" role="img">{bars}</svg></figure>'
     )
 
 
