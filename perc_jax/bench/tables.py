@@ -24,7 +24,7 @@ from PIL import Image
 from perc_jax.config import TableConfig, VisionConfig
 from perc_jax.data.tables import Table, open_table
 from perc_jax.prompt import questions
-from perc_jax.prompt.image import open_picture
+from perc_jax.prompt.image import open_fitted
 from perc_jax.prompt.pretrained import processor
 from perc_jax.prompt.prompt import chat_prompt, lay_out
 from perc_jax.prompt.tokenizer import IMAGE_PAD, Tokenizer, load
@@ -99,8 +99,8 @@ def ours(path: Path, cache: Path, order: Sequence[int], tokenizer: Tokenizer, pi
 def _row(table: Table, number: int, reader: questions.Reader) -> Any:
     """One row of the table as a row of its bucket."""
     row = table[number]
-    pictures = [open_picture(picture.name, picture.read()) for picture in row.pictures]
     bounds = reader.pixels._asdict()
+    pictures = [open_fitted(one.name, one.read(), reader.vision, **bounds) for one in row.pictures]
     prompt = chat_prompt(row.chat, pictures, tokenizer=reader.tokenizer, vision=reader.vision, **bounds)
     tokens, patches = questions.bucket(len(prompt.tokens), prompt.patches, reader.vision)
     pad = reader.tokenizer.ids.pad

@@ -70,11 +70,39 @@ def open_picture(path: str | Path, data: bytes | None = None) -> UInt8[np.ndarra
     that cannot be read; both name the file.
     """
     with _opened(path, data) as file:
-        upright = eight_bits.upright(file)
-        if "A" in upright.getbands() or upright.info.get("transparency") is not None:
-            pasted = upright.convert("RGBA")
-            upright = Image.alpha_composite(Image.new("RGBA", pasted.size, "white"), pasted)
-        return np.array(upright if upright.mode == "RGB" else upright.convert("RGB"))
+        return np.array(_rgb(file))
+
+
+def open_fitted(
+    path: str | Path,
+    data: bytes | None,
+    vision: VisionConfig,
+    min_pixels: int = MIN_PIXELS,
+    max_pixels: int = MAX_PIXELS,
+) -> UInt8[np.ndarray, "h w 3"]:
+    """What `fit` makes of what `open_picture` reads, in less time: for pictures that are asked for one after another.
+
+    The array can only be read. Raises what they raise; a picture too long for its width is named too.
+    """
+    factor = vision.patch_size * vision.spatial_merge_size
+    with _opened(path, data) as file:
+        picture = _rgb(file)
+    try:
+        height, width = smart_resize(picture.height, picture.width, factor, min_pixels, max_pixels)
+    except ValueError as error:
+        raise ValueError(f"image file {path}: {error}") from error
+    if picture.size != (width, height):
+        picture = picture.resize((width, height), Image.Resampling.BICUBIC)
+    return np.asarray(picture)
+
+
+def _rgb(file: Image.Image) -> Image.Image:
+    """An open file's picture, upright, transparent parts on white."""
+    upright = eight_bits.upright(file)
+    if "A" in upright.getbands() or upright.info.get("transparency") is not None:
+        pasted = upright.convert("RGBA")
+        upright = Image.alpha_composite(Image.new("RGBA", pasted.size, "white"), pasted)
+    return upright if upright.mode == "RGB" else upright.convert("RGB")
 
 
 def stored_size(path: str | Path, data: bytes) -> tuple[int, int]:

@@ -110,6 +110,25 @@ def test_files_of_every_mode_and_turn_read_as_published(tmp_path, published, mod
         assert_equal(found, upright, published)
 
 
+@pytest.mark.parametrize(("mode", "form", "further"), FILES, ids=lambda x: str(x)[:24])
+def test_opening_and_fitting_at_once_gives_the_same(mode, form, further):
+    for turn in ORIENTATIONS:
+        file, exif = io.BytesIO(), Image.Exif()
+        exif[EXIF_ORIENTATION] = turn
+        tag = {"exif": exif} if form in ("PNG", "JPEG", "WEBP", "TIFF") else {}
+        noise(mode, 40 + 30 * turn, 150, turn).save(file, form, **further, **tag)
+        found = images.open_fitted("it", file.getvalue(), PUBLISHED, 3136, 20_000)
+        wanted = images.fit(images.open_picture("it", file.getvalue()), PUBLISHED, 3136, 20_000)
+        assert found.shape == wanted.shape and (found == wanted).all()
+
+
+def test_a_picture_that_is_far_too_long_is_named():
+    file = io.BytesIO()
+    Image.new("RGB", (2010, 10)).save(file, "PNG")
+    with pytest.raises(ValueError, match=r"^image file it: image aspect ratio must be at most 200, got 10 x 2010 px$"):
+        images.open_fitted("it", file.getvalue(), PUBLISHED)
+
+
 def test_any_size_reads_as_published(published):
     rng = np.random.default_rng(1)
     odd = [
