@@ -137,6 +137,7 @@ def _opened(path: str | Path, data: bytes | None) -> Iterator[Image.Image]:
         with warnings.catch_warnings():
             # above 89 million pixels, where an error comes at twice as many; and odd metadata, which nobody reads here
             warnings.simplefilter("ignore")
+            # Not by path: so Pillow maps some files into memory, and scrambles those that are to be turned.
             with Image.open(io.BytesIO(reading.content(Path(path)) if data is None else data)) as file:
                 yield file
     except UnidentifiedImageError as error:

@@ -100,7 +100,7 @@ def test_files_of_every_mode_and_turn_read_as_published(tmp_path, published, mod
         tag = {"exif": exif} if form in ("PNG", "JPEG", "WEBP", "TIFF") else {}
         noise(mode, width, height, turn).save(tmp_path / "picture", form, **further, **tag)
         found = images.open_picture(tmp_path / "picture")
-        # Pillow leaves some TIFFs unturned where it is given a path and maps the file into memory.
+        # By path, Pillow scrambles some turned TIFFs (findings/pillow_turned_tiff_by_path.sh).
         with Image.open(io.BytesIO((tmp_path / "picture").read_bytes())) as picture:
             upright = ImageOps.exif_transpose(picture)
         if mode == "I;16":  # of which transformers makes white
