@@ -89,19 +89,29 @@ def parse_training(argv: Sequence[str]) -> Training:
 def _parse(argv: Sequence[str], kind: type[_Command]) -> Training:
     """Read and check a command line; raises as `parse`."""
     try:
-        path, model = _option(argv, "--config") or str(DEFAULT_CONFIG), _option(argv, "--model")
-        draft = _copy(_Draft, load_config(path))
-        draft = with_model(draft, model) if model else draft
-        command = _override(kind(settings=draft, config=path), argv)
-        draft, workdir = command.settings, command.workdir or f"runs/{command.settings.name}"
-        trains = isinstance(command, _Training)
-        start = command.start if trains else PLAIN
-        if trains and command.origin:
-            draft = dataclasses.replace(draft, begin_from=command.origin)
-        _check(draft, workdir, start, trains)
-        return Training(_copy(Config, draft), workdir, start)
+        return _read(argv, kind)
     except (ValueError, OSError) as error:
         fail(reason(error))
+
+
+def read_training(argv: Sequence[str]) -> Training:
+    """As `parse_training`, but a value that breaks a rule raises `ValueError` or `OSError`."""
+    return _read(argv, _Training)
+
+
+def _read(argv: Sequence[str], kind: type[_Command]) -> Training:
+    """Read and check a command line. Raises `ValueError` or `OSError` with the line that says what is wrong."""
+    path, model = _option(argv, "--config") or str(DEFAULT_CONFIG), _option(argv, "--model")
+    draft = _copy(_Draft, load_config(path))
+    draft = with_model(draft, model) if model else draft
+    command = _override(kind(settings=draft, config=path), argv)
+    draft, workdir = command.settings, command.workdir or f"runs/{command.settings.name}"
+    trains = isinstance(command, _Training)
+    start = command.start if trains else PLAIN
+    if trains and command.origin:
+        draft = dataclasses.replace(draft, begin_from=command.origin)
+    _check(draft, workdir, start, trains)
+    return Training(_copy(Config, draft), workdir, start)
 
 
 def _copy(kind: type[Config], config: Config) -> Config:

@@ -6,6 +6,7 @@ interrupted, and one on another number of devices, gives the same ones.
 """
 
 import json
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -19,7 +20,7 @@ from perc_jax.benchmarks import Item
 from perc_jax.benchmarks.base import BOOTSTRAP_SEED, Scored
 from perc_jax.evaluation import compare, suites
 from perc_jax.evaluation.answering import Respondent
-from perc_jax.evaluation.exams import Asked, BenchmarkExam, Exam
+from perc_jax.evaluation.exams import Asked, BenchmarkExam, Exam, PlannedExam
 from perc_jax.evaluation.subject import Subject
 from perc_jax.mesh import sharding
 from perc_jax.processes.progress import Progress
@@ -166,7 +167,10 @@ def result(exam: Exam, records: Mapping[str, Record], samples: int) -> dict[str,
     count as wrong. Raises `ValueError` if a question of the exam has no record.
     """
     mine = _in_order(exam, records)
-    found = _benchmark(exam, mine, samples) if isinstance(exam, BenchmarkExam) else _suite(mine, samples)
+    if isinstance(exam, BenchmarkExam):
+        found = _benchmark(exam, mine, samples)
+    else:
+        found = _rows(exam, mine, samples) if isinstance(exam, PlannedExam) else _suite(mine, samples)
     not_asked = [record.id for record in mine if not record.responses]
     more: dict[str, Any] = {
         "unparsed": sum(parsed is None for record in mine for parsed in record.parsed),
@@ -188,7 +192,7 @@ def result(exam: Exam, records: Mapping[str, Record], samples: int) -> dict[str,
 
 def _in_order(exam: Exam, records: Mapping[str, Record]) -> list[Record]:
     """The records of an exam's questions in its order; a file may hold more of them than are asked today."""
-    if not isinstance(exam, BenchmarkExam):
+    if not isinstance(exam, PlannedExam):
         return list(records.values())[: exam.count]
     missing = [question.id for question in exam.questions if question.id not in records]
     if missing:
@@ -213,6 +217,25 @@ def _benchmark(exam: BenchmarkExam, records: Sequence[Record], samples: int) -> 
         return head | exam.benchmark.total(runs[0]) | {"summary": summaries[0]}
     values = [sum(record.correct) / samples for record in records]
     return head | _mean(values, [record.unit for record in records]) | {"summary": mean_of_trees(summaries)}
+
+
+def _rows(exam: PlannedExam, records: Sequence[Record], samples: int) -> dict[str, Any]:
+    """Accuracy over a table's rows, and by kind of answer; a row that was not asked is wrong."""
+    marks = [record.correct or [False] * samples for record in records]
+
+    def accuracy(places: Sequence[int]) -> dict[str, Any]:
+        right = sum(sum(marks[place]) for place in places)
+        return {"n": len(places), "accuracy": right / samples / len(places)}
+
+    kinds = defaultdict(list)
+    for place, record in enumerate(records):
+        kinds[exam.kind(record.id)].append(place)
+    found: dict[str, Any] = {"by": {"kind": {kind: accuracy(places) for kind, places in sorted(kinds.items())}}}
+    if samples > 1:
+        return found | _mean([sum(mark) / samples for mark in marks], [record.unit for record in records])
+    right = [int(mark[0]) for mark in marks]
+    interval = statistics.wilson_interval(sum(right), len(right))
+    return accuracy(range(len(records))) | {"ci95": list(interval)} | found | {"correct": right}
 
 
 def _suite(records: Sequence[Record], samples: int) -> dict[str, Any]:

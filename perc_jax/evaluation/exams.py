@@ -89,6 +89,10 @@ class PlannedExam(abc.ABC):
     def gold(self, name: str) -> str:
         """Its right answer."""
 
+    @abc.abstractmethod
+    def kind(self, name: str) -> str:
+        """How it is answered: a number, a choice, …"""
+
     def check(self, answered: Mapping[str, Record]) -> None:
         """Compare the fingerprints of text and pictures."""
         for question in self.questions:
@@ -191,6 +195,10 @@ class BenchmarkExam(PlannedExam):
     def gold(self, name: str) -> str:
         """Its right answer, as the benchmark stores it."""
         return self._by_id[name].gold
+
+    def kind(self, name: str) -> str:
+        """How it is answered."""
+        return self._by_id[name].kind
 
     def mark(self, asked: Asked, responses: Sequence[Sequence[str]]) -> list[Marked]:
         """Score by the benchmark's rules."""

@@ -12,6 +12,7 @@ from perc_jax.data import table_prompts
 from perc_jax.evaluation.exams import Asked, Marked, PlannedExam, scored
 from perc_jax.prompt import questions
 from perc_jax.prompt.questions import Question, Reader
+from perc_jax.rewards.answers import Gold
 from perc_jax.rewards.verifier import Verifier
 
 
@@ -71,16 +72,25 @@ class TableExam(PlannedExam):
 
     def gold(self, name: str) -> str:
         """The right answer as a model should write it."""
-        number = self._numbers[name]
         try:
-            return table_prompts.gold_of(self._table, number, self._table[number]).text()
+            return self._gold(name).text()
         except ValueError:
             return ""
 
+    def kind(self, name: str) -> str:
+        """What kind of answer it is; `wrong` of a row that cannot be asked."""
+        try:
+            return self._gold(name).kind
+        except ValueError:
+            return "wrong"
+
+    def _gold(self, name: str) -> Gold:
+        number = self._numbers[name]
+        return table_prompts.gold_of(self._table, number, self._table[number])
+
     def mark(self, asked: Asked, responses: Sequence[Sequence[str]]) -> list[Marked]:
         """Verify as in training."""
-        numbers = [self._numbers[question.id] for question in asked.about]
-        golds = [table_prompts.gold_of(self._table, number, self._table[number]) for number in numbers]
+        golds = [self._gold(question.id) for question in asked.about]
         texts = [text for replies in responses for text in replies]
         each = [gold for gold, replies in zip(golds, responses, strict=True) for _ in replies]
         verdicts = iter(self._verifier.verify(texts, each))
