@@ -35,13 +35,13 @@ class Model(NamedTuple):
     subject: "Subject"
 
 
-def load(model: str, config: str = "", *, batch: int = 8, max_tokens: int = 0) -> Model:
+def load(model: str, config: str = "", *, batch: int = 0, max_tokens: int = 0) -> Model:
     """Load a model onto this machine's devices.
 
     Args:
         model: workdir of a run (`@step`, `@best`), or a Hugging Face folder or hub id.
         config: config file that says how a Hugging Face model is asked (instruction, answer form).
-        batch: prompts per device call.
+        batch: prompts per device call, a multiple of the devices (default: as the config evaluates).
         max_tokens: of a reply (default: the config's).
     """
     from perc_jax.evaluation import subject

@@ -13,7 +13,7 @@ from perc_jax.config import TableConfig
 
 @pytest.fixture(scope="module")
 def model(reference_run):
-    return library.load(str(reference_run.workdir), batch=4)
+    return library.load(str(reference_run.workdir), batch=8)
 
 
 @pytest.fixture(scope="module")
