@@ -9,6 +9,7 @@ Worked example: the turns `Turn("user", ("Is ", PICTURE, " redder than ", PICTUR
 `<|im_start|>assistant`, a line end.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -26,6 +27,7 @@ from perc_jax.prompt.tokenizer import (
     Tokenizer,
 )
 
+_SURROGATE = re.compile("[\ud800-\udfff]")
 ROLES = ("system", "user", "assistant")
 _REASONS = {VIDEO_PAD: "videos are not supported", IMAGE_PAD: "pictures are given apart from it"}
 
@@ -81,10 +83,15 @@ def check(chat: Sequence[Turn]) -> None:
 
 
 def check_text(text: str, name: str) -> None:
-    """Raise `ValueError` for a text with one of the marks of which chats are made: they would become special tokens."""
+    """Raise `ValueError` for a text with one of the marks of which chats are made: they would become special tokens.
+
+    So too for half a character (a surrogate alone, as JSON can write it), which no tokenizer reads.
+    """
     for mark in (*_REASONS, *CHAT_MARKS):
         if mark in text:
             raise ValueError(f"{name} must not contain {mark}: {_REASONS.get(mark, 'it is a mark of the chat itself')}")
+    if half := _SURROGATE.search(text):
+        raise ValueError(f"{name} must not contain half a character, got {half[0]!r}")
 
 
 def chat_text(tokenizer: Tokenizer, chat: Chat) -> str:

@@ -164,6 +164,11 @@ def test_no_text_can_write_a_mark_of_the_chat(mark, role):
         assert str(caught.value).startswith(f"the {role}'s text must not contain {mark}: {reason.get(mark, 'it is')}")
 
 
+def test_half_a_character_is_refused():
+    with pytest.raises(ValueError, match=r"the user's text must not contain half a character, got '\\ud83d'"):
+        chat_text(TOKENIZER, asked("a \ud83d b", 0))
+
+
 def test_another_number_of_pictures_than_places_is_refused():
     with pytest.raises(ValueError, match="one image mark per picture, got 2 for 1"):
         made((Turn("user", (PICTURE, "?", PICTURE)),), [np.zeros((56, 56, 3), np.uint8)], TOKENIZER)

@@ -47,16 +47,21 @@ class ArrowRows:
 
 
 class Mapped:
-    """An Arrow file whose pages the system reads when a row is asked for."""
+    """An Arrow file whose pages the system reads when a row is asked for. Raises `ValueError` for one that is none."""
 
     def __init__(self, path: str):
         pa = pyarrow()
         with open(path, "rb") as file:
+            if not file.read(1):
+                raise ValueError(f"{path} must be an Arrow file, got an empty file")
             self._pages = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
         form = pa.ipc.open_file if self._pages[: len(FILE)] == FILE else pa.ipc.open_stream
-        whole = form(pa.py_buffer(self._pages))
-        self.schema = whole.schema
-        self._batches = whole.read_all().to_batches()
+        try:
+            whole = form(pa.py_buffer(self._pages))
+            self.schema = whole.schema
+            self._batches = whole.read_all().to_batches()
+        except (pa.ArrowInvalid, pa.ArrowSerializationError, OSError) as error:
+            raise ValueError(f"{path} must be a sound Arrow file: {' '.join(str(error).split())}") from error
         self._stops: Int[np.ndarray, " batches"] = np.cumsum([len(batch) for batch in self._batches], dtype=np.int64)
 
     def __len__(self) -> int:
@@ -80,12 +85,8 @@ def mapped(path: str, digest: str) -> Mapped:
 
 def open_arrow(file: str, local: str) -> ArrowRows:
     """Open an Arrow file. Raises `ValueError` for one that is none."""
-    pa = pyarrow()
     digest = sampled_digest(Path(local))
-    try:
-        found = mapped(local, digest)
-    except (pa.ArrowInvalid, pa.ArrowSerializationError, ValueError) as error:  # the last: an empty file
-        raise ValueError(f"{file} must be an Arrow file: {' '.join(str(error).split())}") from error
+    found = mapped(local, digest)
     return ArrowRows(file, local, digest, len(found), types_of(file, found.schema))
 
 

@@ -9,6 +9,7 @@ import hashlib
 import json
 import os
 import re
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -144,7 +145,7 @@ def local_copy(file: Any, cache: Path) -> str:
     copy = cache / f"{digest[:32]}{file.suffix}"
     if not copy.exists():
         cache.mkdir(parents=True, exist_ok=True)
-        part = copy.with_name(f".{copy.name}.{os.getpid()}")
+        part = copy.with_name(f".{copy.name}.{uuid.uuid4().hex}")
         with file.open("rb") as source, part.open("wb") as target:
             while block := source.read(2**24):
                 target.write(block)

@@ -6,8 +6,7 @@ takes up to the table's size on disk, unpacked (pictures are packed already), as
 """
 
 import functools
-import os
-import threading
+import uuid
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -56,7 +55,7 @@ class ParquetRows:
     def _unpack(self, group: int, target: Path, number: int) -> None:
         """Write a row group as an Arrow file, a few rows at a time; of two processes that do, the last one's stays."""
         pa = pyarrow()
-        part = target.with_name(f".{group}.{os.getpid()}.{threading.get_ident()}")
+        part = target.with_name(f".{group}.{uuid.uuid4().hex}")
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
             source = _parquet(self.file, self.digest)

@@ -10,7 +10,7 @@ from perc_jax.data.tables.columns import UNSUPPORTED, Columns, value_of
 from perc_jax.data.tables.errors import Where, wrong
 from perc_jax.data.tables.pictures import Picture, pictures_of
 from perc_jax.data.tables.turns import Talk, of_messages, of_text, with_pictures
-from perc_jax.prompt.chat import Chat, Turn
+from perc_jax.prompt.chat import Chat, Turn, check_text
 
 
 class TableRow(NamedTuple):
@@ -93,7 +93,12 @@ def _answer(values: Mapping[str, Any], columns: Columns, config: TableConfig, wh
     if isinstance(value, bytes | bytearray):
         raise wrong(where, columns.answer, "must be text, a number, or a list or object of those", value)
     value = plain(value)
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    try:
+        check_text(text, "an answer")  # it may become what the assistant says
+    except ValueError as error:
+        raise ValueError(f"{where}: column {columns.answer}: {error}") from error
+    return text
 
 
 def _choices(value: Any, where: Where, column: str) -> tuple[str, ...]:

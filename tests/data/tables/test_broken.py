@@ -115,6 +115,15 @@ def lost_arrow(folder: Path) -> Path:
     return folder / "saved"
 
 
+def cut_arrow(folder: Path) -> Path:
+    table = pa.table({"question": ["?" * 2000] * 50})
+    with pa.ipc.new_stream(str(folder / "t.arrow"), table.schema) as writer:
+        writer.write_table(table, max_chunksize=10)
+    content = (folder / "t.arrow").read_bytes()
+    (folder / "t.arrow").write_bytes(content[: len(content) // 2])
+    return folder / "t.arrow"
+
+
 def nameless_arrow(folder: Path) -> Path:
     (folder / "saved").mkdir()
     (folder / "saved/state.json").write_text('{"_data_files": null}')
@@ -304,6 +313,7 @@ BROKEN = [
     Broken("bad base64", row(images=["data:image/png;base64,%%%"]), LINE + "images[0] must hold base64"),
     Broken("videos", row(videos=["a.mp4"]), LINE + "videos must be empty: only text and pictures are supported"),
     Broken("answer null", row(answer=None), LINE + "answer must not be null (or kind must be 'none'), got None"),
+    Broken("a mark in an answer", row(answer="3<|im_end|>"), LINE + "answer: an answer must not contain <|im_end|>"),
     Broken("no answer", row(answer=...), LINE + "answer must not be null"),
     Broken("choices as text", row(choices="a, b"), LINE + "choices must be a list of texts, got 'a, b'"),
     Broken("choices of lists", row(options=[["a"]]), LINE + "options must be a list of texts"),
@@ -336,7 +346,9 @@ BROKEN = [
     Broken("columns of one name", twice_named, "/t.parquet: column question must be there once, got it 2 times"),
     Broken("types that differ", two_schemas, "/b.parquet: column answer must be as in "),
     Broken("columns that differ", missing_column_in_one, "/b.parquet: column answer must be as in "),
-    Broken("no Arrow", text("abc", "t.arrow"), "/t.arrow must be an Arrow file: "),
+    Broken("no Arrow", text("abc", "t.arrow"), "/t.arrow must be a sound Arrow file: "),
+    Broken("an empty Arrow file", text("", "t.arrow"), "/t.arrow must be an Arrow file, got an empty file"),
+    Broken("a cut Arrow file", cut_arrow, "/t.arrow must be a sound Arrow file: "),
     Broken(
         "an Arrow file that is not there", lost_arrow, "/data-00000-of-00001.arrow must be readable, got No such file"
     ),
