@@ -182,7 +182,7 @@ SENSELESS = """
 --stages.0.optimizer.warmup-steps -3 | --stages.0.optimizer.warmup-steps 9999 | --stages.0.optimizer.frozen [
 --rollout.temperature 0 | --rollout.temperature -1 | --rollout.temperature nan
 --rollout.max-mismatch nan | --rollout.max-mismatch -1 | --data.max-prompt-tokens -1 | --data.max-patches 0
---stages.1.reward.format-weight nan | --stages.1.reward.format-weight -5 | --data.image-px 0 | --data.image-px -28
+--stages.1.reward.terms.0.weight nan | --stages.1.reward.terms.0.weight -5000 | --data.image-px 0 | --data.image-px -28
 --verifier-deadline-s -1 | --verifier-deadline-s 0 | --phase-deadline-s nan | --verifier-processes 0
 --mesh.tensor 0 | --mesh.fsdp 0 | --model.text.hidden-size -4 | --model.vision.num-heads 0 | --name ../../evil
 --model.text.num-key-value-heads 0 | --model.vision.patch-size 0 | --seed -1 | --seed 4294967296 | --data.workers -1

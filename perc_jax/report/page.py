@@ -67,13 +67,14 @@ class Panel(NamedTuple):
     floor: float | None = 0.0
     kind: str = ""  # of stage; empty: any
     steered: bool = False  # shown only where a curriculum steers what is drawn
+    several: bool = False  # shown only where it has more lines than one
 
 
 PANELS = (
     Panel(
         "Reward", "Mean over a step's completions, sampled at the training temperature.", "rollout/reward", floor=None
     ),
-    Panel("Reward by term", "Means of its terms, before their weights.", "rollout/reward/", floor=None),
+    Panel("Reward by term", "Means of its terms, before their weights.", "rollout/reward/", floor=None, several=True),
     Panel("Accuracy by engine", "Share of sampled completions that are right.", "rollout/accuracy/", percent),
     Panel("Entropy", "Nats per token, estimated. Near 0 the model has stopped exploring.", "rollout/entropy"),
     Panel("Completion length", "Tokens, end token included.", "rollout/completion_length", floor=None),
@@ -246,7 +247,7 @@ def _curves(run: Run) -> str:
         ]
         shown |= {*names, *(name for name in names_of(run.records) if name == panel.prefix)}
         lines = _lines(records, names, panel.prefix)
-        if lines:
+        if len(lines) > panel.several:
             charts.append(figure(panel.title, panel.note, lines, spans, panel.form, panel.floor))
     if len(run.evaluations) > 1:
         greedy = greedy_lines(run.evaluations)

@@ -275,3 +275,40 @@ def test_a_run_may_be_given_with_its_name_alone_or_as_workdir(tmp_path, capsys):
         main(words)
         assert capsys.readouterr() == (f"{tmp_path / 'report.html'}\n", "")
         (tmp_path / "report.html").unlink()
+
+
+@pytest.mark.parametrize(
+    ("reward", "words"),
+    [
+        ({}, "accuracy"),
+        ({"format_weight": 0.0}, "accuracy"),
+        ({"format_weight": 0.5}, "accuracy + 0.5 × format"),
+        ({"terms": [{"term": "boxes", "weight": 2.0}, {"term": "a/b.py:mine", "weight": 1.0}]}, "2 × boxes + mine"),
+        ({"terms": [{"term": "length", "weight": 1.0, "name": "brevity"}]}, "brevity"),
+        ({"control": "random"}, "a coin (control)"),
+    ],
+)
+def test_a_recipe_says_what_it_rewards(tmp_path, reward, words):
+    stage = {"name": "rl", "kind": "grpo", "steps": 3, "prompts_per_step": 8, "group_size": 4, "reward": reward}
+    (tmp_path / "config.json").write_text(json.dumps({"name": "x", "stages": [stage]}))
+    assert f">{words}<" in open_report(tmp_path)
+
+
+def test_the_terms_of_a_reward_stand_beside_it(tmp_path):
+    write_config(tmp_path)
+    write_metrics(tmp_path)
+    write_samples(tmp_path)
+    text = open_report(tmp_path)
+    assert "brevity" not in text and "Reward by term" not in text
+    metrics = Metrics(str(tmp_path))
+    for step in (7, 8):
+        metrics.write(step, "rl", {"rollout/reward/accuracy": 0.5, "rollout/reward/brevity": 0.25 * step})
+    metrics.close()
+    [path] = (tmp_path / "samples").glob("*.json")
+    sheet = json.loads(path.read_text())
+    for answer in (answer for sample in sheet for answer in sample["answers"]):
+        answer["terms"] = {"accuracy": 0.0, "brevity": 0.375}
+    path.write_text(json.dumps(sheet))
+    text = check_html(open_report(tmp_path))
+    assert "Reward by term" in text
+    assert '<th class="number">brevity</th>' in text and 'data-label="brevity">0.375<' in text
