@@ -150,7 +150,7 @@ class Trackio:
     def close(self) -> None:
         """Write what is left."""
         with contextlib.redirect_stdout(io.StringIO()):  # it says goodbye
-            self._run.finish()
+            self._trackio.finish()
 
 
 Tracker = TensorBoard | WandB | Trackio
