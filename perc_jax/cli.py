@@ -21,7 +21,7 @@ from typing import Annotated, NamedTuple
 
 import tyro
 
-from perc_jax.config import PLAIN, Config, Start, refuse, to_dict, violations
+from perc_jax.config import PLAIN, TRACKERS, Config, Start, refuse, to_dict, violations
 from perc_jax.processes.ends import fail, reason
 from perc_jax.prompt import pretrained
 from perc_jax.records import reading, same
@@ -61,7 +61,17 @@ class _Training(_Command):
 
     # Run whose weights start this one: its workdir, WORKDIR@STEP or WORKDIR@best (sets begin_from)
     origin: Annotated[str, tyro.conf.arg(name="from")] = ""
-    start: Annotated[Start, tyro.conf.arg(name="")] = PLAIN
+    # Time after which the run ends with a checkpoint, from the program's beginning on: 45s, 90m, 3h, 1d, 1h30m
+    stop_after: str = ""
+    # Say what the run would be, compile, hold and draw; write nothing
+    dry_run: bool = False
+    # Who else is told metrics, config and samples: tensorboard, wandb, trackio; several with commas, or repeated
+    track: tyro.conf.UseAppendAction[tuple[str, ...]] = ()
+
+    def start(self) -> Start:
+        """How the run is to start."""
+        names = (name.strip() for words in self.track for name in words.split(","))
+        return Start(self.stop_after, self.dry_run, tuple(names))
 
 
 class Training(NamedTuple):
@@ -107,7 +117,7 @@ def _read(argv: Sequence[str], kind: type[_Command]) -> Training:
     command = _override(kind(settings=draft, config=path), argv)
     draft, workdir = command.settings, command.workdir or f"runs/{command.settings.name}"
     trains = isinstance(command, _Training)
-    start = command.start if trains else PLAIN
+    start = command.start() if trains else PLAIN
     if trains and command.origin:
         draft = dataclasses.replace(draft, begin_from=command.origin)
     _check(draft, workdir, start, trains)
@@ -125,8 +135,18 @@ def _check(draft: Config, workdir: str, start: Start, trains: bool) -> None:
 
     begun = "://" in workdir or (Path(workdir).expanduser() / "checkpoints").exists()
     refuse(chain(violations(start), violations(draft), sound.violations(draft, trains=trains, begun=begun)))
+    _check_trackers(start, workdir)
     if trains and draft.begin_from and not begun:
         same.check_first(draft.begin_from, to_dict(draft))
+
+
+def _check_trackers(start: Start, workdir: str) -> None:
+    """Raise `ValueError` for a tracker that is not installed, or that could not keep its files."""
+    for name in start.track:
+        if importlib.util.find_spec(TRACKERS[name]) is None:
+            raise ValueError(f"--track {name} must have the package {TRACKERS[name]}: pip install 'perc_jax[{name}]'")
+    if start.track and "://" in workdir:
+        raise ValueError(f"--track needs a local --workdir, where trackers keep their files, got {workdir}")
 
 
 def load_config(path: str | Path) -> Config:
@@ -211,7 +231,7 @@ def _unknown(word: str, command: _Command) -> str:
         return f"unexpected value {word!r}"
     name = word.partition("=")[0].replace("_", "-")
     own = ("config", "workdir", "model")
-    own += ("from", *_paths(command.start)) if isinstance(command, _Training) else ()
+    own += ("from", *_paths(command.start())) if isinstance(command, _Training) else ()
     known = [f"--{path}".replace("_", "-") for path in (*own, *_paths(command.settings))]
     # A forgotten section is as likely as a slip of the finger: compare whole paths, then the last word of each.
     near = difflib.get_close_matches(name, known, n=1, cutoff=0.8)

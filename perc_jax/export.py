@@ -1,8 +1,8 @@
 """Write a run's newest checkpoint as a Hugging Face folder, which transformers and every server of its models opens.
 
-`python -m perc_jax.export --model WORKDIR --out DIR [--dtype bfloat16|float32] [--like HF_FOLDER] [--adapter-only]`.
-What is in the folder, and from where, is said in `weights/hf_folder.py`. Without an exit
-code of 0 there is no folder.
+`python -m perc_jax.export --model WORKDIR --out DIR [--dtype bfloat16|float32] [--like HF_FOLDER] [--adapter-only]
+[--push OWNER/NAME [--public]]`. What is in the folder, and from where, is said in `weights/hf_folder.py`. Without an
+exit code of 0 there is no folder, but where only the push has failed.
 """
 
 import sys
@@ -32,16 +32,30 @@ def main(argv: Sequence[str] | None = None) -> None:
         action="store_true",
         help="write a run's low-rank adapters alone, as PEFT loads them (float32)",
     )
+    parser.add_argument(
+        "--push",
+        default="",
+        metavar="OWNER/NAME",
+        help="upload the folder to this repository of the hub, too",
+    )
+    parser.add_argument("--public", action="store_true", help="make the repository public if --push makes it")
     arguments = parser.parse_args(sys.argv[1:] if argv is None else argv)
     interrupts.leave_with("nothing was exported")
     import jax  # seconds, for which --help and mistakes need not wait
 
     jax.config.update("jax_platforms", "cpu")  # the weights only pass through
-    from perc_jax.weights import hf_folder
+    from perc_jax.weights import hf_folder, push
 
+    if arguments.public and not arguments.push:
+        raise ValueError("--public needs --push, which was not given")
+    if arguments.push:
+        push.check(arguments.push, arguments.out)
     chosen = {name: getattr(arguments, name) for name in ("dtype", "like", "adapter_only")}
     for line in hf_folder.export(arguments.model, arguments.out, **chosen):
         print(line)
+    if arguments.push:
+        interrupts.leave_with(f"{arguments.out} stays, but not all of it was pushed")
+        print(push.push(arguments.out, arguments.push, is_public=arguments.public))
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """The command line: any field by its path, one clear line for any mistake, no jax before it is needed."""
 
 import dataclasses
+import importlib.util
 import subprocess
 import sys
 from pathlib import Path
@@ -89,10 +90,30 @@ def test_how_a_run_starts_is_asked_beside_its_config(config_file: str, capsys: p
     for words in (("--stop-after", "3"), ("--stop-aftr", "3h")):
         with pytest.raises(SystemExit):
             cli.parse_training(["--config", config_file, *words])
+    for words in ("--track tensorboard,wandb", "--track tensorboard --track=wandb"):
+        assert cli.parse_training(["--config", config_file, *words.split()]).start.track == ("tensorboard", "wandb")
     three, near = capsys.readouterr().err.splitlines()
     assert three == "error: stop_after must be a duration such as 45s, 90m, 3h, 1d or 1h30m, got '3'"
     assert near == "error: unknown option --stop-aftr; did you mean --stop-after?"
     assert "unknown option --stop-after" in complaint(capsys, "--config", config_file, "--stop-after", "3h")
+
+
+def test_a_tracker_must_be_known_installed_and_have_a_place(
+    config_file: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "trackio" else name)
+    for words, line in (
+        ("--track mlflow", "track must be one of tensorboard, wandb, trackio, got ('mlflow',)"),
+        ("--track wandb,wandb", "track must not name anything twice, got ('wandb', 'wandb')"),
+        ("--track trackio", "--track trackio must have the package trackio: pip install 'perc_jax[trackio]'"),
+        (
+            "--track wandb --workdir gs://b/r",
+            "--track needs a local --workdir, where trackers keep their files, got gs:",
+        ),
+    ):
+        with pytest.raises(SystemExit):
+            cli.parse_training(["--config", config_file, *words.split()])
+        assert line in capsys.readouterr().err
 
 
 def test_a_run_to_begin_from_is_checked_unless_the_workdir_has_one(

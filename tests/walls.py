@@ -67,6 +67,7 @@ ENGINE_PROGRAMS = {  # rooms of engines/ that audit, show or write samples: (mor
 EXTRAS = {package for packages in ENGINE_PROGRAMS.values() for package in packages} - {"rich", "etils"}
 LAZY = {"transformers", "huggingface_hub", "math_verify"} | EXTRAS  # slow to import, or not there for everybody
 LAZY |= {"torch", "trl", "datasets", "scipy"}
+LAZY |= {"tensorboardX", "wandb", "trackio"}
 DISTRIBUTIONS = {"PIL": "pillow", "cv2": "opencv-python-headless", "orbax": "orbax-checkpoint", "absl": "absl-py"}
 DISTRIBUTIONS |= {
     name: name.replace("_", "-") for name in ("tensorflow_datasets", "apache_beam", "google_crc32c", "math_verify")

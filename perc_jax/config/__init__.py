@@ -18,10 +18,11 @@ from perc_jax.config.run import (
     untrainable,
 )
 from perc_jax.config.stage import LossConfig, OptimizerConfig, StageConfig
-from perc_jax.config.start import PLAIN, Start
+from perc_jax.config.start import PLAIN, TRACKERS, Start
 
 __all__ = [
     "PLAIN",
+    "TRACKERS",
     "CheckpointConfig",
     "Config",
     "CurriculumConfig",

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Annotated
 
-from perc_jax.config.rules import Sound, Violation, anything, unless
+from perc_jax.config.rules import Sound, Violation, anything, distinct, each, one_of, unless
 
 SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 DURATION = re.compile(r"(?:\d+(?:\.\d+)?[smhd])+")
@@ -16,13 +16,16 @@ def duration(value: str) -> str | None:
     return None if not value or DURATION.fullmatch(value) else "must be a duration such as 45s, 90m, 3h, 1d or 1h30m"
 
 
+TRACKERS = {"tensorboard": "tensorboardX", "wandb": "wandb", "trackio": "trackio"}  # and the packages behind them
+
+
 @dataclass(frozen=True)
 class Start:
     """One start of a run."""
 
-    # Time after which the run ends with a checkpoint, from the program's beginning on: 45s, 90m, 3h, 1d, 1h30m
-    stop_after: Annotated[str, duration] = ""
-    dry_run: Annotated[bool, anything] = False  # say what the run would be, compile, hold and draw; write nothing
+    stop_after: Annotated[str, duration] = ""  # time after which it ends with a checkpoint; empty: when it is done
+    dry_run: Annotated[bool, anything] = False  # say what the run would be, and do nothing
+    track: Annotated[tuple[str, ...], each(one_of(*TRACKERS)), distinct] = ()  # who else is told its metrics
 
     def spans(self, sound: Sound) -> Iterator[Violation]:
         """What needs the time in seconds."""

@@ -25,14 +25,14 @@ from perc_jax.processes import ends, interrupts
 from perc_jax.processes.progress import Progress
 from perc_jax.programs.compiled import Programs, StagePrograms
 from perc_jax.records.files import to_json, write_whole
-from perc_jax.records.metrics import CompileCounter, Idle, Metrics, Timer, peak_rss_bytes
+from perc_jax.records.metrics import CompileCounter, Idle, Timer, peak_rss_bytes
 from perc_jax.records.owner import Owner
-from perc_jax.report import samples
 from perc_jax.report.runs import write_report
 from perc_jax.rewards.verifier import Verifier
 from perc_jax.run import beginning, groups, place, rewarded
 from perc_jax.run.ending import Ending
 from perc_jax.run.facts import Facts
+from perc_jax.run.journal import Journal
 from perc_jax.run.place import Place, Streak
 from perc_jax.run.standing import Standing
 from perc_jax.run.supply import FOLDER as PHASES
@@ -61,14 +61,16 @@ class Run:
         timer: Timer,
         compiles: CompileCounter,
         owner: Owner,
-        ending: Ending,
+        start: Start,
+        began: float,
     ):
-        self.owner, self.ending, self.streak, self.standing = owner, ending, Streak(), Standing(config)
+        self.owner, self.ending = owner, Ending(start, began)
+        self.streak, self.standing = Streak(), Standing(config)
         self.config, self.workdir, self.screen, self.timer, self.compiles = config, workdir, screen, timer, compiles
         self.folder = epath.Path(workdir).expanduser()
         self.facts = Facts(self.folder, compiles)
         self.tokens, self.checkpoints, *_ = beginning.open_run(config, workdir)
-        self.metrics = Metrics(workdir)
+        self.journal = Journal(workdir, config, start.track, screen.say)
         self.idle = Idle()
         self.drawn: dict = {}  # where the stage's data stand in the checkpoint that was restored
         with screen.phase("looking at tables"):
@@ -135,7 +137,7 @@ class Run:
         with self.screen.phase("restoring"):
             found = self.checkpoints.restore(state_at, config, past_bad=True)
         step = int(found[0].step) if found else -1  # without a checkpoint everything begins anew
-        self.metrics.truncate_after(step)
+        self.journal.open(step)
         for folder in ("eval", "samples", PHASES):
             place.remove_after(self.folder / folder, step)
         if not found:
@@ -302,8 +304,8 @@ class Run:
             host |= {"train/padding_share": plan.padding_share, "train/skipped_share": plan.skipped_share}
             stream.patience.check(host, step)
             if step % self.config.samples_every == 0 and jax.process_index() == 0:
-                pages = rewarded.shown(graded, completions, batch, self.config, stage.reward)
-                samples.write(self.workdir, f"{step:06d}_{stage.name}", pages)
+                shown = rewarded.shown(graded, completions, batch, self.config, stage.reward)
+                self.journal.samples(step, stage.name, shown)
         return state, device, host
 
     def _flush(self, pending: Pending | None) -> None:
@@ -312,7 +314,7 @@ class Run:
             return
         values = of_step([jax.tree.map(float, update) for update in pending.device]) | pending.host
         values["rate/tokens_per_s"] = values["train/tokens"] / values["time/step_s"]
-        self.metrics.write(pending.step, pending.stage, values)
+        self.journal.write(pending.step, pending.stage, values)
         names = ("train/loss", "rollout/accuracy", "rollout/entropy")
         self.screen.note({name.split("/")[1]: values[name] for name in names if name in values})
         self.streak.count(bool(values["train/is_finite"]), pending.step)
@@ -360,7 +362,8 @@ class Run:
             self.screen.say(f"{name}: {suite} {100 * result['accuracy']:.1f} % [{100 * low:.1f}, {100 * high:.1f}]")
         self._write_facts()
         if jax.process_index() == 0:
-            samples.write(self.workdir, f"{int(state.step):06d}_eval_{name}", shown)
+            self.journal.results(int(state.step), results)
+            self.journal.samples(int(state.step), f"eval_{name}", shown)
             write_whole(file, to_json(results))
             write_report(self.workdir)
         return asked
@@ -372,7 +375,7 @@ class Run:
         """Finish the checkpoint under way and close the files."""
         with self.screen.phase("checkpoint"):
             self.checkpoints.close()
-        self.metrics.close()  # last: on a full disk it fails
+        self.journal.close()  # last: on a full disk it fails
 
 
 def _row_names(batch: batches.Batch) -> np.ndarray:
@@ -396,7 +399,7 @@ def run(config: Config, workdir: str, start: Start = PLAIN, began: float | None 
         Verifier.of(config) as verifier,
         Owner(workdir, screen.say) as owner,
         ends.at_once(),
-        contextlib.closing(Run(config, workdir, screen, timer, compiles, owner, Ending(start, began))) as this,
+        contextlib.closing(Run(config, workdir, screen, timer, compiles, owner, start, began)) as this,
     ):
         with ends.at_once(), interrupts.deferred():
             this.train(verifier)
