@@ -37,6 +37,12 @@ class Compiled(NamedTuple):
     argument_bytes: int  # per device
     temporary_bytes: int  # per device
 
+    @property
+    def told(self) -> str:
+        """Its line on the screen."""
+        sizes = [f"{size / 2**20:.0f} MB" for size in (self.argument_bytes, self.temporary_bytes)]
+        return f"compiled {self.name:20} {self.compile_s:5.1f} s, {sizes[0]} arguments, {sizes[1]} temporary"
+
 
 class Programs:
     """Builds and holds the programs of a run. `table` lists what was compiled.

@@ -86,11 +86,7 @@ class Run:
             sharding.sum_over_hosts({"compiled now": 0.0})
             prepare(config, self.programs.share)
         for program in self.programs.table:
-            megabytes = [size / 2**20 for size in (program.argument_bytes, program.temporary_bytes)]
-            screen.say(
-                f"compiled {program.name:20} {program.compile_s:5.1f} s, "
-                f"{megabytes[0]:.0f} MB arguments, {megabytes[1]:.0f} MB temporary"
-            )
+            screen.say(program.told)
 
     def train(self, verifier: Verifier) -> None:
         """Run the stages that are left."""
