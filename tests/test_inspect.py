@@ -85,10 +85,12 @@ def test_what_is_trained_and_tested_is_found_in_both(folder):
 
 def test_a_run_is_warned_of_some_rows_and_refuses_a_test_table_with_one(folder):
     config = config_of(folder)
-    [warning] = doctor.before_run(config)
-    assert warning.startswith("5 of 40 rows of table train that were looked at cannot be used, the first: ")
+    said = []
+    doctor.before_run(config, said.append)
+    [warning] = said
+    assert warning.startswith("warning: 5 of 40 rows of table train that were looked at cannot be used, the first: ")
     with pytest.raises(ValueError, match=r"table train: .*train.jsonl line 4: .*gone.png.*; and 4 more"):
-        doctor.before_run(config_of(folder, ("test", "train")))
+        doctor.before_run(config_of(folder, ("test", "train")), said.append)
 
 
 def test_one_command_prints_stores_and_shows_it_all(folder, tmp_path):

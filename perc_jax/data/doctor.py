@@ -6,7 +6,7 @@ needed, a model is not.
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from perc_jax.config import Config, TableConfig
@@ -146,14 +146,15 @@ def advice(name: str, one: Mapping[str, Any]) -> Iterator[str]:
         yield f"{name}: {one['duplicates']['count']} rows repeat an earlier one"
 
 
-def before_run(config: Config) -> list[str]:
+def before_run(config: Config, say: Callable[[str], None]) -> None:
     """Look at the tables of a config before it compiles, all rows of those that are asked, some of those that are
-    trained on; gives the warnings. Raises what `check` raises."""
+    trained on, and `say` the warnings. Raises what `check` raises."""
     said = {table for stage in config.stages if stage.kind == "sft" for table in stage.mixture.tables}
     trained = dict.fromkeys(table for stage in config.stages for table in stage.mixture.tables)
     found = [check(config, table, table in said, every=False) for table in trained]
     found += [check(config, table, has_gold=False, every=True) for table in config.evaluation.tables]
-    return [line for line in found if line]
+    for line in filter(None, found):
+        say(f"warning: {line}")
 
 
 def check(config: Config, wanted: TableConfig, has_gold: bool, every: bool) -> str:

@@ -74,8 +74,7 @@ class Run:
         self.idle = Idle()
         self.drawn: dict = {}  # where the stage's data stand in the checkpoint that was restored
         with screen.phase("looking at tables"):
-            for warning in doctor.before_run(config):
-                screen.say(f"warning: {warning}")
+            doctor.before_run(config, screen.say)
         with screen.phase("compiling"):
             self.programs = Programs(config, self.tokens.ids, around=screen.compiling)
             self.score = self.programs.scorer()
@@ -381,9 +380,7 @@ def _row_names(batch: batches.Batch) -> np.ndarray:
 
 
 def run(config: Config, workdir: str, start: Start = PLAIN, began: float | None = None) -> None:
-    """Run a config in a workdir, from its beginning or from where it stopped.
-
-    `began` is when the program did, by `time.monotonic`; default: now.
+    """Run a config in a workdir, from its beginning or from where it stopped. The program `began` by `time.monotonic`.
 
     Raises `ValueError` or `OSError` with one clear line for what a user can mend, `RuntimeError` when the run itself
     went wrong; what was written before stays whole.
