@@ -7,6 +7,7 @@ import pytest
 from etils import epath
 
 from perc_jax.config import to_dict
+from perc_jax.prompt import pretrained
 from perc_jax.records import commits, same
 from tests.config.test_config import CONFIG
 
@@ -105,3 +106,9 @@ def test_what_is_no_run_or_has_only_damaged_records_is_refused(tmp_path):
     (tmp_path / "checkpoints/3/commit.json").write_text("{}")
     with pytest.raises(ValueError, match=r"^begin_from must be"):
         same.check_first(run, to_dict(CONFIG))
+
+
+def test_no_hub_id_is_taken_for_a_checkpoints_name_nor_the_other_way_round():
+    for name in ("runs/debug_cpu@best", "runs/debug_cpu@12"):
+        assert not pretrained.is_pretrained(name)
+    assert commits.named("Qwen/Qwen2.5-VL-3B-Instruct").which == ""
