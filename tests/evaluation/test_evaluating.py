@@ -89,7 +89,7 @@ class NoPrograms(Programs):
 
 def examiner(oracle: Respondent, batch: int = 4, rows: int = 1, samples: int = 1) -> Examiner:
     config = dataclasses.replace(CONFIG, evaluation=dataclasses.replace(CONFIG.evaluation, batch=batch))
-    return Examiner(Subject(config, TOKENS, NoPrograms(rows), {}), oracle, Progress(60.0, quiet=True), samples)
+    return Examiner(Subject(config, TOKENS, NoPrograms(rows), {}), oracle, Progress(600.0, quiet=True), samples)
 
 
 @pytest.fixture(scope="module")
@@ -229,7 +229,7 @@ def test_blind_tells_how_much_needs_the_picture(folder):
         return rf"<answer>\boxed{{{seed}.5}}</answer>" if seed % 2 == 0 or light < 64 else "no idea"
 
     exam = exam_of(folder)
-    with Progress(60.0, quiet=True):
+    with Progress(600.0, quiet=True):
         found = examiner(Oracle(answer)).results([exam], {}, blind=True)["dynamath"]
     dark = [seed for seed in range(COUNT) if seed % 2]
     assert found["blind"]["accuracy"] == pytest.approx(1 - len(dark) / COUNT)
@@ -313,6 +313,6 @@ def test_one_device_and_eight_give_the_same_records(tmp_path):
         target = programs.blueprints.rollout_params
         here = jax.tree.map(lambda leaf, like: jax.device_put(np.asarray(leaf), like.sharding), params, target)
         model = Subject(config, TOKENS, programs, here)
-        asks = Examiner(model, model.respondent(samples=2, temperature=1.0), Progress(60.0, quiet=True), 2)
+        asks = Examiner(model, model.respondent(samples=2, temperature=1.0), Progress(600.0, quiet=True), 2)
         found.append(asks.ask(exam, None))
     assert found[0] == found[1] and len(found[0]) == 4

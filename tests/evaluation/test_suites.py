@@ -92,7 +92,7 @@ def test_a_summary_is_as_by_hand():
 
 def test_a_suite_is_asked_in_full_and_every_question_counts_once(config):
     oracle = Oracle(MappingProxyType(known(config, "test_a")))
-    with Progress(60.0, quiet=True) as screen:
+    with Progress(600.0, quiet=True) as screen:
         results, shown = Evaluator(config, oracle, TOKENS, Here(), screen).suites({})
     assert list(results) == ["test_a", "test_c"] and oracle.asked == 3 * 3 * BATCH
     assert results["test_a"]["blind"]["accuracy"] == 0 and results["test_a"]["blind"]["n"] == COUNT

@@ -76,6 +76,7 @@ def assert_close(workdir: Path, other: Path) -> None:
 
 # Two tensor groups add up their gradients in another order where they are processes; one adds up nothing.
 @pytest.mark.slow
+@pytest.mark.timeout(3600)  # four whole runs, each of which compiles; ten minutes each where the machine is busy
 @pytest.mark.parametrize(("processes", "assert_like"), [(2, whole_runs.assert_same), (4, assert_close)])
 def test_processes_that_share_a_tensor_group_train_as_one(tmp_path, processes, assert_like):
     """Also when one process goes on where several stopped, and several where one did."""

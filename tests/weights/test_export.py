@@ -272,7 +272,7 @@ class Uncompiled:
 
 def begin(config: Config, workdir: Path) -> tuple[TrainState, bool]:
     """The state a run begins with, and whether it is a checkpoint's."""
-    with Progress(60.0, quiet=True) as screen, CompileCounter() as compiles:
+    with Progress(600.0, quiet=True) as screen, CompileCounter() as compiles:
         run = loop.Run(config, str(workdir), screen, Timer(), compiles, Owner(str(workdir)))
         with contextlib.closing(run):
             state, _ = run._restore()
