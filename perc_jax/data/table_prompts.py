@@ -41,8 +41,8 @@ def make(config: Config, table: Table, number: int, split: str, has_gold: bool) 
     data, vision, row = config.data, config.model.vision, table[number]
     tokenizer = tokenizer_of(data.tokenizer)
     info = describe(table, number, row, split)
-    pictures = [images.open_picture(picture.name, picture.read()) for picture in row.pictures]
     bounds = {"min_pixels": data.min_pixels, "max_pixels": data.max_pixels}
+    pictures = [images.open_fitted(picture.name, picture.read(), vision, **bounds) for picture in row.pictures]
     prompt = lay_out(
         chat_prompt(asked(row.chat, data), pictures, tokenizer=tokenizer, vision=vision, **bounds),
         max_tokens=data.max_prompt_tokens,
