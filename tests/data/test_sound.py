@@ -26,7 +26,8 @@ def told(config: Config, **how: bool) -> list[str]:
 
 @pytest.mark.parametrize("path", sorted(cli.CONFIGS.glob("[!_]*.py")), ids=lambda path: path.stem)
 def test_the_shipped_configs_name_what_exists(path: Path) -> None:
-    assert told(cli.load_config(path)) == []
+    """All but tables: those are the user's own, or the hub's."""
+    assert [line for line in told(cli.load_config(path)) if ".tables." not in line] == []
 
 
 GRID = {"engines": ("grid",), "weights": (1.0,), "levels": (0,)}

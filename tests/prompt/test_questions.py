@@ -38,9 +38,9 @@ def test_the_bucket_is_the_smallest_that_holds_the_prompt(tmp_path, vision, size
     reader = READER._replace(vision=vision)
     pictures = [save(tmp_path, *size, f"{number}.png") for number, size in enumerate(sizes)]
     question = measured("How many dots? " * 20, *pictures, reader=reader)
-    made = prompt.make_prompt(
+    made = prompt.chat_prompt(
+        question.chat,
         [np.asarray(Pictures.open(picture.file)) for picture in pictures],
-        question.text,
         tokenizer=TOKENS,
         vision=vision,
         **reader.pixels._asdict(),

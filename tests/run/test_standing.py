@@ -89,7 +89,7 @@ def test_another_suite_begins_anew():
 @pytest.mark.parametrize(
     ("section", "changes", "rule"),
     [
-        ("checkpoint", {"best": "test_e"}, "checkpoint.best must be one of evaluation.suites or a table's name"),
+        ("checkpoint", {"best": "test_e"}, "checkpoint.best must be one of .* or a table's name, got 'test_e'"),
         (
             "evaluation",
             {"watch": "test_e"},
