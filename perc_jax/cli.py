@@ -13,6 +13,7 @@ import importlib.util
 import io
 import re
 import traceback
+import typing
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
@@ -243,12 +244,13 @@ def _unknown(word: str, command: _Command) -> str:
 
 
 def _paths(section: object, prefix: str = "") -> Iterator[str]:
-    """The dotted path of every field below a section; items of a tuple of sections go by their number."""
-    for field in dataclasses.fields(section):
-        path, value = prefix + field.name, getattr(section, field.name)
+    """The dotted path of every field below a section that can be given; items of a tuple of sections go by their
+    number, so of an empty one there is none."""
+    for name, kind in typing.get_type_hints(type(section)).items():
+        path, value = prefix + name, getattr(section, name)
         if dataclasses.is_dataclass(value):
             yield from _paths(value, f"{path}.")
-        elif isinstance(value, tuple) and value and dataclasses.is_dataclass(value[0]):
+        elif typing.get_origin(kind) is tuple and dataclasses.is_dataclass(typing.get_args(kind)[0]):
             for number, item in enumerate(value):
                 yield from _paths(item, f"{path}.{number}.")
         else:

@@ -55,12 +55,10 @@ class TermConfig:
     whole_words: bool = True  # keywords: False finds them within words too, as PeBR-R1 does
     ngram: Annotated[int, within(0, 100)] = 0  # repetition: of so many words; 0: of sentences, as VisionReasoner does
     iou: Annotated[float, within(0, 0.99)] = 0.5  # boxes: two that overlap by more are the same
-    l1_px: Annotated[float, within(0, 10_000, open_low=True)] = (
+    l1_px: Annotated[float, within(0.01, 10_000)] = (
         10.0  # boxes: mean distance of the four sides below which they are the same
     )
-    point_px: Annotated[float, within(0, 10_000, open_low=True)] = (
-        30.0  # boxes: distance below which two points are the same
-    )
+    point_px: Annotated[float, within(0.01, 10_000)] = 30.0  # boxes: distance below which two points are the same
     most: Annotated[int, within(1, 1000)] = 120  # boxes, boxes_form: objects that are read; more are not
     # file.py:function: the parts that it returns, by name, each logged apart; empty: a number.
     parts: Annotated[tuple[str, ...], each(_label), each(filled), distinct] = ()

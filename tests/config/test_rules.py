@@ -156,14 +156,14 @@ RIGHT: dict[str, Any] = {
     "RewardConfig": {"control": ()},
     "TermConfig": {
         "term": (),
-        "weight": (-1.0, 0.0, 1.0, 2.0),
+        "weight": (-1.0, 0.0, 1e-39, 1.0, 2.0),
         "name": ("", "nothing"),
         "free": COUNT,
         "unit": (),
         "column": ("../../evil", "[", "nothing"),
         "whole_words": (),
         "ngram": (0,),
-        "iou": (0.0,),
+        "iou": (0.0, 1e-39),
         "l1_px": FACTOR,
         "point_px": FACTOR,
         "most": (),
@@ -265,7 +265,11 @@ def depends(section: object, name: str, value: object) -> bool:
         return name in OF_TERMS and name not in OPTIONS.get(section.term, OF_FUNCTIONS)
     if type(section).__name__ == "CurriculumConfig":
         return name == "grade" and section.kind == "stratified"
-    return type(section).__name__ == "EvaluationConfig" and name in ("samples", "hard_levels") and value == ()
+    if type(section).__name__ == "MixtureConfig":
+        return name in ("engines", "weights") and value == ()  # there are tables, or not
+    if type(section).__name__ != "EvaluationConfig":
+        return False
+    return value == () if name == "samples" else name == "hard_levels" and value in ((), (0,))  # engines draw, or not
 
 
 def judged(config: Config, path: str, section: object) -> Iterator[tuple[str, Any, list[Violation]]]:
