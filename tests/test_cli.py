@@ -84,7 +84,10 @@ def flat(config: object) -> dict[str, object]:
     return {path: look_up(path) for path in cli._paths(config)}
 
 
-def test_how_a_run_starts_is_asked_beside_its_config(config_file: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_how_a_run_starts_is_asked_beside_its_config(
+    config_file: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: name)  # all trackers are installed
     config, workdir, start = cli.parse_training(["--config", config_file, "--stop-after", "90m"])
     assert (config, workdir, start) == (cli.load_config(config_file), "runs/tiny", Start(stop_after="90m"))
     for words in (("--stop-after", "3"), ("--stop-aftr", "3h")):

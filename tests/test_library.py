@@ -45,7 +45,7 @@ def test_one_question_has_as_many_replies_as_are_wanted(model, folder):
 def test_a_table_is_examined_and_a_wrong_row_counts_as_wrong(model, folder):
     found = library.evaluate(model, str(folder / "mine.jsonl"))
     assert found["n"] == 4 and found["accuracy"] == 0 == sum(found["correct"])  # it was trained for ten steps
-    assert found["by"]["kind"]["number"]["n"] == 2 and found["by"]["kind"]["text"]["n"] == 1
+    assert found["by"]["kind"]["number"]["n"] == 3 and found["by"]["kind"]["text"]["n"] == 1
     assert found["not_asked_ids"] == ["mine.jsonl:4"] and found["ci95"][0] == 0 < found["ci95"][1] < 1
     several = library.evaluate(model, TableConfig(str(folder / "mine.jsonl"), limit=3), samples=2)
     assert several["n"] == 3 and set(several["pass_at"]) == {"1", "2"} and several["not_asked"] == 0

@@ -259,7 +259,7 @@ class SuiteExam:
         for row, answers in enumerate(responses):
             mine = [next(verdicts) for _ in answers]
             late = sum(verdict.timed_out for verdict in mine)
-            scored, about = [scored(verdict, self._config.data) for verdict in mine], asked.about[row]
+            scored, about = [as_scored(verdict, self._config.data) for verdict in mine], asked.about[row]
             marked.append(
                 Marked(asked.ids[row], _print_of(asked, row), scored, late, about.question, about.answer.text())
             )
@@ -278,7 +278,7 @@ def _filled(asked: Asked) -> Asked:
     )
 
 
-def scored(verdict: Verdict, data: DataConfig) -> Scored:
+def as_scored(verdict: Verdict, data: DataConfig) -> Scored:
     """What a verdict says, as benchmarks say it."""
     if verdict.timed_out:
         return Scored(False, None, "verification ran past its deadline")

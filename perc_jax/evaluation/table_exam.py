@@ -9,7 +9,7 @@ from typing import Any
 
 from perc_jax.config import Config, TableConfig
 from perc_jax.data import table_prompts
-from perc_jax.evaluation.exams import Asked, Marked, PlannedExam, scored
+from perc_jax.evaluation.exams import Asked, Marked, PlannedExam, as_scored
 from perc_jax.prompt import questions
 from perc_jax.prompt.questions import Question, Reader
 from perc_jax.rewards.answers import Gold
@@ -98,6 +98,6 @@ class TableExam(PlannedExam):
         for question, gold, replies in zip(asked.about, golds, responses, strict=True):
             mine = [next(verdicts) for _ in replies]
             late = sum(verdict.timed_out for verdict in mine)
-            marks = [scored(verdict, self._config.data) for verdict in mine]
+            marks = [as_scored(verdict, self._config.data) for verdict in mine]
             marked.append(Marked(question.unit, question.prompt, marks, late, self.text(question.id), gold.text()))
         return marked

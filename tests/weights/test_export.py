@@ -5,6 +5,7 @@ import dataclasses
 import itertools
 import json
 import shutil
+import time
 from pathlib import Path
 
 import jax
@@ -15,9 +16,10 @@ from safetensors.numpy import load_file
 from configs import smoke_cpu
 from perc_jax import export
 from perc_jax.batch import WHOLE
-from perc_jax.config import Config, EvaluationConfig, to_dict
+from perc_jax.config import PLAIN, Config, EvaluationConfig, to_dict
 from perc_jax.mesh import sharding
 from perc_jax.processes.progress import Progress
+from perc_jax.programs.compiled import Programs
 from perc_jax.prompt import chat, pretrained, tokenizer
 from perc_jax.records.checkpoint import Checkpoints
 from perc_jax.records.metrics import CompileCounter, Timer
@@ -241,7 +243,7 @@ def starting(config: Config, folder: Path) -> Config:
     )
 
 
-class Uncompiled:
+class Uncompiled(Programs):
     """Programs of a run without the programs."""
 
     def __init__(self, config: Config, _ids: object, around: object):
@@ -273,7 +275,7 @@ class Uncompiled:
 def begin(config: Config, workdir: Path) -> tuple[TrainState, bool]:
     """The state a run begins with, and whether it is a checkpoint's."""
     with Progress(600.0, quiet=True) as screen, CompileCounter() as compiles:
-        run = loop.Run(config, str(workdir), screen, Timer(), compiles, Owner(str(workdir)))
+        run = loop.Run(config, str(workdir), screen, Timer(), compiles, Owner(str(workdir)), PLAIN, time.monotonic())
         with contextlib.closing(run):
             state, _ = run._restore()
             return (state, True) if state else (run._fresh(), False)
