@@ -20,21 +20,34 @@ from perc_jax.prompt import image
 from perc_jax.records.files import to_json, write_whole
 from perc_jax.rewards.verifier import Verdict
 
+GAP_PX = 8  # between the pictures of one prompt
+
 
 class Shown(NamedTuple):
     """One prompt with its answers."""
 
     info: SampleInfo
-    picture: UInt8[np.ndarray, "h w 3"]
+    picture: UInt8[np.ndarray, "h w 3"] | None
     answers: list[dict[str, Any]]
     suite: str = "train"
 
 
-def picture(config: Config, prompts: PromptBatch, row: int) -> UInt8[np.ndarray, "h w 3"]:
-    """The first picture of a prompt, as its patches hold it."""
-    return image.unpatchify(
-        prompts.pixels[row], prompts.patch_rowcol[row], prompts.patch_image[row], config.model.vision
-    )
+def picture(config: Config, prompts: PromptBatch, row: int) -> UInt8[np.ndarray, "h w 3"] | None:
+    """What a prompt shows, as its patches hold it: its pictures side by side on white; None where it has none."""
+    numbers = prompts.patch_image[row]
+    shown = [
+        image.unpatchify(prompts.pixels[row], prompts.patch_rowcol[row], numbers, config.model.vision, number)
+        for number in range(int(numbers.max()) + 1)
+    ]
+    if not shown:
+        return None
+    if len(shown) == 1:
+        return shown[0]
+    widths = [one.shape[1] for one in shown]
+    sheet = np.full((max(len(one) for one in shown), sum(widths) + GAP_PX * (len(shown) - 1), 3), 255, np.uint8)
+    for one, left in zip(shown, np.cumsum([0, *(width + GAP_PX for width in widths[:-1])]), strict=True):
+        sheet[: len(one), left : left + one.shape[1]] = one
+    return sheet
 
 
 def answers(
@@ -66,14 +79,15 @@ def answers(
 
 
 def write(workdir: str, name: str, shown: Sequence[Shown]) -> None:
-    """Write one PNG per sample and then `samples/<name>.json`, which names them: it is absent or complete."""
+    """Write one PNG per sample that has pictures, then `samples/<name>.json`, which names them: absent or complete."""
     folder = epath.Path(workdir).expanduser() / "samples"
     folder.mkdir(parents=True, exist_ok=True)
     records = []
     for number, sample in enumerate(shown):
-        file = f"{name}_{number}.png"
-        with (folder / file).open("wb") as stream:
-            Image.fromarray(sample.picture).save(stream, format="PNG")
+        file = None if sample.picture is None else f"{name}_{number}.png"
+        if file:
+            with (folder / file).open("wb") as stream:
+                Image.fromarray(sample.picture).save(stream, format="PNG")
         info = sample.info
         records.append(
             {

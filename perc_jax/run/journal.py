@@ -54,7 +54,7 @@ class Journal:
     def samples(self, step: int, stage: str, shown: Sequence[Shown]) -> None:
         """Some answers of a rollout or an evaluation, for people to look at; for process 0 to call."""
         samples.write(self._workdir, f"{step:06d}_{stage}", shown)
-        pictures = [Picture(one.picture, caption(one)) for one in shown]
+        pictures = [Picture(one.picture, caption(one)) for one in shown if one.picture is not None]
         self._all(lambda tracker: tracker.pictures(step, f"samples/{stage}", pictures))
 
     def results(self, step: int, results: Mapping[str, Any]) -> None:

@@ -286,9 +286,13 @@ def judged(config: Config, path: str, section: object) -> Iterator[tuple[str, An
                 yield f"{path}{field}", value, found
 
 
-def test_no_field_of_a_shipped_config_takes_a_senseless_value() -> None:
+UNLIKE = ("debug_cpu", "data_engine_3b", "tables_cpu", "geo3k_7b")  # of the others each is like one of these
+
+
+@pytest.mark.parametrize("names", [UNLIKE, pytest.param(tuple(SHIPPED), marks=pytest.mark.slow)], ids=["unlike", "all"])
+def test_no_field_of_a_shipped_config_takes_a_senseless_value(names: tuple[str, ...]) -> None:
     seen, wrong = [], []
-    for config in map(copy.deepcopy, (*SHIPPED.values(), WITH_TERMS)):
+    for config in map(copy.deepcopy, (*(SHIPPED[name] for name in names), WITH_TERMS)):
         for path, section in sections(config):
             if section not in seen:
                 seen.append(copy.deepcopy(section))

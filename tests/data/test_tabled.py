@@ -12,7 +12,7 @@ from configs.debug_cpu import get_config
 from engines.answer import Answer
 from perc_jax.batch import Share
 from perc_jax.config import Config, MixtureConfig, TableConfig, from_dict, to_dict
-from perc_jax.data import streams, table_prompts
+from perc_jax.data import streams, summary, table_prompts
 from perc_jax.data.batches import Batch
 from perc_jax.data.tabled import Tabled
 from perc_jax.rewards.verifier import judge
@@ -172,3 +172,15 @@ def test_a_mixture_that_is_none_is_one_line(change, rule):
         config = get_config()
         stage = dataclasses.replace(config.stages[1], mixture=dataclasses.replace(MixtureConfig(), **change))
         dataclasses.replace(config, stages=(stage,))
+
+
+def test_what_will_be_drawn_is_told_beforehand(folder):
+    config = config_of(table(folder, "pictured", weight=9.0), table(folder, "worded", weight=3.0), engines=True)
+    lines = list(summary.stage(config, config.stages[0]))
+    assert lines[0].endswith(": 240 prompts in all")
+    assert any(line.startswith("grid 12.5%: ") for line in lines)  # 3 of 12 + 12
+    assert any(line.startswith("pictured 37.5%: 23 rows of ") and line.endswith(", 3.9 times") for line in lines)
+    asked = dataclasses.replace(
+        config.evaluation, suites=(), samples=(), tables=(table(folder, "worded", name="ours"),)
+    )
+    assert list(summary.suites(dataclasses.replace(config, evaluation=asked))) == ["ours 23 questions, between stages"]

@@ -6,8 +6,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from configs.debug_cpu import get_config
 from engines.answer import Answer
 from perc_jax.data import batches
+from perc_jax.prompt.prompt import lay_out, make_prompt
+from perc_jax.prompt.tokenizer import load
 from perc_jax.report import samples
 from perc_jax.rewards.verifier import TIMED_OUT, Verdict
 
@@ -66,3 +69,26 @@ def test_written_again_it_is_the_same(tmp_path):
 
     assert written() == written()
     assert set(written()) == {"000008_grpo.json", "000008_grpo_0.png"}
+
+
+def test_several_pictures_stand_side_by_side_and_none_is_none(tmp_path):
+    config, rng = get_config(), np.random.default_rng(0)
+    pictures = [rng.integers(0, 256, (56, width, 3), np.uint8) for width in (56, 112)]
+    for count in range(3):
+        prompt = make_prompt(pictures[:count], "What?", tokenizer=load("debug.model"), vision=config.model.vision)
+        row = lay_out(prompt, max_tokens=64, max_patches=128, pad=0, vision=config.model.vision)
+        sheet = samples.picture(config, row, 0)
+        if count == 0:
+            assert sheet is None
+            continue
+        np.testing.assert_array_equal(sheet[:, :56], pictures[0])
+        assert sheet.shape[1] == (56, 56 + samples.GAP_PX + 112)[count - 1]
+        if count == 2:
+            np.testing.assert_array_equal(sheet[:, -112:], pictures[1])
+            assert (sheet[:, 56:-112] == 255).all()
+
+
+def test_a_sample_without_a_picture_is_written_too(tmp_path):
+    samples.write(str(tmp_path), "000001_grpo", [shown(0)._replace(picture=None), shown(1)])
+    first, second = json.loads((tmp_path / "samples" / "000001_grpo.json").read_text())
+    assert first["image"] is None and (tmp_path / "samples" / second["image"]).exists()
