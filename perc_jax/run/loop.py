@@ -334,7 +334,7 @@ class Run:
         """
         step = int(state.step)
         file = self.folder / "eval" / f"{order}_{name}_{step:06d}.json"
-        if not self.config.evaluation.suites:
+        if not self.config.evaluation.names:
             return
         asked = (json.loads(file.read_text()), []) if file.exists() else self._ask(evaluator, state, name, file)
         if asked is not None:

@@ -180,7 +180,6 @@ def test_what_will_be_drawn_is_told_beforehand(folder):
     assert lines[0].endswith(": 240 prompts in all")
     assert any(line.startswith("grid 12.5%: ") for line in lines)  # 3 of 12 + 12
     assert any(line.startswith("pictured 37.5%: 23 rows of ") and line.endswith(", 3.9 times") for line in lines)
-    asked = dataclasses.replace(
-        config.evaluation, suites=(), samples=(), tables=(table(folder, "worded", name="ours"),)
-    )
+    ours = TableConfig(str(folder / "worded.jsonl"), name="ours")
+    asked = dataclasses.replace(config.evaluation, suites=(), samples=(), tables=(ours,))
     assert list(summary.suites(dataclasses.replace(config, evaluation=asked))) == ["ours 23 questions, between stages"]
