@@ -1,5 +1,6 @@
 """Geometry problems from a table of the hub, with the settings of EasyR1's baseline for Qwen2.5-VL-7B.
 
+    pip install -e '.[tables,eval]'                                       # Parquet, and equal formulas
     python -m perc_jax.inspect --config configs/geo3k_7b.py --html runs/geo3k.html
     python -m perc_jax.train --config configs/geo3k_7b.py --workdir gs://…
 
