@@ -110,6 +110,7 @@ RIGHT: dict[str, Any] = {
         "group_size": COUNT,
         "updates_per_rollout": COUNT,
         "max_rounds": COUNT,
+        "accuracy_band": SHARE,
     },
     "OptimizerConfig": {
         "learning_rate": SHARE,
