@@ -273,6 +273,8 @@ def depends(section: object, name: str, value: object) -> bool:
     """Whether a value's being right depends on what else the config says."""
     if isinstance(section, TermConfig):
         return name in OF_TERMS and name not in OPTIONS.get(section.term, OF_FUNCTIONS)
+    if type(section).__name__ == "StageConfig":
+        return name == "accuracy_band" and section.kind == "sft"
     if type(section).__name__ == "CurriculumConfig":
         return name == "grade" and section.kind == "stratified"
     if type(section).__name__ == "MixtureConfig":
