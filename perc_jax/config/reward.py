@@ -15,6 +15,7 @@ OPTIONS = {  # which options each term reads
     "format": (),
     "length": ("free", "unit"),
     "keywords": ("column", "whole_words", "section", "most_listed"),
+    "facts": ("column", "section"),
     "sections": ("headings", "anywhere"),
     "repetition": ("ngram",),
     "boxes": ("iou", "l1_px", "point_px", "most"),
@@ -37,11 +38,6 @@ def _label(value: str) -> str | None:
     return "must be empty or at most 40 letters, digits, '_' and '-', of which the first is a letter or '_'"
 
 
-def _column(value: str) -> str | None:
-    """The name of a table's column."""
-    return None if value.strip() else "must not be empty"
-
-
 @dataclass(frozen=True)
 class TermConfig:
     """One term of a reward: what is measured, and what it weighs. An option belongs to the terms that its line names;
@@ -52,9 +48,12 @@ class TermConfig:
     name: Annotated[str, _label] = ""  # under which it is logged; empty: the term's, or the function's
     free: Annotated[int, at_least(1)] = 512  # length: what costs nothing, in units
     unit: Literal["tokens", "characters"] = "tokens"  # length
-    column: Annotated[str, _column] = "keywords"  # keywords: the row's column that lists them
+    # keywords, facts: the row's column of key words, or of all facts in words; empty: the one that has the term's name.
+    # Engines' samples have one called facts.
+    column: Annotated[str, anything] = ""
     whole_words: bool = True  # keywords: False finds them within words too, as PeBR-R1 does
-    section: Annotated[str, anything] = ""  # keywords: the heading below which they count; empty: the whole text
+    # keywords, facts: the heading below which the picture is described; empty: the whole text
+    section: Annotated[str, anything] = ""
     # keywords: more words than these in a row without one like "the", "of", "is" are a list, which does not count;
     # 0: it does, as in PeBR-R1.
     most_listed: Annotated[int, within(0, 1000)] = 16
