@@ -1,5 +1,6 @@
-"""Line charts as inline SVG: raw values faint, smoothed values bold, stages shaded, eval points with intervals; and which
-of them a report has of training.
+"""Line charts as inline SVG, and which of them a report has of training.
+
+Raw values are faint, smoothed ones bold; stages are shaded, evaluations are points with intervals.
 
 Pure functions from numbers to text. Colours and type are set here once; sizes are in the units of the SVG's view box,
 which the page scales to its columns.
