@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Annotated, Any, Literal
 
-from perc_jax.config.rules import Sound, Violation, at_least, distinct, each, filled, unless, within
+from perc_jax.config.rules import Sound, Violation, anything, at_least, distinct, each, filled, unless, within
 
 MOST = 16  # terms, and parts of them: what several hosts add up has its bounds
 FUNCTION = re.compile(r"(?P<file>.+\.py):(?P<function>[A-Za-z_]\w*)")  # a term of the user's own
@@ -14,7 +14,8 @@ OPTIONS = {  # which options each term reads
     "accuracy": (),
     "format": (),
     "length": ("free", "unit"),
-    "keywords": ("column", "whole_words"),
+    "keywords": ("column", "whole_words", "section", "most_listed"),
+    "sections": ("headings", "anywhere"),
     "repetition": ("ngram",),
     "boxes": ("iou", "l1_px", "point_px", "most"),
     "boxes_form": ("most",),
@@ -46,13 +47,19 @@ class TermConfig:
     """One term of a reward: what is measured, and what it weighs. An option belongs to the terms that its line names;
     in all others it must stay as it is."""
 
-    term: Annotated[str, _term]  # accuracy, format, length, keywords, repetition, boxes, boxes_form, file.py:function
+    term: Annotated[str, _term]  # one of those above, or file.py:function
     weight: Annotated[float, within(-1000, 1000)] = 1.0  # 0: measured and logged only
     name: Annotated[str, _label] = ""  # under which it is logged; empty: the term's, or the function's
     free: Annotated[int, at_least(1)] = 512  # length: what costs nothing, in units
     unit: Literal["tokens", "characters"] = "tokens"  # length
     column: Annotated[str, _column] = "keywords"  # keywords: the row's column that lists them
     whole_words: bool = True  # keywords: False finds them within words too, as PeBR-R1 does
+    section: Annotated[str, anything] = ""  # keywords: the heading below which they count; empty: the whole text
+    # keywords: more words than these in a row without one like "the", "of", "is" are a list, which does not count;
+    # 0: it does, as in PeBR-R1.
+    most_listed: Annotated[int, within(0, 1000)] = 16
+    headings: Annotated[tuple[str, ...], each(filled), distinct] = ()  # sections: what the text is divided by
+    anywhere: bool = False  # sections: True asks for the headings in any order and place, as PeBR-R1 does
     ngram: Annotated[int, within(0, 100)] = 0  # repetition: of so many words; 0: of sentences, as VisionReasoner does
     iou: Annotated[float, within(0, 0.99)] = 0.5  # boxes: two that overlap by more are the same
     l1_px: Annotated[float, within(0.01, 10_000)] = (
@@ -67,6 +74,8 @@ class TermConfig:
         """No option of another term."""
         if not sound("term"):
             return
+        if self.term == "sections" and sound("headings"):
+            yield from unless(bool(self.headings), "headings", "must not be empty for sections", self.headings)
         options = {name for names in (*OPTIONS.values(), OF_FUNCTIONS) for name in names}
         others = options - set(OPTIONS.get(self.term, OF_FUNCTIONS))
         for field in fields(self):

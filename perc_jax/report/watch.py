@@ -24,6 +24,8 @@ class Limits(NamedTuple):
     length_factor: float = 2.0  # by which completions grow or shrink
     degenerate_share: float = 0.05  # of empty or looping answers, if there are twice as many as at first
     drift_gain: float = 0.15  # by which the answers' distribution moves further from the right answers'
+    stuffed_share: float = 0.05  # of key words that stand in lists only, if there are twice as many as at first
+    repeated_share: float = 0.05  # of headings that are repeated, likewise
     blank_gain: float = 0.10  # by which the accuracy without pictures rises
     blank_share: float = 0.80  # of the accuracy that is left without pictures
 
@@ -86,6 +88,27 @@ def _of_series(stage: str, records: Sequence[Mapping[str, Any]], limits: Limits)
     if pair := ends(records, "rollout/answer_drift"):
         is_alarm = pair[1] - pair[0] >= limits.drift_gain
         found.append(Finding(stage, "Answers against right answers", is_alarm, f"distance {_shares(*pair)}"))
+    return found + _of_descriptions(stage, records, limits)
+
+
+def _of_descriptions(stage: str, records: Sequence[Mapping[str, Any]], limits: Limits) -> list[Finding]:
+    """Rules over the parts of the terms that judge a description, whatever the terms are called."""
+    found = []
+    names = dict.fromkeys(name for record in records for name in record if name.count("/") == 3)
+    for name in names:
+        part, pair = name.rpartition("/")[2], ends(records, name)
+        if not name.startswith("rollout/reward/") or pair is None:
+            continue
+        first, last = pair
+        if part == "words":
+            is_alarm = last > limits.length_factor * first or first > limits.length_factor * last
+            found.append(Finding(stage, "Description length", is_alarm, f"{first:.1f} → {last:.1f} words"))
+        for mine, limit, rule in (
+            ("listed", limits.stuffed_share, "Key words in lists"),
+            ("repeated", limits.repeated_share, "Repeated headings"),
+        ):
+            if part == mine:
+                found.append(Finding(stage, rule, last >= limit and last >= 2 * first, _shares(*pair)))
     return found
 
 

@@ -18,6 +18,7 @@ second answer, one inside another, or one in the thoughts is not read.
 """
 
 import re
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from engines.verify import BOX, MAX_COMPLETION_CHARS, extract
@@ -69,7 +70,7 @@ def read(text: str, form: Form = STRICT) -> str | None:
     elif form.kind == "boxed":
         found = _last_box(text)
     elif form.kind == "sections":
-        found = _below_last(text, form.sections)
+        found = below_last(text, form.sections)
     else:
         found = text
     found = found and found.strip(BLANKS)
@@ -123,7 +124,7 @@ def _last_box(text: str) -> str | None:
     return found
 
 
-def _below_last(text: str, headings: tuple[str, ...]) -> str | None:
+def below_last(text: str, headings: Sequence[str]) -> str | None:
     """What follows the last heading, if all stand there in order, each once, each with a text below it."""
     if any(text.count(heading) != 1 for heading in headings):
         return None

@@ -4,21 +4,23 @@
 the verdict (`verifier.py`), a user's functions from `functions.py`. Each runs in linear time; none raises on a text.
 """
 
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from engines.answer import Answer
 from perc_jax.config import TermConfig
 from perc_jax.config.reward import FUNCTION
-from perc_jax.rewards import boxes
+from perc_jax.rewards import boxes, descriptions
 from perc_jax.rewards.answers import Gold
 from perc_jax.rewards.forms import STRICT, Form, read
 
 FROM_VERDICT = ("accuracy", "format")
-PARTS = {"boxes": boxes.Match._fields}  # of our terms that have some
+PARTS = {  # of our terms that have some
+    "boxes": boxes.Match._fields,
+    "keywords": descriptions.Told._fields[1:],
+    "sections": descriptions.Headings._fields[1:],
+}
 MAX_DUPLICATES = 2  # sentences said before, from which on a text is repetitive (VisionReasoner)
-_WORDS = re.compile(r"\w+")
 
 
 class Case(NamedTuple):
@@ -46,7 +48,10 @@ def measure(case: Case, term: TermConfig, form: Form = STRICT) -> tuple[float, .
         length = case.tokens if term.unit == "tokens" else len(case.text)
         return (min(1.0, term.free / max(1, length)),)
     if term.term == "keywords":
-        return (keywords(case.text, case.row.get(term.column), whole_words=term.whole_words),)
+        how = {"heading": term.section, "whole_words": term.whole_words, "most_listed": term.most_listed}
+        return tuple(descriptions.told(case.text, case.row.get(term.column), **how))
+    if term.term == "sections":
+        return tuple(descriptions.divided(case.text, term.headings, anywhere=term.anywhere))
     if term.term == "repetition":
         return (novelty(case.text, term.ngram) if term.ngram else not_repeated(case.text),)
     content = read(case.text, form)
@@ -57,27 +62,6 @@ def measure(case: Case, term: TermConfig, form: Form = STRICT) -> tuple[float, .
         found = _matched(content, case.answer, rules)
         return (found.total, *found)
     raise ValueError(f"reward.terms must be measured here, got {term.term!r}")
-
-
-def keywords(text: str, wanted: Any, *, whole_words: bool = True) -> float:
-    """The share of key words that a text has, whatever their case; 0 where none are wanted.
-
-    A key word may be several words; those that are empty, or wanted twice, count once at most. As whole words, "art" is
-    not in "cart" and "new  york" is "New York". `wanted` is a row's entry: a list of texts, or one text with commas.
-    """
-    if isinstance(wanted, str):
-        wanted = wanted.split(",")
-    if not isinstance(wanted, Sequence):
-        return 0.0
-    words = dict.fromkeys(_folded(str(word), whole_words) for word in wanted)
-    words.pop(_folded("", whole_words), None)
-    said = _folded(text, whole_words)
-    return sum(word in said for word in words) / len(words) if words else 0.0
-
-
-def _folded(text: str, whole_words: bool) -> str:
-    """A text without case; its words alone, each between spaces, or as it is."""
-    return f" {' '.join(_WORDS.findall(text.casefold()))} " if whole_words else text.lower().strip()
 
 
 def not_repeated(text: str) -> float:

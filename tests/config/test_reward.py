@@ -15,6 +15,10 @@ OTHER = {  # a right value of every option, other than its default
     "unit": "characters",
     "column": "words",
     "whole_words": False,
+    "section": "# Seen",
+    "most_listed": 0,
+    "headings": ("# Seen", "# Said"),
+    "anywhere": True,
     "ngram": 3,
     "iou": 0.7,
     "l1_px": 3.0,
@@ -34,8 +38,9 @@ def test_a_term_takes_its_own_options_and_no_other(term):
     check(TermConfig(term, -0.5, "mine", **{name: OTHER[name] for name in TERMS[term]}))
     for name, value in OTHER.items():
         if name not in TERMS[term]:
+            needed = {"headings": ("#",)} if term == "sections" else {}
             with pytest.raises(ValueError, match=rf"^{name} must be left as it is for {term}, got "):
-                check(TermConfig(term, **{name: value}))
+                check(TermConfig(term, **{name: value}, **needed))
 
 
 def test_every_option_belongs_to_a_term():
@@ -54,6 +59,7 @@ def test_every_option_belongs_to_a_term():
         ({"term": "accuracy", "name": "a/b"}, "name must be empty or at most 40 letters"),
         ({"term": "m.py:f", "parts": ("a", "a")}, "parts must not name anything twice"),
         ({"term": "m.py:f", "parts": ("",)}, "parts must not be empty"),
+        ({"term": "sections"}, "headings must not be empty for sections"),
     ],
 )
 def test_a_wrong_term_is_told_by_field_rule_and_value(fault, words):

@@ -68,6 +68,10 @@ def test_a_run_that_has_learnt_nothing_yet_raises_none():
         ({"completion_length": (20, 50)}, evaluations(), "Completion length"),
         ({"completion_length": (50, 20)}, evaluations(), "Completion length"),
         ({"degenerate_share": (0.0, 0.2)}, evaluations(), "Empty or looping answers"),
+        ({"reward/keywords/listed": (0.0, 0.2)}, evaluations(), "Key words in lists"),
+        ({"reward/form/repeated": (0.01, 0.2)}, evaluations(), "Repeated headings"),
+        ({"reward/keywords/words": (20.0, 90.0)}, evaluations(), "Description length"),
+        ({"reward/keywords/words": (90.0, 20.0)}, evaluations(), "Description length"),
         ({"answer_drift": (0.2, 0.6)}, evaluations(), "Answers against right answers"),
         ({}, evaluations(blind=(0.2, 0.4)), "Accuracy without the picture"),
         ({}, evaluations(0.5, 0.65, (0.6, 0.6)), "Accuracy without the picture"),
@@ -115,6 +119,9 @@ def test_a_test_set_that_falls_is_an_alarm_and_a_small_fall_is_none():
 
 def test_what_was_bad_from_the_start_and_does_not_grow_is_quiet():
     assert alarms(records(degenerate_share=(0.3, 0.3), completion_length=(500, 400)), evaluations()) == set()
+    described = {"listed": (0.04, 0.06), "words": (30.0, 50.0)}
+    described = {f"reward/keywords/{part}": pair for part, pair in described.items()}
+    assert alarms(records(**described, **{"reward/form/repeated": (0.3, 0.1)}), evaluations()) == set()
 
 
 def test_short_and_supervised_stages_are_not_judged():

@@ -15,7 +15,7 @@ from perc_jax.config.reward import OPTIONS
 from perc_jax.rewards import boxes
 from perc_jax.rewards.answers import Gold
 from perc_jax.rewards.forms import Form
-from perc_jax.rewards.terms import FROM_VERDICT, Case, keywords, measure, not_repeated, novelty
+from perc_jax.rewards.terms import FROM_VERDICT, Case, measure, not_repeated, novelty
 
 ONE = '[{"bbox_2d": [10, 10, 50, 50], "point_2d": [30, 30]}]'
 
@@ -30,15 +30,16 @@ def test_length_is_free_up_to_a_point():
     assert value("x" * 50, TermConfig("length", free=10, unit="characters"), tokens=1) == 0.2
 
 
-def test_key_words_are_whole_words_unless_asked_otherwise():
-    assert keywords("The cart stops in New\nYork.", ["cart", "new york", "art", "stop"]) == 0.5
-    assert keywords("The cart stops in New York.", ["cart", "new york", "art", "stop"], whole_words=False) == 1
-    assert keywords("a b", ["a", "A", " a ", "", "c"]) == 0.5  # each once, empty ones never
-    assert keywords("a b", "a, c") == 0.5  # a text with commas
-    assert [keywords("a", wanted) for wanted in ([], None, "", ["", "."], 3)] == [0] * 5
+def test_key_words_and_headings_by_config():
     term = TermConfig("keywords", column="key_words")
     assert value("A red sky", term, key_words=["red", "blue"]) == 0.5 and value("A red sky", term) == 0
     assert value("reddish", TermConfig("keywords", whole_words=False), keywords=["red"]) == 1
+    below = TermConfig("keywords", section="# Seen")
+    assert value("# Seen\nblue\n# Said\nred", below, keywords=["red", "blue"]) == 0.5
+    headings = TermConfig("sections", headings=("A:", "B:"))
+    assert [value(text, headings) for text in ("A:\n1\nB:\n2", "B:\n1\nA:\n2", "A: B:")] == [1, 0, 0]
+    anywhere = TermConfig("sections", headings=("A:", "B:"), anywhere=True)
+    assert [value(text, anywhere) for text in ("A:\n1\nB:\n2", "B:\n1\nA:\n2", "A: B:", "A:")] == [1, 1, 1, 0]
 
 
 def test_repetition_of_sentences_and_of_runs():
@@ -116,6 +117,7 @@ def test_broken_json_is_no_object(text):
 
 @given(st.text(), st.sampled_from([term for term in OPTIONS if term not in FROM_VERDICT]))
 def test_no_text_raises_and_values_are_finite(text, term):
-    for one in (TermConfig(term), TermConfig(term, ngram=3) if term == "repetition" else TermConfig(term)):
+    options = {"repetition": {"ngram": 3}, "sections": {"headings": ("a", "b")}, "keywords": {"most_listed": 1}}
+    for one in (TermConfig(term, **options.get(term, {})), TermConfig(term, headings=("a",))):
         found = measure(Case(text, Gold("boxes", ONE), 3, {"keywords": ["x"]}), one, Form("plain"))
         assert all(math.isfinite(number) for number in found)
