@@ -89,12 +89,12 @@ class TextTower(nnx.Module):
         positions = self.positions[...]
         if long:
             positions = jnp.concatenate([self.long_first[...], self.long_rest[...]])
-        count, length = tokens.shape
+        length = tokens.shape[1]
         table = layout.weight(self.embedding[...].astype(dtype), None)
         x = layout.rows(table[tokens]) + positions[:length].astype(dtype)
         x = _through(self.blocks, x)
         end = jnp.argmax(tokens == self.end, axis=1)  # the first of them
-        last = self.norm(x[jnp.arange(count), end])
+        last = self.norm(jnp.take_along_axis(x, end[:, None, None], axis=1)[:, 0])
         return self.long_projection(last) if long else self.projection(last)
 
 

@@ -17,6 +17,7 @@ from perc_jax.config import ClipConfig, ClipTowerConfig
 from perc_jax.config.clip import KEPT_POSITIONS
 
 Tensors = dict[str, np.ndarray]
+MARKS = "<|startoftext|>", "<|endoftext|>"
 LIMIT = 1e-5  # of a feature's largest difference, relative to the largest value
 SMALL = ClipConfig(
     folder="small",
@@ -109,6 +110,21 @@ def write(folder: Path, config: ClipConfig, held: Tensors | None = None, **setti
     (folder / "config.json").write_text(json.dumps(values))
     save_file(tensors(config) if held is None else held, folder / "model.safetensors")
     return folder
+
+
+def write_tokenizer(folder: Path) -> int:
+    """CLIP's tokenizer without merges: a token per byte, and per byte that ends a word; gives the vocabulary's size."""
+    from tokenizers.pre_tokenizers import ByteLevel
+
+    folder.mkdir(parents=True, exist_ok=True)
+    alphabet = sorted(ByteLevel.alphabet())
+    pieces = [*alphabet, *(f"{one}</w>" for one in alphabet), *MARKS]
+    (folder / "vocab.json").write_text(json.dumps({piece: number for number, piece in enumerate(pieces)}))
+    (folder / "merges.txt").write_text("#version: 0.2\n")
+    begin, end = MARKS
+    settings = dict(tokenizer_class="CLIPTokenizer", bos_token=begin, eos_token=end, unk_token=end, pad_token=end)
+    (folder / "tokenizer_config.json").write_text(json.dumps(settings))
+    return len(pieces)
 
 
 def composed(held: Tensors) -> Tensors:
