@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from perc_jax import benchmarks
 from perc_jax.benchmarks import Benchmark, Problem
 from perc_jax.config import TableConfig
-from perc_jax.config.run import TEMPERATURE_OR_GREEDY
+from perc_jax.config.run import TEMPERATURE_OR_GREEDY, TOP_P
 from perc_jax.data import table_prompts
 from perc_jax.evaluation import compare, scoring
 from perc_jax.processes import ends, interrupts
@@ -88,6 +88,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--limit", type=int, help=f"first questions of each suite (default: {SCENES} scenes, all problems)")
     add("--samples", type=int, default=1, help="answers per question (default: %(default)s)")
     add("--temperature", type=float, help="0 is greedy (default: 0, or 1 with several samples)")
+    add("--top-p", type=float, default=1.0, help="share that the likeliest tokens have (default: all are drawn from)")
     add("--seed", type=int, default=0, help="of the random draws (default: %(default)s)")
     add("--batch", type=int, help="questions per device call (default: the config's evaluation.batch)")
     add("--max-tokens", type=int, help="of an answer (default: the config's rollout.max_tokens)")
@@ -108,6 +109,7 @@ def _check(arguments: argparse.Namespace) -> list[str | Wanted | TableConfig]:
         ("--samples", arguments.samples >= 1, "must be >= 1", arguments.samples),
         ("--temperature", not wrong, wrong, arguments.temperature),
         ("--temperature", arguments.samples == 1 or arguments.temperature > 0, "must be > 0 with several samples", 0.0),
+        ("--top-p", not TOP_P(arguments.top_p), TOP_P(arguments.top_p), arguments.top_p),
         ("--seed", 0 <= arguments.seed < 2**32, "must be within 0..4294967295", arguments.seed),
         ("--max-prompt-tokens", arguments.max_prompt_tokens >= 1, "must be >= 1", arguments.max_prompt_tokens),
         ("--out", "://" not in arguments.out, "must be a local path: answers are appended to it", arguments.out),
@@ -197,6 +199,7 @@ def evaluate(arguments: argparse.Namespace, asked: Sequence[str | Wanted | Table
         }
         model = subject.load(described, screen)
         how = {"samples": arguments.samples, "temperature": arguments.temperature, "seed": arguments.seed}
+        how["top_p"] = arguments.top_p
         examiner = evaluating.Examiner(model, model.respondent(**how), screen, arguments.samples)
         return examiner.results(exams, kept, arguments.blind)
 
@@ -252,6 +255,7 @@ def _records(
         "max_tokens": config.rollout.max_tokens,
         "dtype": config.model.dtype,
     }
+    asked |= {"top_p": arguments.top_p} if arguments.top_p < 1 else {}
     name = f"{head['suite']}.blind.jsonl" if blind else f"{head['suite']}.jsonl"
     return Records(_places(arguments.out)[1] / name, asked)
 

@@ -1,26 +1,29 @@
-"""Difficulty as a model has it: k sampled answers to each question, of the engines' types by level or of a benchmark.
+"""Difficulty as a model has it: k sampled answers to each question of the engines, of a table, or of a benchmark.
 
     python -m perc_jax.grade --model runs/debug_cpu --source engines --levels 0,1,2 --rollouts 8 --out runs/grade.jsonl
+    python -m perc_jax.grade --model runs/mine --source my.jsonl --temperature 1.2 --top-p 0.99 --out runs/rows.jsonl
     python -m perc_jax.grade --model Qwen/Qwen2.5-VL-3B-Instruct --source mathvista --data data --out mathvista.jsonl
 
 `--model` is the workdir of a run, whose newest checkpoint is asked, or a Hugging Face folder or hub id. `--source` is
-`engines`, with `--types`, `--levels` and `--questions` of each, or the name of a benchmark, with the folder of its
-files in `--data` (default: from the hub). With a Hugging Face model, `--config` names the file that says how the
-engines are asked.
+`engines`, with `--types`, `--levels` and `--questions` of each; the path of a table, read as the config's stages do if
+one of them does; or the name of a benchmark, with the folder of its files in `--data` (default: from the hub). With a
+Hugging Face model, `--config` names the file that says how engines and tables are asked.
 
 `--out F.jsonl` keeps every question with its answers, one line each, as it comes; begun again, the same command goes
 on. `F.json` beside it gets pass rates with intervals for every type and level, PeBR-R1's buckets (easy: all answers
-right, hard: none) with their questions, and a fit of each type's difficulty. `mixture.curriculum.grade` of a run takes
-F.jsonl.
+right, hard: none) with their questions, and a fit of each type's difficulty. F.jsonl is what a run's
+`mixture.curriculum.grade` takes for engines, and a table's `grade` with its `difficulty`.
 """
 
 import argparse
+import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from perc_jax import benchmarks
-from perc_jax.config.run import TEMPERATURE
+from perc_jax.config import Config, TableConfig
+from perc_jax.config.run import TEMPERATURE, TOP_P
 from perc_jax.processes import ends, interrupts
 from perc_jax.prompt import pretrained
 
@@ -48,14 +51,15 @@ def _parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("--model", required=True, help="workdir of a run or WORKDIR@STEP or @best, or a Hugging Face folder or hub id")
     add("--config", default="", help="config file of how engines are asked; for a Hugging Face model only")
-    add("--source", default=ENGINES, help=f"engines (default), or one of {', '.join(benchmarks.BENCHMARKS)}")
+    add("--source", default=ENGINES, help=f"engines (default), a table, or one of {', '.join(benchmarks.BENCHMARKS)}")
     add("--data", default="", help="folder of the benchmark's files (default: from the hub)")
     add("--types", default="", help="engines or question types as engine.type, comma-separated (default: all)")
     add("--levels", default="0,1,2,3,4,5,6,7,8,9", help="levels, comma-separated (default: %(default)s)")
     add("--questions", type=int, default=8, help="of each type at each level (default: %(default)s)")
-    add("--limit", type=int, help="first questions of a benchmark (default: all)")
+    add("--limit", type=int, help="first questions of a table or a benchmark (default: all)")
     add("--rollouts", type=int, default=8, help="answers per question (default: %(default)s)")
     add("--temperature", type=float, default=1.0, help="of the sampling (default: %(default)s)")
+    add("--top-p", type=float, default=1.0, help="share that the likeliest tokens have (default: all are drawn from)")
     add("--seed", type=int, default=0, help="of the sampling (default: %(default)s)")
     add("--batch", type=int, help="questions per device call (default: by the config's evaluation.batch)")
     add("--max-tokens", type=int, help="of an answer (default: the config's rollout.max_tokens)")
@@ -73,12 +77,13 @@ def _check(arguments: argparse.Namespace) -> None:
         setattr(arguments, name, getattr(arguments, name) or 0)
     if words := TEMPERATURE(arguments.temperature):
         raise ValueError(f"--temperature {words}, got {arguments.temperature}")
+    if words := TOP_P(arguments.top_p):
+        raise ValueError(f"--top-p {words}, got {arguments.top_p}")
     if not arguments.out.endswith(".jsonl") or "://" in arguments.out:
         raise ValueError(f"--out must be a local file that ends in .jsonl, got {arguments.out!r}")
-    if arguments.source != ENGINES and arguments.source not in benchmarks.BENCHMARKS:
-        raise ValueError(
-            f"--source must be {ENGINES} or one of {', '.join(benchmarks.BENCHMARKS)}, got {arguments.source!r}"
-        )
+    if arguments.source not in (ENGINES, *benchmarks.BENCHMARKS) and not _is_path(arguments.source):
+        known = ", ".join((ENGINES, *benchmarks.BENCHMARKS))
+        raise ValueError(f"--source must be one of {known}, or the path of a table, got {arguments.source!r}")
     if arguments.source == ENGINES and not arguments.config and pretrained.is_pretrained(arguments.model):
         raise ValueError(f"--config must be given to ask {arguments.model} the engines' questions, got none")
 
@@ -108,6 +113,7 @@ def grade(arguments: argparse.Namespace) -> dict[str, Any]:
         verifier = opened.enter_context(Verifier.of(config))
         exam = _exam(arguments, described, verifier, screen, opened)
         how = {"samples": arguments.rollouts, "temperature": arguments.temperature, "seed": arguments.seed}
+        how |= {"top_p": arguments.top_p} if arguments.top_p < 1 else {}
         asked = {"model": described.fingerprint, **exam.head(), **how, "max_tokens": config.rollout.max_tokens}
         records = opened.enter_context(Records(out, asked)) if first else None
         model = subject.load(described, screen)
@@ -125,31 +131,50 @@ def _exam(
 ) -> "Exam":
     """What is asked."""
     from perc_jax.benchmarks.symbolic import Comparer
-    from perc_jax.data import streams
-    from perc_jax.evaluation import grading
     from perc_jax.evaluation.exams import BenchmarkExam
+    from perc_jax.evaluation.table_exam import TableExam
     from perc_jax.prompt.questions import Reader
 
     if arguments.source == ENGINES:
-        cells = grading.cells_asked([name for name in arguments.types.split(",") if name], _levels(arguments.levels))
-        with screen.phase("looking for questions that fit"):
-            unfit = {cell: why for cell in cells if (why := streams.why_unfit(described.config, cell))}
-        if len(unfit) == len(cells):
-            raise ValueError(f"--types must name questions that this model can be asked, none is: {unfit[cells[0]]}")
-        if unfit:
-            screen.say(f"left out: {len(unfit)} of {len(cells)} types at levels, whose questions do not fit this model")
-        return grading.CellsExam(
-            described.config, [cell for cell in cells if cell not in unfit], arguments.questions, verifier
-        )
+        return _engines(arguments, described.config, verifier, screen)
+    reader = Reader(described.tokens, described.config.model.vision, described.pixels, MAX_PROMPT_TOKENS)
+    if arguments.source not in benchmarks.BENCHMARKS:
+        with screen.phase(f"reading {arguments.source}"):
+            table = _table(arguments.source, described.config)
+            return TableExam(described.config, table, reader, verifier, arguments.limit)
     benchmark = benchmarks.get(arguments.source)
     folder = Path(arguments.data).expanduser() if arguments.data else benchmark.download()
     below = folder / benchmark.name
     problems = benchmark.load(below if below.is_dir() else folder)
-    reader = Reader(described.tokens, described.config.model.vision, described.pixels, MAX_PROMPT_TOKENS)
     mode = next(iter(benchmark.modes))
     with screen.phase(f"reading {benchmark.name}"):
         chosen = problems[: arguments.limit or len(problems)]
         return BenchmarkExam(benchmark, chosen, mode, reader, opened.enter_context(Comparer()))
+
+
+def _engines(arguments: argparse.Namespace, config: Config, verifier: "Verifier", screen: "Progress") -> "Exam":
+    """Questions of types at levels."""
+    from perc_jax.data import streams
+    from perc_jax.evaluation import grading
+
+    cells = grading.cells_asked([name for name in arguments.types.split(",") if name], _levels(arguments.levels))
+    with screen.phase("looking for questions that fit"):
+        unfit = {cell: why for cell in cells if (why := streams.why_unfit(config, cell))}
+    if len(unfit) == len(cells):
+        raise ValueError(f"--types must name questions that this model can be asked, none is: {unfit[cells[0]]}")
+    if unfit:
+        screen.say(f"left out: {len(unfit)} of {len(cells)} types at levels, whose questions do not fit this model")
+    return grading.CellsExam(config, [cell for cell in cells if cell not in unfit], arguments.questions, verifier)
+
+
+def _table(path: str, config: Config) -> TableConfig:
+    """A table, with all of its rows, as the config's stages read it, if they do."""
+    own = {table.path: table for stage in config.stages for table in stage.mixture.tables}
+    return dataclasses.replace(own.get(path, TableConfig(path)), difficulty="all", grade="")
+
+
+def _is_path(source: str) -> bool:
+    return bool(set(source) & set("/.")) or Path(source).exists()
 
 
 def _levels(text: str) -> list[int]:

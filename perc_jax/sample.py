@@ -14,7 +14,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from perc_jax.config.run import TEMPERATURE_OR_GREEDY
+from perc_jax.config.run import TEMPERATURE_OR_GREEDY, TOP_P
 from perc_jax.processes import ends, interrupts
 from perc_jax.prompt import pretrained
 
@@ -51,6 +51,7 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--image", action="append", default=[], help="picture file; may be given several times")
     parser.add_argument("--system", default="", help="replaces the chat template's system line")
     parser.add_argument("--temperature", type=float, default=0.0, help="0 is greedy (default: %(default)s)")
+    parser.add_argument("--top-p", type=float, default=1.0, help="share that the likeliest tokens have (default: all)")
     parser.add_argument("--seed", type=int, default=0, help="of the random draws (default: %(default)s)")
     parser.add_argument("--max-tokens", type=int, default=512, help="of the answer (default: %(default)s)")
     parser.add_argument("--dtype", choices=("float32", "bfloat16"), help="of the computation (default: the model's)")
@@ -59,6 +60,7 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     wrong = TEMPERATURE_OR_GREEDY(arguments.temperature)
     for option, holds, rule, value in (
         ("--temperature", not wrong, wrong, arguments.temperature),
+        ("--top-p", not TOP_P(arguments.top_p), TOP_P(arguments.top_p), arguments.top_p),
         ("--seed", 0 <= arguments.seed < 2**32, "must be within 0..4294967295", arguments.seed),
         ("--max-tokens", arguments.max_tokens >= 1, "must be >= 1", arguments.max_tokens),
         ("--question", bool(arguments.question.strip()), "must not be empty", arguments.question),
@@ -138,6 +140,7 @@ def _sampled(arguments: argparse.Namespace, asked: Asked, batch: Any, size: str)
 
     from perc_jax.evaluation import answering
     from perc_jax.processes.progress import Progress
+    from perc_jax.rollout.sampling import Draws
 
     way = answering.attention_way(batch.tokens.shape[1], batch.pixels.shape[1])
     config = dataclasses.replace(asked.config, attention=way)
@@ -148,9 +151,8 @@ def _sampled(arguments: argparse.Namespace, asked: Asked, batch: Any, size: str)
             params = answering.published_params(folder, config, mesh, screen.bar)
         else:
             params = answering.trained_params(arguments.model, asked.stored, config, mesh)
-    answer = answering.make_answer(
-        config, asked.tokenizer.ids, mesh, max_tokens=arguments.max_tokens, temperature=arguments.temperature
-    )
+    draws = Draws(arguments.temperature, arguments.top_p)
+    answer = answering.make_answer(config, asked.tokenizer.ids, mesh, max_tokens=arguments.max_tokens, draws=draws)
     tokens = answer(params, batch, arguments.seed)
     with Progress(FIRST_TOKEN_DEADLINE_S) as screen, screen.phase("compiling, then reading the prompt"):
         screen.say(size)

@@ -14,6 +14,7 @@ from perc_jax.evaluation import answering
 from perc_jax.prompt import pretrained
 from perc_jax.prompt import prompt as prompts
 from perc_jax.prompt.tokenizer import load
+from perc_jax.rollout.sampling import Draws
 from tests.weights.published_folders import SMALL, edit, write_small_files
 
 LENGTH = 64  # tokens compared with transformers' greedy generation
@@ -128,7 +129,7 @@ def test_a_seed_gives_its_answer_again(model):
     batch = prompts.lay_out(prompt, max_tokens=64, max_patches=0, pad=tokenizer.ids.pad, vision=config.vision)
     mesh = answering.decoding_mesh(config.text.num_key_value_heads)
     params = answering.published_params(model[0], config, mesh)
-    answer = answering.make_answer(config, tokenizer.ids, mesh, max_tokens=6, temperature=1.5)
+    answer = answering.make_answer(config, tokenizer.ids, mesh, max_tokens=6, draws=Draws(1.5))
     once, again, other = (list(answer(params, batch, seed)) for seed in (1, 1, 2))
     assert once == again and once != other and len(once) <= 6
 
@@ -152,14 +153,25 @@ def test_options_reach_the_sampler_and_a_file_gets_the_result(capsys, monkeypatc
 
     monkeypatch.setattr(answering, "make_answer", make_answer)
     monkeypatch.setattr(answering, "published_params", lambda folder, config, mesh, bar: {})
-    options = ("--temperature", "1.5", "--max-tokens", "6", "--seed", "7", "--json", str(tmp_path / "result.json"))
+    options = (
+        "--temperature",
+        "1.5",
+        "--top-p",
+        "0.9",
+        "--max-tokens",
+        "6",
+        "--seed",
+        "7",
+        "--json",
+        str(tmp_path / "result.json"),
+    )
     images = (option for file in pictures for option in ("--image", file))
     sample.main(["--model", str(folder), "--question", "Why?", *options, *images])
     result = {"text": "red", "tokens": [*word, end], "logprobs": [-0.5] * (len(word) + 1)}
     assert json.loads((tmp_path / "result.json").read_text()) == result
     out, err = capsys.readouterr()
     assert out == "red\n" and "the prompt has " in err and " tokens, of 2 pictures with 16 patches" in err
-    assert (asked["temperature"], asked["max_tokens"], asked["seed"]) == (1.5, 6, 7)
+    assert (asked["draws"], asked["max_tokens"], asked["seed"]) == (Draws(1.5, 0.9), 6, 7)
     assert asked["config"].dtype == "bfloat16"  # as published
     batch = asked["batch"]
     assert batch.tokens.shape[1] % 64 == 0 and batch.pixels.shape[1] % (4 * SMALL.vision.window_patches) == 0

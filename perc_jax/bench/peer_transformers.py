@@ -4,7 +4,7 @@
 as ours. FOLDER holds the same weights, prompts, patches, completions and advantages.
 
 - *rollout*: `generate` with its KV cache, every prompt G times (`num_return_sequences`), so the tower and the prompt's
-  prefill run G times. Plain sampling at the run's temperature: no top-k, no top-p, no processor of logits, and no end
+  prefill run G times. Plain sampling at the run's temperature and top-p: no top-k, no processor of logits, and no end
   token, so that exactly C tokens are decoded.
 - *update*: one forward pass over P * G full sequences [prompt, completion] with their pictures, the head on completion
   positions only (`logits_to_keep`), the policy-gradient loss as a token mean, backward, clipping, one AdamW step
@@ -79,7 +79,7 @@ class Peer:
             do_sample=True,
             temperature=self.spec["temperature"],
             top_k=0,
-            top_p=1.0,
+            top_p=self.spec["top_p"],
             max_new_tokens=self.spec["max_tokens"],
             num_return_sequences=self.spec["group_size"],
             eos_token_id=None,

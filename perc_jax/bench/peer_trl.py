@@ -70,6 +70,7 @@ def _arguments(folder: Path, spec: dict[str, Any], prompts: int) -> dict[str, An
         max_completion_length=spec["max_tokens"],
         max_steps=ENDLESS,
         temperature=spec["temperature"],
+        top_p=spec["top_p"],
         top_k=0,
         generation_kwargs={"suppress_tokens": spec["never"]},
         learning_rate=adamw["lr"],

@@ -151,6 +151,7 @@ def _spec(ours: Ours, seed: int, passes: tuple[str, ...]) -> dict[str, Any]:
         "prompt_tokens": config.data.max_prompt_tokens,
         "max_tokens": config.rollout.max_tokens,
         "temperature": config.rollout.temperature,
+        "top_p": config.rollout.top_p,
         "micro_batches": stage.micro_batches,
         "remat": stage.remat != "none",
         "frozen": frozen_names(config),

@@ -105,6 +105,10 @@ class TableConfig:
     root: Annotated[str, anything] = ""  # folder that pictures' paths begin at; empty: that of the file they stand in
     cache: Annotated[str, anything] = ""  # local folder for unpacked row groups; empty: ~/.cache/perc_jax/tables
     limit: Annotated[int, at_least(0)] = 0  # rows, the first; 0: all
+    # Only rows that a model finds easy (all of its answers right), medium, or hard (none right), as the file says that
+    # `perc_jax.grade` wrote of this table.
+    difficulty: Literal["all", "easy", "medium", "hard"] = "all"
+    grade: Annotated[str, anything] = ""
 
     @property
     def label(self) -> str:
@@ -117,6 +121,10 @@ class TableConfig:
         if sound("question", "messages"):
             both = bool(self.question and self.messages)
             yield from unless(not both, "messages", "must be empty where question names a column", self.messages)
+        if sound("difficulty", "grade"):
+            wanted, rule = self.difficulty != "all", f"must name a file of perc_jax.grade for {self.difficulty} rows"
+            rule = rule if wanted else "must be empty for all rows"
+            yield from unless(bool(self.grade) == wanted, "grade", rule, self.grade)
 
 
 @dataclass(frozen=True)

@@ -34,6 +34,7 @@ from perc_jax.config.stage import StageConfig
 SUITES = ("test_a", "test_b", "test_c", "test_d")
 # Logits spread over some 20: at 10 hardly one token is likelier than another, at 0.01 there is only one.
 TEMPERATURE = within(0.01, 10)
+TOP_P = within(0.01, 1)
 TEMPERATURE_OR_GREEDY = or_zero(TEMPERATURE)
 
 
@@ -55,6 +56,8 @@ class RolloutConfig:
     prefill_prompts: Annotated[int, at_least(1)] = 1  # waiting prompts that a device prefills at a time
     kv_dtype: Literal["model", "int8"] = "model"  # of keys and values; int8 halves bfloat16's memory and traffic
     temperature: Annotated[float, TEMPERATURE] = 1.0  # of training rollouts; evaluation is greedy
+    # The likeliest tokens that together have this probability are drawn from; 1: all. See `rollout/sampling.py`.
+    top_p: Annotated[float, TOP_P] = 1.0
     # Mean |p_sampler - p_trainer| above which the run stops; 1 lets everything pass.
     max_mismatch: Annotated[float, within(0, 1, open_low=True)] = 0.05
 

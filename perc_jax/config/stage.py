@@ -108,6 +108,9 @@ class StageConfig:
     updates_per_rollout: Annotated[int, at_least(1)] = 1
     # Rollouts of a step until the rewards within each of its groups differ (DAPO); 1: one, as it is.
     max_rounds: Annotated[int, at_least(1)] = 1
+    # Groups whose mean accuracy is not within, ends included, carry no signal either: (1, 1) learns from what is known
+    # by other rewards than accuracy, (0.01, 0.99) from what is neither known nor hopeless (PeBR-R1's online filter).
+    accuracy_band: Annotated[tuple[float, float], each(within(0, 1))] = (0.0, 1.0)
 
     def spans(self, sound: Sound) -> Iterator[Violation]:
         """What spans fields."""
@@ -119,17 +122,22 @@ class StageConfig:
             rule = "must be a multiple of micro_batches" + " x updates_per_rollout" * (updates > 1)
             multiple = prompts % (self.micro_batches * updates) == 0
             yield from unless(multiple, "prompts_per_step", rule, prompts)
+        if sound("accuracy_band"):
+            low, high = self.accuracy_band
+            yield from unless(low <= high, "accuracy_band", "must be two accuracies in order", self.accuracy_band)
         if sound("steps", "updates_per_rollout", "optimizer.warmup_steps") and self.steps:
             longest, asked = LONGEST_WARMUP * self.steps * updates, self.optimizer.warmup_steps
             rule = f"must be <= {longest}, {LONGEST_WARMUP} x the stage's updates: its rate would never come near"
             yield from unless(asked <= longest, "optimizer.warmup_steps", rule, asked)
-        if sound("kind", "group_size", "loss", "mixture.curriculum") and self.kind == "sft":
+        if sound("kind", "group_size", "loss", "accuracy_band", "mixture.curriculum") and self.kind == "sft":
             yield from self._of_grpo_only()
 
     def _of_grpo_only(self) -> Iterator[Violation]:
         """What a stage of supervised steps must leave as it is."""
         for name in ("group_size", "updates_per_rollout", "max_rounds"):
             yield from unless(getattr(self, name) == 1, name, "must be 1 for sft", getattr(self, name))
+        whole, band = (0, 1), self.accuracy_band
+        yield from unless(band == whole, "accuracy_band", "must be left as it is for sft", band)
         curriculum = self.mixture.curriculum.kind
         yield from unless(curriculum == "none", "mixture.curriculum.kind", "must be none for sft", curriculum)
         yield from unless(self.loss == LossConfig(), "loss", "must be left as it is for sft", self.loss)

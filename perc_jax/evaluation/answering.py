@@ -24,6 +24,7 @@ from perc_jax.programs.compiled import Programs, Sampler
 from perc_jax.prompt.tokenizer import Tokenizer
 from perc_jax.records.checkpoint import Checkpoints
 from perc_jax.rollout.decode import Context, State, make_rollout
+from perc_jax.rollout.sampling import Draws
 from perc_jax.weights import safetensors
 
 COLUMNS = 64  # completions are decoded in buffers of a multiple of this many tokens
@@ -87,17 +88,15 @@ def _target(config: ModelConfig, mesh: Mesh, dtype: str = "") -> Any:
 
 
 def make_answer(
-    config: ModelConfig, ids: TokenIds, mesh: Mesh, *, max_tokens: int, temperature: float
+    config: ModelConfig, ids: TokenIds, mesh: Mesh, *, max_tokens: int, draws: Draws
 ) -> Callable[[Any, PromptBatch, int], Iterator[Sampled]]:
     """Build `answer(params, prompt, seed)`: the completion of one prompt (P = 1, numpy), token by token.
 
-    It ends with an end token or after `max_tokens`. Temperature 0 is greedy. Both programs are compiled at the first
+    It ends with an end token or after `max_tokens`. Both programs are compiled at the first
     token of the first prompt of a size.
     """
     columns = -(-max_tokens // COLUMNS) * COLUMNS
-    prefill, decode = make_rollout(
-        config, ids, group_size=1, max_tokens=columns, temperature=temperature, segment_tokens=1
-    )
+    prefill, decode = make_rollout(config, ids, group_size=1, max_tokens=columns, draws=draws, segment_tokens=1)
     layout = jax.tree.map(lambda spec: NamedSharding(mesh, spec), sharding.rollout_specs())
 
     def first(*arguments: Any) -> tuple[Context, State, Any]:
@@ -146,7 +145,7 @@ class Respondent:
         params: laid out for decoding (`programs.publish`, `programs.blueprints.rollout_params`).
         tokens: the model's tokenizer.
         samples: k.
-        temperature: 0 is greedy.
+        temperature, top_p: as in `Draws`; 0 is greedy.
         seed: of the draws.
     """
 
@@ -159,11 +158,12 @@ class Respondent:
         *,
         samples: int = 1,
         temperature: float = 0.0,
+        top_p: float = 1.0,
         seed: int = 0,
     ):
         self._config = dataclasses.replace(config, stages=())
         self._programs, self._params, self._tokens = programs, params, tokens
-        self._samples, self._temperature, self._seed = samples, temperature, seed
+        self._samples, self._draws, self._seed = samples, Draws(temperature, top_p), seed
         self._samplers: dict[tuple[int, int, int], Sampler] = {}
 
     def sample_k(self, prompts: PromptBatch, ids: Sequence[str]) -> list[list[Reply]]:
@@ -193,7 +193,7 @@ class Respondent:
             )
             blueprints = Blueprints(bucket, self._tokens.ids, self._programs.mesh)
             name = f"{count} x {self._samples} answers, {tokens} tokens, {patches} patches"
-            pair = blueprints.sampling(name, count, self._samples, self._temperature)
+            pair = blueprints.sampling(name, count, self._samples, self._draws)
             self._samplers[shape] = Sampler(self._programs, pair)
         return self._samplers[shape]
 

@@ -24,12 +24,12 @@ from perc_jax.batch import Share
 from perc_jax.config import Config, to_dict
 from perc_jax.data import batches, streams
 from perc_jax.data.curriculum import Cell
+from perc_jax.data.tables.graded import DIFFICULTIES, difficulty
 from perc_jax.evaluation.exams import SuiteExam
 from perc_jax.records.lines import Record
 from perc_jax.rewards.verifier import Verifier
 from perc_jax.statistics import Z95
 
-BUCKETS = ("easy", "medium", "hard")
 PRIOR_DEVIATION = 2.5  # of a fit's slope in logits per level and of its height: separable data keep a finite slope
 NEWTON_STEPS = 50
 
@@ -74,11 +74,6 @@ def cells_asked(types: Sequence[str], levels: Sequence[int]) -> list[Cell]:
             raise ValueError(f"--types must name engines, or trained types as engine.type, got {name!r}")
     wanted = [pair for pair in known if not types or pair[0] in types or ".".join(pair) in types]
     return [Cell(*pair, level) for level in levels for pair in wanted]
-
-
-def bucket(correct: Sequence[bool]) -> str:
-    """A question's bucket by its k answers."""
-    return "easy" if all(correct) else "medium" if any(correct) else "hard"
 
 
 def rate_interval(rates: Float[np.ndarray, "m"], k: int) -> tuple[float, float]:
@@ -136,7 +131,7 @@ def summary(records: Sequence[Record], k: int) -> dict[str, Any]:
             levels[name.rpartition("/")[2]] += mine
     found["levels"] = {level: _rates(levels[level], k) for level in sorted(levels, key=int)}
     found["fits"] = _fits(asked, k)
-    found["lists"] = {name: [r.id for r in asked if bucket(r.correct) == name] for name in BUCKETS}
+    found["lists"] = {name: [r.id for r in asked if difficulty(r.correct) == name] for name in DIFFICULTIES}
     return found
 
 
@@ -145,7 +140,7 @@ def _rates(records: Sequence[Record], k: int) -> dict[str, Any]:
     if not records:
         return {"questions": 0}
     rates = np.array([sum(record.correct) / k for record in records])
-    counts = {name: sum(bucket(record.correct) == name for record in records) for name in BUCKETS}
+    counts = {name: sum(difficulty(record.correct) == name for record in records) for name in DIFFICULTIES}
     return {"questions": len(records), "pass_rate": float(rates.mean()), "ci95": list(rate_interval(rates, k))} | counts
 
 

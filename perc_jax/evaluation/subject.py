@@ -51,9 +51,11 @@ class Subject(NamedTuple):
     programs: Programs
     params: Any  # laid out for decoding
 
-    def respondent(self, *, samples: int = 1, temperature: float = 0.0, seed: int = 0) -> Respondent:
+    def respondent(
+        self, *, samples: int = 1, temperature: float = 0.0, top_p: float = 1.0, seed: int = 0
+    ) -> Respondent:
         """Build what asks it for `samples` answers per prompt."""
-        how = {"samples": samples, "temperature": temperature, "seed": seed}
+        how = {"samples": samples, "temperature": temperature, "top_p": top_p, "seed": seed}
         return Respondent(self.config, self.programs, self.params, self.tokens, **how)
 
 

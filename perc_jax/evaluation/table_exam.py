@@ -35,10 +35,7 @@ class TableExam(PlannedExam):
         self._table = table_prompts.opened(wanted)
         self.name = self._table.name
         self.count = min(limit or len(self._table), len(self._table))
-        places = [self._table.where(number) for number in range(self.count)]
-        names = [f"{place.file.rpartition('/')[2]}:{place.row}" for place in places]
-        if len(set(names)) < len(names):  # files of one name in several folders
-            names = [str(place) for place in places]
+        names = self._table.names()[: self.count]
         self._numbers = dict(zip(names, range(self.count), strict=True))
         self.questions = [self._question(name, number) for name, number in self._numbers.items()]
 

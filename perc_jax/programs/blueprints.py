@@ -21,6 +21,7 @@ from perc_jax.programs import patterns
 from perc_jax.programs.blueprint import Blueprint, laid_out
 from perc_jax.programs.clip import ClipBlueprints, clip_blueprints, clip_params
 from perc_jax.programs.rollout import Maker, RolloutBlueprints
+from perc_jax.rollout.sampling import Draws
 from perc_jax.update.optimizer import make_optimizer, split_frozen
 from perc_jax.update.update import TrainState, make_encode, make_reference, make_score, make_update
 
@@ -39,6 +40,7 @@ class Blueprints:
     def __init__(self, config: Config, ids: TokenIds, mesh: Mesh | None = None):
         patterns.check(config)
         self.config, self.ids = config, ids
+        self._draws = Draws(config.rollout.temperature, config.rollout.top_p)
         self.mesh = sharding.make_mesh(config.mesh) if mesh is None else mesh
         sharding.check_heads(self.mesh, config.model.text.num_key_value_heads)
         platform = self.mesh.devices.flat[0].platform
@@ -102,7 +104,7 @@ class Blueprints:
     def update(self, stage: StageConfig) -> UpdateBlueprints:
         """The programs of a stage's updates, see `update.Update`; the last two write over what they get."""
         optimizer = self._optimizer(stage)
-        update = make_update(self.config.model, stage, self.ids, optimizer, self.config.rollout.temperature)
+        update = make_update(self.config.model, stage, self.ids, optimizer, self._draws)
         state, batch = self.train_state(stage), self.train_batch(stage.prompts_per_step, stage.group_size)
         batch = batch._replace(prompts=self.prompts_of(stage))
         one = self._same((), jnp.int32)
@@ -161,7 +163,7 @@ class Blueprints:
 
     def score(self) -> Blueprint:
         """`params, prompts, tokens -> logprobs [P, 1, C]`: the trainer's forward pass over given completions."""
-        score = make_score(self.config.model, self.ids, self.config.rollout.temperature)
+        score = make_score(self.config.model, self.ids, self._draws)
         batch = self.train_batch(self.config.evaluation.batch, 1)
         arguments = {"params": self.params, "prompts": batch.prompts, "tokens": batch.tokens}
         return Blueprint("score", score, arguments, batch.logprobs, self.mesh)
@@ -169,16 +171,14 @@ class Blueprints:
     def rollout(self, stage: StageConfig | None) -> RolloutBlueprints:
         """The programs that sample a stage's rollouts; for None the greedy ones of evaluation, with G = 1."""
         if stage is None:
-            return self.sampling("greedy", self.config.evaluation.batch, 1, 0.0)
+            return self.sampling("greedy", self.config.evaluation.batch, 1, Draws(temperature=0.0))
         rollout, prompts = self.config.rollout, self.prompts_of(stage)
-        return self._maker.make(
-            stage.name, rollout, prompts, group_size=stage.group_size, temperature=rollout.temperature
-        )
+        return self._maker.make(stage.name, rollout, prompts, group_size=stage.group_size, draws=self._draws)
 
-    def sampling(self, name: str, count: int, group: int, temperature: float) -> RolloutBlueprints:
-        """The programs for any number of prompts, all decoded at once, and completions of each; 0 is greedy."""
+    def sampling(self, name: str, count: int, group: int, draws: Draws) -> RolloutBlueprints:
+        """The programs for any number of prompts, all decoded at once, and completions of each."""
         plain = dataclasses.replace(self.config.rollout, slots=0, rows=0, kv_dtype="model")
-        return self._maker.make(name, plain, self.prompts(count), group_size=group, temperature=temperature)
+        return self._maker.make(name, plain, self.prompts(count), group_size=group, draws=draws)
 
     def train_state(self, stage: StageConfig) -> TrainState:
         """The layout of everything that training changes."""

@@ -19,6 +19,7 @@ from perc_jax.config import ModelConfig, RolloutConfig
 from perc_jax.mesh import sharding
 from perc_jax.programs.blueprint import Blueprint, laid_out
 from perc_jax.rollout.decode import in_step, make_rollout, resize, standing
+from perc_jax.rollout.sampling import Draws
 from perc_jax.rollout.slots import Pool, admit, collect, empty_pool
 
 
@@ -54,16 +55,16 @@ class Maker:
         self._pool = Pool(self._context, self._state.groups, sharding.ROWS, sharding.ROWS)
 
     def make(
-        self, name: str, config: RolloutConfig, prompts: PromptBatch, *, group_size: int, temperature: float
+        self, name: str, config: RolloutConfig, prompts: PromptBatch, *, group_size: int, draws: Draws
     ) -> RolloutBlueprints:
-        """The programs for one shape of prompts; temperature 0 is greedy."""
+        """The programs for one shape of prompts."""
         count, rings = len(prompts.tokens), config.rings
         prefill, decode = make_rollout(
             self._model,
             self._ids,
             group_size=group_size,
             max_tokens=config.max_tokens,
-            temperature=temperature,
+            draws=draws,
             segment_tokens=config.segment_tokens,
             rows=min(config.rows or group_size, group_size),
             ring=rings[0],

@@ -25,6 +25,7 @@ from perc_jax.config import ModelConfig
 from perc_jax.model import bind, cache
 from perc_jax.model.cache import KvDtype, Stored
 from perc_jax.rollout import sampling
+from perc_jax.rollout.sampling import Draws
 
 
 class Context(NamedTuple):
@@ -89,7 +90,7 @@ def make_rollout(
     *,
     group_size: int,
     max_tokens: int,
-    temperature: float,
+    draws: Draws,
     segment_tokens: int,
     rows: int = 0,
     ring: int = 0,
@@ -98,7 +99,7 @@ def make_rollout(
     """Build `prefill(params, prompts, names, key)` and `decode(params, context, state)`, to be jitted by the caller.
 
     `names` (uint32 [P]) tell prompts apart for their random keys, so that a prompt's completions depend on its name and
-    not on its place in the batch. Temperature 0 is greedy and reports the log-probabilities of temperature 1. `decode`
+    not on its place in the batch. `decode`
     computes every prompt on its own: it may run on any part of them.
 
     `rows` is W (0: all of the group), `ring` the columns B that `prefill` makes room for (0: C). The caller sees to it
@@ -113,9 +114,9 @@ def make_rollout(
         random_keys = jax.vmap(lambda name: jax.random.split(jax.random.fold_in(key, name), group_size))(names)
         last_hidden, kept = model.prefill(prompts)
         layers, count, kv_heads, _, head_dim = kept[0].shape
-        logprobs = sampling.sampling_logprobs(model.logits(last_hidden)[:, None], temperature or 1.0, ids)
+        logprobs = sampling.sampling_logprobs(model.logits(last_hidden)[:, None], draws, ids)
         logprobs = jnp.broadcast_to(logprobs, (count, group_size, logprobs.shape[-1]))
-        first = _choose(logprobs, random_keys, jnp.zeros((count, group_size), jnp.int32), temperature)
+        first = _choose(logprobs, random_keys, jnp.zeros((count, group_size), jnp.int32), draws)
         groups = _begin(*first, ids, rows, max_tokens)
         room = (layers, count, kv_heads, rows, ring or max_tokens, head_dim)
         empty = [cache.empty(room, old.dtype, kv_dtype) for old in kept]
@@ -145,8 +146,8 @@ def make_rollout(
                 context.mask,
                 (state.keys, state.values),
             )
-            logprobs = sampling.sampling_logprobs(model.logits(hidden), temperature or 1.0, ids)
-            token, logprob = _choose(logprobs, own.of(context.random_keys), length, temperature)
+            logprobs = sampling.sampling_logprobs(model.logits(hidden), draws, ids)
+            token, logprob = _choose(logprobs, own.of(context.random_keys), length, draws)
             groups = _append(groups, own.back(token), own.back(logprob), own.back(live), ids.ends)
             work = Work(
                 state.work.columns + 1,
@@ -162,10 +163,10 @@ def make_rollout(
 
 
 def _choose(
-    logprobs: Float[Array, "P n V"], keys: UInt32[Array, "P n 2"], column: Int[Array, "P n"], temperature: float
+    logprobs: Float[Array, "P n V"], keys: UInt32[Array, "P n 2"], column: Int[Array, "P n"], draws: Draws
 ) -> tuple[Int[Array, "P n"], Float[Array, "P n"]]:
     """Sample one token from each distribution, and give its log-probability."""
-    if temperature == 0:
+    if draws.temperature == 0:
         chosen = jnp.argmax(logprobs, axis=-1).astype(jnp.int32)
     else:
         chosen = sampling.draw(logprobs, keys, column)

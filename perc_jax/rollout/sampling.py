@@ -1,9 +1,12 @@
 """The sampling distribution: one definition for the sampler and the trainer.
 
-Logits float32 [..., V] go in, log-probabilities of the same shape come out. Temperature and the mask of forbidden
-tokens are part of the policy, so both sides apply them here; a difference between them would bias every ratio.
-It knows no model and no reward.
+Logits float32 [..., V] go in, log-probabilities of the same shape come out. Temperature, nucleus and the mask of
+forbidden tokens are part of the policy, so both sides apply them here; a difference between them would bias every
+ratio. It knows no model and no reward.
 """
+
+import math
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -12,17 +15,60 @@ from jaxtyping import Array, Float, Int, UInt32
 from perc_jax.batch import TokenIds
 
 FORBIDDEN = -1e30  # finite, so that a softmax over it keeps finite gradients
+HALVINGS = 26  # of about 20 nats, to float32's last digit of a log-probability
 
 
-def sampling_logprobs(logits: Float[Array, "*n V"], temperature: float, ids: TokenIds) -> Float[Array, "*n V"]:
-    """Log-probabilities of every token at a temperature > 0, in float32.
+class Draws(NamedTuple):
+    """How tokens are drawn."""
+
+    temperature: float = 1.0  # 0: the likeliest token; log-probabilities are then those of temperature 1
+    top_p: float = (
+        1.0  # from the likeliest tokens that together have this probability at least, the nucleus; 1: from all
+    )
+
+
+def sampling_logprobs(
+    logits: Float[Array, "*n V"], draws: Draws, ids: TokenIds, drawn: Int[Array, "*n"] | None = None
+) -> Float[Array, "*n V"]:
+    """Log-probabilities of every token, in float32.
 
     Placeholders and vision marks (`ids.forbidden`) and ids that the tokenizer does not have get probability 0: a
-    sampled image placeholder would shift the images of a prompt built from it.
+    sampled image placeholder would shift the images of a prompt built from it. So do tokens beyond the nucleus, but for
+    those `drawn`: the trainer's rounding, or an update, may have moved them out of it since, and a ratio of 0 would say
+    that they cannot be.
     """
     forbidden = jnp.zeros(logits.shape[-1], bool).at[jnp.array(ids.forbidden)].set(True)
     forbidden = forbidden | (jnp.arange(logits.shape[-1]) >= ids.vocab_size)
-    return jax.nn.log_softmax(jnp.where(forbidden, FORBIDDEN, logits.astype(jnp.float32) / temperature))
+    scaled = logits.astype(jnp.float32) / (draws.temperature or 1.0)
+    logprobs = jax.nn.log_softmax(jnp.where(forbidden, FORBIDDEN, scaled))
+    if draws.temperature == 0 or draws.top_p == 1:
+        return logprobs
+    kept = logprobs >= nucleus(logprobs, draws.top_p)[..., None]
+    if drawn is not None:
+        kept = kept | (jnp.arange(logits.shape[-1]) == drawn[..., None])
+    return jax.nn.log_softmax(jnp.where(kept, logprobs, FORBIDDEN))
+
+
+def nucleus(logprobs: Float[Array, "*n V"], top_p: float) -> Float[Array, "*n"]:
+    """The log-probability from which on tokens belong to the nucleus (Holtzman et al., arXiv 1904.09751): the largest
+    at which they have `top_p` together. Equally likely tokens belong to it together.
+
+    By halving an interval, without sorting the vocabulary: a sum over it for each halving, also where it is split over
+    devices. No gradient passes: the nucleus is held fixed, as it was when it was drawn from.
+    """
+    logprobs = jax.lax.stop_gradient(logprobs)
+    probabilities = jnp.exp(logprobs)
+
+    def halve(_: Int[Array, ""], bounds: tuple[Array, Array]) -> tuple[Array, Array]:
+        low, high = bounds
+        middle = (low + high) / 2
+        mass = jnp.sum(jnp.where(logprobs >= middle[..., None], probabilities, 0.0), axis=-1)
+        return jnp.where(mass >= top_p, middle, low), jnp.where(mass >= top_p, high, middle)
+
+    # Tokens less likely than this have less than 1 - top_p together; none is likelier than 1.
+    least = math.log((1 - top_p) / logprobs.shape[-1])
+    low = jnp.full(logprobs.shape[:-1], least, jnp.float32)
+    return jax.lax.fori_loop(0, HALVINGS, halve, (low, jnp.zeros_like(low)))[0]
 
 
 def entropy(logprobs: Float[Array, "*n V"]) -> Float[Array, "*n"]:

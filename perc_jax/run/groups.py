@@ -8,7 +8,8 @@ Deviations:
 2. What is lacking after the last round is filled with groups of that round that carry none: shapes stay closed, their
    advantages are 0, and they do not count in the loss.
 3. Groups beyond P are dropped and not kept for the next step, whose policy did not sample them.
-4. A group stays on its host, so with several hosts each fills its own part of P, and all draw until the last is full.
+4. With `stage.accuracy_band` those whose mean accuracy is not within it are left out as well.
+5. A group stays on its host, so with several hosts each fills its own part of P, and all draw until the last is full.
    Hosts that share rows choose the same groups.
 
 A run whose steps find nothing to learn from ends: `Patience`.
@@ -146,10 +147,15 @@ class Patience:
         drawn = sum(metrics[f"groups/{what}"] for what in (MIXED, *WORDS))
         shares = ", ".join(f"{100 * metrics[f'groups/{what}'] / drawn:.0f} % {words}" for what, words in WORDS.items())
         raise RuntimeError(
-            f"no group had answers of different reward for {self.barren} steps up to step {step}, in "
+            f"no group {self._wanted()}had answers of different reward for {self.barren} steps up to step {step}, in "
             f"{int(metrics['groups/rounds'])} rounds each: of the last step's {int(drawn)} groups {shares}; "
             f"the mixture of stages[{self._stage.name}] must be {_advice(metrics)} for this model"
         )
+
+    def _wanted(self) -> str:
+        """Which groups count, if not all."""
+        low, high = self._stage.accuracy_band
+        return f"with an accuracy of {low:g} to {high:g} " if (low, high) != (0, 1) else ""
 
 
 WORDS = {ALL_RIGHT: "were all right", ALL_WRONG: "all wrong", CUT: "cut or timed out"}

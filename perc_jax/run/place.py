@@ -38,7 +38,7 @@ FREE = (  # of a run: what the machine is, what is only looked at, what a prompt
     "phase_deadline_s",
 )
 FREE_IN_STAGE = (  # but not what its data position counts in, nor what the optimizer's state is of
-    *("steps", "mixture", "reward", "loss", "max_rounds", "micro_batches", "row_widths", "remat"),
+    *("steps", "mixture", "reward", "loss", "max_rounds", "accuracy_band", "micro_batches", "row_widths", "remat"),
     *(f"optimizer.{name}" for name in ("learning_rate", "warmup_steps", "schedule", "b1", "b2", "eps")),
     *("optimizer.weight_decay", "optimizer.max_grad_norm"),
 )

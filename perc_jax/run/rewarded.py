@@ -28,6 +28,7 @@ from perc_jax.update.grpo import Advantages, group_advantages, overlong_penalty,
 
 SHOWN_PROMPTS = 4  # of a step whose samples are kept
 ACCURACY = RewardConfig()
+ROUNDING = 1e-6  # of a mean accuracy in float32
 LEAST_DEVIATION = 1e-4  # added to the batch's: advantages that only rounding tells from zero stay small
 
 
@@ -84,8 +85,15 @@ def grade(
         overlong = overlong_penalty(lengths.astype(np.float32), max_tokens, stage.loss.overlong_tokens)
         graded = graded._replace(total=graded.total + overlong)
     advantages, has_signal = compare(graded, overlong, stage)
-    advantages = advantages.astype(np.float32)
+    is_wanted = within_band(graded.accuracy, stage.accuracy_band)
+    advantages, has_signal = np.where(is_wanted[:, None], advantages, 0).astype(np.float32), has_signal & is_wanted
     return Graded(texts, verdicts, *graded, overlong, advantages, has_signal, scores.faults, scores.lines)
+
+
+def within_band(accuracy: Float[np.ndarray, "P G"], band: tuple[float, float]) -> Bool[np.ndarray, " P"]:
+    """Whether each group's mean accuracy is within a band, ends included."""
+    means = accuracy.mean(axis=1)
+    return (means >= band[0] - ROUNDING) & (means <= band[1] + ROUNDING)
 
 
 def _columns(info: SampleInfo) -> list[tuple[str, str]]:

@@ -21,6 +21,7 @@ from perc_jax.model import Qwen2_5_VL, layout
 from perc_jax.model.layers import Remat
 from perc_jax.model.layout import ROW_AXES, free_axes
 from perc_jax.rollout import sampling
+from perc_jax.rollout.sampling import Draws
 
 CHUNK_BYTES = 2**29  # of one chunk's float32 logits on one device
 
@@ -58,7 +59,7 @@ def completion_logprobs(
     prompts: PromptBatch,
     tokens: Int[Array, "P G C"],
     mask: Bool[Array, "P G C"],
-    temperature: float,
+    draws: Draws,
     *,
     width: int,
     remat: Remat,
@@ -75,7 +76,7 @@ def completion_logprobs(
     first = prompt_hidden[:, -1:]
     before = jnp.concatenate([first, hidden[:, :-1]], axis=1)
     before = jnp.where((packing.columns == 0)[..., None], first, before)
-    found = _score(functools.partial(_judge, ids, temperature), before, packed, model.text.head_kernel())
+    found = _score(functools.partial(_judge, ids, draws), before, packed, model.text.head_kernel())
     places = packing.places.reshape(len(tokens), -1)
 
     def unpacked(values: Float[Array, "P W"]) -> Float[Array, "P G C"]:
@@ -86,9 +87,9 @@ def completion_logprobs(
 
 
 def _judge(
-    ids: TokenIds, temperature: float, logits: Float[Array, "n V"], tokens: Int[Array, "n"]
+    ids: TokenIds, draws: Draws, logits: Float[Array, "n V"], tokens: Int[Array, "n"]
 ) -> tuple[Float[Array, "n"], Float[Array, "n"]]:
-    distribution = sampling.sampling_logprobs(logits, temperature, ids)
+    distribution = sampling.sampling_logprobs(logits, draws, ids, tokens)
     return sampling.take(distribution, tokens), jax.lax.stop_gradient(sampling.entropy(distribution))
 
 

@@ -27,12 +27,14 @@ from perc_jax.config import LossConfig, ModelConfig, StageConfig
 from perc_jax.model import bind
 from perc_jax.model.layers import Remat
 from perc_jax.model.layout import ROW_AXES, free_axes
+from perc_jax.rollout.sampling import Draws
 from perc_jax.update import grpo, sft
 from perc_jax.update.optimizer import gradient_norm, join, split_frozen
 from perc_jax.update.policy import completion_logprobs, on_each_device
 
 Metrics = dict[str, Float[Array, ""]]
 GRPO = LossConfig()
+ALL = Draws()
 NOTE, FIRST, LATER = range(3)  # phases of a micro-batch where a rollout serves several updates, see `Update`
 
 
@@ -75,7 +77,7 @@ def make_loss(
     ids: TokenIds,
     *,
     kind: str,
-    temperature: float,
+    draws: Draws = ALL,
     remat: Remat = "none",
     terms: LossConfig = GRPO,
     on_policy: bool = True,
@@ -89,7 +91,7 @@ def make_loss(
 
     def loss(params: Any, batch: TrainBatch, total: Float[Array, ""], width: int) -> tuple[Float[Array, ""], _Sums]:
         model, given = bind(config, params), (batch.prompts, batch.tokens, batch.mask)
-        logprobs, entropy = completion_logprobs(model, ids, *given, temperature, width=width, remat=remat)
+        logprobs, entropy = completion_logprobs(model, ids, *given, draws, width=width, remat=remat)
         return judge(logprobs, entropy, batch, total)
 
     return loss
@@ -140,13 +142,13 @@ def make_encode(config: ModelConfig) -> Callable[[Any, PromptBatch], Float[Array
     return encode
 
 
-def make_score(config: ModelConfig, ids: TokenIds, temperature: float) -> Callable[..., Float[Array, "P G C"]]:
+def make_score(config: ModelConfig, ids: TokenIds, draws: Draws) -> Callable[..., Float[Array, "P G C"]]:
     """Build `score(params, prompts, tokens) -> logprobs`: what the trainer's forward pass says of given completions."""
 
     def score(params: Any, prompts: PromptBatch, tokens: Int[Array, "P G C"]) -> Float[Array, "P G C"]:
         given, width = jnp.ones(tokens.shape, bool), tokens.shape[1] * tokens.shape[2]
         model = bind(config, params)
-        return completion_logprobs(model, ids, prompts, tokens, given, temperature, width=width, remat="none")[0]
+        return completion_logprobs(model, ids, prompts, tokens, given, draws, width=width, remat="none")[0]
 
     return score
 
@@ -165,7 +167,7 @@ def make_reference(config: ModelConfig, frozen: Sequence[str]) -> Callable[[Any]
 
 
 def make_reference_score(
-    config: ModelConfig, ids: TokenIds, temperature: float, frozen: Sequence[str]
+    config: ModelConfig, ids: TokenIds, draws: Draws, frozen: Sequence[str]
 ) -> Callable[..., Float[Array, "n G C"]]:
     """Build `score(params, reference, batch, width) -> logprobs` of the policy that `make_reference` kept, in rows of
     the same width as the policy's own."""
@@ -173,7 +175,7 @@ def make_reference_score(
     def score(params: Any, reference: Any, batch: TrainBatch, width: int) -> Float[Array, "n G C"]:
         model = bind(config, join(reference, split_frozen(params, frozen)[1]))
         given = (batch.prompts, batch.tokens, batch.mask)
-        return completion_logprobs(model, ids, *given, temperature, width=width, remat="none")[0]
+        return completion_logprobs(model, ids, *given, draws, width=width, remat="none")[0]
 
     return score
 
@@ -219,7 +221,7 @@ class Update(NamedTuple):
 
 
 def make_update(
-    config: ModelConfig, stage: StageConfig, ids: TokenIds, optimizer: optax.GradientTransformation, temperature: float
+    config: ModelConfig, stage: StageConfig, ids: TokenIds, optimizer: optax.GradientTransformation, draws: Draws
 ) -> Update:
     """Build the programs of a stage's updates; the caller donates `progress` to the second, `state` to the third.
 
@@ -232,10 +234,10 @@ def make_update(
     """
     on_policy, frozen = stage.updates_per_rollout == 1, stage.optimizer.frozen
     loss = make_loss(
-        config, ids, kind=stage.kind, temperature=temperature, remat=stage.remat, terms=stage.loss, on_policy=on_policy
+        config, ids, kind=stage.kind, draws=draws, remat=stage.remat, terms=stage.loss, on_policy=on_policy
     )
     add = make_gradient(loss, frozen)
-    score_reference = make_reference_score(config, ids, temperature, frozen)
+    score_reference = make_reference_score(config, ids, draws, frozen)
 
     def begin(params: Any, mask: Array, advantages: Array, part: Int[Array, ""]) -> Progress:
         mine = jnp.arange(len(mask)) % stage.updates_per_rollout == part
@@ -281,17 +283,17 @@ def make_update(
         return state._replace(params=params, opt_state=opt_state, step=state.step + steps), metrics
 
     if not on_policy:
-        gradient = make_phased_gradient(config, stage, ids, temperature)
+        gradient = make_phased_gradient(config, stage, ids, draws)
     return Update(begin, gradient, finish)
 
 
 def make_phased_gradient(
-    config: ModelConfig, stage: StageConfig, ids: TokenIds, temperature: float
+    config: ModelConfig, stage: StageConfig, ids: TokenIds, draws: Draws
 ) -> Callable[..., Progress]:
     """Build the `gradient(params, reference, progress, batch, rows, phase, width) -> progress` of `Update` for a stage
     with several updates per rollout."""
     frozen, judge = stage.optimizer.frozen, make_judge(stage.kind, stage.loss, on_policy=False)
-    score_reference = make_reference_score(config, ids, temperature, frozen)
+    score_reference = make_reference_score(config, ids, draws, frozen)
 
     def gradient(
         params: Any,
@@ -305,7 +307,7 @@ def make_phased_gradient(
         own, (trained, fixed) = _own_rows(batch, rows), split_frozen(params, frozen)
 
         def forward(trained: Any) -> tuple[Array, Array]:
-            given = bind(config, join(trained, fixed)), ids, own.prompts, own.tokens, own.mask, temperature
+            given = bind(config, join(trained, fixed)), ids, own.prompts, own.tokens, own.mask, draws
             return completion_logprobs(*given, width=width, remat=stage.remat)
 
         # In all phases the same instructions make them: the two branches get them as they are.

@@ -17,7 +17,9 @@ from perc_jax.config.rules import fields_of
 from tests.config.test_config import CONFIG, GRPO
 
 SHIPPED = {path.stem: cli.load_config(path) for path in sorted(cli.CONFIGS.glob("[!_]*.py"))}
-TERMS = tuple(TermConfig(term) for term in (*OPTIONS, "my.py:score"))
+TERMS = tuple(
+    TermConfig(term, headings=("Answer:",) if term == "sections" else ()) for term in (*OPTIONS, "my.py:score")
+)
 WITH_TERMS = dataclasses.replace(
     CONFIG, stages=(dataclasses.replace(GRPO, reward=RewardConfig(terms=TERMS, control="random")),)
 )
@@ -94,6 +96,7 @@ RIGHT: dict[str, Any] = {
         "prefill_prompts": COUNT,
         "kv_dtype": (),
         "temperature": FACTOR,
+        "top_p": (1.0,),
         "max_mismatch": (1e-39, 1.0),
     },
     "StageConfig": {
@@ -107,6 +110,7 @@ RIGHT: dict[str, Any] = {
         "group_size": COUNT,
         "updates_per_rollout": COUNT,
         "max_rounds": COUNT,
+        "accuracy_band": SHARE,
     },
     "OptimizerConfig": {
         "learning_rate": SHARE,
@@ -137,6 +141,8 @@ RIGHT: dict[str, Any] = {
         "root": TEXT,
         "cache": TEXT,
         "limit": AMOUNT,
+        "difficulty": (),
+        "grade": ("",),
     },
     "MixtureConfig": {
         "engines": FILLED,
@@ -162,6 +168,10 @@ RIGHT: dict[str, Any] = {
         "unit": (),
         "column": ("../../evil", "[", "nothing"),
         "whole_words": (),
+        "section": TEXT,
+        "most_listed": AMOUNT,
+        "headings": FILLED,
+        "anywhere": (),
         "ngram": (0,),
         "iou": (0.0, 1e-39),
         "l1_px": FACTOR,
@@ -263,6 +273,8 @@ def depends(section: object, name: str, value: object) -> bool:
     """Whether a value's being right depends on what else the config says."""
     if isinstance(section, TermConfig):
         return name in OF_TERMS and name not in OPTIONS.get(section.term, OF_FUNCTIONS)
+    if type(section).__name__ == "StageConfig":
+        return name == "accuracy_band" and section.kind == "sft"
     if type(section).__name__ == "CurriculumConfig":
         return name == "grade" and section.kind == "stratified"
     if type(section).__name__ == "MixtureConfig":

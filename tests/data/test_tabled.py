@@ -12,9 +12,11 @@ from configs.debug_cpu import get_config
 from engines.answer import Answer
 from perc_jax.batch import Share
 from perc_jax.config import Config, MixtureConfig, TableConfig, from_dict, to_dict
-from perc_jax.data import streams, summary, table_prompts
+from perc_jax.data import sound, streams, summary, table_prompts
 from perc_jax.data.batches import Batch
 from perc_jax.data.tabled import Tabled
+from perc_jax.data.tables.table import changes, open_table
+from perc_jax.records.lines import Record, Records
 from perc_jax.rewards.verifier import judge
 
 ROWS = 23
@@ -183,3 +185,47 @@ def test_what_will_be_drawn_is_told_beforehand(folder):
     ours = TableConfig(str(folder / "worded.jsonl"), name="ours")
     asked = dataclasses.replace(config.evaluation, suites=(), samples=(), tables=(ours,))
     assert list(summary.suites(dataclasses.replace(config, evaluation=asked))) == ["ours 23 questions, between stages"]
+
+
+def graded(folder, wanted: TableConfig, rights: dict[int, int], k: int = 4) -> str:
+    """A file as `perc_jax.grade` writes it, of the rows that `rights` has: how many of their answers were right."""
+    opened = table_prompts.opened(wanted)
+    names, out = opened.names(), folder / f"{wanted.label}_grade.jsonl"
+    with Records(out, {"suite": opened.name, "table": opened.fingerprint}) as records:
+        records.append(
+            Record(names[row], names[row], "", ("x",) * k, (True,) * k, tuple(n < right for n in range(k)))
+            for row, right in rights.items()
+        )
+        records.append([Record(names[22], names[22], "", reason=("not asked: too long",))])
+    return str(out)
+
+
+def test_rows_are_chosen_by_their_difficulty(folder, tmp_path):
+    """Easy and medium rows are disjoint parts of a table, each whole in every epoch; the same file in other hands is
+    refused, and a new grading is a changed table."""
+    whole = table(folder, "worded")
+    grade = graded(tmp_path, whole, {0: 4, 1: 0, 2: 1, 3: 3, 7: 4, 9: 4})
+    wanted = {"easy": [0, 7, 9], "medium": [2, 3], "hard": [1]}
+    for difficulty, rows in wanted.items():
+        part = dataclasses.replace(whole, difficulty=difficulty, grade=grade)
+        opened = table_prompts.opened(part)
+        assert [opened[n].answer for n in range(len(opened))] == [str(row) for row in rows]
+        assert opened.names() == [table_prompts.opened(whole).names()[row] for row in rows]
+        found = [info.answer.text() for batch in batches(config_of(part), 3) for info in batch.samples]
+        for epoch in range(24 // len(rows)):
+            assert sorted(found[epoch * len(rows) :][: len(rows)], key=int) == [str(row) for row in rows]
+        with pytest.raises(IndexError):
+            opened[len(rows)]
+    easy = dataclasses.replace(whole, difficulty="easy", grade=grade)
+    other = graded(folder, whole, {0: 4})
+    digests = [open_table(dataclasses.replace(easy, grade=file)).digests for file in (grade, other)]
+    assert changes(*digests) and not changes(digests[0], open_table(easy).digests)
+    with pytest.raises(ValueError, match=r"difficulty must be that of a row, .* has no hard one among 1 that were"):
+        open_table(dataclasses.replace(easy, grade=other, difficulty="hard"))
+    with pytest.raises(ValueError, match=r"grade must be of this table as it is now, .* is of worded "):
+        open_table(dataclasses.replace(table(folder, "pictured"), difficulty="easy", grade=grade))
+    for fault in ({"difficulty": "easy"}, {"grade": grade}):
+        with pytest.raises(ValueError, match=r"mixture\.tables\.0\.grade must"):
+            config_of(dataclasses.replace(whole, **fault))
+    missing = config_of(dataclasses.replace(easy, grade=str(tmp_path / "none.jsonl")))
+    assert "none.jsonl" in next(str(one) for one in sound.violations(missing) if "tables.0" in one.field)

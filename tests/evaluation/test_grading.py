@@ -7,11 +7,13 @@ import numpy as np
 import pytest
 
 from configs.smoke_cpu import get_config
-from perc_jax.config import to_dict
+from perc_jax.config import TableConfig, to_dict
 from perc_jax.data import streams
 from perc_jax.data.curriculum import Cell, graded_cells
+from perc_jax.data.tables.graded import DIFFICULTIES, difficulty
+from perc_jax.data.tables.table import open_table
 from perc_jax.evaluation import grading
-from perc_jax.evaluation.grading import bucket, cells_asked, fit_levels, rate_interval, summary
+from perc_jax.evaluation.grading import cells_asked, fit_levels, rate_interval, summary
 from perc_jax.grade import _levels, main
 from perc_jax.records.lines import Record
 from tests.benchmarks.folders import WRITERS
@@ -23,7 +25,7 @@ def record(name: str, right: int, k: int = 4) -> Record:
 
 
 def test_buckets_are_all_some_and_none():
-    assert [bucket([place < right for place in range(8)]) for right in (8, 7, 1, 0)] == [
+    assert [difficulty([place < right for place in range(8)]) for right in (8, 7, 1, 0)] == [
         "easy", "medium", "medium", "hard",
     ]  # fmt: skip
 
@@ -32,7 +34,7 @@ def test_a_summary_is_as_by_hand():
     names = [f"train/grid/locate/{level}/{index}" for level in (0, 1) for index in (7, 8)]
     found = summary([record(name, right) for name, right in zip(names, (4, 2, 1, 0), strict=True)], 4)
     assert found["questions"] == 4 and found["pass_rate"] == pytest.approx(7 / 16)
-    assert {name: found[name] for name in grading.BUCKETS} == {"easy": 1, "medium": 2, "hard": 1}
+    assert {name: found[name] for name in DIFFICULTIES} == {"easy": 1, "medium": 2, "hard": 1}
     assert found["cells"]["grid.locate/0"]["pass_rate"] == 0.75 and found["lists"]["hard"] == [names[3]]
     assert found["fits"]["grid.locate"]["slope"] < 0
     lines = grading.lines(found)
@@ -132,8 +134,9 @@ def test_a_grading_draws_its_cells_in_turn_and_the_same_from_anywhere():
     [
         (("--rollouts", "0"), "--rollouts must be >= 1, got 0"),
         (("--temperature", "0"), "--temperature must be within 0.01..10, got 0.0"),
+        (("--top-p", "0"), "--top-p must be within 0.01..1, got 0.0"),
         (("--out", "x.json"), "--out must be a local file that ends in .jsonl, got 'x.json'"),
-        (("--source", "engine"), "--source must be engines or one of"),
+        (("--source", "engine"), "--source must be one of engines, "),
     ],
 )
 def test_mistakes_are_told_before_anything_is_loaded(words, complaint, capsys):
@@ -170,3 +173,17 @@ def test_a_benchmark_is_graded_by_its_own_rules(reference_run, tmp_path, capsys)
     assert result["questions"] == len(out.read_text().splitlines()) - 1 > 0 and result["fits"] == {}
     assert list(result["cells"]) == ["all questions"] and "all questions" in capsys.readouterr().out
     assert sum(len(ids) for ids in result["lists"].values()) == result["questions"]
+
+
+def test_a_table_is_graded_and_drawn_by_difficulty(reference_run, tmp_path):
+    rows = [{"question": f"What is {n} + {n}?", "answer": 2 * n} for n in range(5)] + [{"question": "Broken"}]
+    table, out = tmp_path / "sums.jsonl", tmp_path / "g.jsonl"
+    table.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    how = ["--model", str(reference_run.workdir), "--source", str(table), "--rollouts", "2", "--max-tokens", "4"]
+    main([*how, "--temperature", "1.2", "--top-p", "0.99", "--out", str(out)])
+    result = json.loads(out.with_suffix(".json").read_text())
+    assert result["questions"] == 5 and result["not_asked"] == 1
+    with pytest.raises(SystemExit):
+        main([*how, "--temperature", "1.2", "--top-p", "0.9", "--out", str(out)])
+    hard = TableConfig(str(table), difficulty="hard", grade=str(out))
+    assert open_table(hard).names() == result["lists"]["hard"] != []

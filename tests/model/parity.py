@@ -20,6 +20,7 @@ from perc_jax.batch import TokenIds, TrainBatch
 from perc_jax.config import LossConfig, ModelConfig
 from perc_jax.model import bind
 from perc_jax.model.params import from_hf, to_hf
+from perc_jax.rollout import sampling
 from perc_jax.rollout.decode import make_rollout
 from perc_jax.update import grpo
 from perc_jax.update.update import make_gradient, make_loss
@@ -122,7 +123,7 @@ def forward(given: Inputs) -> Answers:
 
 def gradients(given: Inputs) -> Answers:
     """The gradient of one GRPO step."""
-    loss = make_loss(given.config, given.ids, kind="grpo", temperature=TEMPERATURE)
+    loss = make_loss(given.config, given.ids, kind="grpo", draws=sampling.Draws(TEMPERATURE))
     nothing = np.zeros(given.completions.shape, np.float32)
     batch = TrainBatch(given.built.batch, given.completions, given.mask, nothing, given.advantages)
     gradient = functools.partial(make_gradient(loss), width=given.mask[0].size)
@@ -134,7 +135,7 @@ def gradients(given: Inputs) -> Answers:
 def greedy(given: Inputs, length: int = GREEDY) -> Answers:
     """Prefill and decode greedily, in four segments."""
     prefill, decode = make_rollout(
-        given.config, given.ids, group_size=1, max_tokens=length, temperature=0.0, segment_tokens=length // 4
+        given.config, given.ids, group_size=1, max_tokens=length, draws=sampling.Draws(0.0), segment_tokens=length // 4
     )
     params, rows = from_hf(given.config, given.tensors), np.arange(len(given.completions), dtype=np.uint32)
     context, state = compiled(prefill)(params, given.built.batch, rows, np.zeros(2, np.uint32))

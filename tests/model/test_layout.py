@@ -46,7 +46,7 @@ def gradient_text(mesh) -> str:
     params = abstract_params(CONFIG)
     laid_out = sharding.state_shardings(params, mesh)
     params = jax.tree.map(lambda leaf, at: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=at), params, laid_out)
-    gradient = make_gradient(make_loss(CONFIG, IDS, kind="grpo", temperature=1.0, remat="block"))
+    gradient = make_gradient(make_loss(CONFIG, IDS, kind="grpo", remat="block"))
     run = jax.jit(lambda *args: gradient(*args, GROUP * LENGTH)[0], out_shardings=laid_out)
     with jax.set_mesh(mesh):
         return run.lower(params, batch, jnp.float32(1)).compile().as_text()

@@ -17,6 +17,7 @@ from perc_jax.model import dense, layers, qwen2_5_vl, text, vision
 from perc_jax.model.params import from_hf
 from perc_jax.model.pixels import values
 from perc_jax.rollout import decode, sampling
+from perc_jax.rollout.sampling import Draws
 from perc_jax.update.update import make_score
 from tests.model.cases import CASES, compiled, relative
 from tests.model.golden_values import golden, thin
@@ -298,35 +299,39 @@ def test_the_last_prompt_token_fed_twice_is_noticed():
     assert min(measured.values()) >= TIMES
 
 
-def unscaled(logits, temperature, ids):
-    return sampling.sampling_logprobs(logits, 1.0, ids)
+def unscaled(logits, draws, ids):
+    return sampling.sampling_logprobs(logits, Draws(), ids)
 
 
-def among_the_top(logits, temperature, ids):
-    logprobs = sampling.sampling_logprobs(logits, temperature, ids)
+def among_the_top(logits, draws, ids):
+    logprobs = sampling.sampling_logprobs(logits, draws, ids)
     least = jax.lax.top_k(logprobs, 20)[0][..., -1:]
     return jax.nn.log_softmax(jnp.where(logprobs >= least, logprobs, sampling.FORBIDDEN))
 
 
-def with_forbidden_tokens(logits, temperature, ids):
-    return jax.nn.log_softmax(logits / temperature)
+def of_all(logits, draws, ids):
+    return sampling.sampling_logprobs(logits, Draws(draws.temperature), ids)
 
 
-@pytest.mark.parametrize("wrong", [None, unscaled, among_the_top, with_forbidden_tokens])
+def with_forbidden_tokens(logits, draws, ids):
+    return jax.nn.log_softmax(logits / draws.temperature)
+
+
+@pytest.mark.parametrize("wrong", [None, unscaled, among_the_top, of_all, with_forbidden_tokens])
 def test_a_sampler_of_another_distribution_than_the_trainers_is_noticed(wrong, monkeypatch):
     """What the sampler reports is what the trainer's forward pass says, within 1e-4 of the largest log-probability."""
-    given = inputs(CASES["text"])
+    given, draws = inputs(CASES["text"]), Draws(TEMPERATURE, top_p=0.9)
     if wrong is not None:
         namespace = SimpleNamespace(sampling_logprobs=wrong, take=sampling.take, draw=sampling.draw)
         monkeypatch.setattr(decode, "sampling", namespace)
     prefill, decode_all = decode.make_rollout(
-        given.config, given.ids, group_size=3, max_tokens=8, temperature=TEMPERATURE, segment_tokens=8
+        given.config, given.ids, group_size=3, max_tokens=8, draws=draws, segment_tokens=8
     )
 
     def sample_and_score(params, prompts, rows, key):
         context, state = prefill(params, prompts, rows, key)
         sampled = decode_all(params, context, state).completions()
-        return sampled.logprobs, make_score(given.config, given.ids, TEMPERATURE)(params, prompts, sampled.tokens)
+        return sampled.logprobs, make_score(given.config, given.ids, draws)(params, prompts, sampled.tokens)
 
     params, rows = from_hf(given.config, given.tensors), np.arange(len(given.completions), dtype=np.uint32)
     found, wanted = compiled(sample_and_score)(params, given.built.batch, rows, np.array([0, 7], np.uint32))

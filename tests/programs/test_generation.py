@@ -15,6 +15,7 @@ from perc_jax.programs.generation import Generation
 from perc_jax.programs.rollout import Maker
 from perc_jax.records.metrics import CompileCounter
 from perc_jax.rollout import sampling
+from perc_jax.rollout.sampling import Draws
 from tests.model.cases import build, fitted, random_params, small_config
 
 CONFIG = small_config(depth=1)
@@ -55,7 +56,7 @@ def generation(config, mesh_config=ONE, *, case=CASE, ids=IDS, group=GROUP, temp
         return jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=x.sharding), tree)
 
     maker = Maker(case.config, ids, shapes(weights), mesh)
-    plan = maker.make("test", config, shapes(prompts), group_size=group, temperature=temperature)
+    plan = maker.make("test", config, shapes(prompts), group_size=group, draws=Draws(temperature))
     return Generation(plan, lambda blueprint: blueprint.compile()), (weights, prompts, names)
 
 
@@ -76,7 +77,7 @@ def logprobs(prompts, tokens):
     prompt, answer = model.forward(prompts, tokens)
     first = jnp.broadcast_to(prompt[:, -1][:, None, None], (*tokens.shape[:2], 1, prompt.shape[-1]))
     before = jnp.concatenate([first, answer[:, :, :-1]], axis=2)
-    return sampling.take(sampling.sampling_logprobs(model.logits(before), 1.0, IDS), tokens)
+    return sampling.take(sampling.sampling_logprobs(model.logits(before), Draws(), IDS), tokens)
 
 
 @pytest.fixture(scope="module")

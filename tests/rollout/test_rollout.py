@@ -8,6 +8,7 @@ from perc_jax.batch import Completions, TokenIds
 from perc_jax.model import bind
 from perc_jax.rollout import sampling
 from perc_jax.rollout.decode import make_rollout
+from perc_jax.rollout.sampling import Draws
 from tests.model.cases import Case, build, compiled, random_params, small_config
 
 CONFIG = small_config()
@@ -25,7 +26,7 @@ def generator(temperature: float, ids: TokenIds = IDS, segment_tokens: int = 4):
         ids,
         group_size=GROUP,
         max_tokens=LENGTH,
-        temperature=temperature,
+        draws=Draws(temperature),
         segment_tokens=segment_tokens,
     )
 
@@ -48,7 +49,7 @@ def distribution(params, batch, tokens):
     prompt, answer = model.forward(batch, tokens)
     first = jax.numpy.broadcast_to(prompt[:, -1][:, None, None], (*tokens.shape[:2], 1, prompt.shape[-1]))
     hidden = jax.numpy.concatenate([first, answer[:, :, :-1]], axis=2)
-    return sampling.sampling_logprobs(model.logits(hidden), 1.0, IDS)
+    return sampling.sampling_logprobs(model.logits(hidden), Draws(), IDS)
 
 
 @pytest.fixture(scope="module")

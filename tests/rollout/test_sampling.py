@@ -7,6 +7,7 @@ import pytest
 
 from perc_jax.batch import TokenIds
 from perc_jax.rollout import sampling
+from perc_jax.rollout.sampling import Draws
 
 IDS = TokenIds(pad=0, ends=(1,), image=3, forbidden=(3, 4), vocab_size=10)
 LOGITS = jnp.array(np.random.default_rng(0).normal(size=(5, 12)), jnp.float32)
@@ -14,7 +15,7 @@ LOGITS = jnp.array(np.random.default_rng(0).normal(size=(5, 12)), jnp.float32)
 
 @pytest.mark.parametrize("temperature", [0.6, 1.0, 1.7])
 def test_it_is_the_softmax_of_scaled_logits_over_the_allowed_tokens(temperature):
-    found = np.exp(sampling.sampling_logprobs(LOGITS, temperature, IDS))
+    found = np.exp(sampling.sampling_logprobs(LOGITS, Draws(temperature), IDS))
     allowed = [0, 1, 2, 5, 6, 7, 8, 9]
     wanted = np.exp(np.asarray(LOGITS)[:, allowed] / temperature)
     np.testing.assert_allclose(found[:, allowed], wanted / wanted.sum(1, keepdims=True), rtol=1e-5)
@@ -23,16 +24,99 @@ def test_it_is_the_softmax_of_scaled_logits_over_the_allowed_tokens(temperature)
 
 def test_gradients_are_finite_where_tokens_are_forbidden():
     def loss(logits):
-        logprobs = sampling.sampling_logprobs(logits, 1.0, IDS)
+        logprobs = sampling.sampling_logprobs(logits, Draws(), IDS)
         return jnp.sum(sampling.entropy(logprobs)) + jnp.sum(sampling.take(logprobs, jnp.arange(5) % 3))
 
     assert np.isfinite(jax.grad(loss)(LOGITS)).all()
 
 
 def test_entropy_of_a_uniform_distribution_is_the_log_of_its_size():
-    uniform = sampling.sampling_logprobs(jnp.zeros((2, 12)), 1.0, IDS)
+    uniform = sampling.sampling_logprobs(jnp.zeros((2, 12)), Draws(), IDS)
     np.testing.assert_allclose(sampling.entropy(uniform), np.log(8), rtol=1e-6)
 
 
 def test_half_precision_logits_are_computed_in_float32():
-    assert sampling.sampling_logprobs(LOGITS.astype(jnp.bfloat16), 1.0, IDS).dtype == jnp.float32
+    assert sampling.sampling_logprobs(LOGITS.astype(jnp.bfloat16), Draws(), IDS).dtype == jnp.float32
+
+
+def nucleus(probabilities, top_p):
+    """The published rule, by sorting: the fewest of the likeliest tokens that have the share, and their equals."""
+    descending = np.sort(probabilities)[::-1]
+    least = descending[np.searchsorted(np.cumsum(descending), top_p)]
+    return probabilities >= least
+
+
+@pytest.mark.parametrize("top_p", [0.05, 0.5, 0.9, 0.99, 0.9999])
+@pytest.mark.parametrize("scale", [0.1, 1.0, 6.0])
+def test_the_nucleus_is_that_of_a_sorted_vocabulary(top_p, scale):
+    size = 5000
+    ids = IDS._replace(vocab_size=size)
+    logits = jnp.array(np.random.default_rng(7).normal(size=(8, size)) * scale, jnp.float32)
+    every = np.asarray(jnp.exp(sampling.sampling_logprobs(logits, Draws(1.3), ids)), np.float64)
+    found = np.asarray(jnp.exp(sampling.sampling_logprobs(logits, Draws(1.3, top_p), ids)), np.float64)
+    for before, after in zip(every, found, strict=True):
+        kept = nucleus(before, top_p)
+        # Where float32's sum is that close to the share, either side is right.
+        assert abs((after > 0).sum() - kept.sum()) <= 1 + 2e-6 * kept.sum() / before[kept].min()
+        inside = kept & (after > 0)
+        np.testing.assert_allclose(after[inside], before[inside] / before[after > 0].sum(), rtol=2e-5)
+    np.testing.assert_allclose(found.sum(axis=1), 1, rtol=1e-5)
+
+
+def test_no_draw_is_beyond_the_nucleus_and_greedy_answers_have_none():
+    draws, keys = Draws(1.0, 0.7), jax.random.split(jax.random.key(0), 4096).reshape(1, 4096)
+    logprobs = sampling.sampling_logprobs(LOGITS[:1, None], draws, IDS)
+    rows = jnp.broadcast_to(logprobs, (1, 4096, 12))
+    keys = jax.random.key_data(keys)
+    found = np.asarray(sampling.draw(rows, keys, jnp.zeros((1, 4096), jnp.int32)))[0]
+    wanted = np.exp(np.asarray(logprobs))[0, 0]
+    shares = np.bincount(found, minlength=12) / 4096
+    assert 1 < (wanted > 0).sum() < 8 and np.all(shares[wanted == 0] == 0)
+    np.testing.assert_allclose(shares, wanted, atol=4 * np.sqrt(0.25 / 4096))
+    greedy = sampling.sampling_logprobs(LOGITS, Draws(0.0, 0.7), IDS)
+    np.testing.assert_array_equal(greedy, sampling.sampling_logprobs(LOGITS, Draws(), IDS))
+
+
+def test_the_most_likely_token_alone_can_be_the_nucleus():
+    found = np.exp(sampling.sampling_logprobs(LOGITS * 50, Draws(1.0, 0.5), IDS))
+    np.testing.assert_array_equal(np.sort(found, axis=1)[:, -1], 1)
+
+
+def expected_score(logprobs_of, sampled_from, logits):
+    """The mean of the gradient of a token's log-probability, over tokens as they are drawn."""
+    jacobian = jax.jacobian(logprobs_of)(logits)
+    return np.asarray(jnp.exp(sampled_from(logits)) @ jnp.where(jnp.isfinite(jacobian), jacobian, 0))
+
+
+@pytest.mark.parametrize("top_p", [0.5, 0.9, 0.99])
+def test_a_reward_that_is_the_same_for_all_tokens_moves_nothing(top_p):
+    """The gradient is that of the policy that was drawn from: its scores are 0 on average. With the log-probabilities
+    of the whole distribution, as where a sampler's top-p is not the trainer's, they are not."""
+    draws, logits = Draws(1.2, top_p), LOGITS[2]
+
+    def own(logits):
+        each = jnp.broadcast_to(logits, (12, 12))
+        return sampling.take(sampling.sampling_logprobs(each, draws, IDS, jnp.arange(12)), jnp.arange(12))
+
+    def sampler(logits):
+        return sampling.sampling_logprobs(logits, draws, IDS)
+
+    def whole(logits):
+        return sampling.sampling_logprobs(logits, Draws(1.2), IDS)
+
+    assert np.abs(expected_score(own, sampler, logits)).max() < 1e-6
+    assert np.abs(expected_score(whole, sampler, logits)).max() > 0.1 * (
+        1 - np.exp(whole(logits))[np.exp(sampler(logits)) > 0].sum()
+    )
+
+
+def test_a_token_that_left_the_nucleus_keeps_a_finite_ratio():
+    """It counts as if it were in it: its own share beside that of the nucleus."""
+    draws, every = Draws(1.0, 0.6), np.exp(sampling.sampling_logprobs(LOGITS[:1], Draws(), IDS))[0]
+    kept = nucleus(every.astype(np.float64), 0.6)
+    lost = int(np.flatnonzero(~kept & (every > 0))[0])
+    found = sampling.sampling_logprobs(LOGITS[:1], draws, IDS, jnp.array([lost]))
+    wanted = np.where(kept | (np.arange(12) == lost), every, 0)
+    np.testing.assert_allclose(np.exp(found)[0], wanted / wanted.sum(), rtol=1e-5)
+    gradient = jax.grad(lambda x: sampling.sampling_logprobs(x, draws, IDS, jnp.array([lost]))[0, lost])(LOGITS[:1])
+    assert np.isfinite(gradient).all()

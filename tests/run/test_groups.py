@@ -8,6 +8,7 @@ import pytest
 
 from perc_jax.config import LossConfig, OptimizerConfig, RewardConfig, StageConfig, TermConfig, check
 from perc_jax.data import batches
+from perc_jax.rewards import terms
 from perc_jax.run import groups, rewarded
 from perc_jax.run.groups import MAX_BARREN_STEPS, Patience, Rounds, outcomes
 from tests.run.test_rewarded import BARE, CUT, INFOS, RIGHT, TOKENS, WRONG, Here, completions
@@ -27,14 +28,16 @@ def batch(position: int, dropped: tuple[str, ...] = ()) -> batches.Batch:
     return batches.Batch(prompts, samples, None, None, np.ones(3, bool), dropped, position)
 
 
-def collected(*texts, settings: StageConfig = None) -> Rounds:
+def collected(*texts, settings: StageConfig = None, verifier: Here = None) -> Rounds:
     """Rounds of three groups each, until they are over."""
     settings = settings or stage()
     rounds = Rounds(settings)
     for number, groups_of_round in enumerate(texts, 1):
         assert not rounds.is_over()
         drawn = batch(3 * number)
-        graded = rewarded.grade(completions(groups_of_round), drawn.samples, TOKENS, Here(), settings, (0, 1))
+        graded = rewarded.grade(
+            completions(groups_of_round), drawn.samples, TOKENS, verifier or Here(), settings, (0, 1)
+        )
         rounds.add(drawn, completions(groups_of_round), graded)
     return rounds
 
@@ -155,3 +158,31 @@ def test_rounds_are_for_grpo_only():
     with pytest.raises(ValueError, match=r"stages\.0\.max_rounds must be 1 for sft, got 2"):
         check(StageConfig("a", "sft", 1, 1, OptimizerConfig(1.0), max_rounds=2), "stages.0")
     assert groups.MIXED not in groups.WORDS
+
+
+class Measuring(Here):
+    """Terms in this process too."""
+
+    def _measure(self, cases, term):
+        return np.array([terms.measure(case, term) for case in cases]), 0
+
+
+BANDS = {(0.0, 1.0): [0, 1], (1.0, 1.0): [1], (0.01, 0.99): [0], (0.5, 0.5): [0], (0.6, 0.9): []}
+
+
+def test_only_groups_within_the_band_of_accuracy_are_learnt_from():
+    """All right ones, whose rewards differ by another term; half right ones; an empty band's ends count."""
+    lengths = RewardConfig(terms=(TermConfig("accuracy"), TermConfig("length", free=1)))
+    short = (RIGHT, RIGHT, RIGHT, f"so {RIGHT}")  # all right, one longer
+    for band, wanted in BANDS.items():
+        settings, texts = stage(reward=lengths, accuracy_band=band), completions((MIX, short, NONE))
+        graded = rewarded.grade(texts, INFOS, TOKENS, Measuring(), settings, (0, 1))
+        assert np.flatnonzero(graded.has_signal).tolist() == wanted
+        assert np.flatnonzero(np.abs(graded.advantages).sum(axis=1)).tolist() == wanted
+        assert graded.advantages.dtype == np.float32
+    settings = stage(reward=lengths, accuracy_band=(1.0, 1.0))
+    rounds = collected((MIX, short, NONE), (short, MIX, short), settings=settings, verifier=Measuring())
+    assert rounds.is_over() and rounds.chosen().prompts.tokens[:, 0].tolist() == [1, 3, 5]
+    for fault in ((0.9, 0.1), (0.0, 1.5)):
+        with pytest.raises(ValueError, match="accuracy_band"):
+            check(stage(accuracy_band=fault))

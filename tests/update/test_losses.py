@@ -13,6 +13,7 @@ from jax.sharding import Mesh
 from perc_jax.batch import TrainBatch
 from perc_jax.config import LossConfig, OptimizerConfig, StageConfig
 from perc_jax.mesh import sharding
+from perc_jax.rollout.sampling import Draws
 from perc_jax.update import grpo, update
 from perc_jax.update.optimizer import make_optimizer
 from perc_jax.update.update import TrainState, make_loss, make_update, of_step
@@ -43,7 +44,7 @@ TABLE = {"table": {"kernel": np.linspace(-3, -1, 120).astype(np.float32).reshape
 def table_model(monkeypatch):
     """The log-probability of a token is the mean of its row; its entropy is made up."""
 
-    def look_up(model, ids, prompts, tokens, mask, temperature, *, width, remat):
+    def look_up(model, ids, prompts, tokens, mask, draws, *, width, remat):
         rows = model["table"]["kernel"][tokens]
         return rows.mean(-1), jax.lax.stop_gradient(rows[..., 0])
 
@@ -55,7 +56,7 @@ def table_model(monkeypatch):
 @pytest.mark.parametrize(("silent", "skipped"), [((), 0), ((1, 2, 3, 4, 6), 0.75)], ids=["all", "with signal"])
 @pytest.mark.parametrize("terms", LOSSES.values(), ids=LOSSES)
 def test_micro_batches_equal_the_whole_batch_for_every_loss(terms, silent, skipped, monkeypatch):
-    loss = make_loss(CONFIG, IDS, kind="grpo", temperature=1.0, terms=terms, on_policy=False)
+    loss = make_loss(CONFIG, IDS, kind="grpo", terms=terms, on_policy=False)
     batch = without_signal(train_batch(), *silent)
     batch = batch._replace(old=batch.logprobs)
     whole, sums, total = jax.jit(whole_gradient(loss, terms))(TABLE, batch)
@@ -63,7 +64,7 @@ def test_micro_batches_equal_the_whole_batch_for_every_loss(terms, silent, skipp
     stage = dataclasses.replace(STAGE, loss=terms, micro_batches=8 if silent else 4)
     monkeypatch.setattr(update, "make_loss", lambda *args, **kwargs: loss)
     plan = plan_of(batch, stage, has_signal=batch.advantages.any(axis=1) if silent else ALL)
-    progress = add_up(make_update(CONFIG, stage, IDS, optax.identity(), 1.0), TABLE, batch, plan)
+    progress = add_up(make_update(CONFIG, stage, IDS, optax.identity(), Draws()), TABLE, batch, plan)
     assert_gradients_close(progress.gradient, whole, 1e-5)
     assert plan.skipped_share == skipped
     assert total == progress.total == grpo.normaliser(jnp.array(batch.mask), jnp.array(batch.advantages), terms)
@@ -76,7 +77,7 @@ def table_update(stage: StageConfig, batch: TrainBatch, mesh: Mesh | None = None
     """A step of the table: new state and metrics."""
     optimizer = make_optimizer(stage.optimizer, stage.steps, TABLE, stage.updates_per_rollout)
     state = TrainState(TABLE, optimizer.init(TABLE), np.int32(0), np.zeros(2, np.uint32))
-    update, found = make_update(CONFIG, stage, IDS, optimizer, 1.0), []
+    update, found = make_update(CONFIG, stage, IDS, optimizer, Draws()), []
     plan = plan_of(batch, stage, 1 if mesh is None else mesh.size)
     if mesh is not None:
         state, batch = sharding.same_to_mesh(state, mesh), sharding.rows_to_mesh(batch, mesh)
@@ -100,7 +101,7 @@ def test_updates_of_one_step_are_updates_of_the_parts_one_after_the_other(name):
     batch = train_batch()
     old = np.where(batch.mask, TABLE["table"]["kernel"].mean(-1)[batch.tokens], 0)
     state, metrics = table_update(stage, batch)
-    loss = make_loss(CONFIG, IDS, kind="grpo", temperature=1.0, terms=terms, on_policy=False)
+    loss = make_loss(CONFIG, IDS, kind="grpo", terms=terms, on_policy=False)
     optimizer = make_optimizer(optimizer_config, 2 * stage.steps, TABLE)
     params, opt_state, tokens = TABLE, optimizer.init(TABLE), 0
     for part in range(2):

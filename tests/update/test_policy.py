@@ -15,13 +15,14 @@ from perc_jax.config import MeshConfig
 from perc_jax.mesh import sharding
 from perc_jax.model import abstract_params, bind
 from perc_jax.rollout import sampling
+from perc_jax.rollout.sampling import Draws
 from perc_jax.update import policy
 from perc_jax.update.update import make_gradient, make_loss
 from tests.model.cases import Case, build, compiled, random_params, relative, small_config
 
 IDS = TokenIds(pad=0, ends=(1, 2), image=3, forbidden=(3, 4), vocab_size=60)
 SHAPE, WIDTH, VOCABULARY = (4, 3, 5), 16, 64
-JUDGE = functools.partial(policy._judge, IDS, 0.7)
+JUDGE = functools.partial(policy._judge, IDS, Draws(0.7))
 
 
 def arrays() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -33,7 +34,7 @@ def arrays() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def at_once(hidden, tokens, kernel):
-    distribution = sampling.sampling_logprobs(jnp.einsum("pgcd,dv->pgcv", hidden, kernel), 0.7, IDS)
+    distribution = sampling.sampling_logprobs(jnp.einsum("pgcd,dv->pgcv", hidden, kernel), Draws(0.7), IDS)
     return sampling.take(distribution, tokens), sampling.entropy(distribution)
 
 
@@ -119,7 +120,7 @@ def test_an_update_holds_no_array_of_tokens_times_vocabulary():
         prompts, np.zeros(shape, np.int32), np.ones(shape, bool), np.zeros(shape, np.float32),
         np.ones(shape[:2], np.float32),
     )  # fmt: skip
-    gradient = make_gradient(make_loss(config, ids, kind="grpo", temperature=1.0, remat="block"))
+    gradient = make_gradient(make_loss(config, ids, kind="grpo", remat="block"))
     run = compiled(functools.partial(gradient, width=8 * 768))
     program = run.lower(abstract_params(config), batch, np.float32(1)).compile().as_text()
     positions, row = 2 * 8 * 768, 32 + 8 * 768
@@ -133,7 +134,7 @@ def test_peak_memory_grows_with_the_prompt_and_all_completions_and_not_with_thei
     """Compiled only, at S = 512 and C = 32: what a gradient needs for G = 4, 8, 16 grows as S + G x C, not as G."""
     config = small_config()
     prompts = build(Case(config, [[9, (4, 4)]], 512, 16), seed=0).batch
-    gradient = make_gradient(make_loss(config, IDS, kind="grpo", temperature=1.0, remat="block"))
+    gradient = make_gradient(make_loss(config, IDS, kind="grpo", remat="block"))
 
     def peak(group: int) -> int:
         shape = (1, group, 32)
@@ -161,10 +162,10 @@ def test_logprobs_of_a_model_are_those_of_its_logits():
     def both(params):
         model = bind(config, params)
         given = jnp.ones(tokens.shape, bool)
-        logprobs, _ = policy.completion_logprobs(model, IDS, batch, tokens, given, 1.0, width=6, remat="none")
+        logprobs, _ = policy.completion_logprobs(model, IDS, batch, tokens, given, Draws(), width=6, remat="none")
         prompt, answer = model.forward(batch, tokens)
         logits = model.logits(jnp.concatenate([prompt[:, None, -1:].repeat(2, axis=1), answer], axis=2))
-        return logprobs, sampling.take(sampling.sampling_logprobs(logits[:, :, :-1], 1.0, IDS), tokens)
+        return logprobs, sampling.take(sampling.sampling_logprobs(logits[:, :, :-1], Draws(), IDS), tokens)
 
     logprobs, wanted = compiled(both)(params)
     assert relative(logprobs, wanted) <= 1e-5

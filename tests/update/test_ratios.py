@@ -46,7 +46,7 @@ class Step:
         self.stage = dataclasses.replace(self.stage, updates_per_rollout=updates)
         self.params = random_params(MODEL, 1)
         self.optimizer = make_optimizer(optimizer, 9, self.params, updates)
-        self.update = make_update(model, self.stage, IDS, self.optimizer, 1.0)
+        self.update = make_update(model, self.stage, IDS, self.optimizer, Draws())
         self.begin, self.finish = compiled(self.update.begin), compiled(self.update.finish)
         self.gradient = compiled(functools.partial(self.update.gradient, width=WIDTH))
 

@@ -58,7 +58,7 @@ def train_batch(reference=None) -> TrainBatch:
 
 def gradient_of(terms: LossConfig):
     """`gradient(params, batch) -> gradient, sums` of the whole batch, divided by its trained tokens."""
-    gradient = make_gradient(make_loss(MODEL, IDS, kind="grpo", temperature=1.0, terms=terms))
+    gradient = make_gradient(make_loss(MODEL, IDS, kind="grpo", terms=terms))
 
     def whole(params, batch):
         return gradient(params, batch, grpo.normaliser(batch.mask, batch.advantages, terms), GROUP * LENGTH)
@@ -70,7 +70,7 @@ def test_the_term_adds_its_own_gradient():
     """With k3 on top of the policy loss, against the formula over the scores, in plain jax."""
     params, reference = random_params(MODEL, 1), -np.abs(Draws(9).real(*SHAPE)) - 3
     batch = train_batch(reference)
-    score, given = make_score(MODEL, IDS, 1.0), jax.tree.map(jnp.asarray, (batch.prompts, batch.tokens))
+    score, given = make_score(MODEL, IDS, Draws()), jax.tree.map(jnp.asarray, (batch.prompts, batch.tokens))
     counted = batch.mask & np.any(batch.advantages, axis=1)[:, None, None]
 
     def term(params):
@@ -93,15 +93,15 @@ def test_what_is_kept_scores_as_the_parameters_did():
     assert {leaf.dtype.name for leaf in jax.tree.leaves(kept)} == {"bfloat16"}
     assert len(jax.tree.leaves(kept)) == len(jax.tree.leaves(params["text"]))
     batch = train_batch()._replace(mask=np.ones(SHAPE, bool))
-    wanted = compiled(make_score(model, IDS, 1.0))(params, batch.prompts, batch.tokens)
+    wanted = compiled(make_score(model, IDS, Draws()))(params, batch.prompts, batch.tokens)
     moved = params | {"text": jax.tree.map(lambda leaf: leaf + 1, params["text"])}
-    score = compiled(functools.partial(make_reference_score(model, IDS, 1.0, frozen), width=GROUP * LENGTH))
+    score = compiled(functools.partial(make_reference_score(model, IDS, Draws(), frozen), width=GROUP * LENGTH))
     assert np.array_equal(score(moved, kept, batch), wanted)
 
 
 def test_in_narrow_rows_the_reference_says_the_same():
     params, batch = random_params(MODEL, 1), train_batch()
-    kept, score = compiled(make_reference(MODEL, ()))(params), make_reference_score(MODEL, IDS, 1.0, ())
+    kept, score = compiled(make_reference(MODEL, ()))(params), make_reference_score(MODEL, IDS, Draws(), ())
     widest = int(packing.lengths(batch.mask).sum(axis=1).max())
     assert widest < GROUP * LENGTH
     found, wanted = (

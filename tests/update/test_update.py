@@ -12,6 +12,7 @@ from jax.sharding import Mesh
 from perc_jax.batch import TokenIds, TrainBatch
 from perc_jax.config import MeshConfig, OptimizerConfig, StageConfig
 from perc_jax.mesh import sharding
+from perc_jax.rollout.sampling import Draws
 from perc_jax.update import grpo, packing
 from perc_jax.update.optimizer import make_optimizer
 from perc_jax.update.update import (
@@ -32,7 +33,7 @@ CASE = Case(CONFIG, [[3, (8, 6), 4], [2, (6, 4), 1, (4, 4), 3], [5], [7], [1, (4
 IDS = TokenIds(pad=0, ends=(1, 2), image=3, forbidden=(3, 4), vocab_size=60)
 PROMPTS, GROUP, LENGTH = len(CASE.prompts), 4, 5
 WIDTH, ALL = GROUP * LENGTH, np.ones(PROMPTS, bool)
-LOSS = make_loss(CONFIG, IDS, kind="grpo", temperature=1.0)
+LOSS = make_loss(CONFIG, IDS, kind="grpo")
 
 
 def whole_gradient(loss, terms=GRPO):
@@ -128,7 +129,7 @@ def test_micro_batches_in_narrow_rows_equal_the_whole_batch(params, micro_batche
     plan = plan_of(batch, stage)
     assert {width for width, _ in plan.updates[0]} & set(widths)
     whole, sums, total = GRADIENT(params, batch)
-    progress = add_up(make_update(CONFIG, stage, IDS, optax.identity(), 1.0), params, batch, plan)
+    progress = add_up(make_update(CONFIG, stage, IDS, optax.identity(), Draws()), params, batch, plan)
     assert float(progress.total) == float(total) == float(progress.trained)
     assert_gradients_close(progress.gradient, whole, 1e-5)
     np.testing.assert_allclose(progress.sums, sums, rtol=1e-5)
@@ -163,7 +164,7 @@ def test_groups_without_signal_need_not_be_computed(params):
     plan = plan_of(batch, stage, has_signal=batch.advantages.any(axis=1))
     assert len(plan.updates[0]) == 2 and plan.skipped_share == 0.5  # 1, 4, 6 and one of those without
     whole, _, total = GRADIENT(params, batch)
-    progress = add_up(make_update(CONFIG, stage, IDS, optax.identity(), 1.0), params, batch, plan)
+    progress = add_up(make_update(CONFIG, stage, IDS, optax.identity(), Draws()), params, batch, plan)
     assert float(progress.total) == float(total) == float(progress.trained)
     assert_gradients_close(progress.gradient, whole, 1e-5)
 
@@ -207,14 +208,14 @@ def run_update(mesh: Mesh, params: dict, batch: TrainBatch, stage: StageConfig):
     params = jax.device_put(params, sharding.state_shardings(params, mesh))
     opt_state = jax.jit(optimizer.init)(params)
     state = TrainState(params, opt_state, *sharding.same_to_mesh((np.int32(0), np.zeros(2, np.uint32)), mesh))
-    update, rows = make_update(CONFIG, stage, IDS, optimizer, 1.0), sharding.rows_to_mesh(batch, mesh)
+    update, rows = make_update(CONFIG, stage, IDS, optimizer, Draws()), sharding.rows_to_mesh(batch, mesh)
     with jax.set_mesh(mesh):
         progress = add_up(update, params, rows, plan_of(batch, stage, mesh.shape["replica"] * mesh.shape["fsdp"]))
         state, metrics = compiled(update.finish)(state, progress, np.int32(1))
     return jax.tree.map(np.asarray, state.params), {name: float(value) for name, value in metrics.items()}
 
 
-plain_loss = compiled(functools.partial(make_loss(CONFIG, IDS, kind="sft", temperature=1.0), width=WIDTH))
+plain_loss = compiled(functools.partial(make_loss(CONFIG, IDS, kind="sft"), width=WIDTH))
 STAGE = StageConfig("grpo", "grpo", 10, PROMPTS, OptimizerConfig(1e-3), group_size=GROUP)
 ONE = MeshConfig(fsdp=1)
 
@@ -290,7 +291,7 @@ def test_updates_raise_the_probability_of_what_was_rewarded(params):
 
 def test_a_frozen_tower_is_not_asked_again(params):
     """What it made of the pictures for the rollout takes the place of the update's own: the pixels are not read."""
-    batch, loss = train_batch(), make_loss(CONFIG, IDS, kind="grpo", temperature=1.0)
+    batch, loss = train_batch(), make_loss(CONFIG, IDS, kind="grpo")
     gradient = compiled(functools.partial(make_gradient(loss, ("^vision/",)), width=WIDTH))
     wanted, sums = gradient(params, batch, np.float32(9))
     seen = batch.prompts._replace(features=compiled(make_encode(CONFIG))(params, batch.prompts))

@@ -4,6 +4,7 @@ In: a `TableConfig`. Out: `Table`, of which `table[i]` is a `TableRow`. It holds
 pickled, and a worker process opens its files again. Nothing here knows tokens, buckets or rewards.
 """
 
+import dataclasses
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -14,7 +15,7 @@ import numpy as np
 from jaxtyping import Int
 
 from perc_jax.config import TableConfig
-from perc_jax.data.tables import files, row
+from perc_jax.data.tables import files, graded, row
 from perc_jax.data.tables.arrow_rows import open_arrow
 from perc_jax.data.tables.columns import Columns, recognise
 from perc_jax.data.tables.errors import Where
@@ -34,7 +35,8 @@ class Table:
     parts: tuple[Rows, ...]
     columns: Columns
     reading: str  # in words, what was recognised
-    _stops: Int[np.ndarray, " parts"] = field(repr=False)  # the table's rows up to the end of each part
+    _stops: Int[np.ndarray, " parts"] = field(repr=False)  # the files' rows up to the end of each part
+    _chosen: Int[np.ndarray, " rows"] | None = field(default=None, repr=False)  # which of them are rows; None: all
 
     @property
     def name(self) -> str:
@@ -42,7 +44,7 @@ class Table:
         return self.config.label
 
     def __len__(self) -> int:
-        return int(self._stops[-1])
+        return int(self._stops[-1]) if self._chosen is None else len(self._chosen)
 
     def __getitem__(self, number: int) -> TableRow:
         """Read a row. Raises `ValueError` that names file, row, column, rule and value, `IndexError` beyond the end."""
@@ -61,26 +63,36 @@ class Table:
         part, inside = self._place(number)
         return part.where(inside)
 
+    def names(self) -> list[str]:
+        """A short name of each row, all different: the file's without its folder, and the row in it."""
+        places = [self.where(number) for number in range(len(self))]
+        names = [f"{place.file.rpartition('/')[2]}:{place.row}" for place in places]
+        return names if len(set(names)) == len(names) else [str(place) for place in places]
+
     def _place(self, number: int) -> tuple[Rows, int]:
         if not 0 <= number < len(self):
             raise IndexError(f"table {self.name} has rows 0 to {len(self) - 1}, got {number}")
+        number = number if self._chosen is None else int(self._chosen[number])
         part = int(np.searchsorted(self._stops, number, side="right"))
         return self.parts[part], int(number - (self._stops[part - 1] if part else 0))
 
     @cached_property
     def digests(self) -> dict[str, str]:
-        """The digest of each file by its name; the pictures that lie beside them are not in it."""
+        """The digest of each file by its name, and of the rows chosen; the pictures that lie beside are not in it."""
         named: dict[str, str] = {}
         for part in self.parts:
             name = part.file.rpartition("/")[2]
             while name in named:  # of another folder
                 name += "'"
             named[name] = part.digest
+        if self._chosen is not None:
+            rows = hashlib.sha256(self._chosen.tobytes()).hexdigest()[:16]
+            named[f"{self.config.difficulty} rows of {self.config.grade.rpartition('/')[2]}"] = rows
         return named
 
     @cached_property
     def fingerprint(self) -> str:
-        """Digest of the files' names and contents, and of how many rows are read and from which columns."""
+        """Digest of the files' names and contents, and of which rows are read and from which columns."""
         found = hashlib.sha256(repr((*self.digests.items(), tuple(self.columns), self.config.limit)).encode())
         return found.hexdigest()[:16]
 
@@ -109,7 +121,12 @@ def open_table(config: TableConfig) -> Table:
         raise ValueError(f"table {config.path} must have a row, got none")
     whole = Table(config, parts, Columns("", "", "", "", ""), "", stops)
     columns, reading = recognise(config, whole.samples(), whole.where(0))
-    return Table(config, parts, columns, reading, stops)
+    table = Table(config, parts, columns, reading, stops)
+    if config.difficulty == "all":
+        return table
+    rows = {name: number for number, name in enumerate(table.names())}
+    chosen = graded.rows_of(config.grade, config.difficulty, rows, table.fingerprint)
+    return dataclasses.replace(table, _chosen=chosen)
 
 
 def _open(file: Any, cache: Any) -> Rows:
