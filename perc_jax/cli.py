@@ -54,6 +54,8 @@ class _Command:
     config: str = str(DEFAULT_CONFIG)  # Python file that defines get_config() -> Config
     workdir: str = ""  # directory or gs:// path of the outputs; empty: runs/<name>
     model: str = ""  # Hugging Face folder or hub id; its sizes, tokenizer and weights replace the config's
+    # Stages of the config by name, with commas: the run has no others, and a grading can stand between two runs
+    only: str = ""
 
 
 @dataclass(frozen=True)
@@ -116,13 +118,25 @@ def _read(argv: Sequence[str], kind: type[_Command]) -> Training:
     draft = _copy(_Draft, load_config(path))
     draft = with_model(draft, model) if model else draft
     command = _override(kind(settings=draft, config=path), argv)
-    draft, workdir = command.settings, command.workdir or f"runs/{command.settings.name}"
+    draft = _with_only(command.settings, command.only)
+    workdir = command.workdir or f"runs/{draft.name}"
     trains = isinstance(command, _Training)
     start = command.start() if trains else PLAIN
     if trains and command.origin:
         draft = dataclasses.replace(draft, begin_from=command.origin)
     _check(draft, workdir, start, trains)
     return Training(_copy(Config, draft), workdir, start)
+
+
+def _with_only(config: Config, names: str) -> Config:
+    """The config with the stages of these names, in its own order. Raises `ValueError` for a name that is none."""
+    wanted = [name.strip() for name in names.split(",") if name.strip()]
+    known = [stage.name for stage in config.stages]
+    for name in wanted:
+        if name not in known:
+            raise ValueError(f"--only must be of the config's stages ({', '.join(known)}), got {name!r}")
+    kept = tuple(stage for stage in config.stages if stage.name in wanted)
+    return dataclasses.replace(config, stages=kept) if wanted else config
 
 
 def _copy(kind: type[Config], config: Config) -> Config:
@@ -231,7 +245,7 @@ def _unknown(word: str, command: _Command) -> str:
     if not word.startswith("--"):
         return f"unexpected value {word!r}"
     name = word.partition("=")[0].replace("_", "-")
-    own = ("config", "workdir", "model")
+    own = ("config", "workdir", "model", "only")
     own += ("from", *_paths(command.start())) if isinstance(command, _Training) else ()
     known = [f"--{path}".replace("_", "-") for path in (*own, *_paths(command.settings))]
     # A forgotten section is as likely as a slip of the finger: compare whole paths, then the last word of each.

@@ -84,6 +84,22 @@ def flat(config: object) -> dict[str, object]:
     return {path: look_up(path) for path in cli._paths(config)}
 
 
+def test_a_run_has_the_stages_that_are_named(config_file: str, capsys: pytest.CaptureFixture[str]) -> None:
+    whole = cli.load_config(config_file)
+    names = [stage.name for stage in whole.stages]
+    assert len(names) > 1
+    for only in (names[0], names[-1], ",".join(reversed(names)), f" {names[-1]} ,"):
+        config, _ = cli.parse(["--config", config_file, "--only", only])
+        wanted = [name for name in names if name in only]
+        assert config == dataclasses.replace(
+            whole, stages=tuple(stage for stage in whole.stages if stage.name in wanted)
+        )
+    changed, _ = cli.parse(["--config", config_file, "--stages.1.steps", "3", "--only", names[1]])
+    assert [stage.steps for stage in changed.stages] == [3]  # overrides count the config's stages
+    line = complaint(capsys, "--config", config_file, "--only", "none")
+    assert line == f"--only must be of the config's stages ({', '.join(names)}), got 'none'"
+
+
 def test_how_a_run_starts_is_asked_beside_its_config(
     config_file: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
