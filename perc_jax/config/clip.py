@@ -39,7 +39,8 @@ class ClipConfig:
     positions: Annotated[int, at_least(2)] = 77  # tokens of a short text
     # Tokens of a long text, with position tables and a projection of their own; 0: it has none, it is plain CLIP.
     long_positions: Annotated[int, or_zero(at_least(KEPT_POSITIONS + 1))] = 248
-    dtype: Literal["float32", "bfloat16"] = "float32"  # of weights and activations; scores are float32
+    # Of weights and activations; cosines are float32. (A TPU multiplies float32 numbers with bfloat16's digits.)
+    dtype: Literal["float32", "bfloat16"] = "float32"
     pictures: Annotated[int, at_least(1)] = 1  # of a prompt that are looked at, the first; more are counted
     # Pictures or texts that a device encodes at a time: attention's scores of all at once would be gigabytes.
     at_once: Annotated[int, at_least(1)] = 16
