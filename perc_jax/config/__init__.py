@@ -3,6 +3,7 @@
 Plain data on the standard library alone, so that a config is read without jax; nothing that does work belongs here.
 """
 
+from perc_jax.config.clip import ClipConfig, ClipTowerConfig
 from perc_jax.config.data import CurriculumConfig, DataConfig, MixtureConfig, TableConfig
 from perc_jax.config.model import LoraConfig, ModelConfig, TextConfig, VisionConfig
 from perc_jax.config.reward import RewardConfig, TermConfig
@@ -24,6 +25,8 @@ __all__ = [
     "PLAIN",
     "TRACKERS",
     "CheckpointConfig",
+    "ClipConfig",
+    "ClipTowerConfig",
     "Config",
     "CurriculumConfig",
     "DataConfig",

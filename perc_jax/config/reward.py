@@ -17,6 +17,7 @@ OPTIONS = {  # which options each term reads
     "keywords": ("column", "whole_words", "section", "most_listed"),
     "facts": ("column", "section"),
     "sections": ("headings", "anywhere"),
+    "clip": ("section", "until", "threshold", "as_published"),
     "repetition": ("ngram",),
     "boxes": ("iou", "l1_px", "point_px", "most"),
     "boxes_form": ("most",),
@@ -52,8 +53,14 @@ class TermConfig:
     # Engines' samples have one called facts.
     column: Annotated[str, anything] = ""
     whole_words: bool = True  # keywords: False finds them within words too, as PeBR-R1 does
-    # keywords, facts: the heading below which the picture is described; empty: the whole text
+    # keywords, facts, clip: the heading below which the picture is described; empty: the whole text
     section: Annotated[str, anything] = ""
+    # clip: heading that ends the description, as PeBR-R1 asks for it; empty: the next line that begins with `#`.
+    until: Annotated[str, anything] = ""
+    threshold: Annotated[float, within(1e-3, 1)] = 0.4  # clip: the cosine that earns all, and all above it
+    # clip: True scores an empty description too, lets a written end mark end a text, and gives less than 0 for a
+    # negative cosine, all as PeBR-R1 does.
+    as_published: bool = False
     # keywords: more words than these in a row without one like "the", "of", "is" are a list, which does not count;
     # 0: it does, as in PeBR-R1.
     most_listed: Annotated[int, within(0, 1000)] = 16
@@ -73,6 +80,9 @@ class TermConfig:
         """No option of another term."""
         if not sound("term"):
             return
+        if self.term == "clip" and sound("section", "until"):
+            rule = "must be empty where section is"
+            yield from unless(bool(self.section) or not self.until, "until", rule, self.until)
         if self.term == "sections" and sound("headings"):
             yield from unless(bool(self.headings), "headings", "must not be empty for sections", self.headings)
         options = {name for names in (*OPTIONS.values(), OF_FUNCTIONS) for name in names}
@@ -108,6 +118,11 @@ class RewardConfig:
         yield from unless(counts[0] >= 1 and max(counts) <= MOST, "terms", rule, counts)
         weights = [term.weight for term in self.terms]
         yield from unless(any(weights) or not weights, "terms", "must have one whose weight is not 0", weights)
+
+    @property
+    def clip_terms(self) -> dict[int, TermConfig]:
+        """The terms that ask a CLIP, by their place."""
+        return {place: term for place, term in enumerate(self.terms) if term.term == "clip"}
 
     @staticmethod
     def upgraded(data: Mapping[str, Any]) -> dict[str, Any]:

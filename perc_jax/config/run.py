@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
+from perc_jax.config.clip import ClipConfig
 from perc_jax.config.data import DataConfig, TableConfig
 from perc_jax.config.model import ModelConfig
 from perc_jax.config.rules import (
@@ -154,6 +155,8 @@ class Config:
     evaluation: EvaluationConfig = EvaluationConfig()
     mesh: MeshConfig = MeshConfig()
     checkpoint: CheckpointConfig = CheckpointConfig()
+    # The model of the reward's term `clip`; nobody looks at it where none asks.
+    clip: ClipConfig = dataclasses.field(default=ClipConfig())
     # Hugging Face folder or hub id whose weights start the run; empty: random ones
     pretrained: Annotated[str, anything] = ""
     # Another run whose weights start this one in their place: its workdir for the newest checkpoint, or WORKDIR@STEP,
@@ -197,6 +200,11 @@ class Config:
             yield from unless(not trained or min(hard, default=10) > highest, "evaluation.hard_levels", rule, hard)
         for path, stage in stages.items():
             yield from self._stage(sound, path, stage)
+
+    @property
+    def asks_clip(self) -> bool:
+        """Whether a stage's reward asks a CLIP."""
+        return any(stage.kind == "grpo" and stage.reward.clip_terms for stage in self.stages)
 
     def _pictures(self) -> Iterator[Violation]:
         """Whether pictures and buckets fit the model's patches."""

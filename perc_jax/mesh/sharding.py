@@ -30,6 +30,7 @@ ROWS = PartitionSpec(ROW_AXES)  # of every batch's first dimension: prompts
 
 # The first pattern found in a parameter's name gives the axes of its last two dimensions [inputs, outputs].
 RULES = (
+    (r"clip/.*(kernel|embedding)$", ("fsdp", None)),  # gathered where they are used: `tensor` has no part in it
     (r"text/.*(query|key|value|gate|up)/kernel$", ("fsdp", "tensor")),
     (r"text/.*(output|down)/kernel$", ("tensor", "fsdp")),
     (r"text/embed/embedding$", ("tensor", "fsdp")),

@@ -8,7 +8,7 @@ per group, and blocks computed again where activations are not stored.
 
 from typing import Literal, NamedTuple
 
-from perc_jax.config import Config, ModelConfig, StageConfig, TextConfig, VisionConfig
+from perc_jax.config import ClipConfig, ClipTowerConfig, Config, ModelConfig, StageConfig, TextConfig, VisionConfig
 
 CACHE_BYTES = {"float32": 4, "bfloat16": 2}  # bytes per number, by `model.dtype`
 
@@ -21,6 +21,7 @@ class Work(NamedTuple):
     prefill: float
     decode: float  # all tokens up to the bucket's end
     update: float
+    clip: float = 0.0  # the reward's CLIP: every picture once, every completion's description
 
 
 class TokenTraffic(NamedTuple):
@@ -105,7 +106,26 @@ def step_work(config: Config, stage: StageConfig, *, trains_vision: bool) -> Wor
     traffic = decode_traffic(config, 1, group, 1)
     decode = (length - 1) * traffic.flops
     useful_rollout = group * (single + picture) + head
-    return Work(count * useful_rollout, count * useful_update, count * prefill, count * decode, count * update)
+    clip = clip_prompt(config.clip, group, len(stage.reward.clip_terms))
+    return Work(
+        count * useful_rollout, count * useful_update, count * prefill, count * decode, count * update, count * clip
+    )
+
+
+def clip_tower(tower: ClipTowerConfig, tokens: int) -> float:
+    """Operations of a CLIP's tower for one picture or text of so many tokens, all scores counted."""
+    block = 4 * tower.width**2 + 2 * tower.width * tower.hidden
+    return tower.layers * (2.0 * tokens * block + 4.0 * tower.width * tokens**2)
+
+
+def clip_prompt(config: ClipConfig, group: int, terms: int) -> float:
+    """Operations of the reward's CLIP for one prompt: its pictures once, a text for each completion and term."""
+    if not terms:
+        return 0.0
+    embed = 2.0 * config.patches * 3 * config.patch_px**2 * config.vision.width
+    picture = embed + clip_tower(config.vision, 1 + config.patches) + 2.0 * config.vision.width * config.projection
+    text = clip_tower(config.text, config.text_tokens) + 2.0 * config.text.width * config.projection
+    return config.pictures * picture + terms * group * text
 
 
 def decode_traffic(config: Config, prompts: int, group: int, tensor: int) -> TokenTraffic:

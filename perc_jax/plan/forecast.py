@@ -123,7 +123,7 @@ def programs(blueprints: Blueprints) -> Iterator[tuple[StageConfig, Blueprint]]:
         if reference := blueprints.reference(stage):
             yield stage, reference
         if stage.kind == "grpo":
-            for program in _of_rollout(blueprints.rollout(stage)):
+            for program in (*_of_rollout(blueprints.rollout(stage)), *(blueprints.clip(stage) or ())):
                 yield stage, program
         update = blueprints.update(stage)
         yield stage, update.gradients[max(update.gradients)]  # in narrower rows it needs less
@@ -209,10 +209,11 @@ def _speed(blueprints: Blueprints, stage: StageConfig, topology: Topology) -> di
         column = max((traffic.weight_bytes + traffic.cache_bytes) / bandwidth, traffic.flops / peak)
         decode = column * (config.rollout.max_tokens - 1) * turns if stage.kind == "grpo" else 0.0
         rollout = work.prefill / (peak * topology.devices) + decode
-        update = work.update / (peak * topology.devices)
+        update, clip = (part / (peak * topology.devices) for part in (work.update, work.clip))
         speeds[name] = {
             "rollout_s": rollout,
             "update_s": update,
-            "tokens_per_s": tokens / (rollout + update),
+            "clip_s": clip,
+            "tokens_per_s": tokens / (rollout + update + clip),
         }
     return found | speeds

@@ -25,7 +25,7 @@ ROLLOUT = ("ring", "slots", "admit", "collect")  # first words of the names of a
 class Split(NamedTuple):
     """Bytes on one device."""
 
-    parameters: int = 0  # of training, and of the reference where there is one
+    parameters: int = 0  # of training, and of the reference and the reward's CLIP where there are such
     optimizer: int = 0
     decoding: int = 0  # parameters in the layout of decoding
     cache: int = 0  # keys and values
@@ -77,6 +77,12 @@ def arrays(blueprint: Blueprint) -> Split:
 
 def alive_elsewhere(blueprint: Blueprint, blueprints: Blueprints, stage: StageConfig) -> Split:
     """What the run holds meanwhile that is neither argument nor result of the program."""
+    clip = 0 if "clip" in blueprint.arguments else device_bytes(blueprints.clip_params())
+    return _of_training(blueprint, blueprints, stage).plus(Split(parameters=clip))
+
+
+def _of_training(blueprint: Blueprint, blueprints: Blueprints, stage: StageConfig) -> Split:
+    """The same, but for the reward's CLIP."""
     state = blueprints.train_state(stage)
     optimizer, reference = device_bytes(state.opt_state), device_bytes(state.reference)
     parameters = device_bytes(blueprints.params) + reference
@@ -85,6 +91,8 @@ def alive_elsewhere(blueprint: Blueprint, blueprints: Blueprints, stage: StageCo
     if kind in ("prefill", "decode") or kind.split()[0] in ROLLOUT:
         whole = Split(parameters=parameters, optimizer=optimizer, batch=prompts if kind != "prefill" else 0)
         return whole.plus(_of_rollout(kind, blueprints.rollout(None if blueprint.name == f"greedy: {kind}" else stage)))
+    if kind.split()[0] == "clip":
+        return Split(parameters=parameters, optimizer=optimizer, batch=prompts)
     if kind == "publish":
         return Split(parameters=reference, optimizer=optimizer, batch=prompts)
     if kind == "finish":
@@ -168,4 +176,5 @@ def _role(name: str, program: str) -> str:
     results = {"init": "parameters", "publish": "decoding", "optimizer": "optimizer", "reference": "parameters"}
     if name == "outputs":
         return results.get(program.rpartition(": ")[2], "batch")
-    return {"params": "parameters", "reference": "parameters", "rollout_params": "decoding"}.get(name, "batch")
+    held = dict.fromkeys(("params", "clip", "reference"), "parameters") | {"rollout_params": "decoding"}
+    return held.get(name, "batch")

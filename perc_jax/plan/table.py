@@ -107,10 +107,11 @@ def _speed(stage: dict[str, Any], devices: int) -> Iterable[str]:
     ):
         if name in stage:
             speed = stage[name]
-            rate = speed["tokens_per_s"]
+            rate, clip = speed["tokens_per_s"], speed["clip_s"]
             yield (
                 f"  {meaning}: rollout {speed['rollout_s']:.1f} s, update {speed['update_s']:.1f} s, "
-                f"{rate:,.0f} tokens/s, {rate / devices:,.0f} per device"
+                + f"clip {clip:.2f} s, " * (clip > 0)
+                + f"{rate:,.0f} tokens/s, {rate / devices:,.0f} per device"
             )
 
 

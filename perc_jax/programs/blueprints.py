@@ -19,6 +19,7 @@ from perc_jax.mesh import sharding, shares
 from perc_jax.model import abstract_params, init_params, lora
 from perc_jax.programs import patterns
 from perc_jax.programs.blueprint import Blueprint, laid_out
+from perc_jax.programs.clip import ClipBlueprints, clip_blueprints, clip_params
 from perc_jax.programs.rollout import Maker, RolloutBlueprints
 from perc_jax.rollout.sampling import Draws
 from perc_jax.update.optimizer import make_optimizer, split_frozen
@@ -231,6 +232,16 @@ class Blueprints:
         features = self._rows((stage.prompts_per_step, merged, model.text.hidden_size), jnp.dtype(model.dtype))
         arguments = {"params": self.params, "prompts": prompts}
         return Blueprint(f"{stage.name}: encode", make_encode(model), arguments, features, self.mesh)
+
+    def clip(self, stage: StageConfig) -> ClipBlueprints | None:
+        """The programs that score a stage's descriptions, where its reward asks for that."""
+        if stage.kind != "grpo" or not stage.reward.clip_terms:
+            return None
+        return clip_blueprints(self.config.clip, stage, self.mesh)
+
+    def clip_params(self) -> Any:
+        """The layout of the reward's CLIP; nothing where no stage asks one."""
+        return clip_params(self.config.clip, self.mesh) if self.config.asks_clip else ()
 
     def _optimizer(self, stage: StageConfig) -> optax.GradientTransformation:
         return make_optimizer(stage.optimizer, stage.steps, self.params, stage.updates_per_rollout)

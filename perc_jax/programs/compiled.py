@@ -19,6 +19,7 @@ from perc_jax.mesh import sharding, shares
 from perc_jax.model import lora
 from perc_jax.programs.blueprint import Blueprint
 from perc_jax.programs.blueprints import Blueprints
+from perc_jax.programs.clip import ClipPrograms
 from perc_jax.programs.generation import Generation
 from perc_jax.programs.rollout import RolloutBlueprints
 from perc_jax.update import packing
@@ -153,6 +154,8 @@ class StagePrograms:
         self.plan(*(np.zeros((count, *shape), bool) for shape in shapes))  # the hosts' exchange is compiled now
         if stage.kind == "grpo":
             self._rollout = Generation(blueprints.rollout(stage), programs.compile)
+        clip = blueprints.clip(stage)
+        self.clip = clip and ClipPrograms(clip, programs.compile)  # of a stage whose reward asks one
 
     def begin(self, state: TrainState) -> TrainState:
         """The state at the stage's start: parameters, step and key as they are, all else fresh."""

@@ -174,13 +174,13 @@ def _from_folder(folder: Path) -> Any:
     file = pretrained.check_tokenizer_files(folder)
     from transformers import AutoTokenizer  # seconds to import, and the debug run needs none of it
 
-    with _Opening(file):
+    with Opening(file):
         tokenizer = AutoTokenizer.from_pretrained(str(folder))
         tokenizer.decode(tokenizer.encode(SYSTEM, add_special_tokens=False))
     return tokenizer
 
 
-class _Opening:
+class Opening:
     """Turns what goes wrong inside into a `ValueError` that names the file.
 
     The tokenizers library raises `Exception` itself for whatever it cannot make sense of, and panics for the rest; no

@@ -1,7 +1,8 @@
 """The terms of a reward that are ours: pure functions of one completion, each a number or named parts.
 
 `measure` is called in the verifier's processes with what a term needs of a completion. accuracy and format come from
-the verdict (`verifier.py`), a user's functions from `functions.py`. Each runs in linear time; none raises on a text.
+the verdict (`verifier.py`), clip from the device (`fits.py`), a user's functions from `functions.py`. Each runs in
+linear time; none raises on a text.
 """
 
 from collections.abc import Mapping
@@ -20,6 +21,7 @@ PARTS = {  # of our terms that have some
     "keywords": descriptions.Told._fields[1:],
     "facts": facts.Facts._fields[1:],
     "sections": descriptions.Headings._fields[1:],
+    "clip": ("cosine",),
 }
 MAX_DUPLICATES = 2  # sentences said before, from which on a text is repetitive (VisionReasoner)
 

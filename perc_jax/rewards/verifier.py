@@ -5,9 +5,10 @@ their parts kept apart. A deadline exists so that no text and no user's function
 tokens and no model, and of groups only that a user's function may be called with one.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import NamedTuple
+from types import MappingProxyType
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float
@@ -15,9 +16,9 @@ from jaxtyping import Float
 from engines.answer import Answer
 from perc_jax.benchmarks import symbolic
 from perc_jax.config import Config, RewardConfig, TermConfig
-from perc_jax.rewards import boxes, terms
+from perc_jax.rewards import boxes, fits, terms
 from perc_jax.rewards.answers import Gold, needs_symbols, symbols_missing
-from perc_jax.rewards.callers import Caller
+from perc_jax.rewards.callers import Caller, Marks
 from perc_jax.rewards.forms import STRICT, Form, read
 from perc_jax.rewards.functions import REASONS
 from perc_jax.rewards.pool import Lost, Pool
@@ -67,6 +68,14 @@ def judge(text: str, answer: Answer | Gold, form: Form = STRICT) -> Verdict:
 
 
 _JUDGE = judge
+
+
+@runtime_checkable
+class Scorer(Protocol):
+    """What knows the worth of completions: a verifier, or one that asks the device too."""
+
+    def score(self, cases: Sequence[Case], reward: RewardConfig, group: int) -> Scores:
+        """See `Verifier.score`."""
 
 
 def part_names(reward: RewardConfig) -> list[str]:
@@ -140,28 +149,42 @@ class Verifier:
         self._pool.close()
         self._pool = Pool(self._deadline_s, self._processes, _prepare, (self._loaded,))
 
-    def score(self, cases: Sequence[Case], reward: RewardConfig, group: int) -> Scores:
+    def score(
+        self,
+        cases: Sequence[Case],
+        reward: RewardConfig,
+        group: int,
+        begun: Mapping[int, Callable[[], Marks]] = MappingProxyType({}),
+    ) -> Scores:
         """Verify completions, which lie group by group, and measure the terms of a reward.
 
-        Raises `RuntimeError` where a user's function fails as a rule, `ValueError` as `verify` does.
+        Terms of these places that were `begun` on the device are waited for when all others are measured. Raises
+        `RuntimeError` where a user's function fails as a rule, `ValueError` as `verify` does.
         """
         verdicts = self.verify([case.text for case in cases], [case.answer for case in cases])
-        columns, parts, faults, lines = [], [], {}, ()
-        for term in reward.terms:
-            if term.term in terms.FROM_VERDICT:
-                values = np.array([[one.correct if term.term == "accuracy" else one.well_formed] for one in verdicts])
-                values = values.reshape(len(cases), 1)
-            elif terms.is_function(term):
-                marks = self._caller(term).score(cases, group, self._form)
-                values, lines = marks.values, lines + marks.lines
-                faults |= {f"{term.label}/{reason}": count for reason, count in marks.faults.items()}
-            else:
-                values, lost = self._measure(cases, term)
-                faults[f"{term.label}/late"] = lost
-            columns.append(values[:, 0])
-            parts.append(values[:, 1:])
-        stacked = [np.stack(columns, axis=1), np.concatenate(parts, axis=1)]
-        return Scores(verdicts, *(values.astype(np.float32) for values in stacked), faults, lines)
+        here = {place: term for place, term in enumerate(reward.terms) if place not in begun}
+        marks = {place: self._marks(term, cases, group, verdicts) for place, term in here.items()}
+        marks |= {place: wait() for place, wait in begun.items()}
+        found = [marks[place] for place in range(len(reward.terms))]
+        columns = [np.stack([one.values[:, 0] for one in found], axis=1)]
+        columns.append(np.concatenate([one.values[:, 1:] for one in found], axis=1))
+        faults = {
+            f"{term.label}/{reason}": count
+            for term, one in zip(reward.terms, found, strict=True)
+            for reason, count in one.faults.items()
+        }
+        lines = tuple(line for one in found for line in one.lines)
+        return Scores(verdicts, *(values.astype(np.float32) for values in columns), faults, lines)
+
+    def _marks(self, term: TermConfig, cases: Sequence[Case], group: int, verdicts: Sequence[Verdict]) -> Marks:
+        """One term of completions and their verdicts."""
+        if term.term in terms.FROM_VERDICT:
+            values = [one.correct if term.term == "accuracy" else one.well_formed for one in verdicts]
+            return Marks(np.array(values, np.float64).reshape(len(cases), 1), {}, ())
+        if terms.is_function(term):
+            return self._caller(term).score(cases, group, self._form)
+        values, lost = self._measure(cases, term)
+        return Marks(values, {"late": lost}, ())
 
     def _measure(self, cases: Sequence[Case], term: TermConfig) -> tuple[Float[np.ndarray, "n W"], int]:
         """A term of ours, value and then parts, W numbers, and how many texts ran past the deadline, which earn 0."""
@@ -204,13 +227,16 @@ def _pair(judge: Callable[[str, Answer | Gold], Verdict], pair: tuple[str, Answe
 
 def no_faults(reward: RewardConfig) -> dict[str, int]:
     """The entries of `Scores.faults`, before anything failed."""
-    reasons = {term: REASONS if terms.is_function(term) else ("late",) for term in reward.terms}
-    return {
-        f"{term.label}/{reason}": 0
-        for term, names in reasons.items()
-        if term.term not in terms.FROM_VERDICT
-        for reason in names
-    }
+    return {f"{term.label}/{reason}": 0 for term in reward.terms for reason in _reasons(term)}
+
+
+def _reasons(term: TermConfig) -> tuple[str, ...]:
+    """What can fail in measuring a term."""
+    if term.term in terms.FROM_VERDICT:
+        return ()
+    if term.term == "clip":
+        return fits.REASONS
+    return REASONS if terms.is_function(term) else ("late",)
 
 
 def rewards(scores: Scores, config: RewardConfig, rng: np.random.Generator) -> Rewards:

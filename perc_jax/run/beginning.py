@@ -14,7 +14,7 @@ from perc_jax.programs.compiled import Programs
 from perc_jax.prompt import pretrained, tokenizer
 from perc_jax.records import commits, same
 from perc_jax.records.checkpoint import Checkpoints
-from perc_jax.run import place
+from perc_jax.run import fitting, place
 from perc_jax.run.place import Change, Place
 from perc_jax.weights import hf_folder, safetensors
 
@@ -48,6 +48,7 @@ def open_run(config: Config, workdir: str, *, fetch: bool = True) -> Opened:
     tokenizer.check_fits(tokens, config.model.text.vocab_size)
     checkpoints = Checkpoints(workdir, config.checkpoint.keep)
     source = config.begin_from or config.pretrained or "random"
+    fitting.check(config, fetch=fetch)
     if newest := checkpoints.check(to_dict(config)):
         found, changes = place.resumed(*newest, to_dict(config))
         return Opened(tokens, checkpoints, found, changes, newest[0], checkpoints.steps()[-1], source)

@@ -32,11 +32,12 @@ from perc_jax.rewards.verifier import Verifier
 from perc_jax.run import beginning, groups, place, rewarded
 from perc_jax.run.ending import Ending
 from perc_jax.run.facts import Facts
+from perc_jax.run.fitting import Fitting
 from perc_jax.run.journal import Journal
 from perc_jax.run.place import Place, Streak
 from perc_jax.run.standing import Standing
 from perc_jax.run.supply import FOLDER as PHASES
-from perc_jax.run.supply import Supply, prepare
+from perc_jax.run.supply import Supply, prepare, row_names
 from perc_jax.update.update import Metrics as DeviceMetrics
 from perc_jax.update.update import TrainState, of_step
 
@@ -86,6 +87,8 @@ class Run:
             prepare(config, self.programs.share)
         for program in self.programs.table:
             screen.say(program.told)
+        with screen.phase("reading CLIP"):
+            self.fitting = Fitting(config, self.programs.blueprints.clip_params(), screen.bar)
 
     def train(self, verifier: Verifier) -> None:
         """Run the stages that are left."""
@@ -271,14 +274,15 @@ class Run:
                     batch = next(stream)
                     prompts = sharding.rows_to_mesh(batch.prompts, self.programs.mesh)
             with self.screen.phase("rollout"), self.idle.waiting():
+                judge = self.fitting.judge(programs.clip, batch.prompts, verifier)
                 prompts = programs.look(state.params, prompts)
-                names = sharding.rows_to_mesh(_row_names(batch), self.programs.mesh)
+                names = sharding.rows_to_mesh(row_names(batch), self.programs.mesh)
                 # No name for the published parameters: they are gone before the update needs the memory.
                 on_mesh = programs.sample(self.programs.publish(state.params), prompts, names, state)
                 completions = sharding.rows_to_host(on_mesh)
             with self.screen.phase("verify"):
                 coins = (self.config.seed, step)
-                graded = rewarded.grade(completions, batch.samples, self.tokens, verifier, stage, coins, batch.share)
+                graded = rewarded.grade(completions, batch.samples, self.tokens, judge, stage, coins, batch.share)
                 for line in graded.lines:
                     self.screen.say(line)
                 counted = stream.count(rounds.add(batch, completions, graded), step)
@@ -371,12 +375,6 @@ class Run:
         with self.screen.phase("checkpoint"):
             self.checkpoints.close()
         self.journal.close()  # last: on a full disk it fails
-
-
-def _row_names(batch: batches.Batch) -> np.ndarray:
-    """A number per prompt for its random key: its place in the stage's data."""
-    total = batch.share.total(len(batch.samples))
-    return np.array(batch.share.rows(total), np.uint32) + np.uint32(batch.position - total)
 
 
 def run(config: Config, workdir: str, start: Start = PLAIN, began: float | None = None) -> None:

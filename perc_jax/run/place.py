@@ -34,7 +34,7 @@ FREE = (  # of a run: what the machine is, what is only looked at, what a prompt
     *("name", "mesh", "checkpoint", "evaluation", "rollout"),
     "model",  # whether it is the same one has been asked before: `Checkpoints.check`
     *("data.workers", "data.prefetch", "data.max_prompt_tokens", "data.max_patches"),
-    *("samples_every", "verifier_deadline_s", "verifier_processes", "verifier_memory_gib"),
+    *("clip", "samples_every", "verifier_deadline_s", "verifier_processes", "verifier_memory_gib"),
     "phase_deadline_s",
 )
 FREE_IN_STAGE = (  # but not what its data position counts in, nor what the optimizer's state is of

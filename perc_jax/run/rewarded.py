@@ -22,7 +22,7 @@ from perc_jax.mesh import sharding
 from perc_jax.prompt.tokenizer import Tokenizer
 from perc_jax.report import samples
 from perc_jax.rewards.terms import Case
-from perc_jax.rewards.verifier import Rewards, Scores, Verdict, Verifier, no_faults, part_names, rewards
+from perc_jax.rewards.verifier import Rewards, Scorer, Scores, Verdict, no_faults, part_names, rewards
 from perc_jax.rewards.watch import answer_drift, is_degenerate
 from perc_jax.update.grpo import Advantages, group_advantages, overlong_penalty, per_reward_advantages
 
@@ -53,7 +53,7 @@ def grade(
     completions: Completions,
     infos: Sequence[SampleInfo],
     tokens: Tokenizer,
-    verifier: Verifier,
+    scorer: Scorer,
     stage: StageConfig,
     name: tuple[int, int],
     share: Share = WHOLE,
@@ -74,7 +74,7 @@ def grade(
         for p, info in enumerate(infos)
         for g in range(group)
     ]
-    scores = verifier.score(cases, stage.reward, group)
+    scores = scorer.score(cases, stage.reward, group)
     # One stream of coins per prompt: a prompt's coins do not depend on the host or the place it is verified in.
     coins = [make_rng("coin", *name, info.sample_id) for info in infos]
     parts = [rewards(_of_prompt(scores, p, group), stage.reward, coins[p]) for p in range(prompts)]

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import jax
+import numpy as np
 from etils import epath
 
 from perc_jax.batch import WHOLE, Share
@@ -112,6 +113,12 @@ class Supply:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def row_names(batch: batches.Batch) -> np.ndarray:
+    """A number per prompt for its random key: its place in the stage's data."""
+    total = batch.share.total(len(batch.samples))
+    return np.array(batch.share.rows(total), np.uint32) + np.uint32(batch.position - total)
 
 
 def _digests(stage: StageConfig) -> dict[str, dict[str, str]]:

@@ -10,6 +10,7 @@ to dtype, shape and offsets; the tensors' bytes, row-major.
 
 import contextlib
 import json
+import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -41,11 +42,14 @@ Range = tuple[int, int]  # first and after the last
 class Tensors:
     """The tensors of a folder's safetensors files, and what is wrong with the files.
 
+    Tensors whose names have a match of `ignored` are as if they were not there.
+
     Raises `FileNotFoundError` if the folder has neither a single file nor an index, `ValueError` for an index that is
     none.
     """
 
-    def __init__(self, folder: Path):
+    def __init__(self, folder: Path, ignored: re.Pattern[str] | None = None):
+        self._ignored = ignored
         self.shapes: dict[str, tuple[int, ...]] = {}
         self.problems: list[str] = []
         self.unread: set[str] = set()  # what the index promises of files that cannot be read
@@ -55,13 +59,14 @@ class Tensors:
         self._mapped_bytes = 0
         listed = _listed(folder, self.problems)
         for file, names in listed.items():
-            self._read_header(folder / file, names)
+            self._read_header(folder / file, [name for name in names if not self._is_ignored(name)])
 
     def _read_header(self, file: Path, names: Sequence[str]) -> None:
         """Note shape and dtype of every tensor of a file; `names` are those that the index promises."""
         try:
             with safe_open(file, framework="numpy") as content:
-                held = {name: content.get_slice(name) for name in content.keys()}  # noqa: SIM118 (no mapping)
+                names_there = [name for name in content.keys() if not self._is_ignored(name)]  # noqa: SIM118
+                held = {name: content.get_slice(name) for name in names_there}
                 shapes = {name: tuple(view.get_shape()) for name, view in held.items()}
                 self.problems += [
                     f"{name} must be one of {', '.join(READABLE)}, got {view.get_dtype()}"
@@ -80,6 +85,9 @@ class Tensors:
             self.problems += [f"file {file.name} holds {name} too" for name in shapes if name in self.shapes]
         self.shapes |= shapes
         self._file |= dict.fromkeys(shapes, file)
+
+    def _is_ignored(self, name: str) -> bool:
+        return self._ignored is not None and self._ignored.search(name) is not None
 
     def read(self, name: str, rows: slice, columns: slice) -> np.ndarray:
         """Rows and columns of a tensor as a matrix [first axis, the rest], in the file's dtype."""
@@ -133,19 +141,19 @@ def load_params(folder: Path, config: ModelConfig, target: Params, *, bar: Bar |
         return tensors.read(sources[name], rows, columns)
 
     total = sum(max(1, leaf.layers) for leaf in leaves)
-    with contextlib.closing(tensors), (bar or _no_bar)("reading weights", total) as advance:
+    with contextlib.closing(tensors), (bar or no_bar)("reading weights", total) as advance:
         for leaf in leaves:
             wanted = params.get(target, leaf.path)
             if leaf.name == params.EMBEDDING and config.text.tie_word_embeddings and params.HEAD in sources:
                 _check_tied(folder, leaf, wanted.sharding, read)
-            params.put(loaded, leaf.path, _load(folder, leaf, wanted, read, advance))
+            params.put(loaded, leaf.path, load_leaf(folder, leaf, wanted, read, advance))
     return loaded
 
 
-def _load(
+def load_leaf(
     folder: Path, leaf: params.Leaf, wanted: jax.ShapeDtypeStruct, read: params.Read, advance: Callable[..., None]
 ) -> jax.Array:
-    """Read what this process's devices hold of a leaf, layer by layer; refuse what is not finite."""
+    """Read what this process's devices hold of a leaf, layer by layer; raises `ValueError` for what is not finite."""
     parts = {
         part: _aligned([last - first for first, last in part], wanted.dtype)
         for part in _parts(leaf.shape, wanted.sharding)
@@ -254,7 +262,8 @@ def _slices(part: tuple[Range, ...]) -> tuple[slice, ...]:
 
 
 @contextlib.contextmanager
-def _no_bar(_name: str, _total: int) -> Iterator[Callable[..., None]]:
+def no_bar(_name: str, _total: int) -> Iterator[Callable[..., None]]:
+    """Show nothing."""
     yield lambda _count=1: None
 
 
@@ -297,7 +306,7 @@ def save_params(
     shards = _shards(pieces, shard_bytes)
     files = [f"model-{i + 1:05}-of-{len(shards):05}.safetensors" for i in range(len(shards))]
     files = files if len(shards) > 1 else [SINGLE]
-    with (bar or _no_bar)("writing weights", len(pieces)) as advance:
+    with (bar or no_bar)("writing weights", len(pieces)) as advance:
         for file, shard in zip(files, shards, strict=True):
             _write(folder / file, shard, CODES[dtype], advance)
     if len(shards) > 1:

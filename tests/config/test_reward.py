@@ -19,6 +19,9 @@ OTHER = {  # a right value of every option, other than its default
     "most_listed": 0,
     "headings": ("# Seen", "# Said"),
     "anywhere": True,
+    "until": "# Said",
+    "threshold": 0.3,
+    "as_published": True,
     "ngram": 3,
     "iou": 0.7,
     "l1_px": 3.0,
@@ -53,6 +56,8 @@ def test_every_option_belongs_to_a_term():
     [
         ({"term": "accurate"}, "term must be one of accuracy, .*, or file.py:function, got 'accurate'"),
         ({"term": "mine.py"}, "term must be one of"),
+        ({"term": "clip", "until": "# Said"}, "until must be empty where section is, got '# Said'"),
+        ({"term": "clip", "threshold": 0.0}, "threshold must be within 0.001..1, got 0.0"),
         ({"term": "mine.py:score()"}, "term must be one of"),
         ({"term": "accuracy", "weight": float("nan")}, "weight must be a finite number, got nan"),
         ({"term": "accuracy", "weight": 1e6}, r"weight must be within -1000..1000, got 1000000.0"),

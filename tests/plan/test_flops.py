@@ -8,7 +8,18 @@ import pytest
 
 from configs import debug_cpu
 from perc_jax.batch import TokenIds
-from perc_jax.config import Config, LoraConfig, LossConfig, ModelConfig, TextConfig, VisionConfig
+from perc_jax.config import (
+    ClipConfig,
+    ClipTowerConfig,
+    Config,
+    LoraConfig,
+    LossConfig,
+    ModelConfig,
+    RewardConfig,
+    TermConfig,
+    TextConfig,
+    VisionConfig,
+)
 from perc_jax.plan import flops
 from perc_jax.programs.blueprints import Blueprints
 
@@ -127,3 +138,22 @@ def test_decoding_reads_every_weight_but_the_tower_and_the_embedding_once():
     assert found.cache_bytes == tokens * 2 * 2 * 2 * 32 * 4  # keys and values x layers x KV heads x width x float32
     half = flops.decode_traffic(made, 8, 3, 2)
     assert half.cache_bytes * 2 == found.cache_bytes and half.weight_bytes * 2 == found.weight_bytes
+
+
+def test_a_rewards_clip():
+    """Each picture once, a text for every completion and term."""
+    made = config()
+    tower = ClipTowerConfig(width=128, hidden=512, layers=2, heads=2)
+    clip = ClipConfig("x", tower, tower, projection=64, image_px=112, patch_px=14, pictures=2, at_once=64)
+    [stage] = made.stages
+
+    def asks(count: int) -> Config:
+        terms = tuple(TermConfig("clip", name=f"clip{number}") for number in range(count))
+        reward = RewardConfig((TermConfig("accuracy"), *terms))
+        return dataclasses.replace(made, clip=clip, stages=(dataclasses.replace(stage, reward=reward),))
+
+    pictures, texts = (counted(program) for program in blueprints(asks(1)).clip(asks(1).stages[0]))
+    for count in (0, 1, 2):
+        work = flops.step_work(asks(count), asks(count).stages[0], trains_vision=True)
+        wanted = pictures + count * texts if count else 0
+        assert work.clip == pytest.approx(wanted, rel=0.06)

@@ -119,7 +119,7 @@ def test_broken_json_is_no_object(text):
     assert 0 <= value(text, TermConfig("boxes_form")) <= 1
 
 
-@given(st.text(), st.sampled_from([term for term in OPTIONS if term not in FROM_VERDICT]))
+@given(st.text(), st.sampled_from([term for term in OPTIONS if term not in (*FROM_VERDICT, "clip")]))
 def test_no_text_raises_and_values_are_finite(text, term):
     options = {"repetition": {"ngram": 3}, "sections": {"headings": ("a", "b")}, "keywords": {"most_listed": 1}}
     for one in (TermConfig(term, **options.get(term, {})), TermConfig(term, headings=("a",))):
