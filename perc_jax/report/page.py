@@ -90,7 +90,11 @@ def _header(run: Run) -> str:
     """Name, state, the numbers that matter most, facts of the machine."""
     planned = max(stages.of_records(run.config, run.records).values(), default=0)
     done = max((record["step"] for record in run.records), default=0)
-    state = "finished" if planned and done >= planned else "in progress or interrupted" if done else "not started"
+    state = "in progress or interrupted" if done else "not started"
+    if planned and done >= planned:
+        state = "finished"
+    elif done and any(one.step == done and one.is_end for one in run.evaluations if one.stage == _last_stage(run)):
+        state = f"finished early: {run.config['evaluation']['watch']} no longer rose"
     seconds = sum(record.get("time/step_s") or 0.0 for record in run.records)
     tiles = _score_tiles([evaluation for evaluation in run.evaluations if evaluation.is_end])
     tiles.append(("Optimizer steps", f"{done:,}" + (f" of {planned:,}" if planned else ""), state))
@@ -100,6 +104,10 @@ def _header(run: Run) -> str:
     name = escape(str(run.config.get("name", run.name)))
     head = f'<h1>{name}</h1><p class="soft">perc_jax training report</p>{warnings_of([run])}'
     return f'{head}<div class="tiles">{blocks}</div>{_origin(run)}'
+
+
+def _last_stage(run: Run) -> str:
+    return run.config["stages"][-1]["name"] if run.config.get("stages") else ""
 
 
 def warnings_of(runs: Sequence[Run]) -> str:
