@@ -367,8 +367,9 @@ class Run:
         self.facts.write(sum(leaf.size for leaf in jax.tree.leaves(self.programs.params)))
 
     def close(self) -> None:
-        """Finish the checkpoint under way and close the files."""
+        """Finish the update and the checkpoint that are under way, and close the files."""
         with self.screen.phase("checkpoint"):
+            self.idle.close()
             self.checkpoints.close()
         self.journal.close()  # last: on a full disk it fails
 
