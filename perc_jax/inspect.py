@@ -10,12 +10,11 @@ Exit code 1 if a row is wrong or a test row is trained on, so that a script can 
 
 import argparse
 import base64
-import contextlib
 import io
 import multiprocessing
 import os
 import sys
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from typing import Any
 
@@ -99,11 +98,8 @@ def _look(config: Config, tables: Sequence[TableConfig], rows: int, processes: i
         numbers = range(0, count, max(1, count // rows) if rows else 1)
         plan += [(table, numbers[start : start + CHUNK]) for start in range(0, len(numbers), CHUNK)]
     found: dict[str, list[doctor.Looked]] = {table.label: [] for table in tables}
-    with (
-        progress("rows", sum(len(part) for _, part in plan)) as advance,
-        contextlib.closing(_in_processes(config, plan, processes)) as looks,
-    ):
-        for (table, part), looked in zip(plan, looks, strict=True):
+    with progress("rows", sum(len(part) for _, part in plan)) as advance:
+        for (table, part), looked in zip(plan, _in_processes(config, plan, processes), strict=True):
             found[table.label] += looked
             advance(len(part))
     return found
@@ -111,7 +107,7 @@ def _look(config: Config, tables: Sequence[TableConfig], rows: int, processes: i
 
 def _in_processes(
     config: Config, plan: Sequence[tuple[TableConfig, Sequence[int]]], processes: int
-) -> Generator[list[doctor.Looked], None, None]:
+) -> Iterator[list[doctor.Looked]]:
     if processes == 1 or len(plan) == 1:
         yield from (doctor.look(config, table, part) for table, part in plan)
         return

@@ -1,7 +1,6 @@
 """The command line of the audit: `python -m engines.check --help`."""
 
 import argparse
-import contextlib
 import json
 import sys
 from collections.abc import Iterator
@@ -44,11 +43,8 @@ def _run(options: argparse.Namespace, kinds: list[tuple[str, str]]) -> Report:
     """Everything that takes time, with a bar."""
     work = tasks(kinds, options.levels, options.samples, options.draw, options.size_px)
     found = []
-    with (
-        progress("types x levels", len(work)) as advance,
-        contextlib.closing(cells(work, options.processes)) as audited,
-    ):
-        for cell in audited:
+    with progress("types x levels", len(work)) as advance:
+        for cell in cells(work, options.processes):
             found.append(cell)
             advance(1)
     with progress("duplicates", options.duplicates) as advance:

@@ -3,7 +3,7 @@
 import collections
 import itertools
 import multiprocessing
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from typing import Any
@@ -85,7 +85,7 @@ def tasks(
     return [Task(*kind, level, samples, drawn, size_px) for level in sorted(levels, reverse=True) for kind in kinds]
 
 
-def cells(work: list[Task], processes: int) -> Generator[Cell, None, None]:
+def cells(work: list[Task], processes: int) -> Iterator[Cell]:
     """Audit tasks, in any order, in so many processes."""
     if processes == 1:
         yield from map(cell_of, work)

@@ -1,12 +1,11 @@
 """The command line of the export: `python -m engines.export --help`."""
 
 import argparse
-import contextlib
 import functools
 import importlib.util
 import multiprocessing
 import sys
-from collections.abc import Generator
+from collections.abc import Iterator
 
 import engines
 from engines import ends
@@ -72,12 +71,11 @@ def _write(folder: str, plan: Plan, mine: list[int], processes: int) -> None:
             for shard in todo:
                 shards.write_shard(folder, plan, shard, lambda: advance(1))
         else:
-            with contextlib.closing(_in_processes(folder, plan, todo, processes)) as written:
-                for samples in written:
-                    advance(samples)
+            for samples in _in_processes(folder, plan, todo, processes):
+                advance(samples)
 
 
-def _in_processes(folder: str, plan: Plan, todo: list[int], processes: int) -> Generator[int, None, None]:
+def _in_processes(folder: str, plan: Plan, todo: list[int], processes: int) -> Iterator[int]:
     from engines.export.shards import write_shard
 
     with ends.deaf():

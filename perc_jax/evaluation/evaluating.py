@@ -5,7 +5,6 @@ what is left. `result` turns records into numbers and never looks at how they ca
 interrupted, and one on another number of devices, gives the same ones.
 """
 
-import contextlib
 import json
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -82,12 +81,8 @@ class Examiner:
         found |= {record.id: record for record in fresh}
         name = f"{exam.name}, blind" if blind else exam.name
         batch, programs = self._model.config.evaluation.batch, self._model.programs
-        with (
-            self._screen.phase(f"asking {name}"),
-            self._screen.bar(name, exam.count, len(found)) as advance,
-            contextlib.closing(exam.batches(found, batch, programs.share)) as calls,
-        ):
-            for asked in calls:
+        with self._screen.phase(f"asking {name}"), self._screen.bar(name, exam.count, len(found)) as advance:
+            for asked in exam.batches(found, batch, programs.share):
                 if not self._has_seen and _on_any_host(bool((asked.prompts.patch_image >= 0).any())):
                     self._screen.say(_proof_of_sight(self._respondent, asked, programs.mesh))
                     self._has_seen = True

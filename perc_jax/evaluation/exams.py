@@ -7,7 +7,7 @@ kinds (`evaluating`). Every host prepares and marks its own rows of a batch.
 import abc
 import hashlib
 import json
-from collections.abc import Collection, Generator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
@@ -67,8 +67,8 @@ class Exam(Protocol):
     def left_out(self) -> list[Record]:
         """Records of the questions that are not asked, with the reason."""
 
-    def batches(self, answered: Collection[str], batch: int, share: Share) -> Generator[Asked, None, None]:
-        """Device calls that ask every question that is not answered yet; closing them ends the workers."""
+    def batches(self, answered: Collection[str], batch: int, share: Share) -> Iterator[Asked]:
+        """Device calls that ask every question that is not answered yet."""
 
     def mark(self, asked: Asked, responses: Sequence[Sequence[str]]) -> list[Marked]:
         """Marks of the k responses of each row."""
@@ -118,7 +118,7 @@ class PlannedExam(abc.ABC):
             if q.why_not
         ]
 
-    def batches(self, answered: Collection[str], batch: int, share: Share) -> Generator[Asked, None, None]:
+    def batches(self, answered: Collection[str], batch: int, share: Share) -> Iterator[Asked]:
         """Batches by bucket; one is prepared while another is answered."""
         plan = questions.plan(self.questions, batch, share.of)
         calls = [(group, [q.id not in answered for q in group]) for group in plan]
@@ -235,7 +235,7 @@ class SuiteExam:
         """None: a scene whose question does not fit is replaced by the next."""
         return []
 
-    def batches(self, answered: Collection[str], batch: int, share: Share) -> Generator[Asked, None, None]:
+    def batches(self, answered: Collection[str], batch: int, share: Share) -> Iterator[Asked]:
         """The stream of the suite from where the answers end."""
         start = len(answered) // batch * batch
         if len(answered) >= self.count:

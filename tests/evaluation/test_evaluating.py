@@ -139,7 +139,7 @@ def test_an_error_ends_the_threads_that_prepare_questions(exam):
     before = set(threading.enumerate())
     with pytest.raises(InterruptedError) as caught:
         examiner(Oracle(half_right, ends_after=1)).ask(exam, None)
-    assert caught.tb and set(threading.enumerate()) <= before  # though its frames are there
+    assert caught.tb and set(threading.enumerate()) <= before  # though its frames are still there
 
 
 def test_a_torn_batch_is_asked_for_what_is_missing_only(exam, tmp_path):
