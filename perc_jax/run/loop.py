@@ -371,10 +371,10 @@ class Run:
         self.facts.write(sum(leaf.size for leaf in jax.tree.leaves(self.programs.params)))
 
     def close(self) -> None:
-        """Finish the checkpoint under way and close the files."""
-        with self.screen.phase("checkpoint"):
+        """Finish the update and the checkpoint that are under way; close the files in any case, which may fail."""
+        with contextlib.closing(self.journal), self.screen.phase("checkpoint"):
+            self.idle.close()
             self.checkpoints.close()
-        self.journal.close()  # last: on a full disk it fails
 
 
 def run(config: Config, workdir: str, start: Start = PLAIN, began: float | None = None) -> None:
