@@ -9,15 +9,18 @@ One table per kind of question, for a start, for tests, and as patterns for tabl
 | boxes | one picture | JSON of one box, in pixels: `[{"bbox_2d": [x1, y1, x2, y2]}]` |
 | two | two pictures, the first before and the second within the text | a word of the one that is asked about |
 | text | the scene in words, no picture | a number |
+| described | one picture, as a chat whose answer describes it, reasons in steps and ends in the answer | a word |
 
 `DIR/<table>.jsonl` are scenes of the training split, `DIR/test_<table>.jsonl` those of test_a, `DIR/pictures/` what
 they show. Columns: `question` with a mark `<image>` where a picture stands, `images` (paths beside the table),
-`answer`, and `choices`. Equal arguments give equal bytes.
+`answer`, and `choices`. Of `described`: `messages` (the chat), `images`, `answer`, `facts` (all that is to be seen, in
+words) and `key_words` (the things and colours among it). Equal arguments give equal bytes.
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from PIL import Image
@@ -30,6 +33,20 @@ from engines.progress import progress
 MARK = "<image>"
 LETTERS = "ABCDEF"
 SCENES = 8  # that a row may choose from
+HEADINGS = (  # of a description, its reasons and its answer, in PeBR-R1's words (arXiv 2509.13031)
+    "### Image Description:",
+    "### Rationales:",
+    "### Let's think step by step.",
+    "### The final answer is:",
+)
+DESCRIBED = (  # what is asked about a picture that is described
+    ("grid", "grid_size"),
+    ("grid", "read_colour"),
+    ("grid", "count_colour"),
+    ("sudoku", "count_empty"),
+    ("sudoku", "read"),
+)
+STEPS = 2  # of the reasoning, each a further question about the picture with its answer
 LEAST_SHAPES = 4  # that words tell of: fewer are the same in many scenes
 
 
@@ -40,6 +57,17 @@ class Row(NamedTuple):
     samples: tuple[Sample, ...]  # whose pictures it shows
     answer: str
     choices: tuple[str, ...] = ()
+    response: str = ""  # how the answer is to be written, where that is more than the answer
+    more: Mapping[str, Any] = MappingProxyType({})  # further columns
+
+    def record(self, images: Sequence[str]) -> dict[str, Any]:
+        """The row as it is written; its pictures are these files."""
+        asked: dict[str, Any] = {"question": self.question}
+        if self.response:
+            turns = {"user": self.question, "assistant": self.response}
+            asked = {"messages": [{"role": role, "content": content} for role, content in turns.items()]}
+        choices = {"choices": self.choices} if self.choices else {}
+        return asked | {"images": list(images), "answer": self.answer} | choices | dict(self.more)
 
 
 class Asked(NamedTuple):
@@ -114,12 +142,33 @@ def text(asked: Asked) -> Row:
     return Row(f"{chosen} How many are empty?", (), str(chosen.count("empty")))
 
 
+def described(asked: Asked) -> Row:
+    """A question about a grid or a board; the response says all that is to be seen, reasons, and answers."""
+    rng = make_rng("tables", "described", asked.split, asked.index)
+    sample = asked.sample(*DESCRIBED[int(rng.integers(len(DESCRIBED)))])
+    steps = "\n".join(
+        f"### Step {number}:\n{fact.question} {fact.answer.text()}"
+        for number, fact in enumerate(sample.facts[:STEPS], 1)
+    )
+    bodies = (sample.scene_text, sample.question, steps, sample.answer.text())
+    response = "\n".join(f"{heading}\n{body}" for heading, body in zip(HEADINGS, bodies, strict=True))
+    more = {"facts": sample.scene_text, "key_words": key_words(sample.scene_text)}
+    return Row(f"{MARK}{sample.question}", (sample,), sample.answer.text(), response=response, more=more)
+
+
+def key_words(scene_text: str) -> list[str]:
+    """The things in the rows of a scene, each once, in alphabetical order; "empty" is no thing."""
+    rows = [line.partition(": ")[2].rstrip(".") for line in scene_text.splitlines() if line.startswith("Row ")]
+    return sorted({thing for row in rows for thing in row.split(", ")} - {"empty", ""})
+
+
 TABLES: dict[str, Callable[[Asked], Row]] = {
     "number": number,
     "choice": choice,
     "boxes": boxes,
     "two": two,
     "text": text,
+    "described": described,
 }
 SPLITS = {"": "train", "test_": "test_a"}
 
@@ -130,6 +179,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = ends.Parser(prog="python -m engines.tables", description=__doc__.splitlines()[0])
     add = parser.add_argument
     add("--out", type=Path, required=True, metavar="DIR", help="folder for the tables and their pictures")
+    add("--tables", default=",".join(TABLES), metavar="NAMES", help="which, comma-separated (default: all)")
     add("--rows", type=int, default=600, metavar="N", help="rows of each training table (default %(default)s)")
     add("--test-rows", type=int, default=100, metavar="N", help="rows of each test table (default %(default)s)")
     add("--level", type=int, default=0, metavar="0..9", help="difficulty (default %(default)s)")
@@ -143,14 +193,17 @@ def main(arguments: list[str] | None = None) -> int:
     ):
         if not holds:
             parser.error(f"{name} {rule}, got {value}")
+    names = [name for name in TABLES if name in options.tables.split(",")]
+    if set(names) != set(options.tables.split(",")):
+        parser.error(f"--tables must be of {', '.join(TABLES)}, got {options.tables!r}")
     (options.out / "pictures").mkdir(parents=True, exist_ok=True)
     counts = {"": options.rows, "test_": options.test_rows}
-    with progress("rows", sum(counts.values()) * len(TABLES)) as advance:
-        for name in TABLES:
+    with progress("rows", sum(counts.values()) * len(names)) as advance:
+        for name in names:
             for prefix, count in counts.items():
                 asked = [Asked(SPLITS[prefix], index, options.level, options.size_px) for index in range(count)]
                 write(options.out, f"{prefix}{name}", (TABLES[name], asked), advance)
-    print(f"{options.out}: {', '.join(f'{prefix}{name}.jsonl' for prefix in counts for name in TABLES)}")
+    print(f"{options.out}: {', '.join(f'{prefix}{name}.jsonl' for prefix in counts for name in names)}")
     return ends.DONE
 
 
@@ -165,8 +218,7 @@ def write(
         for place, sample in enumerate(row.samples):
             images.append(f"pictures/{name}_{number:06d}_{place}.png")
             Image.fromarray(sample.image).save(out / images[-1])
-        record = {"question": row.question, "images": images, "answer": row.answer}
-        lines.append(json.dumps(record | ({"choices": row.choices} if row.choices else {})))
+        lines.append(json.dumps(row.record(images)))
         advance(1)
     part = out / f"{name}.jsonl.part"
     part.write_text("\n".join(lines) + "\n", encoding="utf-8")

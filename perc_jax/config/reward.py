@@ -15,6 +15,7 @@ OPTIONS = {  # which options each term reads
     "format": (),
     "length": ("free", "unit"),
     "keywords": ("column", "whole_words", "section", "most_listed"),
+    "facts": ("column", "section"),
     "sections": ("headings", "anywhere"),
     "clip": ("section", "until", "threshold", "as_published"),
     "repetition": ("ngram",),
@@ -38,11 +39,6 @@ def _label(value: str) -> str | None:
     return "must be empty or at most 40 letters, digits, '_' and '-', of which the first is a letter or '_'"
 
 
-def _column(value: str) -> str | None:
-    """The name of a table's column."""
-    return None if value.strip() else "must not be empty"
-
-
 @dataclass(frozen=True)
 class TermConfig:
     """One term of a reward: what is measured, and what it weighs. An option belongs to the terms that its line names;
@@ -53,9 +49,12 @@ class TermConfig:
     name: Annotated[str, _label] = ""  # under which it is logged; empty: the term's, or the function's
     free: Annotated[int, at_least(1)] = 512  # length: what costs nothing, in units
     unit: Literal["tokens", "characters"] = "tokens"  # length
-    column: Annotated[str, _column] = "keywords"  # keywords: the row's column that lists them
+    # keywords, facts: the row's column of key words, or of all facts in words; empty: the one that has the term's name.
+    # Engines' samples have one called facts.
+    column: Annotated[str, anything] = ""
     whole_words: bool = True  # keywords: False finds them within words too, as PeBR-R1 does
-    section: Annotated[str, anything] = ""  # keywords, clip: heading of the description; empty: the whole text
+    # keywords, facts, clip: the heading below which the picture is described; empty: the whole text
+    section: Annotated[str, anything] = ""
     # clip: heading that ends the description, as PeBR-R1 asks for it; empty: the next line that begins with `#`.
     until: Annotated[str, anything] = ""
     threshold: Annotated[float, within(1e-3, 1)] = 0.4  # clip: the cosine that earns all, and all above it

@@ -143,4 +143,5 @@ def _describe(sample: engines.Sample) -> SampleInfo:
         question=sample.question,
         answer=sample.answer,
         guess_rate=sample.guess_rate,
+        row={"facts": sample.scene_text},
     )

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from engines.answer import Answer
 from perc_jax.config import TermConfig
 from perc_jax.config.reward import FUNCTION
-from perc_jax.rewards import boxes, descriptions
+from perc_jax.rewards import boxes, descriptions, facts
 from perc_jax.rewards.answers import Gold
 from perc_jax.rewards.forms import STRICT, Form, read
 
@@ -19,6 +19,7 @@ FROM_VERDICT = ("accuracy", "format")
 PARTS = {  # of our terms that have some
     "boxes": boxes.Match._fields,
     "keywords": descriptions.Told._fields[1:],
+    "facts": facts.Facts._fields[1:],
     "sections": descriptions.Headings._fields[1:],
     "clip": ("cosine",),
 }
@@ -46,12 +47,16 @@ def parts_of(term: TermConfig) -> tuple[str, ...]:
 
 def measure(case: Case, term: TermConfig, form: Form = STRICT) -> tuple[float, ...]:
     """Give a term's value and then its parts."""
+    given = case.row.get(term.column or term.term)
     if term.term == "length":
         length = case.tokens if term.unit == "tokens" else len(case.text)
         return (min(1.0, term.free / max(1, length)),)
     if term.term == "keywords":
         how = {"heading": term.section, "whole_words": term.whole_words, "most_listed": term.most_listed}
-        return tuple(descriptions.told(case.text, case.row.get(term.column), **how))
+        return tuple(descriptions.told(case.text, given, **how))
+    if term.term == "facts":
+        said = descriptions.below(case.text, term.section) if term.section else case.text
+        return tuple(facts.judge(said, given if isinstance(given, str) else ""))
     if term.term == "sections":
         return tuple(descriptions.divided(case.text, term.headings, anywhere=term.anywhere))
     if term.term == "repetition":

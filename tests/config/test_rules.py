@@ -166,7 +166,7 @@ RIGHT: dict[str, Any] = {
         "name": ("", "nothing"),
         "free": COUNT,
         "unit": (),
-        "column": ("../../evil", "[", "nothing"),
+        "column": TEXT,
         "whole_words": (),
         "section": TEXT,
         "most_listed": AMOUNT,

@@ -9,7 +9,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from engines.tables import LETTERS, MARK, TABLES, Asked, main
+from engines.tables import DESCRIBED, HEADINGS, LETTERS, MARK, STEPS, TABLES, Asked, described, main
+from perc_jax.rewards.descriptions import below, told
+from perc_jax.rewards.facts import judge
+from perc_jax.rewards.forms import Form, read
 
 COUNTS = {"": 12, "test_": 4}
 
@@ -36,7 +39,8 @@ def test_every_row_has_a_mark_per_picture_and_the_pictures_are_there(folder, nam
     found = rows(folder, prefix + name)
     assert len(found) == COUNTS[prefix]
     for row in found:
-        assert row["question"].count(MARK) == len(row["images"]) == {"two": 2, "text": 0}.get(name, 1)
+        question = row["messages"][0]["content"] if name == "described" else row["question"]
+        assert question.count(MARK) == len(row["images"]) == {"two": 2, "text": 0}.get(name, 1)
         assert row["answer"] and all(size(folder / path) == (112, 112) for path in row["images"])
 
 
@@ -102,3 +106,24 @@ def test_a_wrong_number_is_one_line(tmp_path, option, value):
         text=True,
     )
     assert ended.returncode == 2 and f"{option} must be" in ended.stderr and not (tmp_path / "x").exists()
+
+
+def test_a_description_says_all_and_its_answer_is_right():
+    """What is written earns everything by the terms that judge it, and nothing that is told is wrong."""
+    form, asked = Form("sections", HEADINGS), [Asked("train", index, 0, 112) for index in range(30)]
+    assert {row.samples[0].engine for row in map(described, asked)} == {engine for engine, _ in DESCRIBED}
+    for row in map(described, asked):
+        sample = row.samples[0]
+        assert read(row.response, form) == row.answer and sample.answer.accepts(row.answer)
+        said = below(row.response, HEADINGS[0])
+        assert judge(said, row.more["facts"]).value == 1
+        assert told(said, row.more["key_words"]).share == 1 and row.more["key_words"]
+        assert row.response.count("### Step") == STEPS
+
+
+def test_tables_are_written_by_name(tmp_path, capsys):
+    assert main(["--out", str(tmp_path), "--tables", "text", "--rows", "2", "--test-rows", "1"]) == 0
+    assert sorted(path.name for path in tmp_path.glob("*.jsonl")) == ["test_text.jsonl", "text.jsonl"]
+    with pytest.raises(SystemExit):
+        main(["--out", str(tmp_path), "--tables", "text,none"])
+    assert "--tables must be of number, choice" in capsys.readouterr().err

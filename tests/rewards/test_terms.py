@@ -36,6 +36,10 @@ def test_key_words_and_headings_by_config():
     assert value("reddish", TermConfig("keywords", whole_words=False), keywords=["red"]) == 1
     below = TermConfig("keywords", section="# Seen")
     assert value("# Seen\nblue\n# Said\nred", below, keywords=["red", "blue"]) == 0.5
+    seen = TermConfig("facts", section="# Seen")
+    assert value("# Seen\nRow 1: red\n# Said\nRow 2: blue", seen, facts="Row 1: red. Row 2: blue.") == 0.5
+    assert value("Row 1: red", TermConfig("facts", column="scene"), scene="Row 1: red") == 1
+    assert value("x", TermConfig("facts")) == value("x", TermConfig("facts"), facts=["x"]) == 0
     headings = TermConfig("sections", headings=("A:", "B:"))
     assert [value(text, headings) for text in ("A:\n1\nB:\n2", "B:\n1\nA:\n2", "A: B:")] == [1, 0, 0]
     anywhere = TermConfig("sections", headings=("A:", "B:"), anywhere=True)
