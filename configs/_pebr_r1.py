@@ -14,13 +14,16 @@ Both RL stages: 8 completions at temperature 1.2 and top-p 0.99, of 2,048 tokens
 576 to 802,816 px; clip 0.2 and 0.3, dual clip 3; KL in the loss, k3, 0.01; AdamW, weight decay 0.01. The tower learns.
 
 The rows are your tables: `sft.jsonl` (`messages` whose last turn has the headings, `images`) and `rl.jsonl` (`problem`,
-`images`, `answer`, `key_words`), and what the warmed-up model makes of the latter. So the run has two halves, with the
-same config and a grading between them:
+`images`, `answer`, `key_words`). Which of the latter are easy is for the warmed-up model to say, so a grading stands
+between two runs:
 
-    python -m perc_jax.train --config configs/pebr_r1_7b.py --stages.1.steps 0 --stages.2.steps 0 --workdir runs/warm
+    python -m perc_jax.train --config configs/pebr_r1_7b.py --only warmup --workdir runs/warm
     python -m perc_jax.grade --model runs/warm --source data/pebr_r1/rl.jsonl --rollouts 8 --temperature 1.2 \\
         --top-p 0.99 --out data/pebr_r1/grade.jsonl
-    python -m perc_jax.train --config configs/pebr_r1_7b.py --from runs/warm --stages.0.steps 0 --workdir runs/pebr
+    python -m perc_jax.train --config configs/pebr_r1_7b.py --only perception,reasoning --from runs/warm
+
+In one run instead, by the filter that their code has beside it: rows without `difficulty`, `accuracy_band=(1, 1)` in
+stage 1 and `(0.01, 0.99)` in stage 2, `max_rounds=20`.
 
 Deviations:
 1. Key words, headings and descriptions are read as published (`perc_jax/rewards/README.md` says how else they can be).
