@@ -15,7 +15,7 @@ that this is cut from, and its sources: `_pebr_r1.py`.
 import dataclasses
 
 from configs import debug_cpu
-from engines.tables import HEADINGS
+from configs._pebr_r1 import SECTIONS
 from perc_jax.config import (
     CheckpointConfig,
     Config,
@@ -30,8 +30,8 @@ from perc_jax.config import (
 )
 
 TABLE, TEST, GRADE = (f"runs/tables/{name}.jsonl" for name in ("described", "test_described", "grade"))
-FORM = TermConfig("sections", 0.1, headings=HEADINGS)
-FACTS = TermConfig("facts", 0.8, section=HEADINGS[0])
+FORM = TermConfig("sections", 0.1, headings=SECTIONS)
+FACTS = TermConfig("facts", 0.8, section=SECTIONS[0])
 LENGTH = TermConfig("length", 0.1, free=224)
 PERCEPTION = RewardConfig(terms=(FACTS, FORM, LENGTH, TermConfig("accuracy", 0.0)))
 REASONING = RewardConfig(terms=(TermConfig("accuracy", 0.9), FORM, dataclasses.replace(FACTS, weight=0.0)))
@@ -43,7 +43,7 @@ def get_config() -> Config:
     return dataclasses.replace(
         debug,
         name="pebr_cpu",
-        data=dataclasses.replace(debug.data, answer_form="sections", answer_sections=HEADINGS),
+        data=dataclasses.replace(debug.data, answer_form="sections", answer_sections=SECTIONS),
         rollout=dataclasses.replace(debug.rollout, max_tokens=224, temperature=1.2, top_p=0.99),
         stages=(
             StageConfig(

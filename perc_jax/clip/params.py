@@ -14,7 +14,7 @@ import numpy as np
 from perc_jax.clip.model import Params
 from perc_jax.config import ClipConfig, ClipTowerConfig
 from perc_jax.config.clip import KEPT_POSITIONS
-from perc_jax.model.params import Leaf, fill, put
+from perc_jax.model.params import Leaf, fill, get, put
 
 HEAD_WIDTH = 64  # of every head of every published model
 IGNORED = re.compile(r"\.position_ids$")  # 0, 1, 2, …: a buffer that old files hold, and some hold damaged
@@ -120,6 +120,18 @@ def from_tensors(config: ClipConfig, tensors: Mapping[str, np.ndarray]) -> Param
             fill(array[i] if leaf.layers else array, leaf, name, index, read)
         put(params, leaf.path, array)
     return params
+
+
+def to_tensors(config: ClipConfig, params: Params) -> dict[str, np.ndarray]:
+    """Name and shape parameters as the published files do, float32; rows that nobody reads are zeros."""
+    tensors: dict[str, np.ndarray] = {}
+    for leaf in table(config):
+        array = np.asarray(get(params, leaf.path), np.float32)
+        first, last = leaf.row_range
+        for name, layer in zip(leaf.names(), array if leaf.layers else [array], strict=True):
+            whole = tensors.setdefault(name, np.zeros(leaf.tensor, np.float32))
+            whole.reshape(len(whole), -1)[first:last] = leaf.as_rows(layer)
+    return tensors
 
 
 def differences(found: Mapping[str, Any], config: ClipConfig) -> list[str]:

@@ -10,6 +10,7 @@ import pytest
 
 from perc_jax.clip import abstract_params, params
 from perc_jax.config import ClipConfig, check, violations
+from perc_jax.config.clip import KEPT_POSITIONS
 from perc_jax.model.params import get
 from tests.clip.cases import BASE, CASES, LARGE, SMALL, shapes, tensors
 
@@ -111,3 +112,18 @@ def test_what_a_config_must_be() -> None:
         "long_positions must be 0 or >= 21, got 20",
         "image_px must be a multiple of patch_px (8), got 33",
     ]
+
+
+@pytest.mark.parametrize("config", CASES.values(), ids=CASES.keys())
+def test_tensors_come_back_from_parameters(config: ClipConfig) -> None:
+    """All but the rows of the long tables that nobody reads, which are zeros."""
+    given = tensors(config)
+    made = params.to_tensors(config, params.from_tensors(config, given))
+    assert made.keys() == given.keys() - {*params.UNREAD}
+    for name, tensor in made.items():
+        unread = {"ori": slice(KEPT_POSITIONS, None), "res": slice(0, KEPT_POSITIONS)}
+        wanted = np.array(given[name], np.float32)
+        for which, rows in unread.items():
+            if name.endswith(f"position_embedding_{which}.weight"):
+                wanted[rows] = 0
+        np.testing.assert_array_equal(tensor, wanted, name)
