@@ -41,6 +41,22 @@ class PromptBatch(NamedTuple):
     # the pixels any more.
     features: Float[Array, "P M D"] | None = None
 
+    def within(self, bucket: tuple[int, int]) -> "PromptBatch":
+        """The same prompts in a smaller bucket (tokens, patch slots) that holds them: less padding, nothing else."""
+        (tokens, patches), slots = bucket, self.patch_image.shape[1]
+        features = self.features
+        return PromptBatch(
+            tokens=self.tokens[:, -tokens:],
+            mask=self.mask[:, -tokens:],
+            positions=self.positions[:, :, -tokens:],
+            next_position=self.next_position,
+            image_slots=self.image_slots[:, -tokens:],
+            pixels=self.pixels[:, :patches],
+            patch_rowcol=self.patch_rowcol[:, :patches],
+            patch_image=self.patch_image[:, :patches],
+            features=features if features is None else features[:, : patches * features.shape[1] // slots],
+        )
+
 
 class Completions(NamedTuple):
     """What the sampler returns: G completions of each prompt, right-padded."""
@@ -62,6 +78,8 @@ class TrainBatch(NamedTuple):
     reference: Float[Array, "P G C"] | None = None  # the reference policy's; the update itself fills it in
     # The trainer's own before the first of several updates on a rollout; the update itself fills it in.
     old: Float[Array, "P G C"] | None = None
+    # Tokens of the prompt that carry loss too, of SFT: what the assistant said before its last turn.
+    said: Bool[Array, "P S"] | None = None
 
 
 class Share(NamedTuple):

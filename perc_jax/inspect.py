@@ -41,13 +41,14 @@ def main(argv: Sequence[str] | None = None) -> None:
         interrupts.leave_with()
         train, test = _tables(alone, options, config)
         found = _look(config, [*train, *test], options.rows, options.processes)
-        reports = {
-            t.label: doctor.report(config, t, found[t.label], t in train and _said(config, t)) for t in [*train, *test]
-        }
+        most = {t: doctor.longest_said(config, t) if t in train else 0 for t in [*train, *test]}
+        reports = {t.label: doctor.report(config, t, found[t.label], most[t]) for t in most}
         overlaps = doctor.overlap({t.label: found[t.label] for t in train}, {t.label: found[t.label] for t in test})
-        print("\n".join(_lines(reports, overlaps)))
+        proposed = list(doctor.bucketing(config, {t.label: found[t.label] for t in train}))
+        print("\n".join([*_lines(reports, overlaps), *proposed]))
         if options.json:
-            write_whole(absolute(options.json), to_json({"tables": reports, "overlaps": overlaps}, indent=1) + "\n")
+            everything = {"tables": reports, "overlaps": overlaps, "proposed": proposed}
+            write_whole(absolute(options.json), to_json(everything, indent=1) + "\n")
         if options.html:
             seen = list(_seen(config, [*train, *test], found))
             write_whole(absolute(options.html), page(reports, overlaps, seen))
@@ -85,11 +86,6 @@ def _tables(alone: str, options: argparse.Namespace, config: Config) -> tuple[li
     return train, test
 
 
-def _said(config: Config, table: TableConfig) -> bool:
-    """Whether a stage has the model say this table's answers."""
-    return any(stage.kind == "sft" and table in stage.mixture.tables for stage in config.stages)
-
-
 def _look(config: Config, tables: Sequence[TableConfig], rows: int, processes: int) -> dict[str, list[doctor.Looked]]:
     """What each table's rows look like, by table."""
     plan = []
@@ -108,12 +104,13 @@ def _look(config: Config, tables: Sequence[TableConfig], rows: int, processes: i
 def _in_processes(
     config: Config, plan: Sequence[tuple[TableConfig, Sequence[int]]], processes: int
 ) -> Iterator[list[doctor.Looked]]:
+    given = [(config, table, part, doctor.longest_said(config, table) > 0) for table, part in plan]
     if processes == 1 or len(plan) == 1:
-        yield from (doctor.look(config, table, part) for table, part in plan)
+        yield from (doctor.look(*one) for one in given)
         return
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(min(processes, len(plan)), mp_context=context) as pool:
-        yield from pool.map(doctor.look, *zip(*((config, table, part) for table, part in plan), strict=True))
+        yield from pool.map(doctor.look, *zip(*given, strict=True))
 
 
 def _lines(reports: dict[str, dict[str, Any]], overlaps: Sequence[dict[str, Any]]) -> Iterator[str]:

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import settings
 from jaxtyping import install_import_hook
 
-from tests import ROOT, whole_runs
+from tests import ROOT, quick, whole_runs
 
 if "jax" in sys.modules:
     raise RuntimeError("tests/conftest.py must be imported before jax: the devices are counted at its import")
@@ -23,7 +23,7 @@ if "jax" in sys.modules:
 os.environ["JAX_PLATFORMS"] = "cpu"
 
 os.environ["XLA_FLAGS"] = " ".join(
-    [os.environ.get("XLA_FLAGS", ""), whole_runs.QUICK, "--xla_force_host_platform_device_count=8"]
+    [os.environ.get("XLA_FLAGS", ""), quick.FLAGS, "--xla_force_host_platform_device_count=8"]
 ).strip()
 os.environ["HF_HUB_OFFLINE"] = "1"
 

@@ -62,7 +62,7 @@ def test_each_sick_row_is_named_and_the_others_are_counted(folder):
     assert {row.number: bool(row.wrong) for row in found if row.wrong} == dict.fromkeys(SICK, True)
     for number, (_, word) in SICK.items():
         assert f"train.jsonl line {number + 1}: " in found[number].wrong and word in found[number].wrong
-    one = doctor.report(config, table, found, has_gold=False)
+    one = doctor.report(config, table, found, most_said=0)
     assert (one["rows"], one["looked_at"], one["wrong"]) == (40, 40, len(SICK))
     assert one["duplicates"]["count"] == 1 and "line 11 asks what" in one["duplicates"]["rows"][0]
     tokens = one["lengths"]["max_prompt_tokens"]

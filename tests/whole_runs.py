@@ -21,11 +21,10 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 
-from tests import ROOT
+from tests import ROOT, quick
 
 SMOKE = ("--config", "configs/smoke_cpu.py")
 SPOKEN = re.compile(r"\d\d:\d\d:\d\d  \S")  # a line of the progress screen
-QUICK = "--xla_backend_optimization_level=0"  # compiling is most of a short run
 LIMIT_S = 600.0
 CLOCKED = ("time/", "rate/")  # metrics that depend on the machine's mood
 
@@ -128,7 +127,7 @@ class Running:
 def environment(cache: Path | None, **variables: str) -> dict[str, str]:
     """This process's environment without its settings for JAX; one CPU device; compiled programs kept in a folder."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("JAX_", "XLA_"))}
-    kept |= {"JAX_PLATFORMS": "cpu", "COLUMNS": "200", "XLA_FLAGS": QUICK}
+    kept |= {"JAX_PLATFORMS": "cpu", "COLUMNS": "200", "XLA_FLAGS": quick.FLAGS}
     if cache is not None:
         kept |= {
             "JAX_COMPILATION_CACHE_DIR": str(cache),

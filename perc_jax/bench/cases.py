@@ -64,8 +64,9 @@ def shaped(
         if windows < 1:
             raise ValueError(f"--prompt-tokens must hold twice a window of {window} px, got {prompt_tokens}")
         side = windows * window
+        patches = (side // vision.patch_size) ** 2
         data = dataclasses.replace(
-            data, image_px=side, max_prompt_tokens=prompt_tokens, max_patches=(side // vision.patch_size) ** 2
+            data, image_px=side, max_prompt_tokens=prompt_tokens, max_patches=patches, buckets=()
         )
     rollout = config.rollout
     if max_tokens:  # a ring on the way there would have to divide it

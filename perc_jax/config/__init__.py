@@ -4,7 +4,7 @@ Plain data on the standard library alone, so that a config is read without jax; 
 """
 
 from perc_jax.config.clip import ClipConfig, ClipTowerConfig
-from perc_jax.config.data import CurriculumConfig, DataConfig, MixtureConfig, TableConfig
+from perc_jax.config.data import REASONED, CurriculumConfig, DataConfig, MixtureConfig, TableConfig
 from perc_jax.config.model import LoraConfig, ModelConfig, TextConfig, VisionConfig
 from perc_jax.config.reward import RewardConfig, TermConfig
 from perc_jax.config.rules import Violation, check, refuse, unless, violations
@@ -23,6 +23,7 @@ from perc_jax.config.start import PLAIN, TRACKERS, Start
 
 __all__ = [
     "PLAIN",
+    "REASONED",
     "TRACKERS",
     "CheckpointConfig",
     "ClipConfig",

@@ -1,5 +1,6 @@
 """What is drawn: pictures and prompts, a stage's mixture and its curriculum."""
 
+import itertools
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from perc_jax.config.rules import (
     within,
 )
 
+REASONED = ("think_answer", "answer_think", "sections")  # answer forms with a part that an answer alone cannot fill
 GLOBBED = re.compile(r"[*?\[\]]")  # of a file's name that stands for several
 
 
@@ -29,6 +31,10 @@ class DataConfig:
     max_prompt_tokens: Annotated[int, at_least(1)]  # S: the prompt bucket
     max_patches: Annotated[int, at_least(1)]  # N: the patch bucket, a multiple of the window's patches
     instruction: Annotated[str, anything]  # follows each question; says how to answer
+    # Smaller shapes (prompt tokens, patch slots), ascending in both, for which training's programs are compiled beside
+    # (max_prompt_tokens, max_patches), which is always there: what is computed together takes the smallest that holds
+    # all of it. `perc_jax.inspect` proposes some. Changes no gradient but by rounding, and not what is drawn.
+    buckets: Annotated[tuple[tuple[int, int], ...], each(each(at_least(1)))] = ()
     system: Annotated[str, anything] = ""  # the system line of chats that have none; empty: the template's own
     # Area of a table's pictures, which are made smaller or larger where they are not within.
     min_pixels: Annotated[int, at_least(1)] = 3136  # as published with Qwen2.5-VL-Instruct
@@ -43,8 +49,17 @@ class DataConfig:
     # Headings that a completion must have, in this order, each once and at the beginning of a line.
     answer_sections: Annotated[tuple[str, ...], each(filled), distinct] = ()
 
+    @property
+    def shapes(self) -> tuple[tuple[int, int], ...]:
+        """All shapes (tokens, patch slots) of prompts, ascending."""
+        return (*self.buckets, (self.max_prompt_tokens, self.max_patches))
+
     def spans(self, sound: Sound) -> Iterator[Violation]:
         """What spans fields."""
+        if sound("buckets", "max_prompt_tokens", "max_patches"):
+            rises = [a[0] <= b[0] and a[1] <= b[1] and a != b for a, b in itertools.pairwise(self.shapes)]
+            rule = f"must be pairs of tokens and patches, ascending, below the largest {self.shapes[-1]}"
+            yield from unless(all(rises), "buckets", rule, self.buckets)
         if sound("answer_form", "answer_sections"):
             wanted, given = self.answer_form == "sections", self.answer_sections
             rule = "must not be empty for sections" if wanted else f"must be empty for {self.answer_form}"
@@ -98,6 +113,8 @@ class TableConfig:
     system: Annotated[str, anything] = ""  # column of a system line, text
     images: Annotated[str, anything] = ""  # column of one picture or a list of them
     answer: Annotated[str, anything] = ""  # column of the answer; a full stop goes into a field: reward_model.style
+    # Column of what the assistant says then, text or a message, which supervised steps learn as it is.
+    completion: Annotated[str, anything] = ""
     choices: Annotated[str, anything] = ""  # column of the texts to choose from, a list
     kind: Literal["auto", "choice", "number", "text", "math", "boxes", "none"] = "auto"  # of the answers
     tolerance: Annotated[float, within(0, 1e9)] = 0.0  # of a number, in its own unit

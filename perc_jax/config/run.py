@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 from perc_jax.config.clip import ClipConfig
-from perc_jax.config.data import DataConfig, TableConfig
+from perc_jax.config.data import REASONED, DataConfig, TableConfig
 from perc_jax.config.model import ModelConfig
 from perc_jax.config.rules import (
     Sound,
@@ -206,11 +206,22 @@ class Config:
         """Whether a stage's reward asks a CLIP."""
         return any(stage.kind == "grpo" and stage.reward.clip_terms for stage in self.stages)
 
+    def completion_tokens(self, stage: StageConfig) -> int:
+        """C: the longest completion that a stage learns from."""
+        return stage.max_tokens or self.rollout.max_tokens
+
     def _pictures(self) -> Iterator[Violation]:
         """Whether pictures and buckets fit the model's patches."""
         data, vision, unit = self.data, self.model.vision, self.model.vision.merged_px
         rule = f"must be a multiple of {vision.window_patches}"
         yield from unless(data.max_patches % vision.window_patches == 0, "data.max_patches", rule, data.max_patches)
+        whole = all(patches % vision.window_patches == 0 for _, patches in data.buckets)
+        yield from unless(
+            whole,
+            "data.buckets",
+            f"must have patches that are each a multiple of {vision.window_patches}",
+            data.buckets,
+        )
         if data.image_px % unit:
             yield Violation("data.image_px", f"must be a multiple of {unit}", data.image_px)
 
@@ -220,15 +231,16 @@ class Config:
             return
         most = self.rollout.max_tokens
         if sound("data.answer_form", f"{path}.kind") and stage.kind == "sft":
-            form, rule = self.data.answer_form, f"must have no part for reasoning: the gold answers of {path} have none"
-            is_bare = form not in ("think_answer", "answer_think", "sections")
-            yield from unless(is_bare, "data.answer_form", rule, form)
+            form = self.data.answer_form
+            rule = f"must have no part for reasoning: the engines' answers of {path} have none"
+            drawn = stage.mixture.engines if sound(f"{path}.mixture.engines") else ()
+            yield from unless(form not in REASONED or not drawn, "data.answer_form", rule, form)
         if sound(f"{path}.loss.overlong_tokens"):
             tail, rule = stage.loss.overlong_tokens, f"must be within rollout.max_tokens ({most})"
             yield from unless(tail <= most, f"{path}.loss.overlong_tokens", rule, tail)
-        if sound(f"{path}.row_widths", f"{path}.group_size"):
-            widths, whole = stage.row_widths, stage.group_size * most
-            rule = f"must be below group_size x rollout.max_tokens ({whole})"
+        if sound(f"{path}.row_widths", f"{path}.group_size", f"{path}.max_tokens"):
+            widths, whole = stage.row_widths, stage.group_size * self.completion_tokens(stage)
+            rule = f"must be below group_size x {'' if stage.max_tokens else 'rollout.'}max_tokens ({whole})"
             yield from unless(max(widths, default=0) < whole, f"{path}.row_widths", rule, widths)
 
 

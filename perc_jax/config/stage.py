@@ -104,6 +104,10 @@ class StageConfig:
     group_size: Annotated[int, at_least(1)] = 1  # G; 1 for sft
     reward: RewardConfig = dataclasses.field(default=RewardConfig())
     loss: LossConfig = LossConfig()  # of grpo
+    # What sft learns of a table's chats: all that the assistant says, or what it says last. All turns cost the head's
+    # work over the prompt's tokens, so say last where no row has a history.
+    turns: Literal["all", "last"] = "all"
+    max_tokens: Annotated[int, at_least(0)] = 0  # of what sft has the model say last; 0: rollout.max_tokens
     # Optimizer updates of a step, each on its own part of the prompts.
     updates_per_rollout: Annotated[int, at_least(1)] = 1
     # Rollouts of a step until the rewards within each of its groups differ (DAPO); 1: one, as it is.
@@ -111,6 +115,11 @@ class StageConfig:
     # Groups whose mean accuracy is not within, ends included, carry no signal either: (1, 1) learns from what is known
     # by other rewards than accuracy, (0.01, 0.99) from what is neither known nor hopeless (PeBR-R1's online filter).
     accuracy_band: Annotated[tuple[float, float], each(within(0, 1))] = (0.0, 1.0)
+
+    @property
+    def learns_history(self) -> bool:
+        """Whether tokens of prompts may carry loss: what the assistant said before its last turn."""
+        return self.kind == "sft" and self.turns == "all" and bool(self.mixture.tables)
 
     def spans(self, sound: Sound) -> Iterator[Violation]:
         """What spans fields."""
@@ -131,6 +140,9 @@ class StageConfig:
             yield from unless(asked <= longest, "optimizer.warmup_steps", rule, asked)
         if sound("kind", "group_size", "loss", "accuracy_band", "mixture.curriculum") and self.kind == "sft":
             yield from self._of_grpo_only()
+        if sound("kind", "max_tokens") and self.kind == "grpo":
+            rule = "must be 0 for grpo, whose completions have rollout.max_tokens"
+            yield from unless(not self.max_tokens, "max_tokens", rule, self.max_tokens)
 
     def _of_grpo_only(self) -> Iterator[Violation]:
         """What a stage of supervised steps must leave as it is."""

@@ -43,6 +43,7 @@ class Batch:
     dropped: tuple[str, ...]  # why each replaced draft did not fit, with its id
     position: int  # where the stream stands after this batch, over all hosts
     share: Share = WHOLE  # which rows these are
+    gold_said: Bool[np.ndarray, "P S"] | None = None  # tokens of the prompts that are learned beside the completions
 
 
 @dataclass(frozen=True)
@@ -64,14 +65,15 @@ class Batches:
         places = np.minimum(wanted, self.stop - 1)
         made = {place: self.rows.row(place) for place in sorted(set(places.tolist()))}
         rows = [made[place] for place in places.tolist()]
-        gold = [np.stack(parts) for parts in zip(*(row.gold for row in rows), strict=True)]
-        gold_tokens, gold_mask = gold or (None, None)
+        gold = [np.stack(parts) for parts in zip(*(row.gold or () for row in rows), strict=True)]
+        gold_tokens, gold_mask, gold_said = gold or (None, None, None)
         dropped = tuple(reason for row in made.values() for reason in row.dropped)
         return Batch(
             prompts=pack([row.prompt for row in rows]),
             samples=tuple(row.info for row in rows),
             gold_tokens=gold_tokens,
             gold_mask=gold_mask,
+            gold_said=gold_said,
             real=wanted < self.stop,
             dropped=dropped,
             position=min(begin + self.batch, self.stop),

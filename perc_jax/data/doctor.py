@@ -9,8 +9,10 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from perc_jax.config import Config, TableConfig
-from perc_jax.data import table_prompts
+from perc_jax.data import buckets, table_prompts
 from perc_jax.prompt.prompt import CompletionTooLong, PromptTooLong
 
 MOST_NAMED = 20  # of the rows that are wrong in one way
@@ -32,13 +34,13 @@ class Looked(NamedTuple):
     print: str = ""  # digest of chat and pictures
 
 
-def look(config: Config, wanted: TableConfig, numbers: Iterable[int]) -> list[Looked]:
-    """Look at rows of a table, in this process."""
+def look(config: Config, wanted: TableConfig, numbers: Iterable[int], is_learned: bool = False) -> list[Looked]:
+    """Look at rows of a table, in this process; `is_learned`: a stage of supervised steps says what they say."""
     table, found = table_prompts.opened(wanted), []
     for number in numbers:
         name = str(table.where(number))
         try:
-            info, size = table_prompts.measure(config, table, number)
+            info, size = table_prompts.measure(config, table, number, is_learned=is_learned)
         except (ValueError, OSError) as error:
             found.append(Looked(number, name, wrong=str(error)))
         else:
@@ -49,15 +51,18 @@ def look(config: Config, wanted: TableConfig, numbers: Iterable[int]) -> list[Lo
     return found
 
 
-def report(config: Config, wanted: TableConfig, found: Sequence[Looked], has_gold: bool) -> dict[str, Any]:
-    """Everything about one table, JSON-ready.
+def longest_said(config: Config, wanted: TableConfig) -> int:
+    """Tokens that a table's row may have the model say, in the supervised stage with the least; 0: in none."""
+    stages = [stage for stage in config.stages if stage.kind == "sft" and wanted in stage.mixture.tables]
+    return min(map(config.completion_tokens, stages), default=0)
 
-    `has_gold`: whether its answers are said by the model, as in a stage of supervised steps, and so must fit.
-    """
+
+def report(config: Config, wanted: TableConfig, found: Sequence[Looked], most_said: int) -> dict[str, Any]:
+    """Everything about one table, JSON-ready. `most_said`: see `longest_said`."""
     table = table_prompts.opened(wanted)
     good, bad = [row for row in found if not row.wrong], [row for row in found if row.wrong]
     room = {"max_prompt_tokens": config.data.max_prompt_tokens, "max_patches": config.data.max_patches}
-    room |= {"max_tokens": config.rollout.max_tokens} if has_gold else {}
+    room |= {"max_tokens": most_said} if most_said else {}
     lengths = {"max_prompt_tokens": [row.tokens for row in good], "max_patches": [row.patches for row in good]}
     lengths |= {"max_tokens": [row.said for row in good]}
     units = {"max_patches": config.model.vision.window_patches}
@@ -73,6 +78,22 @@ def report(config: Config, wanted: TableConfig, found: Sequence[Looked], has_gol
         "duplicates": _twice(good),
         "lengths": {name: _spread(values, room.get(name), units.get(name, 1)) for name, values in lengths.items()},
     }
+
+
+def bucketing(config: Config, found: Mapping[str, Sequence[Looked]]) -> Iterator[str]:
+    """What to set `data.buckets` to for these tables' rows, in words and as a line of a config; nothing where it would
+    not help."""
+    largest = config.data.max_prompt_tokens, config.data.max_patches
+    sound = [row for rows in found.values() for row in rows if not row.wrong]
+    fits = [row for row in sound if row.tokens <= largest[0] and row.patches <= largest[1]]
+    tokens, patches = (np.array([getattr(row, name) for row in fits], int) for name in ("tokens", "patches"))
+    best = buckets.propose(tokens, patches, largest, config.model.vision.window_patches)
+    if best.buckets and best.buckets != config.data.buckets:
+        shares = ", ".join(f"{100 * share:.0f} %" for share in best.shares)
+        yield (
+            f"data.buckets = {best.buckets} would hold {shares} of the prompts, and leave out up to "
+            f"{100 * best.saved:.0f} % of the work on them"
+        )
 
 
 def _spread(values: Sequence[int], room: int | None, unit: int) -> dict[str, Any]:
@@ -136,10 +157,11 @@ def advice(name: str, one: Mapping[str, Any]) -> Iterator[str]:
     for field, spread in one["lengths"].items():
         share = spread.get("fit_share", 1.0)
         if share < 1:
-            section = "rollout" if field == "max_tokens" else "data"
-            what = "answers are" if field == "max_tokens" else "prompts are"
+            what, path = (
+                ("prompts are", f"data.{field}") if field != "max_tokens" else ("answers are", "their max_tokens")
+            )
             yield (
-                f"{name}: {100 * (1 - share):.1f} % of the {what} longer than {section}.{field} = {spread['room']}; "
+                f"{name}: {100 * (1 - share):.1f} % of the {what} longer than {path} = {spread['room']}; "
                 f"{spread['most_need']} holds 99 %, {spread['all_need']} all"
             )
     if one["duplicates"]["count"]:
@@ -149,15 +171,14 @@ def advice(name: str, one: Mapping[str, Any]) -> Iterator[str]:
 def before_run(config: Config, say: Callable[[str], None]) -> None:
     """Look at the tables of a config before it compiles, all rows of those that are asked, some of those that are
     trained on, and `say` the warnings. Raises what `check` raises."""
-    said = {table for stage in config.stages if stage.kind == "sft" for table in stage.mixture.tables}
     trained = dict.fromkeys(table for stage in config.stages for table in stage.mixture.tables)
-    found = [check(config, table, table in said, every=False) for table in trained]
-    found += [check(config, table, has_gold=False, every=True) for table in config.evaluation.tables]
+    found = [check(config, table, longest_said(config, table), every=False) for table in trained]
+    found += [check(config, table, 0, every=True) for table in config.evaluation.tables]
     for line in filter(None, found):
         say(f"warning: {line}")
 
 
-def check(config: Config, wanted: TableConfig, has_gold: bool, every: bool) -> str:
+def check(config: Config, wanted: TableConfig, most_said: int, every: bool) -> str:
     """Look at a table before a run compiles: at rows evenly from all of it, or at every one.
 
     Gives a warning, empty for none. Raises `ValueError` for a test table (`every`) with a row that is wrong or does not
@@ -165,8 +186,8 @@ def check(config: Config, wanted: TableConfig, has_gold: bool, every: bool) -> s
     """
     table = table_prompts.opened(wanted)
     step = 1 if every else max(1, len(table) // WARM_ROWS)
-    found = look(config, wanted, range(0, len(table), step))
-    wrong = [row.wrong or _too_long(config, row, has_gold) for row in found]
+    found = look(config, wanted, range(0, len(table), step), most_said > 0)
+    wrong = [row.wrong or _too_long(config, row, most_said) for row in found]
     wrong = [line for line in wrong if line]
     if wrong and (every or len(wrong) == len(found)):
         raise ValueError(f"table {table.name}: {wrong[0]}" + (f"; and {len(wrong) - 1} more" if len(wrong) > 1 else ""))
@@ -178,12 +199,11 @@ def check(config: Config, wanted: TableConfig, has_gold: bool, every: bool) -> s
     )
 
 
-def _too_long(config: Config, row: Looked, has_gold: bool) -> str:
+def _too_long(config: Config, row: Looked, most_said: int) -> str:
     """Why a row does not fit; empty if it does."""
     data = config.data
     if row.tokens > data.max_prompt_tokens or row.patches > data.max_patches:
         return str(PromptTooLong(row.name, row.tokens, data.max_prompt_tokens, row.patches, data.max_patches))
-    if has_gold and row.said > config.rollout.max_tokens:
-        rule = f"must fit rollout.max_tokens = {config.rollout.max_tokens}"
-        return str(CompletionTooLong(f"the answer of {row.name} {rule}, got {row.said}"))
+    if 0 < most_said < row.said:
+        return str(CompletionTooLong(f"the answer of {row.name} must fit max_tokens = {most_said}, got {row.said}"))
     return ""

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
+from jaxtyping import Bool, Int
 
 import engines
 from engines.answer import Answer
@@ -18,7 +19,7 @@ from perc_jax.config import Config
 from perc_jax.data.curriculum import InTurn, Phases
 from perc_jax.prompt.prompt import CompletionTooLong, PromptTooLong, gold_completion, make_row
 from perc_jax.prompt.tokenizer import Tokenizer, load
-from perc_jax.rewards.answers import Gold
+from perc_jax.rewards import answers
 from perc_jax.rewards.forms import Form
 
 MAX_DRAFTS = 50  # of one position, before the bucket is called too small
@@ -36,7 +37,7 @@ class SampleInfo(NamedTuple):
     index: int
     photographed: bool
     question: str
-    answer: Answer | Gold
+    answer: Answer | answers.Gold
     guess_rate: float
     row: dict[str, Any] = {}  # noqa: RUF012 - further columns of a table's row, for a reward's terms; only read
 
@@ -53,7 +54,7 @@ class Draw:
     levels: tuple[tuple[int, ...], ...]  # of each entry of `engines`, which may name one several times
     types: tuple[tuple[str, ...], ...]  # of each entry; empty: all that the split may ask
     photo_share: float
-    has_gold: bool
+    max_gold: int  # tokens that the gold completion must fit; 0: none is made
     batch: int  # prompts, over all hosts
     chooser: Phases | InTurn | None = None  # of cells, instead of engines, weights, levels and types
 
@@ -105,8 +106,7 @@ class Draw:
                     data=self.config.data,
                     vision=self.config.model.vision,
                 )
-                form, most = Form.of(self.config.data), self.config.rollout.max_tokens
-                gold = gold_completion(sample.answer, tokenizer, most, form) if self.has_gold else ()
+                gold = self._gold(sample.answer, tokenizer) if self.max_gold else None
             except (PromptTooLong, CompletionTooLong) as error:
                 dropped.append(f"{info.sample_id}: {error}")
                 continue
@@ -115,12 +115,25 @@ class Draw:
             f"data buckets must fit one of {MAX_DRAFTS} drafts of {self.key} {position}, got {dropped[-1]}"
         )
 
+    def _gold(self, answer: Answer, tokenizer: Tokenizer) -> "Gold":
+        """The shortest completion with an answer. Raises `CompletionTooLong`."""
+        made = gold_completion(answer, tokenizer, self.max_gold, Form.of(self.config.data))
+        return Gold(*made, np.zeros(self.config.data.max_prompt_tokens, bool))
+
+
+class Gold(NamedTuple):
+    """What supervised steps learn of a row."""
+
+    tokens: Int[np.ndarray, " C"]
+    mask: Bool[np.ndarray, " C"]
+    said: Bool[np.ndarray, " S"]  # tokens of the prompt that carry loss too
+
 
 class Row(NamedTuple):
     """A prompt with its gold completion, and why earlier drafts of its position did not fit."""
 
     prompt: PromptBatch
-    gold: tuple[np.ndarray, ...]  # tokens and mask, or nothing
+    gold: Gold | None
     info: SampleInfo
     dropped: tuple[str, ...]
 

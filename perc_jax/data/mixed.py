@@ -63,7 +63,7 @@ class Mixed:
             row = self.others[source].row(count)
         else:
             row = self.others[source - 1].row(count) if source else self.first.row(position)
-        return row if self.has_gold else row._replace(gold=())
+        return row if self.has_gold else row._replace(gold=None)
 
 
 def _places(weights: Sequence[float]) -> Int[np.ndarray, " n"]:

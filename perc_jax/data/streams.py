@@ -66,13 +66,13 @@ def stream(
 
 def _source(config: Config, stage: StageConfig, phases: Phases | None) -> Rows:
     """The rows of a stage's mixture by position."""
-    mixture, key, has_gold = stage.mixture, ("mixture", config.seed, stage.name), stage.kind == "sft"
-    tables = tuple(Tabled(config, table, (*key, table.label), has_gold) for table in mixture.tables)
+    mixture, key, lesson = stage.mixture, ("mixture", config.seed, stage.name), table_prompts.Lesson.of(config, stage)
+    tables = tuple(Tabled(config, table, (*key, table.label), lesson) for table in mixture.tables)
     drawn = _drawn(config, stage, phases) if mixture.engines else None
     if drawn and not tables:
         return drawn
     weights = ((sum(mixture.weights),) if drawn else ()) + tuple(table.weight for table in mixture.tables)
-    return Mixed(Shares(key, weights), drawn, tables, has_gold)
+    return Mixed(Shares(key, weights), drawn, tables, has_gold=lesson is not None)
 
 
 def _drawn(config: Config, stage: StageConfig, phases: Phases | None) -> Draw:
@@ -92,7 +92,7 @@ def _drawn(config: Config, stage: StageConfig, phases: Phases | None) -> Draw:
         levels=(mixture.levels,) * len(chosen),
         types=tuple(types_of(name, mixture.types) for name, _ in chosen),
         photo_share=mixture.photo_share,
-        has_gold=True,
+        max_gold=config.completion_tokens(stage),
         batch=stage.prompts_per_step,
         chooser=phases,
     )
@@ -105,9 +105,7 @@ def table(
     that does not fit is a `ValueError` in the stream; if `lenient`, another row stands in its place."""
     count, batch = len(table_prompts.opened(wanted)), config.evaluation.batch
     _check_rows("evaluation.batch", batch, share)
-    rows = Tabled(
-        config, wanted, ("suite", wanted.label), has_gold=False, split="test", in_order=True, is_whole=not lenient
-    )
+    rows = Tabled(config, wanted, ("suite", wanted.label), split="test", in_order=True, is_whole=not lenient)
     workers = config.data.workers if count - start > FEW_SAMPLES else 0
     return Stream(Batches(rows, start, count, batch, share), workers, config.data.prefetch)
 
@@ -130,7 +128,7 @@ def suite(config: Config, name: str, count: int, start: int = 0, *, share: Share
         levels=tuple(part.levels for part in asked),
         types=tuple(part.types for part in asked),
         photo_share=1.0 if name == "test_b" else 0.0,
-        has_gold=False,
+        max_gold=0,
         batch=(batch := config.evaluation.batch),
     )
     _check_rows("evaluation.batch", batch, share)
@@ -177,7 +175,7 @@ def _grading(config: Config, cells: tuple[Cell, ...]) -> Draw:
         levels=(),
         types=(),
         photo_share=0.0,
-        has_gold=False,
+        max_gold=0,
         batch=config.evaluation.batch,
         chooser=InTurn(cells),
     )

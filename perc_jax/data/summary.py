@@ -15,6 +15,9 @@ def stage(config: Config, one: StageConfig) -> Iterator[str]:
         rounds = f", up to {one.max_rounds * prompts:,} in {one.max_rounds} rounds"
     answers = f" x {one.group_size} answers" if one.kind == "grpo" else ""
     yield f"{one.steps:,} steps x {one.prompts_per_step:,} prompts{answers}: {prompts:,} prompts in all{rounds}"
+    if config.data.buckets:
+        shapes = ", ".join(f"{tokens} tokens x {patches} patch slots" for tokens, patches in config.data.shapes)
+        yield f"prompts in buckets of {shapes}"
     mixture = one.mixture
     whole = sum(mixture.weights) + sum(table.weight for table in mixture.tables)
     if mixture.engines:

@@ -7,14 +7,17 @@ import functools
 import hashlib
 from typing import NamedTuple
 
-from perc_jax.config import Config, DataConfig
-from perc_jax.data.engines import Row, SampleInfo
+import numpy as np
+from jaxtyping import Bool
+
+from perc_jax.config import REASONED, Config, DataConfig, StageConfig
+from perc_jax.data.engines import Gold, Row, SampleInfo
 from perc_jax.data.tables.row import TableRow
 from perc_jax.data.tables.table import Table, open_table
 from perc_jax.prompt import image as images
 from perc_jax.prompt.chat import Chat, Turn
 from perc_jax.prompt.pretrained import Processor
-from perc_jax.prompt.prompt import chat_prompt, completion, lay_out
+from perc_jax.prompt.prompt import Prompt, chat_prompt, completion, in_row, lay_out, said_tokens
 from perc_jax.prompt.questions import Reader, lengths
 from perc_jax.prompt.tokenizer import load
 from perc_jax.rewards import answers, forms
@@ -32,33 +35,62 @@ class Size(NamedTuple):
     print: str  # digest of the chat and the pictures' bytes
 
 
-def make(config: Config, table: Table, number: int, split: str, has_gold: bool) -> Row:
-    """Make the prompt of a row.
+class Lesson(NamedTuple):
+    """What supervised steps learn of a row."""
 
-    Raises `PromptTooLong` or `CompletionTooLong` if it does not fit the config's bucket, and `ValueError` or `OSError`
-    that name file, row and column for what is not sound.
+    max_tokens: int  # of what is said last
+    all_turns: bool  # whether also what the assistant has said before
+
+    @classmethod
+    def of(cls, config: Config, stage: StageConfig) -> "Lesson | None":
+        """What a stage learns of each row; None where it learns from rewards."""
+        return cls(config.completion_tokens(stage), stage.learns_history) if stage.kind == "sft" else None
+
+
+def make(config: Config, table: Table, number: int, split: str, lesson: Lesson | None) -> Row:
+    """Make the prompt of a row, and what is to be learned of it.
+
+    Raises `PromptTooLong` if it does not fit the config's bucket, and `ValueError` or `OSError` that name file and row
+    for what is not sound and for what is longer than a lesson may be.
     """
     data, vision, row = config.data, config.model.vision, table[number]
     tokenizer = tokenizer_of(data.tokenizer)
     info = describe(table, number, row, split)
     bounds = {"min_pixels": data.min_pixels, "max_pixels": data.max_pixels}
     pictures = [images.open_fitted(picture.name, picture.read(), vision, **bounds) for picture in row.pictures]
+    chat = asked(row.chat, data)
+    whole = chat_prompt(chat, pictures, tokenizer=tokenizer, vision=vision, **bounds)
     prompt = lay_out(
-        chat_prompt(asked(row.chat, data), pictures, tokenizer=tokenizer, vision=vision, **bounds),
+        whole,
         max_tokens=data.max_prompt_tokens,
         max_patches=data.max_patches,
         pad=tokenizer.ids.pad,
         vision=vision,
         prompt_id=info.sample_id,
     )
-    gold = completion(target(row, info, data), tokenizer, config.rollout.max_tokens) if has_gold else ()
+    if lesson is None:
+        return Row(prompt, None, info, ())
+    try:
+        check_taught(row, data)
+        said = _history(chat, whole, data, lesson)
+        gold = Gold(*completion(target(row, info, data), tokenizer, lesson.max_tokens), said)
+    except ValueError as error:
+        raise ValueError(f"{table.where(number)}: {error}") from error
     return Row(prompt, gold, info, ())
 
 
-def measure(config: Config, table: Table, number: int) -> tuple[SampleInfo, Size]:
+def _history(chat: Chat, prompt: Prompt, data: DataConfig, lesson: Lesson) -> Bool[np.ndarray, " S"]:
+    """What the assistant has said before and is to learn, in the prompt's place in its bucket."""
+    has_history = lesson.all_turns and any(turn.role == "assistant" for turn in chat)
+    said = said_tokens(chat, prompt, tokenizer_of(data.tokenizer)) if has_history else np.zeros(0, bool)
+    return in_row(said, data.max_prompt_tokens)
+
+
+def measure(config: Config, table: Table, number: int, *, is_learned: bool = False) -> tuple[SampleInfo, Size]:
     """Find what a row takes without making its prompt; its pictures are seen to be whole.
 
-    Raises `ValueError` or `OSError` that name file, row and column for what is not sound.
+    `is_learned`: whether it must say what supervised steps are to learn. Raises `ValueError` or `OSError` that name
+    file, row and column for what is not sound.
     """
     data, row = config.data, table[number]
     tokenizer = tokenizer_of(data.tokenizer)
@@ -71,6 +103,11 @@ def measure(config: Config, table: Table, number: int) -> tuple[SampleInfo, Size
         sizes.append(images.stored_size(picture.name, content))
     reader = Reader(tokenizer, config.model.vision, Processor(data.min_pixels, data.max_pixels), data.max_prompt_tokens)
     tokens, patches = lengths(chat, sizes, reader)
+    if is_learned:
+        try:
+            check_taught(row, data)
+        except ValueError as error:
+            raise ValueError(f"{table.where(number)}: {error}") from error
     said = len(tokenizer.encode(target(row, info, data))) + 1
     return info, Size(tokens, patches, said, found.hexdigest())
 
@@ -87,8 +124,18 @@ def asked(chat: Chat, data: DataConfig) -> Chat:
 
 
 def target(row: TableRow, info: SampleInfo, data: DataConfig) -> str:
-    """What the model is to say: the assistant's turn of the table, else its answer in the form that the config asks."""
-    return row.target if row.target != row.answer else forms.shortest(info.answer.text(), forms.Form.of(data))
+    """What the model is to say: what the assistant says in the table, as it is written there, else the answer in the
+    form that the config asks."""
+    return row.target or forms.shortest(info.answer.text(), forms.Form.of(data))
+
+
+def check_taught(row: TableRow, data: DataConfig) -> None:
+    """Raise `ValueError` for a row that has an answer alone, where its form has a part for reasoning."""
+    if not row.target and data.answer_form in REASONED:
+        raise ValueError(
+            f"a row that is learned must have an assistant's turn to imitate: its answer alone has no reasoning, as "
+            f"data.answer_form = {data.answer_form} asks"
+        )
 
 
 def describe(table: Table, number: int, row: TableRow, split: str) -> SampleInfo:

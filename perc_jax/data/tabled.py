@@ -16,6 +16,7 @@ from engines.base import make_rng
 from perc_jax.config import Config, TableConfig
 from perc_jax.data import table_prompts
 from perc_jax.data.engines import MAX_DRAFTS, Row
+from perc_jax.data.table_prompts import Lesson
 from perc_jax.data.tables.table import Table
 from perc_jax.prompt.prompt import CompletionTooLong, PromptTooLong
 
@@ -29,7 +30,7 @@ class Tabled:
     config: Config
     table: TableConfig
     key: tuple[Hashable, ...]
-    has_gold: bool
+    lesson: Lesson | None = None  # what is to be learned of each row; None: nothing
     split: str = "train"
     in_order: bool = False  # as the table has them
     is_whole: bool = False  # none may be left out
@@ -40,7 +41,7 @@ class Tabled:
         for draft in range(1 if self.is_whole else MAX_DRAFTS):
             number = self._number(table, position, draft)
             try:
-                row = table_prompts.make(self.config, table, number, self.split, self.has_gold)
+                row = table_prompts.make(self.config, table, number, self.split, self.lesson)
             except (PromptTooLong, CompletionTooLong, ValueError, OSError) as error:
                 dropped.append(str(error))
             else:

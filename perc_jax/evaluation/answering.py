@@ -188,7 +188,7 @@ class Respondent:
                 model=dataclasses.replace(
                     self._config.model, attention=way_here(self._config.model.attention, tokens, patches)
                 ),
-                data=dataclasses.replace(self._config.data, max_prompt_tokens=tokens, max_patches=patches),
+                data=dataclasses.replace(self._config.data, max_prompt_tokens=tokens, max_patches=patches, buckets=()),
                 evaluation=dataclasses.replace(self._config.evaluation, batch=count),
             )
             blueprints = Blueprints(bucket, self._tokens.ids, self._programs.mesh)

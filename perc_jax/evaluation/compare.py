@@ -1,15 +1,16 @@
 """Two evaluations question by question: the difference, how sure it is, and what was gained and lost.
 
-Only questions that both were asked count; those of the engines' suites are also compared engine by engine. What differs
-between the two besides the model is told as a warning: then the difference is not the model's alone. The interval is a
-bootstrap over independent units (the seeds of DynaMath, otherwise the questions). The p-value is McNemar's exact one
-where every question is its own unit and has one answer, and otherwise that of a permutation test that flips the sign of
-units' differences.
+Only questions that both were asked count, of a user's table that has changed in between only rows that are still the
+same; those of the engines' suites are also compared engine by engine. What differs between the two besides the model is
+told as a warning: then the difference is not the model's alone. The interval is a bootstrap over independent units (the
+seeds of DynaMath, otherwise the questions). The p-value is McNemar's exact one where every question is its own unit and
+has one answer, and otherwise that of a permutation test that flips the sign of units' differences.
 """
 
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -31,6 +32,7 @@ class Answers(NamedTuple):
     head: dict[str, Any]  # what it belongs to
     right: dict[str, float]  # share of right answers by id, of the questions that were asked
     units: dict[str, str]
+    prompts: Mapping[str, str] = MappingProxyType({})  # fingerprints of what was asked, where they are known
 
 
 def pairs(before: Path, after: Path) -> dict[str, tuple[Path, Path]]:
@@ -66,7 +68,8 @@ def answers(head: Mapping[str, Any], found: Mapping[str, Record]) -> Answers:
     """What records say of the questions that were asked."""
     asked = {name: record for name, record in found.items() if record.responses}
     right = {name: sum(record.correct) / len(record.correct) for name, record in asked.items()}
-    return Answers(dict(head), right, {name: record.unit for name, record in asked.items()})
+    units, prompts = ({name: getattr(one, field) for name, one in asked.items()} for field in ("unit", "prompt"))
+    return Answers(dict(head), right, units, prompts)
 
 
 def compare(before: Answers, after: Answers) -> dict[str, Any]:
@@ -75,6 +78,8 @@ def compare(before: Answers, after: Answers) -> dict[str, Any]:
     if suites[0] != suites[1]:
         raise ValueError(f"both evaluations must be of one suite, got {suites[0]} and {suites[1]}")
     common = [name for name in before.right if name in after.right]
+    if before.head.get("table") != after.head.get("table"):  # then a name may stand for another row
+        common = [name for name in common if before.prompts.get(name) == after.prompts.get(name)]
     if not common:
         raise ValueError(f"both evaluations of {suites[0]} must have answered a question, got none in common")
     fields = sorted({name for side in (before, after) for name in side.head})

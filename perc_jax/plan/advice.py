@@ -18,6 +18,7 @@ from perc_jax.mesh import sharding
 from perc_jax.plan import topologies
 from perc_jax.plan.memory import Split
 from perc_jax.plan.topologies import CHIPS, Topology
+from perc_jax.programs.blueprint import kind_of
 from perc_jax.programs.blueprints import Blueprints
 from perc_jax.update.optimizer import split_frozen
 
@@ -96,7 +97,7 @@ def _units(blueprints: Blueprints, stage: StageConfig, mesh: Any, micro_batches:
     layout = sharding.state_shardings(params, mesh)
     parameters = _bytes(params, layout)
     trained = _bytes(*(split_frozen(tree, stage.optimizer.frozen)[0] for tree in (params, layout)))
-    cuts = micro_batches if name.endswith("update") else 1
+    cuts = micro_batches if kind_of(name) == "update" else 1
     return Split(
         parameters=parameters,
         optimizer=_bytes(opt_state, sharding.state_shardings(opt_state, mesh)),

@@ -78,9 +78,9 @@ def forward_row(model: ModelConfig, patches: int, prompt: int, group: int, compl
 def step_work(config: Config, stage: StageConfig, *, trains_vision: bool) -> Work:
     """Operations of one step of a GRPO stage (for SFT: of its update alone), every bucket filled to its end."""
     model, count, group = config.model, stage.prompts_per_step, stage.group_size
-    prompt, length, patches = config.data.max_prompt_tokens, config.rollout.max_tokens, config.data.max_patches
+    prompt, length, patches = config.data.max_prompt_tokens, config.completion_tokens(stage), config.data.max_patches
     picture = vision(model.vision, patches, model.text.hidden_size)
-    head = group * length * head_token(model.text)
+    head = (group * length + prompt * stage.learns_history) * head_token(model.text)
     row = forward_row(model, patches, prompt, group, length)
     single = (prompt + length) * text_token(model.text) + attention(
         model.text, (prompt + length) * (prompt + length + 1) / 2

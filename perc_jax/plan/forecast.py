@@ -4,6 +4,7 @@ Config and topology in, a JSON-ready dict out. Nothing is executed and no data i
 `topologies.environment` must have been set before jax was first used.
 """
 
+import dataclasses
 import os
 import re
 import time
@@ -65,7 +66,7 @@ def make(config: Config, topology: Topology, say: Callable[[str], None]) -> dict
         "peak": {"program": worst["name"], "bytes": worst["memory"]["total"]},
         "programs": listed,
         "advice": advice.advise(blueprints, held, topology, capacity),
-        "stages": [_speed(blueprints, stage, topology) for stage in config.stages],
+        "stages": [_speeds(blueprints, stage, topology) for stage in config.stages],
         "compile_s": round(time.perf_counter() - began, 1),
         "cpu_s": round(time.process_time(), 1),
         "load": round(os.getloadavg()[0], 1),
@@ -119,14 +120,16 @@ def programs(blueprints: Blueprints) -> Iterator[tuple[StageConfig, Blueprint]]:
     for stage in stages:
         yield stage, blueprints.optimizer(stage)
         if encode := blueprints.encode(stage):
-            yield stage, encode
+            yield from ((stage, program) for program in blueprints.encode_some(stage)[1:] or (encode,))
         if reference := blueprints.reference(stage):
             yield stage, reference
         if stage.kind == "grpo":
             for program in (*_of_rollout(blueprints.rollout(stage)), *(blueprints.clip(stage) or ())):
                 yield stage, program
         update = blueprints.update(stage)
-        yield stage, update.gradients[max(update.gradients)]  # in narrower rows it needs less
+        widest = max(update.gradients)  # in narrower rows it needs less
+        yield stage, update.gradients[widest]
+        yield from ((stage, program) for (_, width), program in update.smaller.items() if width == widest)
         yield stage, update.finish
     largest = max((stage.prompts_per_step for stage in stages if stage.kind == "grpo"), default=0)
     if blueprints.config.evaluation.batch > largest:
@@ -139,7 +142,7 @@ def _of_rollout(rollout: RolloutBlueprints) -> list[Blueprint]:
     """Those of a rollout's programs that hold the most: decoding on the longest ring, moving to it, and the pool's."""
     rings = rollout.config.rings
     moved = [program for (_, ring), program in rollout.resize.items() if ring == rings[-1]]
-    return [rollout.prefill, rollout.decode[rings[-1]], *moved, *(rollout.pool or ())]
+    return [rollout.prefill, *rollout.smaller, rollout.decode[rings[-1]], *moved, *(rollout.pool or ())]
 
 
 def _measure(blueprints: Blueprints, stage: StageConfig, blueprint: Blueprint, say: Callable[[str], None]) -> Measured:
@@ -160,7 +163,7 @@ def _measure(blueprints: Blueprints, stage: StageConfig, blueprint: Blueprint, s
     seconds = time.perf_counter() - start
     say(f"{blueprint.name}: {problem or 'compiled'} after {seconds:.0f} s")
     elsewhere = memory.alive_elsewhere(blueprint, blueprints, stage)
-    is_update = blueprint.name.endswith("update")
+    is_update = blueprint.kind == "update"
     gradients = memory.device_bytes(memory.trained(blueprints, stage)) if is_update else 0
     split = memory.split(blueprint, sizes, elsewhere, gradients)
     return Measured(stage, blueprint, split, elsewhere.total, seconds, text, problem)
@@ -186,20 +189,32 @@ def _entry(measured: Measured, capacity: int) -> dict[str, Any]:
     }
 
 
-def _speed(blueprints: Blueprints, stage: StageConfig, topology: Topology) -> dict[str, Any]:
+def _speeds(blueprints: Blueprints, stage: StageConfig, topology: Topology) -> dict[str, Any]:
+    """`_speed` of a stage's step whose prompts are all in the largest bucket, and of one in each of the others."""
+    data = blueprints.config.data
+    found = []
+    for tokens, patches in data.shapes:
+        one = dataclasses.replace(data, max_prompt_tokens=tokens, max_patches=patches, buckets=())
+        config = dataclasses.replace(blueprints.config, data=one)
+        found.append({"bucket": [tokens, patches]} | _speed(config, blueprints, stage, topology))
+    return found[-1] | {"smaller": found[:-1]}
+
+
+def _speed(config: Config, blueprints: Blueprints, stage: StageConfig, topology: Topology) -> dict[str, Any]:
     """Operations of a stage's step, and the seconds that peak and bandwidth allow."""
-    config, mesh = blueprints.config, blueprints.mesh.shape
+    mesh = blueprints.mesh.shape
     trained = jax.tree.leaves(memory.trained(blueprints, stage)["vision"])
-    work = flops.step_work(config, stage, trains_vision=bool(trained))
+    work, largest = (flops.step_work(one, stage, trains_vision=bool(trained)) for one in (config, blueprints.config))
+    work = work._replace(decode=largest.decode)  # which finds all prompts in the largest bucket
     slots = min(config.rollout.slots or stage.prompts_per_step, stage.prompts_per_step)
     rows = min(config.rollout.rows or stage.group_size, stage.group_size)
     turns = -(-stage.prompts_per_step // slots) * -(-stage.group_size // rows)
-    traffic = flops.decode_traffic(config, slots // blueprints.rows, rows, mesh["tensor"])
+    traffic = flops.decode_traffic(blueprints.config, slots // blueprints.rows, rows, mesh["tensor"])
     found = {"name": stage.name, "flops": work._asdict(), "decode_traffic": traffic._asdict()}
     chip = topology.chip
     if not chip.flops:
         return found
-    tokens = stage.prompts_per_step * stage.group_size * config.rollout.max_tokens
+    tokens = stage.prompts_per_step * stage.group_size * config.completion_tokens(stage)
     speeds = {}
     for name, peak_use, bandwidth_use in (
         ("ceiling", 1.0, 1.0),

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import jax
 
 from perc_jax.config import StageConfig
-from perc_jax.programs.blueprint import Blueprint
+from perc_jax.programs.blueprint import Blueprint, kind_of
 from perc_jax.programs.blueprints import Blueprints
 from perc_jax.programs.rollout import RolloutBlueprints
 from perc_jax.rollout.decode import Context, State
@@ -87,10 +87,12 @@ def _of_training(blueprint: Blueprint, blueprints: Blueprints, stage: StageConfi
     optimizer, reference = device_bytes(state.opt_state), device_bytes(state.reference)
     parameters = device_bytes(blueprints.params) + reference
     prompts = device_bytes(blueprints.prompts(stage.prompts_per_step))
-    kind = blueprint.name.rpartition(": ")[2]
+    kind = blueprint.kind
     if kind in ("prefill", "decode") or kind.split()[0] in ROLLOUT:
         whole = Split(parameters=parameters, optimizer=optimizer, batch=prompts if kind != "prefill" else 0)
-        return whole.plus(_of_rollout(kind, blueprints.rollout(None if blueprint.name == f"greedy: {kind}" else stage)))
+        return whole.plus(
+            _of_rollout(kind, blueprints.rollout(None if blueprint.name.startswith("greedy: ") else stage))
+        )
     if kind.split()[0] == "clip":
         return Split(parameters=parameters, optimizer=optimizer, batch=prompts)
     if kind == "publish":
@@ -175,6 +177,6 @@ def _role(name: str, program: str) -> str:
     """The role of an argument by its name, of a result by its program's."""
     results = {"init": "parameters", "publish": "decoding", "optimizer": "optimizer", "reference": "parameters"}
     if name == "outputs":
-        return results.get(program.rpartition(": ")[2], "batch")
+        return results.get(kind_of(program), "batch")
     held = dict.fromkeys(("params", "clip", "reference"), "parameters") | {"rollout_params": "decoding"}
     return held.get(name, "batch")

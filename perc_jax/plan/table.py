@@ -26,8 +26,9 @@ def show(plan: dict[str, Any]) -> None:
     console.print(_memory(plan))
     console.print(_exchanges(plan))
     for stage in plan["stages"]:
-        for line in _speed(stage, plan["devices"]):
-            console.print(line)
+        for one in (stage, *stage["smaller"]):
+            for line in _speed(one, plan["devices"]):
+                console.print(line)
     for line in verdict(plan):
         console.print(line)
 
@@ -96,8 +97,9 @@ def _exchanges(plan: dict[str, Any]) -> Table:
 def _speed(stage: dict[str, Any], devices: int) -> Iterable[str]:
     work = stage["flops"]
     rollout = work["prefill"] + work["decode"]
+    bucket = " within {}x{}".format(*stage["bucket"]) if "smaller" not in stage else ""
     yield (
-        f"[bold]{stage['name']}[/], one step: update {_operations(work['update'])} "
+        f"[bold]{stage['name']}[/], one step{bucket}: update {_operations(work['update'])} "
         f"({_operations(work['useful_update'])} if nothing were shared), rollout {_operations(rollout)} "
         f"({_operations(work['useful_rollout'])})" + f", CLIP {_operations(work['clip'])}" * (work["clip"] > 0)
     )

@@ -17,12 +17,27 @@ class Blueprint(NamedTuple):
     mesh: Mesh
     donated: tuple[int, ...] = ()
 
+    @property
+    def kind(self) -> str:
+        """What it does, in whichever stage and bucket."""
+        return kind_of(self.name)
+
     def compile(self) -> jax.stages.Compiled:
         """Lower and compile it for the mesh; with the mesh set, so that the model can place activations on it."""
         layout = jax.tree.map(lambda leaf: leaf.sharding, self.outputs)
         jitted = jax.jit(self.function, out_shardings=layout, donate_argnums=self.donated)
         with jax.set_mesh(self.mesh):
             return jitted.lower(*self.arguments.values()).compile()
+
+
+def kind_of(name: str) -> str:
+    """What the program of a name does: `update` of `rl: update within 256x512`."""
+    return name.rpartition(": ")[2].partition(" within ")[0]
+
+
+def named_within(name: str, bucket: tuple[int, int]) -> str:
+    """The name of a program for prompts in a smaller bucket (tokens, patch slots)."""
+    return f"{name} within {bucket[0]}x{bucket[1]}"
 
 
 def laid_out(tree: Any, shardings: Any, dtype: Any = None) -> Any:

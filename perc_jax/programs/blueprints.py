@@ -18,12 +18,20 @@ from perc_jax.config import Config, StageConfig
 from perc_jax.mesh import sharding, shares
 from perc_jax.model import abstract_params, init_params, lora
 from perc_jax.programs import patterns
-from perc_jax.programs.blueprint import Blueprint, laid_out
+from perc_jax.programs.blueprint import Blueprint, laid_out, named_within
 from perc_jax.programs.clip import ClipBlueprints, clip_blueprints, clip_params
 from perc_jax.programs.rollout import Maker, RolloutBlueprints
 from perc_jax.rollout.sampling import Draws
 from perc_jax.update.optimizer import make_optimizer, split_frozen
-from perc_jax.update.update import TrainState, make_encode, make_reference, make_score, make_update
+from perc_jax.update.rows import in_buckets
+from perc_jax.update.update import (
+    TrainState,
+    make_encode,
+    make_encode_rows,
+    make_reference,
+    make_score,
+    make_update,
+)
 
 
 class UpdateBlueprints(NamedTuple):
@@ -32,6 +40,7 @@ class UpdateBlueprints(NamedTuple):
     begin: Blueprint
     gradients: dict[int, Blueprint]  # by width of row
     finish: Blueprint
+    smaller: dict[tuple[int, int], Blueprint]  # gradients in smaller buckets, by place of the bucket and width
 
 
 class Blueprints:
@@ -56,7 +65,7 @@ class Blueprints:
         self._check_rows("evaluation.batch", config.evaluation.batch)
         self._check_rows("rollout.slots", config.rollout.slots)
         for stage in config.stages:
-            parts = stage.micro_batches * stage.updates_per_rollout
+            parts = self.parts(stage)
             field = f"stages[{stage.name}].prompts_per_step / micro_batches"
             field += " / updates_per_rollout" * (stage.updates_per_rollout > 1)
             self._check_rows(field, stage.prompts_per_step // parts)
@@ -105,16 +114,16 @@ class Blueprints:
         """The programs of a stage's updates, see `update.Update`; the last two write over what they get."""
         optimizer = self._optimizer(stage)
         update = make_update(self.config.model, stage, self.ids, optimizer, self._draws)
-        state, batch = self.train_state(stage), self.train_batch(stage.prompts_per_step, stage.group_size)
-        batch = batch._replace(prompts=self.prompts_of(stage))
+        state, batch = self.train_state(stage), self.stage_batch(stage)
         one = self._same((), jnp.int32)
         counted = {"params": state.params, "mask": batch.mask, "advantages": batch.advantages, "part": one}
+        counted |= {"said": batch.said} if stage.learns_history else {}
         progress = jax.eval_shape(update.begin, *counted.values())
         layout = sharding.state_shardings(progress.gradient, self.mesh)
         laid = self._everywhere(progress)._replace(gradient=laid_out(progress.gradient, layout))
         progress = laid if progress.old is None else laid._replace(old=batch.logprobs)
         _, metrics = jax.eval_shape(update.finish, state, progress, one)
-        count = stage.prompts_per_step // (self.rows * stage.micro_batches * stage.updates_per_rollout)
+        count = stage.prompts_per_step // (self.rows * self.parts(stage))
         arguments = {
             "params": state.params,
             "reference": state.reference,
@@ -125,21 +134,19 @@ class Blueprints:
         if progress.old is not None:
             arguments["phase"] = one
         widths = self.widths(stage)
-        gradients = {
-            width: Blueprint(
-                f"{stage.name}: update" + f" {width}" * (width < widths[-1]),
-                functools.partial(update.gradient, width=width),
-                arguments,
-                progress,
-                self.mesh,
-                donated=(2,),
-            )
-            for width in widths
-        }
+
+        def gradient(width: int, bucket: tuple[int, int] | None = None) -> Blueprint:
+            name = f"{stage.name}: update" + f" {width}" * (width < widths[-1])
+            function = functools.partial(update.gradient, width=width, bucket=bucket)
+            name = named_within(name, bucket) if bucket else name
+            return Blueprint(name, function, arguments, progress, self.mesh, donated=(2,))
+
+        places = [(place, width) for place in range(len(self.config.data.buckets)) for width in widths]
+        smaller = {(place, width): gradient(width, self.config.data.buckets[place]) for place, width in places}
         finish = {"state": state, "progress": progress, "steps": one}
         return UpdateBlueprints(
             Blueprint(f"{stage.name}: begin", update.begin, counted, progress, self.mesh),
-            gradients,
+            {width: gradient(width) for width in widths},
             Blueprint(
                 f"{stage.name}: finish",
                 update.finish,
@@ -148,11 +155,12 @@ class Blueprints:
                 self.mesh,
                 donated=(0,),
             ),
+            smaller,
         )
 
     def widths(self, stage: StageConfig) -> tuple[int, ...]:
         """The places for a group's completions for which a stage's update is compiled, ascending."""
-        return *stage.row_widths, stage.group_size * self.config.rollout.max_tokens
+        return *stage.row_widths, stage.group_size * self.config.completion_tokens(stage)
 
     def reference(self, stage: StageConfig) -> Blueprint | None:
         """`params -> reference` for a stage with a KL term: what the stage trains, as it is when the stage begins."""
@@ -164,7 +172,7 @@ class Blueprints:
     def score(self) -> Blueprint:
         """`params, prompts, tokens -> logprobs [P, 1, C]`: the trainer's forward pass over given completions."""
         score = make_score(self.config.model, self.ids, self._draws)
-        batch = self.train_batch(self.config.evaluation.batch, 1)
+        batch = self.train_batch(self.config.evaluation.batch, 1, self.config.rollout.max_tokens)
         arguments = {"params": self.params, "prompts": batch.prompts, "tokens": batch.tokens}
         return Blueprint("score", score, arguments, batch.logprobs, self.mesh)
 
@@ -173,7 +181,14 @@ class Blueprints:
         if stage is None:
             return self.sampling("greedy", self.config.evaluation.batch, 1, Draws(temperature=0.0))
         rollout, prompts = self.config.rollout, self.prompts_of(stage)
-        return self._maker.make(stage.name, rollout, prompts, group_size=stage.group_size, draws=self._draws)
+        return self._maker.make(
+            stage.name,
+            rollout,
+            prompts,
+            group_size=stage.group_size,
+            draws=self._draws,
+            buckets=self.config.data.buckets,
+        )
 
     def sampling(self, name: str, count: int, group: int, draws: Draws) -> RolloutBlueprints:
         """The programs for any number of prompts, all decoded at once, and completions of each."""
@@ -189,9 +204,15 @@ class Blueprints:
         opt_state = self._opt_state(stage)
         return TrainState(self.params, opt_state, self._same((), jnp.int32), self._same((2,), jnp.uint32), reference)
 
-    def train_batch(self, count: int, group: int) -> TrainBatch:
-        """The layout of `count` prompts with `group` completions each."""
-        shape = (count, group, self.config.rollout.max_tokens)
+    def stage_batch(self, stage: StageConfig) -> TrainBatch:
+        """The layout of what a stage's update reads."""
+        batch = self.train_batch(stage.prompts_per_step, stage.group_size, self.config.completion_tokens(stage))
+        said = self._rows(batch.prompts.mask.shape, jnp.bool_) if stage.learns_history else None
+        return batch._replace(prompts=self.prompts_of(stage), said=said)
+
+    def train_batch(self, count: int, group: int, length: int) -> TrainBatch:
+        """The layout of `count` prompts with `group` completions of `length` tokens each."""
+        shape = (count, group, length)
         return TrainBatch(
             self.prompts(count),
             self._rows(shape, jnp.int32),
@@ -242,6 +263,46 @@ class Blueprints:
     def clip_params(self) -> Any:
         """The layout of the reward's CLIP; nothing where no stage asks one."""
         return clip_params(self.config.clip, self.mesh) if self.config.asks_clip else ()
+
+    def encode_some(self, stage: StageConfig) -> tuple[Blueprint, ...]:
+        """`params, prompts, features, rows -> features`, written over, for each of all buckets, where there are several
+        and `encode` is called for; before them `-> features` of nothing. Empty: there is one bucket, or no call."""
+        whole, shapes = self.encode(stage), self.config.data.shapes
+        if whole is None or len(shapes) == 1:
+            return ()
+        features, some = whole.outputs, make_encode_rows(self.config.model)
+        rows = self._rows((self.rows, stage.prompts_per_step // (self.rows * self.parts(stage))), jnp.int32)
+        arguments = whole.arguments | {"features": features, "rows": rows}
+        made = [
+            Blueprint(
+                named_within(whole.name, shape) if shape != shapes[-1] else whole.name,
+                functools.partial(some, bucket=shape),
+                arguments,
+                features,
+                self.mesh,
+                donated=(2,),
+            )
+            for shape in shapes
+        ]
+        nothing = functools.partial(jnp.zeros, features.shape, features.dtype)
+        return Blueprint(f"{stage.name}: features", nothing, {}, features, self.mesh), *made
+
+    def bucketing(self, stage: StageConfig) -> Blueprint | None:
+        """`mask, patch_image -> place of the smallest bucket that holds each prompt`, the same on all devices; None
+        where there is one bucket."""
+        prompts, shapes = self.prompts(stage.prompts_per_step), self.config.data.shapes
+        if len(shapes) == 1:
+            return None
+        arguments = {"mask": prompts.mask, "patch_image": prompts.patch_image}
+        places = self._same((stage.prompts_per_step,), jnp.int32)
+        return Blueprint(
+            f"{stage.name}: buckets", functools.partial(in_buckets, shapes=shapes), arguments, places, self.mesh
+        )
+
+    @staticmethod
+    def parts(stage: StageConfig) -> int:
+        """Into how many parts the prompts of a step are cut for its updates."""
+        return stage.micro_batches * stage.updates_per_rollout
 
     def _optimizer(self, stage: StageConfig) -> optax.GradientTransformation:
         return make_optimizer(stage.optimizer, stage.steps, self.params, stage.updates_per_rollout)

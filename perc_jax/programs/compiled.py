@@ -142,20 +142,29 @@ class StagePrograms:
         self._programs, self._stage, blueprints = programs, stage, programs.blueprints
         self.state = blueprints.train_state(stage)
         self.init_opt_state = programs.compile(blueprints.optimizer(stage))
-        self._begin, gradients, self._finish = blueprints.update(stage)
+        self._begin, gradients, self._finish, smaller = blueprints.update(stage)
         self._begin, self._finish = programs.compile(self._begin), programs.compile(self._finish)
         self._gradients = {width: programs.compile(blueprint) for width, blueprint in gradients.items()}
-        encode = blueprints.encode(stage)
-        self._encode = encode and programs.compile(encode)
+        self._smaller = {which: programs.compile(blueprint) for which, blueprint in smaller.items()}
+        self._buckets = Buckets(programs, stage)
+        encode, self._encode_some = blueprints.encode(stage), ()
+        if encode and (some := blueprints.encode_some(stage)):
+            self._encode_some = tuple(map(programs.compile, some))
+        self._encode = encode and not self._encode_some and programs.compile(encode)
         keep = blueprints.reference(stage)
         self._keep = keep and programs.compile(keep)
         count, group = len(programs.share.rows(stage.prompts_per_step)), stage.group_size
-        shapes = (blueprints.config.data.max_prompt_tokens,), (group, blueprints.config.rollout.max_tokens)
+        shapes = (blueprints.config.data.max_prompt_tokens,), (group, blueprints.config.completion_tokens(stage))
         self.plan(*(np.zeros((count, *shape), bool) for shape in shapes))  # the hosts' exchange is compiled now
         if stage.kind == "grpo":
             self._rollout = Generation(blueprints.rollout(stage), programs.compile)
         clip = blueprints.clip(stage)
         self.clip = clip and ClipPrograms(clip, programs.compile)  # of a stage whose reward asks one
+
+    @property
+    def learns_history(self) -> bool:
+        """Whether `update` reads which tokens of prompts carry loss."""
+        return self._stage.learns_history
 
     def begin(self, state: TrainState) -> TrainState:
         """The state at the stage's start: parameters, step and key as they are, all else fresh."""
@@ -165,32 +174,49 @@ class StagePrograms:
     def look(self, params: Any, prompts: PromptBatch) -> PromptBatch:
         """Prompts for `sample` and `update`: where the stage leaves the vision tower alone, with what it makes of their
         pictures, so that each picture passes through it once in a step."""
-        return prompts._replace(features=self._encode(params, prompts)) if self._encode else prompts
+        if self._encode:
+            return prompts._replace(features=self._encode(params, prompts))
+        if not self._encode_some:
+            return prompts
+        nothing, *encode = self._encode_some
+        features, plain = nothing(), prompts._replace(features=None)
+        parts = self._programs.blueprints.parts(self._stage)
+        for _, rows, bucket in packing.in_turn(self._buckets(prompts), self._programs.blueprints.rows, parts):
+            features = encode[bucket](params, plain, features, self._mine(rows))
+        return prompts._replace(features=features)
 
     def sample(self, params: Any, prompts: PromptBatch, rows: jax.Array, state: TrainState) -> Completions:
         """G completions per prompt: global device arrays in and out; `rows` (uint32) names the prompts."""
-        return self._rollout(params, prompts, rows, state.key, state.step)
+        return self._rollout(params, prompts, rows, state.key, state.step, self._buckets(prompts))
 
     def occupancy(self) -> dict[str, float]:
         """How much of what the last `sample` decoded was of use, by the metrics' paths."""
         return self._rollout.occupancy()
 
-    def plan(self, prompt_mask: np.ndarray, mask: np.ndarray, advantages: np.ndarray | None = None) -> packing.Plan:
+    def plan(
+        self,
+        prompt_mask: np.ndarray,
+        mask: np.ndarray,
+        advantages: np.ndarray | None = None,
+        prompts: PromptBatch | None = None,
+    ) -> packing.Plan:
         """How a step's updates are cut, from this host's rows: masks of prompts [P, S] and of completions [P, G, C].
 
-        Groups whose advantages [P, G] are all zero need not be computed.
+        Groups whose advantages [P, G] are all zero need not be computed. By `prompts`, those of all hosts on the mesh,
+        each part takes the smallest bucket that holds its own; without them the largest.
         """
         has_signal = np.ones(len(mask), bool) if advantages is None else advantages.any(axis=1)
         facts = [prompt_mask.sum(axis=1), packing.lengths(mask).sum(axis=1), has_signal]
-        prompts, completions, has_signal = sharding.rows_of_all_hosts(
+        tokens, completions, has_signal = sharding.rows_of_all_hosts(
             np.stack(facts, axis=1).astype(np.int32), self._programs.mesh
         ).T
         return packing.plan(
-            prompts,
+            tokens,
             completions,
             has_signal.astype(bool),
+            None if prompts is None else self._buckets(prompts),
             devices=self._programs.blueprints.rows,
-            prompt_width=prompt_mask.shape[1],
+            prompt_width=prompt_mask.shape[1] if prompts is None else self._buckets.widths,
             widths=tuple(self._gradients),
             micro_batches=self._stage.micro_batches,
             updates=self._stage.updates_per_rollout,
@@ -200,7 +226,8 @@ class StagePrograms:
         """The optimizer updates of one step on global device arrays, with the metrics of each; consumes the state."""
         metrics, old = [], None
         for part, micro_batches in enumerate(plan.updates):
-            progress = self._begin(state.params, batch.mask, batch.advantages, np.int32(part))
+            said = () if batch.said is None else (batch.said,)
+            progress = self._begin(state.params, batch.mask, batch.advantages, np.int32(part), *said)
             if part:
                 progress = progress._replace(old=old)
             else:  # what the policy that sampled says of the parts that it will have left behind
@@ -222,7 +249,26 @@ class StagePrograms:
     ) -> Progress:
         """An update's micro-batches, in a phase where a rollout serves several updates."""
         phases = (np.int32(phase),) if self._stage.updates_per_rollout > 1 else ()
-        for width, rows in micro_batches:
-            mine = sharding.rows_to_mesh(rows[list(self._programs.share.units)].astype(np.int32), self._programs.mesh)
-            progress = self._gradients[width](state.params, state.reference, progress, batch, mine, *phases)
+        for width, rows, bucket in micro_batches:
+            gradient = self._smaller.get((bucket, width), self._gradients[width])
+            progress = gradient(state.params, state.reference, progress, batch, self._mine(rows), *phases)
         return progress
+
+    def _mine(self, rows: np.ndarray) -> jax.Array:
+        """Rows [D, n] of all devices on the mesh."""
+        return sharding.rows_to_mesh(rows[list(self._programs.share.units)].astype(np.int32), self._programs.mesh)
+
+
+class Buckets:
+    """Which of the run's buckets each prompt of a step needs, by its place; all hosts get the same answer."""
+
+    def __init__(self, programs: Programs, stage: StageConfig):
+        self.widths = tuple(tokens for tokens, _ in programs.blueprints.config.data.shapes)
+        blueprint, self._count = programs.blueprints.bucketing(stage), stage.prompts_per_step
+        self._places = blueprint and programs.compile(blueprint)
+
+    def __call__(self, prompts: PromptBatch) -> np.ndarray:
+        """Of global device arrays, the places int32 [P] of all prompts on the host."""
+        if self._places is None:
+            return np.zeros(self._count, np.int32)
+        return np.asarray(jax.device_get(self._places(prompts.mask, prompts.patch_image)))

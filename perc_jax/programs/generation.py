@@ -12,6 +12,7 @@ from typing import Any
 
 import jax
 import numpy as np
+from jaxtyping import Int
 
 from perc_jax.batch import Completions, PromptBatch
 from perc_jax.programs.blueprint import Blueprint
@@ -26,17 +27,30 @@ class Generation:
     def __init__(self, blueprints: RolloutBlueprints, compile: Callable[[Blueprint], Callable[..., Any]]):
         self._plan, self._config = blueprints, blueprints.config
         self.prefill = compile(blueprints.prefill)
+        self._prefills = (*map(compile, blueprints.smaller), self.prefill)  # by place of the bucket
         self.decode = {ring: compile(program) for ring, program in blueprints.decode.items()}
         self._resize = {rings: compile(program) for rings, program in blueprints.resize.items()}
         self._pool = blueprints.pool and tuple(compile(program) for program in blueprints.pool)
         self._work = Work(0, 0, 0)
 
-    def __call__(self, params: Any, prompts: PromptBatch, names: Any, key: Any, step: Any) -> Completions:
-        """Completions [P, G, C] of global device arrays, on the devices; `names` (uint32 [P]) tell prompts apart."""
+    def __call__(
+        self,
+        params: Any,
+        prompts: PromptBatch,
+        names: Any,
+        key: Any,
+        step: Any,
+        buckets: Int[np.ndarray, "P"] | None = None,
+    ) -> Completions:
+        """Completions [P, G, C] of global device arrays, on the devices; `names` (uint32 [P]) tell prompts apart.
+
+        `buckets`: the place of the smallest bucket that holds each prompt, on all hosts; None: the largest is taken.
+        """
         given = (params, prompts, names, key, step)
+        buckets = np.full(self._plan.prompts, len(self._prefills) - 1) if buckets is None else buckets
         if self._pool is not None:
-            return self._by_turns(given)
-        context, state = self.prefill(*given)
+            return self._by_turns(given, buckets.reshape(self._plan.devices, -1))
+        context, state = self._prefills[buckets.max()](*given)
         return self._finish(params, context, state, self._config.rings[0], 1).completions()
 
     def occupancy(self) -> dict[str, float]:
@@ -49,7 +63,13 @@ class Generation:
             "rollout/occupancy": work.of_live_rows / (columns * self._plan.rows),
         }
 
-    def _by_turns(self, given: tuple[Any, ...]) -> Completions:
+    def _ahead(self, given: tuple[Any, ...], schedule: Schedule, buckets: Int[np.ndarray, "D p"]) -> tuple[Any, ...]:
+        """Prefill the prompts that are next on each device."""
+        windows = zip(buckets, schedule.first, strict=True)
+        place = max(int(own[first : first + schedule.ahead].max()) for own, first in windows)
+        return self._prefills[place](*given, schedule.first)
+
+    def _by_turns(self, given: tuple[Any, ...], buckets: Int[np.ndarray, "D p"]) -> Completions:
         """Let prompts enter slots as these get free, then finish."""
         start, admit, collect = self._pool
         devices, prompts, slots = self._plan.devices, self._plan.prompts, self._plan.slots
@@ -60,7 +80,7 @@ class Generation:
             while schedule.waiting and (newcomers is None or free.any()):
                 if newcomers is None or schedule.used_up:
                     schedule.move_on()
-                    newcomers = self.prefill(*given, schedule.first)
+                    newcomers = self._ahead(given, schedule, buckets)
                 places = schedule.enter(free)
                 if places is None:
                     break
@@ -73,7 +93,7 @@ class Generation:
             pool = pool._replace(groups=state.groups)
             if schedule.used_up:
                 schedule.move_on()
-                newcomers = self.prefill(*given, schedule.first)
+                newcomers = self._ahead(given, schedule, buckets)
             told = jax.device_get(told)
             free, longest = np.array(told.free), int(told.longest)
         state = self._finish(given[0], pool.context, state, ring, longest)

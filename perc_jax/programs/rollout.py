@@ -7,7 +7,7 @@ three more programs keep the pool: an empty one, one with newcomers, and the com
 
 import functools
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -17,8 +17,8 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from perc_jax.batch import PromptBatch, TokenIds
 from perc_jax.config import ModelConfig, RolloutConfig
 from perc_jax.mesh import sharding
-from perc_jax.programs.blueprint import Blueprint, laid_out
-from perc_jax.rollout.decode import in_step, make_rollout, resize, standing
+from perc_jax.programs.blueprint import Blueprint, laid_out, named_within
+from perc_jax.rollout.decode import in_step, make_rollout, resize, standing, widened
 from perc_jax.rollout.sampling import Draws
 from perc_jax.rollout.slots import Pool, admit, collect, empty_pool
 
@@ -43,6 +43,7 @@ class RolloutBlueprints(NamedTuple):
     group_size: int
     rows: int  # completions of a prompt that are decoded at a time
     devices: int  # that the prompts are split over
+    smaller: tuple[Blueprint, ...] = ()  # prefills of prompts that all fit a smaller bucket, ascending
 
 
 class Maker:
@@ -55,9 +56,20 @@ class Maker:
         self._pool = Pool(self._context, self._state.groups, sharding.ROWS, sharding.ROWS)
 
     def make(
-        self, name: str, config: RolloutConfig, prompts: PromptBatch, *, group_size: int, draws: Draws
+        self,
+        name: str,
+        config: RolloutConfig,
+        prompts: PromptBatch,
+        *,
+        group_size: int,
+        draws: Draws,
+        buckets: Sequence[tuple[int, int]] = (),
     ) -> RolloutBlueprints:
-        """The programs for one shape of prompts."""
+        """The programs for one shape of prompts.
+
+        Prompts that fit one of the smaller `buckets` (tokens, patch slots) are prefilled there; decoding finds all in
+        the one shape.
+        """
         count, rings = len(prompts.tokens), config.rings
         prefill, decode = make_rollout(
             self._model,
@@ -71,8 +83,10 @@ class Maker:
             kv_dtype=config.kv_dtype,
         )
 
-        def keyed(params, prompts, names, key, step):
-            return prefill(params, prompts, names, jax.random.fold_in(key, step))
+        def keyed(params, prompts, names, key, step, bucket=None):
+            within = prompts.within(bucket) if bucket else prompts
+            context, state = prefill(params, within, names, jax.random.fold_in(key, step))
+            return widened(context, prompts.mask.shape[1]), state
 
         arguments = {
             "rollout_params": self._params,
@@ -85,10 +99,17 @@ class Maker:
         room = jax.eval_shape(lambda *given: keyed(*_first(slots or count, *given)), *arguments.values())
         context, state = self._laid_out(room, (self._context, self._state))
         name = f"{name}: "
-        first, pool = Blueprint(f"{name}prefill", keyed, arguments, (context, state), self._mesh), None
+        ahead, pool = min(config.prefill_prompts, count // self._devices), None
+
+        def prefilled(bucket: tuple[int, int] | None) -> Blueprint:
+            own = f"{name}prefill" if bucket is None else named_within(f"{name}prefill", bucket)
+            function = functools.partial(keyed, bucket=bucket)
+            if slots:
+                return self._windowed(own, function, arguments, ahead)
+            return Blueprint(own, function, arguments, (context, state), self._mesh)
+
+        first = prefilled(None)
         if slots:
-            ahead = min(config.prefill_prompts, count // self._devices)
-            first = self._windowed(f"{name}prefill", keyed, arguments, ahead)
             pool = self._pooled(name, first, context, state, count)
         states = {
             ring: self._laid_out(jax.eval_shape(functools.partial(resize, ring=ring), state), self._state)
@@ -105,6 +126,7 @@ class Maker:
             group_size,
             min(config.rows or group_size, group_size),
             self._devices,
+            tuple(map(prefilled, buckets)),
         )
 
     def _windowed(self, name: str, keyed: Callable, arguments: dict[str, Any], ahead: int) -> Blueprint:

@@ -28,6 +28,7 @@ from perc_jax.prompt.tokenizer import (
 )
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
+_BEGIN = re.compile(re.escape(f"{IM_START}assistant\n"))  # no text of a turn has a mark in it, see `check_text`
 ROLES = ("system", "user", "assistant")
 _REASONS = {VIDEO_PAD: "videos are not supported", IMAGE_PAD: "pictures are given apart from it"}
 
@@ -110,6 +111,23 @@ def chat_text(tokenizer: Tokenizer, chat: Chat) -> str:
             f"got {own.count(IMAGE_PAD)} for {count}"
         )
     return own
+
+
+def said_spans(text: str, chat: Chat) -> list[tuple[int, int]]:
+    """Where in `chat_text` each of the assistant's turns stands, its end mark included: first and last character + 1.
+
+    Raises `ValueError` for one with a picture, and for a template that does not write each as it is, between its marks.
+    """
+    said = [turn for turn in chat if turn.role == "assistant"]
+    if picture_count(said):
+        raise ValueError("an assistant's turn that is learned must be text without pictures")
+    spans = [(begin.end(), text.find(IM_END, begin.end()) + len(IM_END)) for begin in _BEGIN.finditer(text)][:-1]
+    if [text[first:last] for first, last in spans] != [turn.text + IM_END for turn in said]:
+        raise ValueError(
+            f"the tokenizer's chat template must write each of the assistant's turns as it is between {IM_START}"
+            f"assistant and {IM_END}, for its tokens to be learned"
+        )
+    return spans
 
 
 def messages(chat: Chat) -> list[Message]:

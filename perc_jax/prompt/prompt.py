@@ -8,6 +8,7 @@ Worked example, 3 text tokens, a picture of 4 x 6 merge units, 1 text token: pos
 are 0, 1, 2 on all axes, of the picture 3, 3 + row, 3 + column, of the last text token 3 + max(4, 6) = 9.
 """
 
+import itertools
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -18,7 +19,7 @@ from engines.answer import Answer
 from perc_jax.batch import PromptBatch
 from perc_jax.config import DataConfig, VisionConfig
 from perc_jax.prompt import image as images
-from perc_jax.prompt.chat import Chat, asked, chat_text, check_text
+from perc_jax.prompt.chat import Chat, asked, chat_text, check_text, said_spans
 from perc_jax.prompt.tokenizer import Tokenizer
 from perc_jax.rewards.answers import Gold
 from perc_jax.rewards.forms import STRICT, Form, shortest
@@ -42,7 +43,7 @@ class PromptTooLong(ValueError):
 
 
 class CompletionTooLong(ValueError):
-    """A gold answer that does not fit rollout.max_tokens."""
+    """A gold answer that does not fit the completions of its stage."""
 
 
 class Prompt(NamedTuple):
@@ -126,6 +127,22 @@ def chat_prompt(
     return Prompt(*expand(text, cut, tokenizer.ids.image, vision.spatial_merge_size), cut)
 
 
+def said_tokens(chat: Chat, prompt: Prompt, tokenizer: Tokenizer) -> Bool[np.ndarray, " s"]:
+    """Which of a chat's tokens the assistant says, each turn with its end mark: those that carry loss.
+
+    A token that the beginning of a turn shares with what stands before it counts. Raises what `chat.said_spans` raises.
+    """
+    text = chat_text(tokenizer, chat)
+    ids = tokenizer.encode(text)
+    said = np.zeros(len(ids), bool)
+    for span in said_spans(text, chat):
+        before, after = (tokenizer.encode(text[:place]) for place in span)
+        same = itertools.takewhile(lambda pair: pair[0] == pair[1], zip(before, ids, strict=False))
+        said[sum(1 for _ in same) : len(after)] = True  # an end mark is a token of its own
+    units = iter(prompt.pictures)
+    return np.repeat(said, [len(next(units).merged) if token == tokenizer.ids.image else 1 for token in ids])
+
+
 def lay_out(
     prompt: Prompt, *, max_tokens: int, max_patches: int, pad: int, vision: VisionConfig, prompt_id: str = ""
 ) -> PromptBatch:
@@ -176,6 +193,11 @@ def make_row(
     )
 
 
+def in_row(said: Bool[np.ndarray, " s"], length: int) -> Bool[np.ndarray, " S"]:
+    """Marks of a prompt's tokens at their places in a row of `length` tokens."""
+    return _left_padded(said, length, False)[0]
+
+
 def _left_padded(values: np.ndarray, length: int, fill: int | bool) -> np.ndarray:
     """Put values [..., s] at the end of a row [1, ..., length]."""
     padded = np.full((1, *values.shape[:-1], length), fill, values.dtype)
@@ -216,7 +238,8 @@ def completion(
     ids = [*tokenizer.encode(text), tokenizer.ids.ends[0]]
     if len(ids) > max_tokens:
         shown = text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}…"
-        raise CompletionTooLong(f"gold answer {shown!r} must fit rollout.max_tokens = {max_tokens}, got {len(ids)}")
+        room = f"rollout.max_tokens = {max_tokens} (or its stage's max_tokens, where that is not 0)"
+        raise CompletionTooLong(f"gold answer {shown!r} must fit {room}, got {len(ids)}")
     padded = np.full(max_tokens, tokenizer.ids.pad, np.int32)
     padded[: len(ids)] = ids
     return padded, np.arange(max_tokens) < len(ids)

@@ -14,6 +14,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import IO, Any
 
 import jax
@@ -143,11 +144,13 @@ class Idle:
     """Seconds in which the devices have nothing to do, and in which the host only waits for them.
 
     The devices count as busy while the host is within `waiting`, and from `until(array)` to the moment the array is
-    there. `clock` as of `Timer`.
+    there. `clock` as of `Timer`. To be closed: a thread that is within the devices' library when the interpreter ends
+    aborts the process, whatever its exit code was to be.
     """
 
     def __init__(self, clock: Callable[[], float] = time.perf_counter):
         self._clock, self._lock = clock, threading.Lock()
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="idle watch")
         self._device_s = self._host_s = 0.0
         self._tasks, self._since = 0, clock()  # of the devices; since when they are busy, or idle
 
@@ -163,7 +166,7 @@ class Idle:
             self._host_s += self._clock() - began
 
     def until(self, array: Any) -> None:
-        """The devices have been given work that ends with this array, which nobody may donate."""
+        """The devices have been given work that ends with this array, which nobody may donate; they do it in order."""
 
         def watch() -> None:
             with contextlib.suppress(jax.errors.JaxRuntimeError):  # whoever reads the array gets it too
@@ -171,7 +174,7 @@ class Idle:
             self._change(-1)
 
         self._change(1)
-        threading.Thread(target=watch, name="idle watch", daemon=True).start()
+        self._thread.submit(watch)
 
     def device_s(self) -> float:
         """The devices' idle seconds since the last `finish`."""
@@ -184,6 +187,10 @@ class Idle:
         with self._lock:
             self._device_s = self._host_s = 0.0
         return found
+
+    def close(self) -> None:
+        """Wait for the work that was given, and end the thread."""
+        self._thread.shutdown()
 
     def _change(self, tasks: int) -> None:
         """Charge what has passed, then count a task more or less."""

@@ -1,4 +1,6 @@
-"""Line charts as inline SVG: raw values faint, smoothed values bold, stages shaded, eval points with intervals.
+"""Line charts as inline SVG, and which of them a report has of training.
+
+Raw values are faint, smoothed ones bold; stages are shaded, evaluations are points with intervals.
 
 Pure functions from numbers to text. Colours and type are set here once; sizes are in the units of the SVG's view box,
 which the page scales to its columns.
@@ -249,3 +251,57 @@ def _binned(x: Sequence[float], y: Sequence[float]) -> tuple[list[float], list[f
 def _mean(values: Sequence[float]) -> float:
     """The mean."""
     return sum(values) / len(values)
+
+
+class Panel(NamedTuple):
+    """One chart of training: which metrics it shows and how."""
+
+    title: str
+    note: str
+    prefix: str  # the metric, or with a closing slash all metrics directly below it
+    form: Callable[[float], str] = short
+    floor: float | None = 0.0
+    kind: str = ""  # of stage; empty: any
+    steered: bool = False  # shown only where a curriculum steers what is drawn
+    several: bool = False  # shown only where it has more lines than one
+    parts: tuple[str, ...] = ()  # of the metrics below the prefix, those parts of theirs instead
+
+    def shows(self, name: str) -> bool:
+        """Whether a metric belongs to it."""
+        if not self.prefix.endswith("/") or not name.startswith(self.prefix):
+            return name == self.prefix
+        below, _, part = name.removeprefix(self.prefix).partition("/")
+        return bool(below) and (part in self.parts if self.parts else not part)
+
+
+PANELS = (
+    Panel(
+        "Reward", "Mean over a step's completions, sampled at the training temperature.", "rollout/reward", floor=None
+    ),
+    Panel("Reward by term", "Means of its terms, before their weights.", "rollout/reward/", floor=None, several=True),
+    Panel(
+        "Descriptions",
+        "Precision: statements that are true. Recall: facts that are stated. Listed: key words in lists. Repeated: "
+        "headings.",
+        "rollout/reward/",
+        percent,
+        parts=("precision", "recall", "listed", "repeated"),
+    ),
+    Panel("Description length", "Words below the heading.", "rollout/reward/", parts=("words",)),
+    Panel("Accuracy by engine", "Share of sampled completions that are right.", "rollout/accuracy/", percent),
+    Panel("Entropy", "Nats per token, estimated. Near 0 the model has stopped exploring.", "rollout/entropy"),
+    Panel("Completion length", "Tokens, end token included.", "rollout/completion_length", floor=None),
+    Panel("Groups with no signal", "All their completions earned the same.", "groups/no_signal_share", percent),
+    Panel("Cells by difficulty", "Question types at levels, by their pass rates.", "curriculum/cells/", steered=True),
+    Panel(
+        "In the band",
+        "Share of a step's groups from cells in the band.",
+        "curriculum/band_share",
+        percent,
+        steered=True,
+    ),
+    Panel("Gradient norm", "Before clipping.", "train/grad_norm"),
+    Panel("Sampler against trainer", "Mean |p - p'| of the sampled tokens' probabilities.", "mismatch/prob_diff_mean"),
+    Panel("Loss, supervised stages", "Cross-entropy in nats per target token.", "train/loss", kind="sft"),
+    Panel("Loss, policy stages", "On-policy it stays near 0 by construction.", "train/loss", floor=None, kind="grpo"),
+)

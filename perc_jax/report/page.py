@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from perc_jax.config import RewardConfig
 from perc_jax.report import grids, stages
-from perc_jax.report.chart import COLOURS, Series, Span, legend, line_chart, percent, short
+from perc_jax.report.chart import COLOURS, PANELS, Series, Span, legend, line_chart, percent, short
 from perc_jax.report.differences import changes, changes_section, compare, counts
 from perc_jax.report.grids import Cell, Row
 from perc_jax.report.heat import difficulty_section, heat_map_section
@@ -57,43 +57,6 @@ class Run(NamedTuple):
     warnings: tuple[str, ...] = ()  # what is not as a run leaves it
 
 
-class Panel(NamedTuple):
-    """One chart of training: which metrics it shows and how."""
-
-    title: str
-    note: str
-    prefix: str  # the metric, or with a closing slash all metrics below it
-    form: Callable[[float], str] = short
-    floor: float | None = 0.0
-    kind: str = ""  # of stage; empty: any
-    steered: bool = False  # shown only where a curriculum steers what is drawn
-    several: bool = False  # shown only where it has more lines than one
-
-
-PANELS = (
-    Panel(
-        "Reward", "Mean over a step's completions, sampled at the training temperature.", "rollout/reward", floor=None
-    ),
-    Panel("Reward by term", "Means of its terms, before their weights.", "rollout/reward/", floor=None, several=True),
-    Panel("Accuracy by engine", "Share of sampled completions that are right.", "rollout/accuracy/", percent),
-    Panel("Entropy", "Nats per token, estimated. Near 0 the model has stopped exploring.", "rollout/entropy"),
-    Panel("Completion length", "Tokens, end token included.", "rollout/completion_length", floor=None),
-    Panel("Groups with no signal", "All their completions earned the same.", "groups/no_signal_share", percent),
-    Panel("Cells by difficulty", "Question types at levels, by their pass rates.", "curriculum/cells/", steered=True),
-    Panel(
-        "In the band",
-        "Share of a step's groups from cells in the band.",
-        "curriculum/band_share",
-        percent,
-        steered=True,
-    ),
-    Panel("Gradient norm", "Before clipping.", "train/grad_norm"),
-    Panel("Sampler against trainer", "Mean |p - p'| of the sampled tokens' probabilities.", "mismatch/prob_diff_mean"),
-    Panel("Loss, supervised stages", "Cross-entropy in nats per target token.", "train/loss", kind="sft"),
-    Panel("Loss, policy stages", "On-policy it stays near 0 by construction.", "train/loss", floor=None, kind="grpo"),
-)
-
-
 def page(run: Run) -> str:
     """Write the whole document."""
     order, ended = engine_order(run.config), [evaluation for evaluation in run.evaluations if evaluation.is_end]
@@ -127,7 +90,11 @@ def _header(run: Run) -> str:
     """Name, state, the numbers that matter most, facts of the machine."""
     planned = max(stages.of_records(run.config, run.records).values(), default=0)
     done = max((record["step"] for record in run.records), default=0)
-    state = "finished" if planned and done >= planned else "in progress or interrupted" if done else "not started"
+    state = "in progress or interrupted" if done else "not started"
+    if planned and done >= planned:
+        state = "finished"
+    elif done and any(one.step == done and one.is_end for one in run.evaluations if one.stage == _last_stage(run)):
+        state = f"finished early: {run.config['evaluation']['watch']} no longer rose"
     seconds = sum(record.get("time/step_s") or 0.0 for record in run.records)
     tiles = _score_tiles([evaluation for evaluation in run.evaluations if evaluation.is_end])
     tiles.append(("Optimizer steps", f"{done:,}" + (f" of {planned:,}" if planned else ""), state))
@@ -137,6 +104,10 @@ def _header(run: Run) -> str:
     name = escape(str(run.config.get("name", run.name)))
     head = f'<h1>{name}</h1><p class="soft">perc_jax training report</p>{warnings_of([run])}'
     return f'{head}<div class="tiles">{blocks}</div>{_origin(run)}'
+
+
+def _last_stage(run: Run) -> str:
+    return run.config["stages"][-1]["name"] if run.config.get("stages") else ""
 
 
 def warnings_of(runs: Sequence[Run]) -> str:
@@ -240,11 +211,7 @@ def _curves(run: Run) -> str:
         if panel.steered and not _is_steered(run):
             continue
         records = [record for record in run.records if panel.kind in ("", kinds.get(record["stage"]))]
-        names = [
-            name
-            for name in names_of(records)
-            if name == panel.prefix or (panel.prefix.endswith("/") and name.startswith(panel.prefix))
-        ]
+        names = [name for name in names_of(records) if panel.shows(name)]
         shown |= {*names, *(name for name in names_of(run.records) if name == panel.prefix)}
         lines = _lines(records, names, panel.prefix)
         if len(lines) > panel.several:

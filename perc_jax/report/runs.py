@@ -139,11 +139,14 @@ def _amiss(folder: epath.Path, steps: Sequence[int], reached: int) -> tuple[str,
 
 
 def _evaluations(folder: epath.Path, settings: dict) -> list[Evaluation]:
-    """The evaluations; that at a stage's last step is its end's, without a config the last one of each stage is."""
+    """The evaluations; that at a stage's last step is its end's, as planned or where patience with it was at its end;
+    without a config the last one of each stage is."""
     named = [(path, int(n), stage, int(step)) for path, (n, stage, step) in _named(folder / "eval", EVAL_NAME)]
     last = {stage: step for _, _, stage, step in sorted(named, key=lambda entry: entry[3])}
     last |= {name: max(end, last.get(name, end)) for name, end in stages.ends(settings, last).items()}
-    return [Evaluation(n, stage, step, _json(path), n == 0 or step == last[stage]) for path, n, stage, step in named]
+    read = [(n, stages.Asked(stage, step, _json(path))) for path, n, stage, step in named]
+    last |= stages.given_up(settings, sorted((one for _, one in read), key=lambda one: one.step))
+    return [Evaluation(n, *one, n == 0 or one.step == last[one.stage]) for n, one in read]
 
 
 def _named(folder: epath.Path, pattern: re.Pattern) -> list[Entry]:

@@ -209,6 +209,19 @@ def standing(state: State) -> Standing:
     return Standing(~jnp.any(unfinished, axis=1), longest, jax.tree.map(jnp.sum, state.work))
 
 
+def widened(context: Context, tokens: int) -> Context:
+    """The same context with empty columns before its own, to `tokens` in all."""
+    missing = tokens - context.mask.shape[1]
+
+    def pad(leaf: Array, axis: int) -> Array:
+        return jnp.pad(leaf, [(missing, 0) if place == axis else (0, 0) for place in range(leaf.ndim)])
+
+    if not missing:
+        return context
+    keys, values = (jax.tree.map(lambda leaf: pad(leaf, 3), kept) for kept in (context.keys, context.values))
+    return context._replace(keys=keys, values=values, mask=pad(context.mask, 1))
+
+
 def resize(state: State, ring: int) -> State:
     """The same state with `ring` columns; one number of columns must divide the other."""
     keys, values = (cache.resized(old, state.time, ring) for old in (state.keys, state.values))

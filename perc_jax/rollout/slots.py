@@ -82,7 +82,7 @@ class Schedule:
     """
 
     def __init__(self, devices: int, prompts: int, slots: int, ahead: int):
-        self._prompts, self._slots, self._ahead = prompts, slots, min(ahead, prompts)
+        self._prompts, self._slots, self.ahead = prompts, slots, min(ahead, prompts)
         self._next = np.zeros(devices, np.int32)  # prompts that have entered
         self.first = np.zeros(devices, np.int32)  # the first one of those that are to be, or have been, prefilled
 
@@ -94,18 +94,18 @@ class Schedule:
     @property
     def used_up(self) -> bool:
         """Whether a device with waiting prompts has none that is prefilled."""
-        return bool(((self._next < self._prompts) & (self._next >= self.first + self._ahead)).any())
+        return bool(((self._next < self._prompts) & (self._next >= self.first + self.ahead)).any())
 
     def move_on(self) -> None:
         """Choose what to prefill next: on each device the first that have not entered."""
-        self.first = np.minimum(self._next, self._prompts - self._ahead)
+        self.first = np.minimum(self._next, self._prompts - self.ahead)
 
     def enter(self, free: Bool[np.ndarray, "N"]) -> Int[np.ndarray, "D A"] | None:
         """Places for prefilled prompts (`slots`: none), taken off `free`; None where no prompt can enter."""
-        places = np.full((len(self.first), self._ahead), self._slots, np.int32)
+        places = np.full((len(self.first), self.ahead), self._slots, np.int32)
         by_device = free.reshape(len(self.first), self._slots)
         for device, first in enumerate(self.first):
-            for entry in range(self._next[device] - first, self._ahead):
+            for entry in range(self._next[device] - first, self.ahead):
                 empty = np.flatnonzero(by_device[device])
                 if len(empty):
                     places[device, entry] = empty[0]

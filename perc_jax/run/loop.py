@@ -38,6 +38,7 @@ from perc_jax.run.place import Place, Streak
 from perc_jax.run.standing import Standing
 from perc_jax.run.supply import FOLDER as PHASES
 from perc_jax.run.supply import Supply, prepare, row_names
+from perc_jax.update import sft
 from perc_jax.update.update import Metrics as DeviceMetrics
 from perc_jax.update.update import TrainState, of_step
 
@@ -245,13 +246,12 @@ class Run:
         self, programs: StagePrograms, state: TrainState, prompts: PromptBatch, batch: batches.Batch
     ) -> tuple[TrainState, list[DeviceMetrics], dict]:
         """One supervised step on gold answers."""
-        tokens, mask = batch.gold_tokens[:, None], batch.gold_mask[:, None]
+        lesson = sft.lesson(batch.gold_tokens, batch.gold_mask, batch.gold_said if programs.learns_history else None)
         dropped = sharding.sum_over_hosts({"data/dropped": float(len(batch.dropped))}, batch.share)
-        zeros, ones = np.zeros(tokens.shape, np.float32), np.ones(tokens.shape[:2], np.float32)
         with self.screen.phase("update"):
-            gold = sharding.rows_to_mesh((tokens, mask, zeros, ones), self.programs.mesh)
-            plan = programs.plan(batch.prompts.mask, mask)
-            state, device = programs.update(state, TrainBatch(prompts, *gold), plan)
+            rows = sharding.rows_to_mesh(lesson, self.programs.mesh)._replace(prompts=prompts)
+            plan = programs.plan(batch.prompts.mask, lesson.mask, prompts=prompts)
+            state, device = programs.update(state, rows, plan)
             self.idle.until(device[-1]["train/loss"])
         return state, device, dropped | {"train/padding_share": plan.padding_share}
 
@@ -295,7 +295,7 @@ class Run:
                 prompts, on_mesh, advantages = sharding.rows_to_mesh(used, self.programs.mesh)
                 prompts = programs.look(state.params, prompts)
             rows = TrainBatch(prompts, on_mesh.tokens, on_mesh.mask, on_mesh.logprobs, advantages)
-            plan = programs.plan(used.prompts.mask, used.completions.mask, used.advantages)
+            plan = programs.plan(used.prompts.mask, used.completions.mask, used.advantages, prompts)
             state, device = programs.update(state, rows, plan)
             self.idle.until(device[-1]["train/loss"])
         with self.screen.phase("verify"):  # what the update need not wait for
@@ -371,10 +371,10 @@ class Run:
         self.facts.write(sum(leaf.size for leaf in jax.tree.leaves(self.programs.params)))
 
     def close(self) -> None:
-        """Finish the checkpoint under way and close the files."""
-        with self.screen.phase("checkpoint"):
+        """Finish the update and the checkpoint that are under way; close the files in any case, which may fail."""
+        with contextlib.closing(self.journal), self.screen.phase("checkpoint"):
+            self.idle.close()
             self.checkpoints.close()
-        self.journal.close()  # last: on a full disk it fails
 
 
 def run(config: Config, workdir: str, start: Start = PLAIN, began: float | None = None) -> None:

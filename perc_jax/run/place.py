@@ -33,12 +33,13 @@ MAX_BAD_STEPS = 5  # consecutive steps with a non-finite gradient after which th
 FREE = (  # of a run: what the machine is, what is only looked at, what a prompt and a completion may cost
     *("name", "mesh", "checkpoint", "evaluation", "rollout"),
     "model",  # whether it is the same one has been asked before: `Checkpoints.check`
-    *("data.workers", "data.prefetch", "data.max_prompt_tokens", "data.max_patches"),
+    *("data.workers", "data.prefetch", "data.max_prompt_tokens", "data.max_patches", "data.buckets"),
     *("clip", "samples_every", "verifier_deadline_s", "verifier_processes", "verifier_memory_gib"),
     "phase_deadline_s",
 )
 FREE_IN_STAGE = (  # but not what its data position counts in, nor what the optimizer's state is of
     *("steps", "mixture", "reward", "loss", "max_rounds", "accuracy_band", "micro_batches", "row_widths", "remat"),
+    *("turns", "max_tokens"),
     *(f"optimizer.{name}" for name in ("learning_rate", "warmup_steps", "schedule", "b1", "b2", "eps")),
     *("optimizer.weight_decay", "optimizer.max_grad_norm"),
 )

@@ -53,6 +53,13 @@ def pack(mask: Bool[Array, "P G C"], width: int) -> Packing:
     return Packing(last * length + columns, columns, places, column < lengths[..., None])
 
 
+class Scored(NamedTuple):
+    """What the policy says of given tokens; float32."""
+
+    logprobs: Float[Array, "..."]
+    entropy: Float[Array, "..."]  # of the distribution each token was drawn from, in nats; without gradient
+
+
 def completion_logprobs(
     model: Qwen2_5_VL,
     ids: TokenIds,
@@ -69,6 +76,23 @@ def completion_logprobs(
     Both are float32, and 0 beyond a completion's last token of the mask; the entropy is in nats. `width`: places of a
     row for all its completions, G x C at most.
     """
+    return row_logprobs(model, ids, prompts, tokens, mask, draws, width=width, remat=remat)[0]
+
+
+def row_logprobs(
+    model: Qwen2_5_VL,
+    ids: TokenIds,
+    prompts: PromptBatch,
+    tokens: Int[Array, "P G C"],
+    mask: Bool[Array, "P G C"],
+    draws: Draws,
+    *,
+    width: int,
+    remat: Remat,
+    of_prompts: bool = False,
+) -> tuple[Scored, Scored | None]:
+    """`completion_logprobs`, and with `of_prompts` the same [P, S] of the prompts' tokens; those of what has no text
+    before it, and of pictures, mean nothing."""
     packing = pack(mask, width)
     packed = jnp.take_along_axis(tokens.reshape(len(tokens), -1), packing.sources, axis=1)
     prompt_hidden, hidden = model.rows(prompts, packed, packing.columns, longest=tokens.shape[2], remat=remat)
@@ -76,6 +100,9 @@ def completion_logprobs(
     first = prompt_hidden[:, -1:]
     before = jnp.concatenate([first, hidden[:, :-1]], axis=1)
     before = jnp.where((packing.columns == 0)[..., None], first, before)
+    if of_prompts:
+        before = jnp.concatenate([before, prompt_hidden[:, :1], prompt_hidden[:, :-1]], axis=1)
+        packed = jnp.concatenate([packed, prompts.tokens], axis=1)
     found = _score(functools.partial(_judge, ids, draws), before, packed, model.text.head_kernel())
     places = packing.places.reshape(len(tokens), -1)
 
@@ -83,7 +110,8 @@ def completion_logprobs(
         whole = jnp.take_along_axis(values, places, axis=1).reshape(tokens.shape)
         return jnp.where(packing.is_inside, whole, 0.0)
 
-    return unpacked(found[0]), unpacked(found[1])
+    completions = Scored(*(unpacked(values[:, :width]) for values in found))
+    return completions, Scored(*(values[:, width:] for values in found)) if of_prompts else None
 
 
 def _judge(

@@ -19,18 +19,17 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import optax
-from jax.sharding import PartitionSpec
 from jaxtyping import Array, Float, Int, UInt32
 
 from perc_jax.batch import PromptBatch, TokenIds, TrainBatch
 from perc_jax.config import LossConfig, ModelConfig, StageConfig
 from perc_jax.model import bind
 from perc_jax.model.layers import Remat
-from perc_jax.model.layout import ROW_AXES, free_axes
 from perc_jax.rollout.sampling import Draws
 from perc_jax.update import grpo, sft
 from perc_jax.update.optimizer import gradient_norm, join, split_frozen
-from perc_jax.update.policy import completion_logprobs, on_each_device
+from perc_jax.update.policy import completion_logprobs, row_logprobs
+from perc_jax.update.rows import Bucket, own_rows, put_rows, within
 
 Metrics = dict[str, Float[Array, ""]]
 GRPO = LossConfig()
@@ -91,8 +90,11 @@ def make_loss(
 
     def loss(params: Any, batch: TrainBatch, total: Float[Array, ""], width: int) -> tuple[Float[Array, ""], _Sums]:
         model, given = bind(config, params), (batch.prompts, batch.tokens, batch.mask)
-        logprobs, entropy = completion_logprobs(model, ids, *given, draws, width=width, remat=remat)
-        return judge(logprobs, entropy, batch, total)
+        how = {"width": width, "remat": remat, "of_prompts": batch.said is not None}
+        found, of_prompts = row_logprobs(model, ids, *given, draws, **how)
+        if of_prompts:
+            found, batch = sft.with_prompts(found, of_prompts), sft.told_by_masks(batch)
+        return judge(*found, batch, total)
 
     return loss
 
@@ -140,6 +142,19 @@ def make_encode(config: ModelConfig) -> Callable[[Any, PromptBatch], Float[Array
         return bind(config, params).encode_images(prompts.pixels, prompts.patch_rowcol, prompts.patch_image)
 
     return encode
+
+
+def make_encode_rows(config: ModelConfig) -> Callable[..., Float[Array, "P M D"]]:
+    """Build `encode(params, prompts, features, rows, bucket) -> features`: those of these `rows` [D, n] put in, which
+    are made in a bucket that holds their pictures; beyond it a row keeps what it has."""
+    encode = make_encode(config)
+
+    def some(params: Any, prompts: PromptBatch, features: Array, rows: Int[Array, "D n"], bucket: Bucket) -> Array:
+        own = encode(params, own_rows(prompts.within(bucket), rows))
+        rest = own_rows(features[:, own.shape[1] :], rows)
+        return put_rows(features, rows, jnp.concatenate([own, rest], axis=1))
+
+    return some
 
 
 def make_score(config: ModelConfig, ids: TokenIds, draws: Draws) -> Callable[..., Float[Array, "P G C"]]:
@@ -201,11 +216,13 @@ class Update(NamedTuple):
     """The three programs of an update, to be jitted by the caller; k of each step where a rollout serves k updates.
 
     begin(params, mask, advantages, part) -> progress
-    gradient(params, reference, progress, batch, rows, width) -> progress
+        and `said` behind these, where tokens of prompts carry loss too
+    gradient(params, reference, progress, batch, rows, width, bucket) -> progress
         adds the micro-batch of these `rows` [D, n]: of each data-parallel device, by their place among its own;
-        `reference` is the state's. With several updates per rollout it takes a `phase` before the width: NOTE only
-        writes the rows' log-probabilities to `progress.old`; FIRST and LATER add, with the ratio 1 in the first update,
-        whose parameters are those of the rollout, and with that to what was noted in those after it
+        `reference` is the state's, `bucket` a smaller one (tokens, patch slots) that holds their prompts, or None. With
+        several updates per rollout it takes a `phase` before the width: NOTE only writes the rows' log-probabilities to
+        `progress.old`; FIRST and LATER add, with the ratio 1 in the first update, whose parameters are those of the
+        rollout, and with that to what was noted in those after it
     finish(state, progress, steps) -> state, metrics
         one optimizer update; `steps` is 1 after the last update of a step, else 0
 
@@ -239,7 +256,8 @@ def make_update(
     add = make_gradient(loss, frozen)
     score_reference = make_reference_score(config, ids, draws, frozen)
 
-    def begin(params: Any, mask: Array, advantages: Array, part: Int[Array, ""]) -> Progress:
+    def begin(params: Any, mask: Array, advantages: Array, part: Int[Array, ""], said: Array | None = None) -> Progress:
+        mask = mask if said is None else sft.carries_loss(mask, said)
         mine = jnp.arange(len(mask)) % stage.updates_per_rollout == part
         mask, advantages = mask & mine[:, None, None], jnp.where(mine[:, None], advantages, 0.0)
         return Progress(
@@ -251,9 +269,15 @@ def make_update(
         )
 
     def gradient(
-        params: Any, reference: Any, progress: Progress, batch: TrainBatch, rows: Int[Array, "D n"], width: int
+        params: Any,
+        reference: Any,
+        progress: Progress,
+        batch: TrainBatch,
+        rows: Int[Array, "D n"],
+        width: int,
+        bucket: Bucket = None,
     ) -> Progress:
-        own = _own_rows(batch, rows)
+        own = own_rows(within(batch, bucket), rows)
         if stage.loss.kl_coef:
             own = own._replace(reference=score_reference(params, reference, own, width))
         return _added(progress, *add(params, own, progress.total, width))
@@ -303,8 +327,9 @@ def make_phased_gradient(
         rows: Int[Array, "D n"],
         phase: Int[Array, ""],
         width: int,
+        bucket: Bucket = None,
     ) -> Progress:
-        own, (trained, fixed) = _own_rows(batch, rows), split_frozen(params, frozen)
+        own, (trained, fixed) = own_rows(within(batch, bucket), rows), split_frozen(params, frozen)
 
         def forward(trained: Any) -> tuple[Array, Array]:
             given = bind(config, join(trained, fixed)), ids, own.prompts, own.tokens, own.mask, draws
@@ -315,10 +340,10 @@ def make_phased_gradient(
         logprobs, entropy = jax.lax.optimization_barrier((logprobs, entropy))
 
         def note() -> Progress:
-            return progress._replace(old=_put_rows(progress.old, rows, logprobs))
+            return progress._replace(old=put_rows(progress.old, rows, logprobs))
 
         def learn() -> Progress:
-            given = own._replace(old=jnp.where(phase == FIRST, logprobs, _own_rows(progress.old, rows)))
+            given = own._replace(old=jnp.where(phase == FIRST, logprobs, own_rows(progress.old, rows)))
             if stage.loss.kl_coef:
                 given = given._replace(reference=score_reference(params, reference, given, width))
             to_logprobs, sums = jax.grad(judge, has_aux=True)(logprobs, entropy, given, progress.total)
@@ -333,26 +358,6 @@ def _added(progress: Progress, gradient: Any, sums: _Sums) -> Progress:
     added = _Sums(*[old + new for old, new in zip(progress.sums, sums, strict=True)])
     added = added._replace(mismatch_max=jnp.maximum(progress.sums.mismatch_max, sums.mismatch_max))
     return progress._replace(gradient=jax.tree.map(jnp.add, progress.gradient, gradient), sums=added)
-
-
-def _own_rows(batch: Any, rows: Int[Array, "D n"]) -> Any:
-    """These rows of each device's part of a batch's arrays; they stay where they are."""
-
-    def run(batch: Any, rows: Array) -> Any:
-        return jax.tree.map(lambda leaf: leaf[rows[0]], batch)
-
-    split = PartitionSpec(free_axes(*ROW_AXES) or None)
-    return on_each_device(run, (split, split), split)(batch, rows)
-
-
-def _put_rows(whole: Float[Array, "P G C"], rows: Int[Array, "D n"], own: Float[Array, "N G C"]) -> Array:
-    """`whole` with these rows of each device's part replaced, N = D n of them: undoes `_own_rows`."""
-
-    def run(whole: Array, rows: Array, own: Array) -> Array:
-        return whole.at[rows[0]].set(own)
-
-    split = PartitionSpec(free_axes(*ROW_AXES) or None)
-    return on_each_device(run, (split, split, split), split)(whole, rows, own)
 
 
 def of_step(updates: Sequence[Mapping[str, float]]) -> dict[str, float]:

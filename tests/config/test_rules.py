@@ -31,9 +31,11 @@ TRIED = {
     float: (-1.0, 0.0, 1e-39, 1.0, 2.0, 1e12, 1e39, math.nan, math.inf, -math.inf),
     str: ("", " ", "../../evil", "[", "nothing"),
     bool: (),
+    tuple[int, int]: ((0, 0), (-1, -1), (2**31, 2**31)),
 }
 OF_NO_TYPE = (None, ..., {})  # and these are never right
 OTHERS = {int: (True, 0.5, "1"), float: (True, "1.0"), str: (3, b"x"), bool: (1, 0, "False")}
+OTHERS[tuple[int, int]] = (3, "x", (1,), (1, 2, 3), (0.5, 1))
 
 COUNT = ()  # from 1 on: none of those tried
 AMOUNT = (0,)
@@ -79,6 +81,7 @@ RIGHT: dict[str, Any] = {
         "max_prompt_tokens": COUNT,
         "max_patches": COUNT,
         "instruction": TEXT,
+        "buckets": ((),),
         "system": TEXT,
         "min_pixels": COUNT,
         "max_pixels": (),
@@ -111,6 +114,8 @@ RIGHT: dict[str, Any] = {
         "updates_per_rollout": COUNT,
         "max_rounds": COUNT,
         "accuracy_band": SHARE,
+        "turns": (),
+        "max_tokens": (0,),
     },
     "OptimizerConfig": {
         "learning_rate": SHARE,
@@ -134,6 +139,7 @@ RIGHT: dict[str, Any] = {
         "system": TEXT,
         "images": TEXT,
         "answer": TEXT,
+        "completion": TEXT,
         "choices": TEXT,
         "kind": (),
         "tolerance": (0.0, 1e-39, 1.0, 2.0),

@@ -14,6 +14,7 @@ from perc_jax.batch import Share
 from perc_jax.config import Config, MixtureConfig, TableConfig, from_dict, to_dict
 from perc_jax.data import sound, streams, summary, table_prompts
 from perc_jax.data.batches import Batch
+from perc_jax.data.table_prompts import Lesson
 from perc_jax.data.tabled import Tabled
 from perc_jax.data.tables.table import changes, open_table
 from perc_jax.records.lines import Record, Records
@@ -143,7 +144,7 @@ def test_engines_written_to_a_table_are_the_same_prompts_and_rewards(tmp_path):
         rows.append({"question": info.question, "image": f"{position}.png", "answer": info.answer.text()})
     (tmp_path / "written.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in rows))
     written = TableConfig(str(tmp_path / "written.jsonl"))
-    tabled = Tabled(config, written, ("x",), has_gold=True, in_order=True)
+    tabled = Tabled(config, written, ("x",), Lesson(config.rollout.max_tokens, all_turns=True), in_order=True)
     for position, info in enumerate(drawn.samples):
         row = tabled.row(position)
         for name, mine, theirs in zip(row.prompt._fields, row.prompt, drawn.prompts, strict=True):

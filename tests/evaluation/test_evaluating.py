@@ -2,6 +2,7 @@
 
 import dataclasses
 import re
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -132,6 +133,13 @@ def test_interrupted_at_any_call_it_goes_on_and_asks_nothing_twice(exam, tmp_pat
         asked += oracle.asked
     assert found == wanted and sorted(asked) == sorted(whole.asked)
     assert (tmp_path / "cut.jsonl").read_bytes() == (tmp_path / "whole.jsonl").read_bytes()
+
+
+def test_an_error_ends_the_threads_that_prepare_questions(exam):
+    before = set(threading.enumerate())
+    with pytest.raises(InterruptedError) as caught:
+        examiner(Oracle(half_right, ends_after=1)).ask(exam, None)
+    assert caught.tb and set(threading.enumerate()) <= before  # though its frames are still there
 
 
 def test_a_torn_batch_is_asked_for_what_is_missing_only(exam, tmp_path):

@@ -8,14 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests import whole_runs
+from tests import quick, whole_runs
 from tests.mesh.four_processes import ROWS
 
 
 def start(count: int, program: str, *arguments: str, folder: Path, devices: int = 1) -> list[whole_runs.Ended]:
     """Run a program in so many processes that find each other, each with so many devices, to their end."""
     place = {"JAX_COORDINATOR_ADDRESS": f"localhost:{whole_runs.free_port()}", "JAX_NUM_PROCESSES": str(count)}
-    flags = f"{whole_runs.QUICK} --xla_force_host_platform_device_count={devices}"
+    flags = f"{quick.FLAGS} --xla_force_host_platform_device_count={devices}"
     with contextlib.ExitStack() as opened:
         ranks = [
             opened.enter_context(

@@ -5,7 +5,6 @@ Between two images there is text, as the published template has it: Hugging Face
 The layout in window order and the positions are computed here, on their own: the tests do not lean on the host code.
 """
 
-import contextlib
 import math
 import re
 import zlib
@@ -18,6 +17,7 @@ from perc_jax.batch import MEAN, STD, PromptBatch
 from perc_jax.config import ModelConfig, TextConfig, VisionConfig
 from perc_jax.model import abstract_params
 from perc_jax.model.params import from_hf, to_hf
+from tests.quick import OPTIONS as QUICK
 
 IMAGE_ID = 3  # the placeholder's token id in these tests; text ids start at 5
 
@@ -269,18 +269,6 @@ def relative(found, wanted) -> float:
     assert found.shape == wanted.shape, (found.shape, wanted.shape)
     difference, largest = float(np.abs(found - wanted).max(initial=0)), float(np.abs(wanted).max(initial=0))
     return difference / largest if largest else 0.0 if difference == 0 else math.inf
-
-
-def _known(**options: object) -> dict[str, object]:
-    """Options of the compiler if the installed one has them."""
-    with contextlib.suppress(jax.errors.JaxRuntimeError):
-        jax.jit(lambda x: x + 1, compiler_options=options).lower(1.0).compile()
-        return options
-    return {}
-
-
-# About three times each where compilers have them: newer ones have no other fusions than by emitters.
-QUICK = {"xla_backend_optimization_level": "0"} | _known(xla_cpu_use_fusion_emitters=False)
 
 
 def compiled(function):

@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from tests import ROOT
-from tests.whole_runs import QUICK
+from tests.quick import FLAGS
 
 STEPS = ("--stages.0.steps", "3", "--stages.1.steps", "2", "--checkpoint.every", "1", "--samples-every", "1")
 MUCH = ("--stages.0.prompts-per-step", "8", "--stages.1.prompts-per-step", "8", "--evaluation.blind", "0")
@@ -17,7 +17,7 @@ CLOCKED = ("time/", "rate/")
 def train(folder, name, *more):
     """Run the recipe in a folder that has its tables; gives the exit code."""
     command = [sys.executable, "-m", "perc_jax.train", "--config", str(ROOT / "configs" / "tables_cpu.py")]
-    variables = {"JAX_PLATFORMS": "cpu", "XLA_FLAGS": QUICK, "PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin"}
+    variables = {"JAX_PLATFORMS": "cpu", "XLA_FLAGS": FLAGS, "PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin"}
     variables["JAX_COMPILATION_CACHE_DIR"] = str(folder / "cache")
     ended = subprocess.run(
         [*command, "--workdir", name, *STEPS, *MUCH, *more], cwd=folder, env=variables, capture_output=True, text=True
@@ -50,7 +50,7 @@ def test_a_run_from_tables_is_the_same_however_often_it_is_stopped(tmp_path):
     assert any(name.startswith("rollout/accuracy/") for name in lines(tmp_path, "whole")[-1])
     (tmp_path / "runs/tables/text.jsonl").write_text('{"question": "What?", "answer": "1"}\n')
     command = [sys.executable, "-m", "perc_jax.train", "--config", str(ROOT / "configs" / "tables_cpu.py"), *STEPS]
-    variables = {"JAX_PLATFORMS": "cpu", "XLA_FLAGS": QUICK, "PYTHONPATH": str(ROOT)}
+    variables = {"JAX_PLATFORMS": "cpu", "XLA_FLAGS": FLAGS, "PYTHONPATH": str(ROOT)}
     more = ["--workdir", "whole", *MUCH, "--stages.1.steps", "3"]
     ended = subprocess.run([*command, *more], cwd=tmp_path, env=variables, capture_output=True, text=True)
     assert ended.returncode and "table text of stages[grpo] must be as it was" in ended.stderr, ended.stderr

@@ -37,10 +37,10 @@ def test_every_group_is_computed_once_in_a_row_that_holds_it(shape, seed):
     own, places = tokens.reshape(devices, -1), 0
     for part, micro in enumerate(plan.updates):
         assert len(micro) == micro_batches
-        rows = np.concatenate([rows for _, rows in micro], axis=1)
+        rows = np.concatenate([rows for _, rows, _ in micro], axis=1)
         wanted = np.arange(part, own.shape[1], updates)
         assert all(sorted(mine) == wanted.tolist() for mine in rows)
-        for width, rows in micro:
+        for width, rows, _ in micro:
             most = np.take_along_axis(own, rows, axis=1).max()
             assert most <= width and width == min(w for w in (10, 40, 72) if w >= most)
             places += rows.size * (6 + width)
@@ -70,7 +70,7 @@ def test_every_group_with_signal_is_computed_and_no_micro_batch_too_many(shape, 
     own_signal, own = signal.reshape(devices, -1), tokens.reshape(devices, -1)
     count, computed, held, places = 16 // (devices * micro_batches * updates), 0, 0, 0
     for part, micro in enumerate(plan.updates):
-        rows = np.concatenate([rows for _, rows in micro], axis=1)
+        rows = np.concatenate([rows for _, rows, _ in micro], axis=1)
         mine = own_signal[:, part::updates]
         assert len(micro) == max(1, -(-mine.sum(axis=1).max() // count)) <= micro_batches
         for device, chosen in enumerate(rows):
@@ -81,8 +81,8 @@ def test_every_group_with_signal_is_computed_and_no_micro_batch_too_many(shape, 
             left = [own[device, p] for p in range(part, own.shape[1], updates) if p not in set(chosen.tolist())]
             assert max(idle, default=0) <= min(left, default=1 << 20)  # the shortest of those without
             held += prompts.reshape(devices, -1)[device, chosen].sum() + own[device, chosen].sum()
-        assert all(np.take_along_axis(own, rows, axis=1).max() <= width for width, rows in micro)
-        computed, places = computed + rows.size, places + sum(rows.size * (6 + width) for width, rows in micro)
+        assert all(np.take_along_axis(own, rows, axis=1).max() <= width for width, rows, _ in micro)
+        computed, places = computed + rows.size, places + sum(rows.size * (6 + width) for width, rows, _ in micro)
     assert plan.skipped_share == pytest.approx(1 - computed / 16)
     assert plan.padding_share == pytest.approx(1 - held / places)
 

@@ -101,9 +101,9 @@ def add_up(update, params, batch, plan, part=0, old=None):
         phase = np.int32(LATER if part else FIRST)
         micro_batches = noted * (not part) + [((phase,), micro) for micro in plan.updates[part]]
         progress = progress._replace(old=old) if part else progress
-    widths = {width for _, (width, _) in micro_batches}
+    widths = {width for _, (width, *_) in micro_batches}
     programs = {width: compiled(functools.partial(update.gradient, width=width)) for width in widths}
-    for phases, (width, rows) in micro_batches:
+    for phases, (width, rows, _) in micro_batches:
         progress = programs[width](params, (), progress, batch, rows.astype(np.int32), *phases)
     return progress
 
@@ -127,7 +127,7 @@ def test_micro_batches_in_narrow_rows_equal_the_whole_batch(params, micro_batche
     batch = train_batch()
     stage = dataclasses.replace(STAGE, micro_batches=micro_batches, row_widths=widths)
     plan = plan_of(batch, stage)
-    assert {width for width, _ in plan.updates[0]} & set(widths)
+    assert {micro.width for micro in plan.updates[0]} & set(widths)
     whole, sums, total = GRADIENT(params, batch)
     progress = add_up(make_update(CONFIG, stage, IDS, optax.identity(), Draws()), params, batch, plan)
     assert float(progress.total) == float(total) == float(progress.trained)

@@ -5,7 +5,9 @@
 | EasyR1 | `problem`, text with `<image>` marks | `images` | `answer` |
 | verl | `prompt`, messages | `images` | `reward_model.ground_truth` |
 | TRL | `prompt`, text or messages | `image`, `images` | `solution`, `answer` |
+| TRL, for supervised steps | `prompt`, with `completion`, text or messages | as above | as above, or the completion |
 | ms-swift, LLaMA-Factory | `messages`, `conversations` | `images` | the last assistant turn, `solution` |
+| Alpaca | `instruction`, `input` below it, `history` before; `output` | `images` | `answer`, or the output |
 | ours | `question`, text | `image`, `images` | `answer` |
 
 It is decided once, from a few rows of the table, and told in words.
@@ -17,7 +19,11 @@ from typing import Any, NamedTuple
 from perc_jax.config import TableConfig
 from perc_jax.data.tables.errors import Where, wrong
 
-CHATS = ("messages", "conversations", "prompt", "problem", "question")  # the first that is there
+CHATS = ("messages", "conversations", "prompt", "problem", "question", "instruction")  # the first that is there
+BESIDE = {  # further parts of what is said, where the chat was recognised by its column's name
+    "prompt": {"completion": "completion"},
+    "instruction": {"completion": "output", "input": "input", "history": "history"},
+}
 ANSWERS = ("answer", "solution", "reward_model.ground_truth")
 PICTURES = ("images", "image")
 CHOICES = ("choices", "options")
@@ -28,6 +34,7 @@ _FORMS = {
     "prompt": "TRL",
     "problem": "EasyR1",
     "question": "perc_jax",
+    "instruction": "Alpaca",
 }
 
 
@@ -39,10 +46,13 @@ class Columns(NamedTuple):
     system: str
     answer: str
     choices: str
+    completion: str = ""  # what the assistant says
+    input: str = ""  # what the user says below the text in `chat`
+    history: str = ""  # pairs of what user and assistant said before
 
     def used(self) -> set[str]:
         """Columns that are the prompt: the others go to reward functions as they are."""
-        return {self.chat, self.images, self.system}
+        return {self.chat, self.images, self.system, self.input, self.history}
 
 
 def recognise(config: TableConfig, samples: Sequence[Mapping[str, Any]], where: Where) -> tuple[Columns, str]:
@@ -55,7 +65,7 @@ def recognise(config: TableConfig, samples: Sequence[Mapping[str, Any]], where: 
         there |= dict.fromkeys(row)
         there |= {f"{name}.{field}": None for name, value in row.items() if isinstance(value, dict) for field in value}
     wanted = {"chat": config.messages or config.question, "images": config.images, "system": config.system}
-    wanted |= {"answer": config.answer, "choices": config.choices}
+    wanted |= {"answer": config.answer, "choices": config.choices, "completion": config.completion}
     for field, name in wanted.items():
         if name and name not in there:
             own = ("messages" if config.messages else "question") if field == "chat" else field
@@ -66,6 +76,9 @@ def recognise(config: TableConfig, samples: Sequence[Mapping[str, Any]], where: 
     }
     if not found["chat"]:
         raise wrong(where, " or ".join(CHATS), "must be there, or be named in the config", sorted(there))
+    beside = {} if wanted["chat"] else BESIDE.get(found["chat"], {})
+    found |= {field: name for field, name in beside.items() if name in there}
+    found |= {"completion": config.completion} if config.completion else {}
     columns = Columns(**found)
     return columns, _reading(columns, config, there)
 
@@ -76,6 +89,8 @@ def _reading(columns: Columns, config: TableConfig, there: Mapping[str, None]) -
     others = [name for name in CHATS if name in there and name != columns.chat and not named]
     words = [f"chat in {columns.chat}", f"pictures in {columns.images}" if columns.images else "no pictures"]
     words += [f"system line in {columns.system}"] * bool(columns.system)
+    words += [f"more of it in {name}" for name in (columns.input, columns.history) if name]
+    words += [f"what the assistant says in {columns.completion}"] * bool(columns.completion)
     words += [f"answer in {columns.answer}" if columns.answer else "no column of answers"]
     words += [f"choices in {columns.choices}"] * bool(columns.choices)
     words += [f"not read as the chat: {', '.join(others)}"] * bool(others)

@@ -9,7 +9,7 @@ from perc_jax.config import TableConfig
 from perc_jax.data.tables.columns import UNSUPPORTED, Columns, value_of
 from perc_jax.data.tables.errors import Where, wrong
 from perc_jax.data.tables.pictures import Picture, pictures_of
-from perc_jax.data.tables.turns import Talk, of_messages, of_text, with_pictures
+from perc_jax.data.tables.turns import Talk, beside, of_messages, of_text, with_pictures
 from perc_jax.prompt.chat import Chat, Turn, check_text
 
 
@@ -19,7 +19,7 @@ class TableRow(NamedTuple):
     chat: Chat  # up to the last user turn
     pictures: tuple[Picture, ...]  # in the order of their places in the chat
     answer: str  # empty: none
-    target: str  # what the assistant says: its last turn in the table, or the answer
+    target: str  # what the assistant says then, as the table has it; empty: nothing, there is an answer alone
     choices: tuple[str, ...]
     kind: str  # of the answer, as the table's config says; auto: by the answer itself
     tolerance: float  # of a number, in its own unit
@@ -42,7 +42,7 @@ def read(values: Mapping[str, Any], columns: Columns, config: TableConfig, where
         chat=talk.chat,
         pictures=talk.inline,
         answer=answer,
-        target=talk.target or answer,
+        target=talk.target,
         choices=_choices(value_of(values, columns.choices) if columns.choices else None, where, columns.choices),
         kind=config.kind,
         tolerance=config.tolerance,
@@ -64,6 +64,9 @@ def _talk(values: Mapping[str, Any], columns: Columns, config: TableConfig, wher
         talk = of_messages(value, where, name, root)
     else:
         talk = Talk((of_text(value, where, name),), "", ())
+    own = (columns.completion, columns.input, columns.history)
+    if any(own):
+        talk = beside(talk, *(value_of(values, column) if column else None for column in own), own, where, root)
     if system := _system(values, columns, where):
         if talk.chat[0].role == "system":
             raise wrong(where, columns.system, f"must be empty where {name} begins with a system turn", system)

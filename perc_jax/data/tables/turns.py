@@ -101,6 +101,56 @@ def _parts(text: str) -> tuple[str | Shown, ...]:
     return tuple(parts)
 
 
+def beside(talk: Talk, said: Any, more: Any, history: Any, names: Sequence[str], where: Where, root: str) -> Talk:
+    """A chat with what stands in columns of its own; `names` are theirs.
+
+    Args:
+        talk: the chat.
+        said: what the assistant says then, text or a list of one message; None: nothing.
+        more: text that the user says below the last; None or empty: nothing.
+        history: pairs of what user and assistant said before, texts; None or empty: nothing.
+
+    Raises `ValueError` for what is none of these, and where both the chat and `said` end with the assistant's turn.
+    """
+    chat, target = talk.chat, talk.target
+    if more:
+        below = of_text(more, where, names[1]).parts
+        chat = (*chat[:-1], chat[-1]._replace(parts=(*chat[-1].parts, "\n", *below)))
+    for pair in reversed(_pairs(history, where, names[2])):
+        at = int(chat[0].role == "system")
+        chat = (*chat[:at], *pair, *chat[at:])
+    if said is not None:
+        if target:
+            raise wrong(where, names[0], "must be empty where the chat ends with the assistant's turn", said)
+        target = _said(said, where, names[0], root)
+    return Talk(chat, target, talk.inline)
+
+
+def _said(value: Any, where: Where, column: str, root: str) -> str:
+    """The text of the assistant's turn."""
+    if isinstance(value, list) and len(value) == 1:
+        role, content, name = _message(value[0], where, f"{column}[0]")
+        inline: list[Picture] = []
+        parts = tuple(_content(content, where, f"{column}[0].{name}", root, inline))
+        value = "".join(part for part in parts if isinstance(part, str))
+        if role != "assistant" or picture_count([Turn(role, parts)]):
+            raise wrong(where, f"{column}[0]", "must be the assistant's text without pictures", role)
+    if not isinstance(value, str) or not value.strip():
+        raise wrong(where, column, "must be text, or a list of one message", value)
+    return value
+
+
+def _pairs(value: Any, where: Where, column: str) -> list[tuple[Turn, Turn]]:
+    """Turns of user and assistant, of pairs of texts."""
+    pairs = value or []
+    if not isinstance(pairs, list) or not all(isinstance(pair, list | tuple) and len(pair) == 2 for pair in pairs):
+        raise wrong(where, column, "must be a list of pairs of texts", value)
+    return [
+        (of_text(asked, where, f"{column}[{number}][0]"), Turn("assistant", (_said(said, where, column, ""),)))
+        for number, (asked, said) in enumerate(pairs)
+    ]
+
+
 def with_pictures(talk: Talk, listed: Sequence[Picture], where: Where, column: str, images: str) -> Talk:
     """The chat with its pictures, those of a column or those in its parts, each at its place.
 

@@ -59,7 +59,7 @@ def test_a_peer_s_table_is_read_as_the_peer_means_it(folder, peer):
     for number, messages in enumerate(written.messages):
         row = table[number]
         assert chats.messages(row.chat) == messages
-        assert row.answer == row.target == written.answers[number]
+        assert row.answer == written.answers[number] and row.target in ("", row.answer)
         shown = seen(row)
         assert len(shown) == len(written.pictures[number])
         assert all((a == b).all() for a, b in zip(shown, written.pictures[number], strict=True))

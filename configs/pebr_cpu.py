@@ -1,0 +1,86 @@
+"""PeBR-R1's pipeline on a laptop, with exact facts in the place of CLIP's opinion: warm-up, grading, two stages of RL.
+
+    python -m engines.tables --out runs/tables --tables described --rows 6000 --test-rows 1000
+    python -m perc_jax.train --config configs/pebr_cpu.py --only warmup --workdir runs/warm
+    python -m perc_jax.grade --model runs/warm --source runs/tables/described.jsonl --limit 600 --rollouts 8 \\
+        --temperature 1.2 --top-p 0.99 --out runs/tables/grade.jsonl
+    python -m perc_jax.train --config configs/pebr_cpu.py --only perception,reasoning --from runs/warm
+
+The rows are grids and boards of digits; a response describes the picture in words, reasons in two steps and answers
+(`engines.tables`, described). The warm-up learns whole responses. Perception then learns from rows whose answers are
+always right, by what it says of the picture; reasoning from those that are sometimes right, by the answer. The recipe
+that this is cut from, and its sources: `_pebr_r1.py`.
+"""
+
+import dataclasses
+
+from configs import debug_cpu
+from engines.tables import HEADINGS
+from perc_jax.config import (
+    CheckpointConfig,
+    Config,
+    EvaluationConfig,
+    LossConfig,
+    MixtureConfig,
+    OptimizerConfig,
+    RewardConfig,
+    StageConfig,
+    TableConfig,
+    TermConfig,
+)
+
+TABLE, TEST, GRADE = (f"runs/tables/{name}.jsonl" for name in ("described", "test_described", "grade"))
+FORM = TermConfig("sections", 0.1, headings=HEADINGS)
+FACTS = TermConfig("facts", 0.8, section=HEADINGS[0])
+LENGTH = TermConfig("length", 0.1, free=224)
+PERCEPTION = RewardConfig(terms=(FACTS, FORM, LENGTH, TermConfig("accuracy", 0.0)))
+REASONING = RewardConfig(terms=(TermConfig("accuracy", 0.9), FORM, dataclasses.replace(FACTS, weight=0.0)))
+
+
+def get_config() -> Config:
+    """The recipe."""
+    debug = debug_cpu.get_config()
+    return dataclasses.replace(
+        debug,
+        name="pebr_cpu",
+        data=dataclasses.replace(debug.data, answer_form="sections", answer_sections=HEADINGS),
+        rollout=dataclasses.replace(debug.rollout, max_tokens=224, temperature=1.2, top_p=0.99),
+        stages=(
+            StageConfig(
+                "warmup",
+                "sft",
+                300,
+                32,
+                OptimizerConfig(3e-3, method="muon", b2=0.98, warmup_steps=30),
+                mixture=_rows(),
+                micro_batches=2,
+            ),
+            _rl("perception", PERCEPTION, "easy"),
+            _rl("reasoning", REASONING, "medium"),
+        ),
+        evaluation=EvaluationConfig(
+            suites=(), samples=(), hard_levels=(), tables=(TableConfig(TEST, name="test"),), batch=64, blind=0
+        ),
+        checkpoint=CheckpointConfig(every=50),
+    )
+
+
+def _rows(**how: str) -> MixtureConfig:
+    return MixtureConfig(engines=(), weights=(), tables=(TableConfig(TABLE, **how),))
+
+
+def _rl(name: str, reward: RewardConfig, difficulty: str) -> StageConfig:
+    """What both RL stages share."""
+    return StageConfig(
+        name,
+        "grpo",
+        40,
+        16,
+        OptimizerConfig(2e-4, b2=0.98, warmup_steps=5, schedule="cosine"),
+        mixture=_rows(difficulty=difficulty, grade=GRADE),
+        group_size=8,
+        micro_batches=2,
+        reward=reward,
+        loss=LossConfig(clip_high=0.3, dual_clip=3.0, kl_coef=0.01),
+        updates_per_rollout=2,
+    )

@@ -1,0 +1,134 @@
+"""Buckets of a run: all their programs are there before step 0, and a step in them is a step in the largest."""
+
+import dataclasses
+
+import jax
+import numpy as np
+import pytest
+
+from perc_jax.batch import TrainBatch
+from perc_jax.config import MeshConfig
+from perc_jax.data import streams
+from perc_jax.mesh import sharding
+from perc_jax.plan import forecast
+from perc_jax.programs.blueprints import Blueprints
+from perc_jax.programs.compiled import Programs
+from perc_jax.programs.generation import Generation
+from perc_jax.programs.rollout import Maker
+from perc_jax.records.metrics import CompileCounter
+from perc_jax.rollout.sampling import Draws
+from perc_jax.run import rehearsal
+from tests.model.cases import build
+from tests.programs import test_generation
+from tests.programs.test_generation import IDS, KEY, PICTURES, PLAIN, STEP, assert_equal
+from tests.programs.test_programs import CONFIG, PROMPTS, TOKENS, fresh
+from tests.update.test_update import assert_gradients_close
+
+SHAPES = ((9, 16), (14, 48))  # of `PICTURES`, beside all of it
+
+
+@pytest.mark.parametrize(
+    "changes", [{}, {"segment_tokens": 5, "slots": 3, "rows": 2, "prefill_prompts": 2, "kv_dtype": "int8"}]
+)
+def test_completions_are_those_of_the_largest_bucket(changes):
+    """Tokens, masks and ends are equal, log-probabilities within 1e-5; with and without slots."""
+    config, case = dataclasses.replace(PLAIN, **changes), PICTURES
+    mesh = sharding.make_mesh(test_generation.ONE, jax.devices()[:1])
+    weights = jax.device_put(test_generation.params, sharding.rollout_shardings(test_generation.params, mesh))
+    names = np.arange(100, 100 + len(case.prompts), dtype=np.uint32)
+    small = [number for number, parts in enumerate(case.prompts) if parts in ([5], [7], [2], [9])]
+    prompts = jax.tree.map(lambda leaf: leaf[small * 2], build(case, seed=3).batch)
+    prompts, names = sharding.rows_to_mesh((prompts, names), mesh)
+
+    def shapes(tree):
+        return jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=x.sharding), tree)
+
+    maker = Maker(case.config, IDS, shapes(weights), mesh)
+    plan = maker.make("test", config, shapes(prompts), group_size=4, draws=Draws(), buckets=SHAPES)
+    assert [program.name for program in plan.smaller] == ["test: prefill within 9x16", "test: prefill within 14x48"]
+    made = Generation(plan, lambda blueprint: blueprint.compile())
+    wanted = jax.tree.map(np.asarray, made(weights, prompts, names, KEY, STEP))
+    for place in (0, 1):
+        with CompileCounter() as compiles:
+            found = made(weights, prompts, names, KEY, STEP, np.full(len(names), place))
+            found = jax.tree.map(np.asarray, found)
+        assert compiles.names == []
+        assert_equal(found, wanted)
+
+
+def bucketed(config=CONFIG, **stage):
+    """The tiny recipe with a smaller bucket that some of its prompts fit."""
+    data = dataclasses.replace(config.data, buckets=((TOKENS_OF_MOST, config.data.max_patches),))
+    stages = (dataclasses.replace(config.stages[0], **stage),)
+    return dataclasses.replace(config, data=data, stages=stages)
+
+
+def drawn(config):
+    with streams.stream(config, config.stages[0]) as stream:
+        return next(stream)
+
+
+TOKENS_OF_MOST = int(np.sort(drawn(CONFIG).prompts.mask.sum(axis=1))[PROMPTS // 2])
+MESH = sharding.make_mesh(MeshConfig(1, 2, 1), jax.devices()[:2])
+FROZEN = dataclasses.replace(CONFIG.stages[0].optimizer, frozen=("^vision/",))
+
+
+def step_of(config):
+    """Completions and parameters after a step, its metrics and plan, and the programs, on two devices."""
+    programs = Programs(config, TOKENS.ids, MESH, greedy=False)
+    stage, params = programs.stage(config.stages[0]), programs.init_params()
+    before, batch = fresh(programs, stage, params), drawn(config)
+    signs = np.tile(np.float32([1, -1]), (PROMPTS, 1))
+    names = np.arange(PROMPTS, dtype=np.uint32)
+    prompts, names, advantages = sharding.rows_to_mesh((batch.prompts, names, signs), programs.mesh)
+    published = programs.publish(params)
+    with CompileCounter() as compiles:
+        prompts = stage.look(before.params, prompts)
+        sampled = stage.sample(published, prompts, names, before)
+        rows = TrainBatch(prompts, sampled.tokens, sampled.mask, sampled.logprobs, advantages)
+        plan = stage.plan(batch.prompts.mask, np.asarray(sampled.mask), signs, prompts)
+        after, metrics = stage.update(before, rows, plan)
+        metrics = [{name: float(value) for name, value in one.items()} for one in metrics]
+    assert compiles.names == []
+    return jax.tree.map(np.asarray, (sampled, after.params)), metrics, plan, programs
+
+
+@pytest.mark.parametrize("optimizer", [CONFIG.stages[0].optimizer, FROZEN], ids=["all", "frozen tower"])
+def test_a_step_in_buckets_is_the_step_in_the_largest(optimizer):
+    """Of the same draws the same completions, metrics and parameters but for rounding; nothing compiles on the way."""
+    calm = dataclasses.replace(optimizer, eps=1.0)
+    stage = {"optimizer": calm, "micro_batches": 4}
+    plain = dataclasses.replace(CONFIG, stages=(dataclasses.replace(CONFIG.stages[0], **stage),))
+    cut = bucketed(CONFIG, **stage)
+    for ours, theirs in zip(drawn(plain).prompts[:-1], drawn(cut).prompts[:-1], strict=True):
+        np.testing.assert_array_equal(ours, theirs)  # what is drawn knows nothing of buckets
+    (wanted, params), metrics, _, _ = step_of(plain)
+    (found, others), same, plan, programs = step_of(cut)
+    assert {micro.bucket for micro in plan.updates[0]} == {0, 1}
+    assert_equal(found, wanted)
+    assert_gradients_close(others, params, 1e-5)
+    for name, value in metrics[0].items():
+        assert same[0][name] == pytest.approx(value, rel=1e-4, abs=1e-5), name
+    names = [program.name for program in programs.table]
+    within = f" within {TOKENS_OF_MOST}x{CONFIG.data.max_patches}"
+    kinds = ["update", "prefill", *(["encode"] if optimizer is FROZEN else [])]
+    assert {f"grpo: {kind}{within}" for kind in kinds} <= set(names)
+    listed = rehearsal.listed(bucketed(CONFIG, optimizer=calm), TOKENS.ids, fresh=True).found  # on all devices
+    assert set(names) <= {blueprint.name for blueprint in listed}
+    planned = [program.name for _, program in forecast.programs(Blueprints(cut, TOKENS.ids, MESH))]
+    assert {f"grpo: {kind}{within}" for kind in kinds} <= set(planned)
+
+
+@pytest.mark.parametrize(
+    "buckets",
+    [((32, 64), (16, 64)), ((32, 128), (64, 64)), ((32, 64), (32, 64)), ((64, 64),), ((10**6, 64),)],
+)
+def test_buckets_that_are_none_are_refused(buckets):
+    largest = f"below the largest \\({CONFIG.data.max_prompt_tokens}, {CONFIG.data.max_patches}\\)"
+    with pytest.raises(ValueError, match=f"data.buckets must be .* ascending, {largest}, got "):
+        dataclasses.replace(CONFIG, data=dataclasses.replace(CONFIG.data, buckets=buckets))
+
+
+def test_a_bucket_holds_whole_windows():
+    with pytest.raises(ValueError, match=r"data.buckets must have patches that are each a multiple of \d+, got"):
+        dataclasses.replace(CONFIG, data=dataclasses.replace(CONFIG.data, buckets=((8, 1),)))
