@@ -101,7 +101,7 @@ def _speed(stage: dict[str, Any], devices: int) -> Iterable[str]:
     yield (
         f"[bold]{stage['name']}[/], one step{bucket}: update {_operations(work['update'])} "
         f"({_operations(work['useful_update'])} if nothing were shared), rollout {_operations(rollout)} "
-        f"({_operations(work['useful_rollout'])})"
+        f"({_operations(work['useful_rollout'])})" + f", CLIP {_operations(work['clip'])}" * (work["clip"] > 0)
     )
     for name, meaning in (
         ("ceiling", "at the roofline"),

@@ -1,11 +1,13 @@
 """The reward's CLIP in a run: opened before step 0, shown a step's pictures once, asked about every completion.
 
-It looks at pictures as the policy saw them, cut out of the prompts' patches and stretched to its own size. The device
-works on them before the rollout, and on descriptions while the host verifies: both are begun, then both are waited for.
+It looks at pictures as the policy saw them, cut out of the prompts' patches and stretched to its own size by a thread
+beside the rollout. The device works on them and on the descriptions while the host verifies: both are begun, then both
+are waited for.
 """
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -25,6 +27,9 @@ from perc_jax.rewards.terms import Case
 from perc_jax.rewards.verifier import Scores, Verifier
 from perc_jax.weights import clip_folder
 from perc_jax.weights.safetensors import Bar
+
+# (texts, terms by their place) -> what waits for the marks of each
+Begin = Callable[[Sequence[str], Mapping[int, TermConfig]], dict[int, Callable[[], Marks]]]
 
 
 class Pictures(NamedTuple):
@@ -83,12 +88,22 @@ class Fitting:
             self._params = clip_folder.load(folder, config.clip, target, bar=bar)
 
     def judge(self, programs: ClipPrograms | None, prompts: PromptBatch, verifier: Verifier) -> "Judge":
-        """Begin to look at the pictures of a step's prompts, this host's; the judge knows their completions' worth."""
+        """Begin to make the pictures of a step's prompts, this host's, beside its rollout; the judge knows what their
+        completions are worth."""
         if programs is None:
             return Judge(verifier, None)
-        shown = pictures(prompts, self._vision, self._clip)
-        looked = programs.look(self._params, shown.pixels, shown.real)
-        return Judge(verifier, functools.partial(self._ask, programs, looked, shown.count))
+        thread = ThreadPoolExecutor(1, thread_name_prefix="clip")
+        shown = thread.submit(pictures, prompts, self._vision, self._clip)
+        thread.shutdown(wait=False)  # it ends with its one task
+        return Judge(verifier, functools.partial(self._begin, programs, shown))
+
+    def _begin(
+        self, programs: ClipPrograms, shown: Future[Pictures], texts: Sequence[str], terms: Mapping[int, TermConfig]
+    ) -> dict[int, Callable[[], Marks]]:
+        """Begin to look at pictures and to read the texts; gives what waits for the marks of each term."""
+        found = shown.result()
+        looked = programs.look(self._params, found.pixels, found.real)
+        return {place: self._ask(programs, looked, found.count, texts, term) for place, term in terms.items()}
 
     def _ask(
         self,
@@ -114,11 +129,11 @@ class Fitting:
 class Judge:
     """A verifier for one rollout, which asks the device about its terms while the host measures its own."""
 
-    def __init__(self, verifier: Verifier, ask: Callable[[Sequence[str], TermConfig], Callable[[], Marks]] | None):
-        self._verifier, self._ask = verifier, ask
+    def __init__(self, verifier: Verifier, begin: Begin | None):
+        self._verifier, self._begin = verifier, begin
 
     def score(self, cases: Sequence[Case], reward: RewardConfig, group: int) -> Scores:
         """See `Verifier.score`."""
         texts = [case.text for case in cases]
-        begun = {place: self._ask(texts, term) for place, term in reward.clip_terms.items()} if self._ask else {}
+        begun = self._begin(texts, reward.clip_terms) if self._begin else {}
         return self._verifier.score(cases, reward, group, begun)

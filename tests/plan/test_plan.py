@@ -14,11 +14,12 @@ import jax
 import pytest
 from rich.console import Console
 
-from perc_jax.config import RolloutConfig
+from perc_jax.config import RewardConfig, RolloutConfig, TermConfig
 from perc_jax.mesh import sharding
 from perc_jax.plan import __main__ as plan
 from perc_jax.plan import forecast, memory, table, topologies
 from perc_jax.plan.advice import Option, _estimate
+from perc_jax.programs.blueprints import Blueprints
 from tests import ROOT
 from tests.programs.test_programs import CONFIG
 
@@ -166,6 +167,20 @@ def run(*arguments: str, out: Path) -> dict:
 def plain_environment() -> dict[str, str]:
     """Without what the tests' own jax was told."""
     return {name: value for name, value in os.environ.items() if not name.startswith(("JAX", "XLA"))}
+
+
+def test_the_seconds_of_a_rewards_clip_are_said():
+    reward = RewardConfig((TermConfig("accuracy"), TermConfig("clip")))
+    stage = dataclasses.replace(CONFIG.stages[0], reward=reward)
+    asks = dataclasses.replace(CONFIG, stages=(stage,))
+    for config, [wanted] in ((asks, asks.stages), (CONFIG, CONFIG.stages)):
+        blueprints = Blueprints(config, forecast.stand_in_ids(config))
+        found = forecast._speed(blueprints, wanted, topologies.parse("v5e:2x4"))
+        told, _, expected = table._speed(found, 8)
+        assert ("CLIP" in told, " clip " in expected) == (config is asks, config is asks)
+        seconds = [found["expected"][name] for name in ("rollout_s", "update_s", "clip_s")]
+        tokens = wanted.prompts_per_step * wanted.group_size * config.rollout.max_tokens
+        assert found["expected"]["tokens_per_s"] * sum(seconds) == pytest.approx(tokens)
 
 
 @pytest.mark.slow

@@ -154,3 +154,20 @@ def test_another_kind_of_model_is_refused(tmp_path: Path, file: str, values: obj
     (tmp_path / file).write_text(json.dumps(values))
     with pytest.raises(ValueError, match=words):
         clip_inputs.heads(tmp_path)
+
+
+def test_kept_marks_are_the_published_tokens(tokenizer: ClipTokenizer, folder: Path) -> None:
+    """As FG-CLIP's own example calls its tokenizer: padded to the end, cut, with the end mark last."""
+    import transformers
+
+    stock = transformers.CLIPTokenizer.from_pretrained(str(folder))
+    texts = [
+        *GOLDEN,
+        "cat " * 300,
+        "<|endoftext|> hi",
+        "a<|startoftext|>b",
+        "🙂 – İstanbul\t\u00a0½",
+        "<|endoftext|>" * 40,
+    ]
+    wanted = stock(texts, max_length=20, padding="max_length", truncation=True)["input_ids"]
+    assert tokenizer(texts, keep_marks=True).tokens.tolist() == wanted
