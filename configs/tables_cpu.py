@@ -45,7 +45,7 @@ def get_config() -> Config:
         data=dataclasses.replace(debug.data, max_prompt_tokens=96, max_patches=128, answer_form="answer"),
         rollout=dataclasses.replace(debug.rollout, max_tokens=40),
         stages=(
-            dataclasses.replace(warmup, steps=100, mixture=mixture),
+            dataclasses.replace(warmup, steps=100, mixture=mixture, turns="last"),  # no row has an earlier one
             dataclasses.replace(
                 grpo,
                 steps=80,
