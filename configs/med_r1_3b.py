@@ -12,6 +12,9 @@ instruction beside it.
 letter), as that project's splits have them; `python -m perc_jax.inspect --config configs/med_r1_3b.py` says what is
 wrong with yours.
 
+Smallest TPU slice that `perc_jax.plan` compiled it for and found to fit: v5e:2x4, 14.2 of 15.8 GiB a chip (scoring;
+the update 10.6), 2026-11-29, in haste: `python -m perc_jax.plan --config configs/med_r1_3b.py --topology v5e:2x4`.
+
 Deviations:
 1. A letter and an option's text both count, unless they disagree (there the text between the tags as it is, or
    math-verify's opinion of it): `perc_jax/rewards/README.md`.
