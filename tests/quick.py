@@ -1,4 +1,4 @@
-"""How XLA is told to hurry: the tests' programs run once or twice, and compiling them is most of what the suite takes."""
+"""How XLA is told to hurry: tests run programs once or twice, and compiling them is most of what the suite takes."""
 
 import os
 import subprocess

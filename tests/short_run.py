@@ -1,4 +1,4 @@
-"""What the whole runs of the tests train: the smoke recipe with every part, and a model that compiles and runs faster."""
+"""What the whole runs of the tests train: the smoke recipe with every part, and a model that compiles faster."""
 
 import dataclasses
 
