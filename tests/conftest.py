@@ -3,6 +3,7 @@
 import atexit
 import functools
 import os
+import re
 import shutil
 import socket
 import sys
@@ -12,6 +13,8 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+from beartype import BeartypeConf
+from beartype.claw import beartype_package
 from hypothesis import settings
 from jaxtyping import install_import_hook
 
@@ -26,6 +29,7 @@ os.environ["XLA_FLAGS"] = " ".join(
     [os.environ.get("XLA_FLAGS", ""), quick.FLAGS, "--xla_force_host_platform_device_count=8"]
 ).strip()
 os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # tests start many processes: each would compile our modules anew
 
 # One folder of compiled programs for all processes of this run of the suite, those that tests start included; the
 # first process makes it and removes it.
@@ -37,7 +41,12 @@ os.environ["JAX_COMPILATION_CACHE_DIR"] = os.environ[CACHE]
 os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0.2"
 os.environ["JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES"] = "-1"
 
-install_import_hook("perc_jax", "beartype.beartype")
+# Where signatures have shapes they are checked with them; elsewhere types alone, which costs a tenth of that a call.
+# Names that are imported for signatures only beartype does not find on its own, and jaxtyping leaves aside.
+SHAPED = re.compile("jaxtyping|TYPE_CHECKING")
+FILES = [path for path in (ROOT / "perc_jax").rglob("*.py") if SHAPED.search(path.read_text())]
+beartype_package("perc_jax", conf=BeartypeConf(claw_is_pep526=False))
+install_import_hook([".".join(path.relative_to(ROOT).with_suffix("").parts) for path in FILES], "beartype.beartype")
 
 settings.register_profile("perc_jax", deadline=None, max_examples=30, derandomize=True, database=None)
 settings.load_profile("perc_jax")
@@ -111,7 +120,7 @@ def reference_data() -> Path:
 
 @pytest.fixture(scope="session")
 def reference_run(tmp_path_factory: pytest.TempPathFactory) -> whole_runs.Reference:
-    """The smoke config, run once and undisturbed; what it compiled is kept for the runs that follow."""
+    """The short config, run once and undisturbed; what it compiled is kept for the runs that follow."""
     folder = tmp_path_factory.mktemp("reference")
     workdir, cache = folder / "run", folder / "cache"
     return whole_runs.Reference(workdir, whole_runs.finished(workdir, cache=cache, JAX_LOG_COMPILES="1"), cache)

@@ -1,4 +1,4 @@
-"""How XLA is told to hurry: the tests' programs run once or twice, compiling them is most of what the suite takes."""
+"""How XLA is told to hurry: tests run programs once or twice, and compiling them is most of what the suite takes."""
 
 import os
 import subprocess
@@ -7,8 +7,9 @@ import sys
 ASKED = "PERC_JAX_TESTS_XLA"  # what was found out, for all processes of this run of the suite
 ASK = "from jaxlib import xla_client; xla_client.make_cpu_client()"
 LEVEL = {"xla_backend_optimization_level": "0"}
-# With it compiling takes a third. Newer compilers have no other fusions than by emitters, and not this option.
-FUSIONS = {"xla_cpu_use_fusion_emitters": False}
+# Options that not every compiler has. Without fusion emitters compiling takes a third (newer compilers have no other
+# fusions); cut into parts for several threads, a program costs a fifth more, and the other test process has the cores.
+IF_KNOWN = ({"xla_cpu_use_fusion_emitters": False}, {"xla_cpu_parallel_codegen_split_count": 1})
 
 
 def flags(options: dict[str, object]) -> str:
@@ -18,13 +19,16 @@ def flags(options: dict[str, object]) -> str:
 
 def _is_known(options: dict[str, object]) -> bool:
     """Whether the installed compiler has these options: it ends its process at a flag that it does not know."""
+    variables = os.environ | {"XLA_FLAGS": flags(options)}
+    return subprocess.run([sys.executable, "-c", ASK], env=variables, capture_output=True).returncode == 0
+
+
+def _known() -> list[dict[str, object]]:
+    """The options that the installed compiler has."""
     if ASKED not in os.environ:
-        asked = subprocess.run(
-            [sys.executable, "-c", ASK], env=os.environ | {"XLA_FLAGS": flags(options)}, capture_output=True
-        )
-        os.environ[ASKED] = "no" if asked.returncode else "yes"
-    return os.environ[ASKED] == "yes"
+        os.environ[ASKED] = " ".join(str(place) for place, one in enumerate(IF_KNOWN) if _is_known(one))
+    return [IF_KNOWN[int(place)] for place in os.environ[ASKED].split()]
 
 
-OPTIONS = LEVEL | (FUSIONS if _is_known(FUSIONS) else {})
+OPTIONS = {name: value for options in (LEVEL, *_known()) for name, value in options.items()}
 FLAGS = flags(OPTIONS)

@@ -15,7 +15,7 @@ import engines
 from engines.verify import extract
 from tests import whole_runs
 
-WARMUP, GRPO = 6, 4  # steps of the smoke config
+WARMUP, GRPO = 6, 4  # steps of the short config
 LAST, BEFORE = 10, 8  # the checkpoints that it keeps
 IN_STAGE = {
     "warmup": {"train/loss", "train/entropy", "train/grad_norm", "train/tokens", "train/is_finite", "train/recompiles"},
@@ -32,21 +32,21 @@ TIMED = {"rate/tokens_per_s", "time/step_s", "time/data_s", "time/update_s", "ti
 # --- a run that nothing disturbs -----------------------------------------------------------------------------------
 
 
-def test_the_smoke_run_writes_all_that_is_promised(reference_run):
+def test_the_run_writes_all_that_is_promised(reference_run):
     workdir, ended, _ = reference_run
-    print(f"smoke run: {ended.seconds:.0f} s")
-    assert ended.seconds < 150  # under 60 on a quiet machine
+    print(f"the run: {ended.seconds:.0f} s")
+    assert ended.seconds < 150  # under 40 on a quiet machine
     assert {path.name for path in workdir.iterdir()} == {
         *("config.json", "metrics.jsonl", "run.json", "report.html"),
         *("checkpoints", "curriculum", "eval", "samples"),
     }
     assert whole_runs.steps(workdir) == [BEFORE, LAST]
-    assert json.loads((workdir / "config.json").read_text())["name"] == "smoke_cpu"
+    assert json.loads((workdir / "config.json").read_text())["name"] == "short_run"
     facts = json.loads((workdir / "run.json").read_text())
     assert (facts["devices"], facts["hosts"], facts["starts"]) == (1, 1, 1)
-    assert "-m perc_jax.train --config configs/smoke_cpu.py" in facts["command"]
+    assert "-m perc_jax.train --config tests/short_run.py" in facts["command"]
     assert {"processor", "cores", "memory in GB", "python", "jax", "jaxlib", "flax", "optax"} <= facts.keys()
-    assert facts["parameters"] > 1e6 and 0 < facts["seconds in all"] < ended.seconds
+    assert facts["parameters"] > 1e5 and 0 < facts["seconds in all"] < ended.seconds
     report = (workdir / "report.html").read_text()
     assert "warmup" in report and "grpo" in report and "data:image/png;base64," in report
     assert re.search(r"""(src|href)=["'](?!data:)""", report) is None
@@ -80,7 +80,7 @@ def test_evaluations_hold_the_contract(reference_run):
     for text in whole_runs.evaluations(reference_run.workdir).values():
         suites = json.loads(text)
         assert {suite: result["n"] for suite, result in suites.items()} == {
-            "test_a": 32, "test_b": 16, "test_c": 16, "test_d": 16,
+            "test_a": 16, "test_b": 8, "test_c": 8, "test_d": 8,
         }  # fmt: skip
         for result in suites.values():
             assert set(result) >= {"n", "accuracy", "ci95", "by"}
@@ -161,8 +161,9 @@ def damage_newest(workdir: Path) -> int:
 
 
 def test_killed_and_damaged_it_ends_as_if_undisturbed(reference_run, tmp_path):
+    """The killed start has a worker that draws its pictures, which ends with it, and which the others are without."""
     workdir, cache = tmp_path / "run", reference_run.cache
-    with whole_runs.train(workdir, cache=cache) as run:
+    with whole_runs.train(workdir, "--data.workers", "1", cache=cache) as run:
         wait_for(run, workdir, "update")
         assert run.kill().code == -9
     damaged = damage_newest(workdir)
@@ -274,9 +275,6 @@ def test_two_processes_train_as_one(reference_run, tmp_path):
     ("arguments", "message"),
     [
         (("--rollout.temprature", "2"), "unknown option --rollout.temprature; did you mean --rollout.temperature?"),
-        (("--config", "configs/nothing.py"), "config file configs/nothing.py does not exist"),
-        (("--seed", "one"), "--seed"),
-        (("--stages.1.group-size", "1", "--stages.1.row-widths"), "stages.1.group_size must be >= 2 for grpo"),
         (("--stages.0.micro-batches", "3"), "stages.0.prompts_per_step must be a multiple of micro_batches"),
     ],
 )
@@ -287,19 +285,11 @@ def test_a_mistake_on_the_command_line_earns_one_line(tmp_path, arguments, messa
     assert not (tmp_path / "run").exists()
 
 
-@pytest.mark.parametrize(
-    ("override", "message"),
-    [
-        (("--model.text.rope-theta", "5"), "model.text.rope_theta must be 1000000.0 as in the checkpoints of"),
-        (("--seed", "7"), "seed must be 0 as in the checkpoints of"),
-        (("--stages.1.prompts-per-step", "4"), "stages[grpo].prompts_per_step must be 8 as in the checkpoints, got 4"),
-    ],
-)
-def test_the_workdir_of_another_run_is_refused_and_left_alone(reference_run, override, message):
+def test_the_workdir_of_another_run_is_refused_and_left_alone(reference_run):
     before = {path: path.stat().st_mtime_ns for path in reference_run.workdir.rglob("*")}
-    with whole_runs.train(reference_run.workdir, *override, cache=reference_run.cache) as run:
+    with whole_runs.train(reference_run.workdir, "--seed", "7", cache=reference_run.cache) as run:
         ended = run.end()
-    assert ended.code == 1 and message in whole_runs.complaint(ended)
+    assert ended.code == 1 and "seed must be 0 as in the checkpoints of" in whole_runs.complaint(ended)
     assert {path: path.stat().st_mtime_ns for path in reference_run.workdir.rglob("*")} == before
 
 
@@ -321,7 +311,7 @@ def test_a_full_disk_ends_the_run_in_one_line_and_costs_nothing_written(referenc
     """There is room for one checkpoint and a half."""
     size = sum(path.stat().st_size for path in (reference_run.workdir / "checkpoints" / str(LAST)).rglob("*"))
     disk = tmp_path / "disk"
-    with small_disk(disk, int(1.5 * size) + (8 << 20)):
+    with small_disk(disk, int(1.5 * size) + (2 << 20)):
         workdir = whole_runs.copy_at(reference_run, disk / "run", BEFORE)
         with whole_runs.train(workdir, output=tmp_path / "output", cache=reference_run.cache) as run:
             ended = run.end()

@@ -24,6 +24,7 @@ import pytest
 from tests import ROOT, quick
 
 SMOKE = ("--config", "configs/smoke_cpu.py")
+SHORT = ("--config", "tests/short_run.py")  # the same parts in half the time
 SPOKEN = re.compile(r"\d\d:\d\d:\d\d  \S")  # a line of the progress screen
 LIMIT_S = 600.0
 CLOCKED = ("time/", "rate/")  # metrics that depend on the machine's mood
@@ -43,7 +44,7 @@ class Ended(NamedTuple):
 
 
 class Reference(NamedTuple):
-    """The uninterrupted run of the smoke config."""
+    """The uninterrupted run of the short config."""
 
     workdir: Path
     ended: Ended
@@ -146,17 +147,17 @@ def train(
     program: str = "perc_jax.train",
     **variables: str,
 ) -> Running:
-    """Start the smoke run in a workdir; what it says goes to a folder beside it. `program` stands in for `train`.
+    """Start the short run in a workdir; what it says goes to a folder beside it. `program` stands in for `train`.
 
     Six steps of warm-up teach nothing: no answer is right, and GRPO would have no gradient. Coins give it one.
     """
     folder = output or workdir.parent / f"{workdir.name}.output"
-    arguments = (*SMOKE, "--workdir", str(workdir), "--stages.1.reward.control", control, *overrides)
+    arguments = (*SHORT, "--workdir", str(workdir), "--stages.1.reward.control", control, *overrides)
     return Running(program, *arguments, folder=folder, cache=cache, **variables)
 
 
 def finished(workdir: Path, *overrides: str, **how: Any) -> Ended:
-    """Run the smoke config to its end, which must be a good one; arguments as of `train`."""
+    """Run the short config to its end, which must be a good one; arguments as of `train`."""
     with train(workdir, *overrides, **how) as run:
         ended = run.end()
     assert ended.code == 0, ended.err

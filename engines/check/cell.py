@@ -150,7 +150,7 @@ def audit(task: Task) -> Cell:
             _facts(cell, engine, posed, index)
     _sum_up(cell, items, complexities, rates)
     _timed(cell, kind)
-    _other_splits(cell, engine, kind, max(4, task.samples // 20))
+    _other_splits(cell, engine, kind, min(task.samples, max(4, task.samples // 20)))
     return cell
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests import ROOT, whole_runs
+from tests import ROOT, quick, whole_runs
 from tests.mesh.test_processes import start
 
 CONFIG = """
@@ -113,7 +113,7 @@ def has_step(workdir: Path, step: int) -> bool:
 def test_a_run_that_is_killed_goes_on_as_if_it_had_not_been(folder, whole):
     """Killed as soon as a checkpoint of each stage is there; the function's processes end with it."""
     workdir = folder / "killed"
-    flags = f"{whole_runs.QUICK} --xla_force_host_platform_device_count=2"
+    flags = f"{quick.FLAGS} --xla_force_host_platform_device_count=2"
     for step in (2, 5):
         output = folder / f"killed_{step}"
         with whole_runs.Running(

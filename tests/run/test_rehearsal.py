@@ -57,8 +57,11 @@ def test_of_a_run_that_goes_on_it_says_from_where_and_with_what_changes(here):
 def test_it_refuses_what_the_run_would(here):
     committed(here / "run", 2, config=CONFIG, stage="warmup")
     other = dataclasses.replace(CONFIG, seed=CONFIG.seed + 1)
+    text = dataclasses.replace(CONFIG.model.text, rope_theta=5.0)
+    turned = dataclasses.replace(CONFIG, model=dataclasses.replace(CONFIG.model, text=text))
     for config, workdir, words in (
         (other, "run", "^seed must be 0 as in the checkpoints of"),
+        (turned, "run", "^model.text.rope_theta must be 1000000.0 as in the checkpoints of"),
         (dataclasses.replace(CONFIG, begin_from="nowhere"), "new", "^begin_from must be the workdir of a run"),
         (
             dataclasses.replace(CONFIG, begin_from="run@3"),

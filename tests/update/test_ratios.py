@@ -12,7 +12,7 @@ from perc_jax.batch import TokenIds, TrainBatch
 from perc_jax.config import LossConfig, OptimizerConfig, StageConfig
 from perc_jax.update import grpo
 from perc_jax.update.optimizer import make_optimizer
-from perc_jax.update.update import FIRST, LATER, NOTE, TrainState, make_update, of_step
+from perc_jax.update.update import FIRST, LATER, NOTE, TrainState, Update, make_update, of_step
 from tests.model.cases import Draws, build, compiled, fitted, random_params, small_config
 
 MODEL = small_config(layers=2, depth=1, full=(0,))
@@ -26,7 +26,10 @@ OBJECTIVES = {
     "gspo": LossConfig(objective="gspo", aggregation="completion_mean", clip_low=3e-4, clip_high=4e-4),
     "cispo": LossConfig(objective="cispo", clip_low=1e-6, clip_high=1e-6),
 }
-STILL = OptimizerConfig(1e-30)  # moves no parameter
+FROZEN = ("^vision/",)  # what a ratio is has nothing to do with it
+STILL = OptimizerConfig(1e-30, frozen=FROZEN)  # moves no parameter
+MOVING = OptimizerConfig(3e-3, frozen=FROZEN)
+PARAMS = random_params(MODEL, 1)
 
 
 def train_batch() -> TrainBatch:
@@ -37,23 +40,33 @@ def train_batch() -> TrainBatch:
     return TrainBatch(build(CASE, 3).batch, tokens, mask, logprobs.astype(np.float32), draws.real(*SHAPE[:2]))
 
 
+def update_of(dtype: str, terms: LossConfig, optimizer: OptimizerConfig, updates: int) -> Update:
+    model = dataclasses.replace(MODEL, dtype=dtype)
+    stage = StageConfig("rl", "grpo", 9, SHAPE[0], optimizer, group_size=4, loss=terms, remat="block")
+    stage = dataclasses.replace(stage, updates_per_rollout=updates)
+    return make_update(model, stage, IDS, make_optimizer(optimizer, 9, PARAMS, updates), Draws())
+
+
+@functools.cache
+def gradient_of(dtype: str, terms: LossConfig, updates: int):
+    """The first two programs of an update: whatever the optimizer does with what they give."""
+    update = update_of(dtype, terms, STILL, updates)
+    return compiled(update.begin), compiled(functools.partial(update.gradient, width=WIDTH))
+
+
 class Step:
     """The updates of one rollout, with programs compiled once for several calls."""
 
     def __init__(self, dtype: str, terms: LossConfig, optimizer: OptimizerConfig = STILL, updates: int = UPDATES):
-        model = dataclasses.replace(MODEL, dtype=dtype)
-        self.stage = StageConfig("rl", "grpo", 9, SHAPE[0], optimizer, group_size=4, loss=terms, remat="block")
-        self.stage = dataclasses.replace(self.stage, updates_per_rollout=updates)
-        self.params = random_params(MODEL, 1)
-        self.optimizer = make_optimizer(optimizer, 9, self.params, updates)
-        self.update = make_update(model, self.stage, IDS, self.optimizer, Draws())
-        self.begin, self.finish = compiled(self.update.begin), compiled(self.update.finish)
-        self.gradient = compiled(functools.partial(self.update.gradient, width=WIDTH))
+        self.updates = updates
+        self.begin, self.gradient = gradient_of(dtype, terms, updates)
+        self.finish = compiled(update_of(dtype, terms, optimizer, updates).finish)
+        self.opt_state = compiled(make_optimizer(optimizer, 9, PARAMS, updates).init)(PARAMS)
 
     def run(self, batch: TrainBatch):
         """New state, and the metrics of each update."""
-        count, metrics, old = self.stage.updates_per_rollout, [], None
-        state = TrainState(self.params, self.optimizer.init(self.params), np.int32(0), np.zeros(2, np.uint32))
+        count, metrics, old = self.updates, [], None
+        state = TrainState(PARAMS, self.opt_state, np.int32(0), np.zeros(2, np.uint32))
         rows = [np.arange(part, SHAPE[0], count, dtype=np.int32)[None] for part in range(count)]
         for part in range(count):
             progress = self.begin(state.params, batch.mask, batch.advantages, np.int32(part))
@@ -74,7 +87,7 @@ def test_nothing_is_clipped_before_the_policy_has_moved(name, dtype):
     """In no update: the rows of the later ones are rounded like those noted before the first."""
     batch = train_batch()
     state, metrics, old = Step(dtype, OBJECTIVES[name]).run(batch)
-    for one, other in zip(*map(jax.tree.leaves, (state.params, random_params(MODEL, 1))), strict=True):
+    for one, other in zip(*map(jax.tree.leaves, (state.params, PARAMS)), strict=True):
         assert np.array_equal(one, other)
     for found in metrics:
         assert found["train/clipped_share"] == found["train/ratio_diff_mean"] == 0
@@ -86,7 +99,7 @@ def test_nothing_is_clipped_before_the_policy_has_moved(name, dtype):
 def test_once_it_has_moved_ratios_say_so_and_the_mismatch_does_not():
     batch = train_batch()
     terms = dataclasses.replace(OBJECTIVES["gspo"], sampler_weight="never")
-    still, moved = (Step("float32", terms, optimizer).run(batch)[1] for optimizer in (STILL, OptimizerConfig(3e-3)))
+    still, moved = (Step("float32", terms, optimizer).run(batch)[1] for optimizer in (STILL, MOVING))
     assert moved[0]["train/ratio_diff_mean"] == 0 < min(found["train/ratio_diff_mean"] for found in moved[1:])
     assert max(found["train/clipped_share"] for found in moved[1:]) > 0 == moved[0]["train/clipped_share"]
     for one, other in zip(still, moved, strict=True):
