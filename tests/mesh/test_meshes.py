@@ -42,7 +42,7 @@ def learn(params, prompts, tokens, mask):
         prompt, answer = (model.logits(hidden) for hidden in model.forward(prompts, tokens))
         first = jnp.broadcast_to(prompt[:, None, -1:], (*tokens.shape[:2], 1, prompt.shape[-1]))
         before = jnp.concatenate([first, answer[:, :, :-1]], axis=2)
-        logprobs = sampling.take(sampling.sampling_logprobs(before, Draws(), IDS), tokens)
+        logprobs = sampling.take(sampling.sampling_logprobs(before, sampling.Draws(), IDS), tokens)
         return jnp.sum(logprobs * mask * WEIGHTS), (prompt, answer, logprobs)
 
     return jax.grad(loss, has_aux=True)(params)
@@ -50,7 +50,7 @@ def learn(params, prompts, tokens, mask):
 
 def decode_greedily(params, prompts, rows, key):
     """Greedy completions in two segments."""
-    options = dict(group_size=GROUP, max_tokens=LENGTH, draws=Draws(0.0), segment_tokens=LENGTH // 2)
+    options = dict(group_size=GROUP, max_tokens=LENGTH, draws=sampling.Draws(0.0), segment_tokens=LENGTH // 2)
     prefill, decode = make_rollout(CONFIG, IDS, **options)
     context, state = prefill(params, prompts, rows, key)
     return decode(params, context, decode(params, context, state)).completions()

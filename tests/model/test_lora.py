@@ -13,6 +13,7 @@ from perc_jax.config import LoraConfig, MeshConfig, ModelConfig, OptimizerConfig
 from perc_jax.mesh import sharding
 from perc_jax.model import abstract_params, init_params, lora
 from perc_jax.plan.hlo import collectives
+from perc_jax.rollout import sampling
 from perc_jax.update.optimizer import make_optimizer, path_name, split_frozen
 from perc_jax.update.update import TrainState, make_gradient, make_loss, make_score, make_update
 from tests.model.cases import Draws, build, compiled, fitted, random_params, relative, small_config
@@ -80,7 +81,7 @@ def test_fresh_adapters_change_nothing():
     assert {leaf.dtype.name for leaf in jax.tree.leaves(adapters)} == {"float32"}
     merged = lora.merge_on_host(drawn, config.lora)
     assert jax.tree.all(jax.tree.map(lambda one, other: bool((one == other).all()), merged, base))
-    score, other = (compiled(make_score(model, IDS, Draws())) for model in (config, PLAIN))
+    score, other = (compiled(make_score(model, IDS, sampling.Draws())) for model in (config, PLAIN))
     given = BATCH.prompts, BATCH.tokens
     assert relative(score(drawn, *given), other(plain, *given)) <= 1e-6
     for path, leaf in jax.tree_util.tree_leaves_with_path(adapters):
@@ -89,7 +90,7 @@ def test_fresh_adapters_change_nothing():
 
 def test_merged_equals_unmerged(params):
     config = adapted()
-    score = compiled(make_score(config, IDS, Draws()))
+    score = compiled(make_score(config, IDS, sampling.Draws()))
     merged = lora.merge(params, config.lora, "float32")
     found, wanted = score(params, BATCH.prompts, BATCH.tokens), score(merged, BATCH.prompts, BATCH.tokens)
     base = score(lora.split(params)[0], BATCH.prompts, BATCH.tokens)
@@ -127,7 +128,7 @@ def test_what_the_sampler_is_given_is_what_the_trainer_computes_with():
     params = grown(config)
     base, adapters = lora.split(params)
     params = lora.join(base, jax.tree.map(lambda leaf: leaf / 9, adapters))
-    score = compiled(make_score(config, IDS, Draws()))
+    score = compiled(make_score(config, IDS, sampling.Draws()))
     merged = lora.merge(params, config.lora, "bfloat16")
     assert np.array_equal(*(score(values, BATCH.prompts, BATCH.tokens) for values in (params, merged)))
 
@@ -176,7 +177,7 @@ def test_an_update_moves_adapters_and_leaves_the_base_in_all_bits():
     params = jax.tree.map(jnp.asarray, grown(config))
     optimizer = make_optimizer(STAGE.optimizer, STAGE.steps, params)
     state = TrainState(params, optimizer.init(params), jnp.int32(0), jnp.zeros(2, jnp.uint32))
-    begin, gradient, finish = make_update(config, STAGE, IDS, optimizer, Draws())
+    begin, gradient, finish = make_update(config, STAGE, IDS, optimizer, sampling.Draws())
 
     def update(state, batch):
         progress = begin(state.params, batch.mask, batch.advantages, jnp.int32(0))

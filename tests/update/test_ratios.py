@@ -10,6 +10,7 @@ import pytest
 
 from perc_jax.batch import TokenIds, TrainBatch
 from perc_jax.config import LossConfig, OptimizerConfig, StageConfig
+from perc_jax.rollout import sampling
 from perc_jax.update import grpo
 from perc_jax.update.optimizer import make_optimizer
 from perc_jax.update.update import FIRST, LATER, NOTE, TrainState, Update, make_update, of_step
@@ -44,7 +45,7 @@ def update_of(dtype: str, terms: LossConfig, optimizer: OptimizerConfig, updates
     model = dataclasses.replace(MODEL, dtype=dtype)
     stage = StageConfig("rl", "grpo", 9, SHAPE[0], optimizer, group_size=4, loss=terms, remat="block")
     stage = dataclasses.replace(stage, updates_per_rollout=updates)
-    return make_update(model, stage, IDS, make_optimizer(optimizer, 9, PARAMS, updates), Draws())
+    return make_update(model, stage, IDS, make_optimizer(optimizer, 9, PARAMS, updates), sampling.Draws())
 
 
 @functools.cache

@@ -25,6 +25,7 @@ from perc_jax.mesh import sharding
 from perc_jax.model.lora import split
 from perc_jax.programs import compiled as programs
 from perc_jax.records.checkpoint import Checkpoints
+from perc_jax.rollout import sampling
 from perc_jax.update import grpo, packing
 from perc_jax.update.optimizer import path_name
 from perc_jax.update.update import (
@@ -70,7 +71,7 @@ def test_the_term_adds_its_own_gradient():
     """With k3 on top of the policy loss, against the formula over the scores, in plain jax."""
     params, reference = random_params(MODEL, 1), -np.abs(Draws(9).real(*SHAPE)) - 3
     batch = train_batch(reference)
-    score, given = make_score(MODEL, IDS, Draws()), jax.tree.map(jnp.asarray, (batch.prompts, batch.tokens))
+    score, given = make_score(MODEL, IDS, sampling.Draws()), jax.tree.map(jnp.asarray, (batch.prompts, batch.tokens))
     counted = batch.mask & np.any(batch.advantages, axis=1)[:, None, None]
 
     def term(params):
@@ -93,15 +94,17 @@ def test_what_is_kept_scores_as_the_parameters_did():
     assert {leaf.dtype.name for leaf in jax.tree.leaves(kept)} == {"bfloat16"}
     assert len(jax.tree.leaves(kept)) == len(jax.tree.leaves(params["text"]))
     batch = train_batch()._replace(mask=np.ones(SHAPE, bool))
-    wanted = compiled(make_score(model, IDS, Draws()))(params, batch.prompts, batch.tokens)
+    wanted = compiled(make_score(model, IDS, sampling.Draws()))(params, batch.prompts, batch.tokens)
     moved = params | {"text": jax.tree.map(lambda leaf: leaf + 1, params["text"])}
-    score = compiled(functools.partial(make_reference_score(model, IDS, Draws(), frozen), width=GROUP * LENGTH))
+    score = compiled(
+        functools.partial(make_reference_score(model, IDS, sampling.Draws(), frozen), width=GROUP * LENGTH)
+    )
     assert np.array_equal(score(moved, kept, batch), wanted)
 
 
 def test_in_narrow_rows_the_reference_says_the_same():
     params, batch = random_params(MODEL, 1), train_batch()
-    kept, score = compiled(make_reference(MODEL, ()))(params), make_reference_score(MODEL, IDS, Draws(), ())
+    kept, score = compiled(make_reference(MODEL, ()))(params), make_reference_score(MODEL, IDS, sampling.Draws(), ())
     widest = int(packing.lengths(batch.mask).sum(axis=1).max())
     assert widest < GROUP * LENGTH
     found, wanted = (
