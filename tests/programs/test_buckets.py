@@ -8,9 +8,9 @@ import pytest
 
 from perc_jax.batch import TrainBatch
 from perc_jax.config import MeshConfig
-from perc_jax.data import streams
+from perc_jax.data import streams, summary
 from perc_jax.mesh import sharding
-from perc_jax.plan import forecast
+from perc_jax.plan import forecast, table, topologies
 from perc_jax.programs.blueprints import Blueprints
 from perc_jax.programs.compiled import Programs
 from perc_jax.programs.generation import Generation
@@ -117,6 +117,21 @@ def test_a_step_in_buckets_is_the_step_in_the_largest(optimizer):
     assert set(names) <= {blueprint.name for blueprint in listed}
     planned = [program.name for _, program in forecast.programs(Blueprints(cut, TOKENS.ids, MESH))]
     assert {f"grpo: {kind}{within}" for kind in kinds} <= set(planned)
+
+
+def test_a_plan_and_a_rehearsal_say_what_each_bucket_costs():
+    """Less of what is computed in a smaller one; of decoding as much: it finds all prompts in the largest."""
+    config = bucketed()
+    largest = forecast._speeds(Blueprints(config, TOKENS.ids, MESH), config.stages[0], topologies.parse("v5e:2x4"))
+    [smaller] = largest["smaller"]
+    assert smaller["bucket"] == [TOKENS_OF_MOST, config.data.max_patches]
+    assert smaller["flops"]["update"] < largest["flops"]["update"]
+    assert smaller["flops"]["decode"] == largest["flops"]["decode"]
+    assert smaller["ceiling"]["update_s"] < largest["ceiling"]["update_s"]
+    told = " ".join(line for one in (largest, smaller) for line in table._speed(one, 8))
+    assert f"one step within {TOKENS_OF_MOST}x{config.data.max_patches}: update" in told
+    shape = f"prompts in buckets of {TOKENS_OF_MOST} tokens x {config.data.max_patches} patch slots, "
+    assert any(line.startswith(shape) for line in summary.stage(config, config.stages[0]))
 
 
 @pytest.mark.parametrize(
