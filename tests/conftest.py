@@ -45,7 +45,7 @@ os.environ["JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES"] = "-1"
 # Names that are imported for signatures only beartype does not find on its own, and jaxtyping leaves aside.
 SHAPED = re.compile("jaxtyping|TYPE_CHECKING")
 FILES = [path for path in (ROOT / "perc_jax").rglob("*.py") if SHAPED.search(path.read_text())]
-beartype_package("perc_jax", conf=BeartypeConf(claw_is_pep526=False))
+beartype_package("perc_jax", conf=BeartypeConf(claw_is_pep526=False, is_pep484_tower=True))
 install_import_hook([".".join(path.relative_to(ROOT).with_suffix("").parts) for path in FILES], "beartype.beartype")
 
 settings.register_profile("perc_jax", deadline=None, max_examples=30, derandomize=True, database=None)

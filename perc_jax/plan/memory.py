@@ -23,21 +23,21 @@ ROLLOUT = ("ring", "slots", "admit", "collect")  # first words of the names of a
 
 
 class Split(NamedTuple):
-    """Bytes on one device."""
+    """Bytes on one device, or what they are proportional to."""
 
-    parameters: int = 0  # of training, and of the reference and the reward's CLIP where there are such
-    optimizer: int = 0
-    decoding: int = 0  # parameters in the layout of decoding
-    cache: int = 0  # keys and values
-    batch: int = 0  # prompts with patches, completions, row states
-    padding: int = 0  # what the device's tiles add to arguments and results
-    gradients: int = 0
-    activations: int = 0  # all other temporaries
+    parameters: float = 0  # of training, and of the reference and the reward's CLIP where there are such
+    optimizer: float = 0
+    decoding: float = 0  # parameters in the layout of decoding
+    cache: float = 0  # keys and values
+    batch: float = 0  # prompts with patches, completions, row states
+    padding: float = 0  # what the device's tiles add to arguments and results
+    gradients: float = 0
+    activations: float = 0  # all other temporaries
 
     @property
     def total(self) -> int:
         """All of it."""
-        return sum(self)
+        return int(sum(self))
 
     def plus(self, other: "Split") -> "Split":
         """Both together."""
