@@ -8,6 +8,10 @@ From github.com/hiyouga/EasyR1, `examples/config.yaml` and its Geometry3K exampl
 of 128, five completions, temperature 1, rate 1e-6, weight decay 0.01, KL in the loss (k3, 0.01), ratio bounds 0.2 and
 0.3 with a dual clip of 3, token mean, tower trained too, 15 epochs, reward 0.9 accuracy + 0.1 format.
 
+Smallest TPU slice that `perc_jax.plan` compiled it for and found to fit: v5e:4x4, with `--mesh.tensor 4`, 14.3 of 15.8
+GiB a chip (decoding), 2026-11-29, in haste:
+`python -m perc_jax.plan --config configs/geo3k_7b.py --topology v5e:4x4 --mesh.tensor 4`.
+
 Deviations:
 1. Nothing is cut by probability mass (there top_p 0.99).
 2. Prompts have 1,024 tokens and pictures 2,048 patch slots at most (there 2,048 tokens); what does not fit is counted.
@@ -78,7 +82,8 @@ def get_config() -> Config:
             answer_form="boxed",
             workers=8,
         ),
-        rollout=RolloutConfig(max_tokens=2048, short_rings=(512, 1024)),
+        # 2,560 completions at once would need 26 GiB a chip of v5e:4x4 for their keys and values
+        rollout=RolloutConfig(max_tokens=2048, short_rings=(512, 1024), slots=64),
         stages=(stage,),
         evaluation=EvaluationConfig(suites=(), samples=(), hard_levels=(), tables=(test,), batch=64, every=5),
         mesh=MeshConfig(tensor=2),

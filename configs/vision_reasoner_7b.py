@@ -11,6 +11,10 @@ about 7,000 rows once.
 `DATA` is where the tables lie: rows with `image` (840 x 840), `question`, and as `answer` the JSON of all objects,
 `[{"bbox_2d": [x1, y1, x2, y2], "point_2d": [x, y]}, …]`, in pixels of that picture.
 
+Smallest TPU slice that `perc_jax.plan` compiled it for and found to fit: v5e:4x4, with `--mesh.tensor 4
+--stages.0.micro-batches 4`, 15.0 of 15.8 GiB a chip (the update), 2026-11-29, in haste:
+`python -m perc_jax.plan --config configs/vision_reasoner_7b.py --topology v5e:4x4` and these two.
+
 Deviations, each with its reason in `perc_jax/rewards/README.md`:
 1. What can be cheated there (an answer in the thoughts, objects by the hundred, JSON within JSON) earns nothing.
 2. Answers have 2,048 tokens at most and prompts 1,536 (there 2,000 and 1,300), for whole blocks.
