@@ -11,7 +11,7 @@ from PIL import Image as Pictures
 
 from perc_jax.benchmarks import Image
 from perc_jax.config import VisionConfig
-from perc_jax.prompt import prompt, questions
+from perc_jax.prompt import chat, prompt, questions
 from perc_jax.prompt.pretrained import Processor
 from perc_jax.prompt.questions import GREY, Question, Reader
 from perc_jax.prompt.tokenizer import load
@@ -111,7 +111,7 @@ BUCKETS = st.sampled_from([(192, 256), (384, 1024), (1280, 4096), (16512, 65536)
 
 @given(st.lists(BUCKETS, max_size=60), st.integers(1, 40), st.sampled_from([1, 4, 8]))
 def test_a_plan_asks_each_question_once_in_batches_of_one_bucket(buckets, batch, multiple):
-    asked = [Question(str(i), str(i), "", (), "", bucket) for i, bucket in enumerate(buckets)]
+    asked = [Question(str(i), str(i), chat.asked("", 0, ""), (), "", bucket) for i, bucket in enumerate(buckets)]
     plan = questions.plan(asked, batch, multiple)
     assert sorted(question.id for group in plan for question in group) == sorted(question.id for question in asked)
     for group in plan:
