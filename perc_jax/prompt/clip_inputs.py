@@ -14,7 +14,7 @@ from jaxtyping import Bool, Int, UInt8
 from PIL import Image
 
 from perc_jax.batch import MEAN, STD
-from perc_jax.prompt.tokenizer import Opening
+from perc_jax.prompt.tokenizer import Opening, published
 from perc_jax.records import reading
 
 TOWERS = {"vision": "vision_config", "text": "text_config"}  # and their parts of config.json
@@ -46,14 +46,12 @@ class ClipTokenizer:
     """
 
     def __init__(self, folder: Path, *, length: int, begin: int, end: int):
-        from transformers import CLIPTokenizer  # seconds to import, and no run without a CLIP needs it
-
         file = folder / "tokenizer_config.json"
         if not file.is_file():
             raise FileNotFoundError(f"clip folder {folder} must hold a {file.name}, found none")
         with Opening(file):
             # Longer texts than the file allows are cut here, without a warning each.
-            self._tokenizer = CLIPTokenizer.from_pretrained(str(folder), model_max_length=2**31)
+            self._tokenizer = published("CLIPTokenizer").from_pretrained(str(folder), model_max_length=2**31)
         found = self._tokenizer.bos_token_id, self._tokenizer.eos_token_id
         if found != (begin, end):
             raise ValueError(f"{file}: bos_token and eos_token must have the ids {begin} and {end}, got {found}")

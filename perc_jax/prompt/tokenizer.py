@@ -11,6 +11,7 @@ engines' own questions and gold answers; the same engines give the same file.
 """
 
 import argparse
+import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from importlib import resources
@@ -172,12 +173,19 @@ class HuggingFaceTokenizer:
 def _from_folder(folder: Path) -> Any:
     """The tokenizer that transformers makes of a folder's files, once it has shown that it works."""
     file = pretrained.check_tokenizer_files(folder)
-    from transformers import AutoTokenizer  # seconds to import, and the debug run needs none of it
-
     with Opening(file):
-        tokenizer = AutoTokenizer.from_pretrained(str(folder))
+        tokenizer = published("AutoTokenizer").from_pretrained(str(folder))
         tokenizer.decode(tokenizer.encode(SYSTEM, add_special_tokens=False))
     return tokenizer
+
+
+def published(name: str) -> Any:
+    """A class of transformers. It takes seconds to import, and the debug run needs none of it; without torch it would
+    say so on the screen, which is nobody's mistake here."""
+    os.environ.setdefault("TRANSFORMERS_NO_ADVISORY_WARNINGS", "1")
+    import transformers
+
+    return getattr(transformers, name)
 
 
 class Opening:

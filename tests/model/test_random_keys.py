@@ -15,6 +15,8 @@ from tests.model.cases import small_config
 CONFIG = dataclasses.replace(small_config(tied=False), lora=LoraConfig(rank=2, targets=("all",)))
 # Where keys are made or used, in files of the package. A new purpose belongs into the tests below.
 USERS = {
+    "clip/model.py",  # parameters of a CLIP that is taught, in a program of its own
+    "teach_clip.py",  # whose seed this is
     "model/layers.py",  # a key of each layer
     "model/low_rank.py",  # adapters draw
     "model/qwen2_5_vl.py",  # parameters and adapters: the purpose

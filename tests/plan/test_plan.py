@@ -175,7 +175,7 @@ def test_the_seconds_of_a_rewards_clip_are_said():
     asks = dataclasses.replace(CONFIG, stages=(stage,))
     for config, [wanted] in ((asks, asks.stages), (CONFIG, CONFIG.stages)):
         blueprints = Blueprints(config, forecast.stand_in_ids(config))
-        found = forecast._speed(blueprints, wanted, topologies.parse("v5e:2x4"))
+        found = forecast._speeds(blueprints, wanted, topologies.parse("v5e:2x4"))
         told, _, expected = table._speed(found, 8)
         assert ("CLIP" in told, " clip " in expected) == (config is asks, config is asks)
         seconds = [found["expected"][name] for name in ("rollout_s", "update_s", "clip_s")]

@@ -51,6 +51,12 @@ def table_model(monkeypatch):
     monkeypatch.setattr(update, "bind", lambda config, params: params)
     monkeypatch.setattr(update, "completion_logprobs", look_up)
 
+    def look_up_rows(*given, of_prompts, **how):
+        assert not of_prompts
+        return look_up(*given, **how), None
+
+    monkeypatch.setattr(update, "row_logprobs", look_up_rows)
+
 
 @pytest.mark.usefixtures("table_model")
 @pytest.mark.parametrize(("silent", "skipped"), [((), 0), ((1, 2, 3, 4, 6), 0.75)], ids=["all", "with signal"])

@@ -7,6 +7,7 @@ import json
 import shutil
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import jax
 import numpy as np
@@ -252,6 +253,8 @@ class Uncompiled(Programs):
 
     def stage(self, _stage: object) -> "Uncompiled":
         return self
+
+    blueprints = SimpleNamespace(clip_params=lambda: ())
 
     def scorer(self) -> None:
         """Nothing is asked of it here."""
