@@ -271,7 +271,7 @@ class Curriculum:
         return hashlib.blake2b(content.encode(), digest_size=16).hexdigest()
 
     def _restore(self, stored: dict) -> None:
-        self._recent[:] = stored["recent"]
+        self._recent[:] = np.reshape(stored["recent"], self._recent.shape)  # a mixture of tables alone has no cells
         self._completions[:], self._right[:] = stored["completions"], stored["right"]
         for phase, shares, kinds in stored["phases"]:
             self._publish(phase, np.array(shares), np.array(kinds))

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from configs.debug_cpu import get_config
-from perc_jax.config import Config, CurriculumConfig, MixtureConfig, StageConfig, check
+from perc_jax.config import Config, CurriculumConfig, MixtureConfig, StageConfig, TableConfig, check
 from perc_jax.data import curriculum, streams
 from perc_jax.data.curriculum import (
     COLUMNS,
@@ -159,6 +159,18 @@ def test_a_stored_tally_goes_on_as_if_it_had_never_stopped():
                 assert curriculum._read_shares(second.phases.folder, place).sum() == pytest.approx(1)
             assert [second.add(batch) for batch in batches[stop:]] == expected[stop:]
             assert second.metrics(batches[0]) == expected_metrics
+
+
+def test_tables_alone_have_no_cells_and_go_on_as_well():
+    tables = MixtureConfig(engines=(), weights=(), tables=(TableConfig("mine.jsonl"),))
+    nothing = np.zeros((0, len(COLUMNS)))
+    with made(tables) as first:
+        first.add(nothing)
+        stored = json.loads(json.dumps(first.stored()))
+    with made(tables, batches=1, stored=stored) as second:
+        assert second.is_resumed and second.stored() == stored
+        second.add(nothing)
+        assert second.metrics(nothing)["curriculum/band_share"] == 0
 
 
 def test_another_mixture_begins_anew_with_all_phases_that_can_be_asked():
