@@ -170,6 +170,7 @@ class Says(Verifier):
 )
 def test_an_impossible_and_a_trivial_mixture_end_the_run(correct, words, tmp_path):
     from configs.smoke_cpu import get_config as smoke
+    from perc_jax.config.start import PLAIN
     from perc_jax.processes.progress import Progress
     from perc_jax.records.metrics import CompileCounter, Timer
     from perc_jax.records.owner import Owner
@@ -189,7 +190,9 @@ def test_an_impossible_and_a_trivial_mixture_end_the_run(correct, words, tmp_pat
         compiles = opened.enter_context(CompileCounter())
         workdir = str(tmp_path / "run")
         owner = opened.enter_context(Owner(workdir, screen.say))
-        run = opened.enter_context(contextlib.closing(Run(config, workdir, screen, timer, compiles, owner)))
+        run = opened.enter_context(
+            contextlib.closing(Run(config, workdir, screen, timer, compiles, owner, PLAIN, time.monotonic()))
+        )
         with pytest.raises(RuntimeError, match=words) as error:
             run.train(Says(correct))
     assert "\n" not in str(error.value) and whole_runs.lines(tmp_path / "run") <= groups.MAX_BARREN_STEPS
