@@ -44,9 +44,6 @@ def place() -> Place | None:
 def connect() -> None:
     """Join the other processes, if there are any. Raises what `place` raises."""
     place()
-    # A CPU backend that has one device runs programs as they come, two at a time: what two processes then exchange is
-    # one's sum and the other's gradient, and the run aborts. Accelerators keep the order of their own.
-    jax.config.update("jax_cpu_enable_async_dispatch", False)
     address = os.environ.get("JAX_COORDINATOR_ADDRESS")
     if address is not None:
         # Detection is off: it would ask the network for what the environment has just said.

@@ -16,7 +16,7 @@ CONFIG = """
 import dataclasses
 
 from configs import tables_cpu
-from perc_jax.config import RewardConfig, TermConfig
+from perc_jax.config import MeshConfig, RewardConfig, TermConfig
 
 MIXED = {"engines": ("grid", "cube"), "weights": (1.0, 1.0), "types": ("grid.grid_size", "cube.extreme_colour")}
 
@@ -35,7 +35,13 @@ def get_config():
     stages = (warmup, dataclasses.replace(grpo, reward=RewardConfig(terms=terms)))
     data = dataclasses.replace(config.data, workers=0)
     return dataclasses.replace(
-        config, stages=stages, evaluation=evaluation, checkpoint=checkpoint, data=data, samples_every=1
+        config,
+        stages=stages,
+        evaluation=evaluation,
+        checkpoint=checkpoint,
+        data=data,
+        samples_every=1,
+        mesh=MeshConfig(replica=2, fsdp=1),  # so CPU processes exchange nothing within a loop: tpu_scripts/README.md
     )
 """
 FUNCTION = """
