@@ -93,7 +93,10 @@ def step_of(config):
     return jax.tree.map(np.asarray, (sampled, after.params)), metrics, plan, programs
 
 
-@pytest.mark.parametrize("optimizer", [CONFIG.stages[0].optimizer, FROZEN], ids=["all", "frozen tower"])
+WHOLE = pytest.param(CONFIG.stages[0].optimizer, marks=pytest.mark.slow)  # its gradients: tests/update/test_buckets.py
+
+
+@pytest.mark.parametrize("optimizer", [WHOLE, FROZEN], ids=["all", "frozen tower"])
 def test_a_step_in_buckets_is_the_step_in_the_largest(optimizer):
     """Of the same draws the same completions, metrics and parameters but for rounding; nothing compiles on the way."""
     calm = dataclasses.replace(optimizer, eps=1.0)

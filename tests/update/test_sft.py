@@ -126,12 +126,12 @@ def test_a_packed_row_is_the_row_alone(params):
 
 def test_what_nobody_says_carries_no_loss(params):
     """Without marks in the prompts a chat is its last turn, and what stands elsewhere in them teaches nothing."""
-    batch = chat_batch()
+    batch = rows(chat_batch(), 1)
     none = batch._replace(said=np.zeros_like(batch.said))
     found, sums = GRADIENT(params, none)
     wanted, others = GRADIENT(params, none._replace(said=None))
     np.testing.assert_allclose(sums, others, rtol=1e-6)
-    assert_gradients_close(found, wanted, 1e-6)
+    assert_gradients_close(found, wanted, 1e-5)  # another program: sums in another order
     assert (
         relative(GRADIENT(params, batch)[0]["text"]["embed"]["embedding"], wanted["text"]["embed"]["embedding"]) > 0.1
     )
