@@ -307,11 +307,9 @@ def test_updates_raise_the_probability_of_what_was_rewarded(params):
     batch = batch._replace(
         advantages=np.where(np.arange(GROUP) == 0, 1.0, -0.1).astype(np.float32) * np.ones((PROMPTS, 1), np.float32)
     )
-    optimizer = optax.sgd(0.05)
     _, before = plain_loss(params, batch._replace(mask=batch.mask & (np.arange(GROUP) == 0)[:, None]), np.float32(1))
     gradient, _, _ = GRADIENT(params, batch)
-    updates, _ = optimizer.update(gradient, optimizer.init(params), params)
-    moved = jax.tree.map(np.asarray, optax.apply_updates(params, updates))
+    moved = jax.tree.map(lambda leaf, slope: leaf - np.float32(0.05) * np.asarray(slope), params, gradient)
     _, after = plain_loss(moved, batch._replace(mask=batch.mask & (np.arange(GROUP) == 0)[:, None]), np.float32(1))
     assert float(after.loss) < float(before.loss)
 
