@@ -22,6 +22,7 @@ from perc_jax.prompt import tokenizer
 from perc_jax.records.metrics import CompileCounter
 from perc_jax.run import rehearsal
 from perc_jax.update.update import TrainState
+from tests.model.cases import random_params
 
 PROMPTS, GROUP = 8, 2
 
@@ -78,6 +79,12 @@ def fresh(programs, stage, params) -> TrainState:
     step, key = sharding.same_to_mesh((np.int32(0), np.array([0, 0], np.uint32)), programs.mesh)
     params = jax.tree.map(lambda leaf: jax.device_put(np.asarray(leaf), leaf.sharding), params)
     return TrainState(params, stage.init_opt_state(params), step, key)
+
+
+def drawn_params(programs: Programs):
+    """Random parameters on the mesh without a program that draws them, whose compilation is seconds."""
+    shardings = jax.tree.map(lambda leaf: leaf.sharding, programs.params)
+    return jax.device_put(random_params(programs.blueprints.config.model, 1), shardings)
 
 
 def test_every_program_is_compiled_once_and_its_memory_known(programs, stage, params):
