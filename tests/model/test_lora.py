@@ -216,7 +216,7 @@ def test_frozen_patterns_hold_for_adapters_too():
 # --- meshes ----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("shape", [(1, 8, 1), (2, 2, 2)])
+@pytest.mark.parametrize("shape", [pytest.param((1, 8, 1), marks=pytest.mark.slow), (2, 2, 2)])
 def test_a_mesh_changes_no_gradient(params, by_adapters, shape):
     mesh = sharding.make_mesh(MeshConfig(*shape))
     laid_out = jax.device_put(params, sharding.state_shardings(params, mesh))
