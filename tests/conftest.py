@@ -57,14 +57,23 @@ LOOPBACK = ("localhost", "127.", "::1")
 WHOLE_RUNS = "reference_run"  # files that name this fixture share what it runs
 
 
+COMPILES = re.compile("^(import|from) jax|whole_runs", re.MULTILINE)  # these files take longer than most others
+
+
 @functools.cache
 def _has_whole_runs(path: Path) -> bool:
     return WHOLE_RUNS in path.read_text()
 
 
+@functools.cache
+def _compiles(path: Path) -> bool:
+    return COMPILES.search(path.read_text()) is not None
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Files with whole runs come first: they last longest. Whatever asks for torch is `parity`."""
-    items.sort(key=lambda item: not _has_whole_runs(item.path))
+    """Files with whole runs come first, as they last longest, then those that compile: the last ones of a suite, for
+    which one process waits for another, are short. Whatever asks for torch is `parity`."""
+    items.sort(key=lambda item: (not _has_whole_runs(item.path), not _compiles(item.path)))
     for item in items:
         if "torch" in item.fixturenames:
             item.add_marker(pytest.mark.parity)

@@ -21,7 +21,7 @@ from perc_jax.run import rehearsal
 from tests.model.cases import build
 from tests.programs import test_generation
 from tests.programs.test_generation import IDS, KEY, PICTURES, PLAIN, STEP, assert_equal
-from tests.programs.test_programs import CONFIG, PROMPTS, TOKENS, fresh
+from tests.programs.test_programs import CONFIG, PROMPTS, TOKENS, drawn_params, fresh
 from tests.update.test_update import assert_gradients_close
 
 SHAPES = ((9, 16), (14, 48))  # of `PICTURES`, beside all of it
@@ -76,7 +76,7 @@ FROZEN = dataclasses.replace(CONFIG.stages[0].optimizer, frozen=("^vision/",))
 def step_of(config):
     """Completions and parameters after a step, its metrics and plan, and the programs, on two devices."""
     programs = Programs(config, TOKENS.ids, MESH, greedy=False)
-    stage, params = programs.stage(config.stages[0]), programs.init_params()
+    stage, params = programs.stage(config.stages[0]), drawn_params(programs)
     before, batch = fresh(programs, stage, params), drawn(config)
     signs = np.tile(np.float32([1, -1]), (PROMPTS, 1))
     names = np.arange(PROMPTS, dtype=np.uint32)
@@ -93,7 +93,10 @@ def step_of(config):
     return jax.tree.map(np.asarray, (sampled, after.params)), metrics, plan, programs
 
 
-@pytest.mark.parametrize("optimizer", [CONFIG.stages[0].optimizer, FROZEN], ids=["all", "frozen tower"])
+WHOLE = pytest.param(CONFIG.stages[0].optimizer, marks=pytest.mark.slow)  # its gradients: tests/update/test_buckets.py
+
+
+@pytest.mark.parametrize("optimizer", [WHOLE, FROZEN], ids=["all", "frozen tower"])
 def test_a_step_in_buckets_is_the_step_in_the_largest(optimizer):
     """Of the same draws the same completions, metrics and parameters but for rounding; nothing compiles on the way."""
     calm = dataclasses.replace(optimizer, eps=1.0)

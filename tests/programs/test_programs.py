@@ -15,11 +15,14 @@ from perc_jax.data import batches, streams
 from perc_jax.mesh import sharding
 from perc_jax.plan import hlo
 from perc_jax.plan.memory import device_bytes
+from perc_jax.programs.blueprints import Blueprints
 from perc_jax.programs.compiled import Programs, StagePrograms
+from perc_jax.programs.generation import Generation
 from perc_jax.prompt import tokenizer
 from perc_jax.records.metrics import CompileCounter
 from perc_jax.run import rehearsal
 from perc_jax.update.update import TrainState
+from tests.model.cases import random_params
 
 PROMPTS, GROUP = 8, 2
 
@@ -76,6 +79,12 @@ def fresh(programs, stage, params) -> TrainState:
     step, key = sharding.same_to_mesh((np.int32(0), np.array([0, 0], np.uint32)), programs.mesh)
     params = jax.tree.map(lambda leaf: jax.device_put(np.asarray(leaf), leaf.sharding), params)
     return TrainState(params, stage.init_opt_state(params), step, key)
+
+
+def drawn_params(programs: Programs):
+    """Random parameters on the mesh without a program that draws them, whose compilation is seconds."""
+    shardings = jax.tree.map(lambda leaf: leaf.sharding, programs.params)
+    return jax.device_put(random_params(programs.blueprints.config.model, 1), shardings)
 
 
 def test_every_program_is_compiled_once_and_its_memory_known(programs, stage, params):
@@ -159,11 +168,12 @@ def test_a_completion_depends_on_its_prompts_name_and_not_on_its_place(programs,
 def test_segments_change_nothing_and_later_ones_cost_nothing(programs, stage, params, batch):
     """12 columns in segments of 4, on each device until its own rows are done, as in one segment."""
     rollout = dataclasses.replace(CONFIG.rollout, segment_tokens=4)
-    cut = Programs(dataclasses.replace(CONFIG, rollout=rollout), TOKENS.ids)
+    blueprints = Blueprints(dataclasses.replace(CONFIG, rollout=rollout), TOKENS.ids)
+    cut = Generation(blueprints.rollout(CONFIG.stages[0]), lambda blueprint: blueprint.compile())
     published, state = programs.publish(params), fresh(programs, stage, params)
     rows = sharding.rows_to_mesh((batch.prompts, np.arange(PROMPTS, dtype=np.uint32)), programs.mesh)
     whole = sharding.rows_to_host(stage.sample(published, *rows, state))
-    parts = sharding.rows_to_host(cut.stage(CONFIG.stages[0]).sample(published, *rows, state))
+    parts = sharding.rows_to_host(cut(published, *rows, state.key, state.step))
     for one, other in zip(whole, parts, strict=True):
         np.testing.assert_array_equal(one, other)
 

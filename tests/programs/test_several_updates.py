@@ -14,7 +14,7 @@ from perc_jax.plan.memory import device_bytes
 from perc_jax.programs.compiled import Programs
 from perc_jax.records.metrics import CompileCounter
 from perc_jax.update.update import TrainState
-from tests.programs.test_programs import CONFIG, GROUP, PROMPTS, TOKENS
+from tests.programs.test_programs import CONFIG, GROUP, PROMPTS, TOKENS, drawn_params
 
 GSPO = LossConfig(objective="gspo", aggregation="completion_mean", clip_low=3e-4, clip_high=4e-4)
 COUNT = 2 * PROMPTS  # two prompts for each device, one in each update
@@ -47,7 +47,7 @@ def config(dtype: str, kv_dtype: str, loss: LossConfig) -> Config:
 def test_a_policy_that_has_not_moved_is_not_clipped_however_the_sampler_rounds(dtype, kv_dtype, loss):
     made = config(dtype, kv_dtype, loss)
     programs = Programs(made, TOKENS.ids, greedy=False)
-    stage, params = programs.stage(made.stages[0]), programs.init_params()
+    stage, params = programs.stage(made.stages[0]), drawn_params(programs)
     with streams.stream(made, made.stages[0]) as stream:
         batch = next(stream)
     step, key = sharding.same_to_mesh((np.int32(0), np.array([0, 0], np.uint32)), programs.mesh)

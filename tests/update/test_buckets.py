@@ -18,10 +18,11 @@ from perc_jax.update.rows import in_buckets
 from perc_jax.update.update import make_encode, make_encode_rows, make_gradient, make_loss, make_update
 from tests.model.cases import compiled, random_params
 from tests.update import test_sft
-from tests.update.test_update import CONFIG, GRADIENT, IDS, STAGE, WIDTH, assert_gradients_close, train_batch
+from tests.update.test_update import CONFIG, GRADIENT, IDS, STAGE, WIDTH, assert_gradients_close, program, train_batch
 
 # Of the eight prompts of 5 to 22 tokens and 0 to 48 patch slots, some fit each.
 SHAPES = ((9, 16), (16, 32), (22, 64))
+TWO = SHAPES[1:]  # each bucket is a program of its own
 
 
 @pytest.fixture(scope="module")
@@ -51,22 +52,21 @@ def test_the_smallest_bucket_holds_tokens_and_pictures():
 
 
 def test_a_prompt_has_the_same_loss_and_gradient_in_any_bucket_that_holds_it(params):
-    """Within 1e-6 of the largest: padding is neither seen nor counted, though it is filled with junk."""
-    batch, found = train_batch(), places(train_batch())
-    for row in np.flatnonzero(found < 2)[::2]:
+    """Within 1e-5 of the largest: padding is neither seen nor counted, though it is filled with junk."""
+    batch, found = train_batch(), places(train_batch(), TWO)
+    for row in np.flatnonzero(found == 0)[::2]:
         one = jax.tree.map(lambda leaf, row=row: np.asarray(leaf)[row : row + 1], batch)
         wanted, sums, _ = GRADIENT(params, one)
-        for shape in SHAPES[found[row] : 2]:
-            gradient, others, _ = GRADIENT(params, one._replace(prompts=one.prompts.within(shape)))
-            np.testing.assert_allclose(others, sums, rtol=1e-5, atol=1e-6)
-            assert_gradients_close(gradient, wanted, 1e-5)
+        gradient, others, _ = GRADIENT(params, one._replace(prompts=one.prompts.within(TWO[0])))
+        np.testing.assert_allclose(others, sums, rtol=1e-5, atol=1e-6)
+        assert_gradients_close(gradient, wanted, 1e-5)
 
 
 def run(update, params, batch, plan, shapes, *said):
     """The progress of an update whose micro-batches are each in their bucket."""
     progress = compiled(update.begin)(params, batch.mask, batch.advantages, np.int32(0), *said)
     for width, rows, bucket in plan.updates[0]:
-        gradient = compiled(functools.partial(update.gradient, width=width, bucket=shapes[bucket]))
+        gradient = program(update.gradient, width=width, bucket=shapes[bucket])
         progress = gradient(params, (), progress, batch, rows.astype(np.int32))
     return progress
 
@@ -86,10 +86,10 @@ def plan_of(batch, stage, shapes, widths):
 
 def test_micro_batches_in_buckets_equal_the_whole_batch(params):
     batch, stage = train_batch(), dataclasses.replace(STAGE, micro_batches=4)
-    plan = plan_of(batch, stage, SHAPES, (WIDTH,))
-    assert {micro.bucket for micro in plan.updates[0]} == {0, 1, 2}
+    plan = plan_of(batch, stage, TWO, (WIDTH,))
+    assert {micro.bucket for micro in plan.updates[0]} == {0, 1}
     whole, sums, total = GRADIENT(params, batch)
-    progress = run(make_update(CONFIG, stage, IDS, optax.identity(), Draws()), params, batch, plan, SHAPES)
+    progress = run(make_update(CONFIG, stage, IDS, optax.identity(), Draws()), params, batch, plan, TWO)
     assert float(progress.total) == float(total)
     assert_gradients_close(progress.gradient, whole, 1e-5)
     np.testing.assert_allclose(progress.sums, sums, rtol=1e-5)
@@ -97,10 +97,10 @@ def test_micro_batches_in_buckets_equal_the_whole_batch(params):
 
 def test_chats_in_buckets_are_learned_alike(params):
     """What carries loss within prompts stays at its token where a row is cut to its bucket."""
-    batch, shapes = test_sft.chat_batch(), ((16, 32), (32, 48), (40, 96))
+    batch, shapes = test_sft.chat_batch(), ((32, 48), (40, 96))
     stage = dataclasses.replace(test_sft.STAGE, micro_batches=4, row_widths=())
     plan = plan_of(batch, stage, shapes, (test_sft.LENGTH,))
-    assert len({micro.bucket for micro in plan.updates[0]}) > 1
+    assert {micro.bucket for micro in plan.updates[0]} == {0, 1}
     loss = make_loss(CONFIG, IDS, kind="sft")
     total = np.float32(batch.mask.sum() + batch.said.sum())
     wanted, sums = compiled(functools.partial(make_gradient(loss), width=test_sft.LENGTH))(params, batch, total)
@@ -115,8 +115,8 @@ def test_pictures_are_seen_alike_in_buckets(params):
     wanted = compiled(make_encode(CONFIG))(params, prompts)
     features, some = jnp.zeros_like(wanted), make_encode_rows(CONFIG)
     shown = np.zeros(wanted.shape[:2], bool)
-    for _, rows, bucket in packing.in_turn(places(train_batch()), 1, 4):
-        encode = compiled(functools.partial(some, bucket=SHAPES[bucket]))
+    for _, rows, bucket in packing.in_turn(places(train_batch(), TWO), 1, 4):
+        encode = program(some, bucket=TWO[bucket])
         features = encode(params, prompts, features, rows.astype(np.int32))
     for row, slots in enumerate(prompts.image_slots):
         shown[row, slots[slots >= 0]] = True

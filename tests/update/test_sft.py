@@ -118,7 +118,7 @@ def test_a_packed_row_is_the_row_alone(params):
     for width, chosen in ((4, [[2, 1]]), (LENGTH, [[0, 3]])):
         gradient = compiled(functools.partial(update.gradient, width=width))
         progress = gradient(params, (), progress, batch, np.array(chosen, np.int32))
-    alone = [GRADIENT(params, rows(batch, number)) for number in (2, 1, 0, 3)]
+    alone = [jax.device_get(GRADIENT(params, rows(batch, number))) for number in (2, 1, 0, 3)]
     whole = jax.tree.map(lambda *leaves: sum(leaves) / total, *(gradient for gradient, _ in alone))
     assert_gradients_close(progress.gradient, whole, 1e-5)
     assert float(progress.sums.loss) == pytest.approx(sum(float(sums.loss) for _, sums in alone), rel=1e-5)
@@ -126,12 +126,12 @@ def test_a_packed_row_is_the_row_alone(params):
 
 def test_what_nobody_says_carries_no_loss(params):
     """Without marks in the prompts a chat is its last turn, and what stands elsewhere in them teaches nothing."""
-    batch = chat_batch()
+    batch = rows(chat_batch(), 1)
     none = batch._replace(said=np.zeros_like(batch.said))
     found, sums = GRADIENT(params, none)
     wanted, others = GRADIENT(params, none._replace(said=None))
     np.testing.assert_allclose(sums, others, rtol=1e-6)
-    assert_gradients_close(found, wanted, 1e-6)
+    assert_gradients_close(found, wanted, 1e-5)  # another program: sums in another order
     assert (
         relative(GRADIENT(params, batch)[0]["text"]["embed"]["embedding"], wanted["text"]["embed"]["embedding"]) > 0.1
     )
