@@ -30,8 +30,8 @@ def pixels(pictures: UInt8[Array, "n S S 3"]) -> Float[Array, "n S S 3"]:
     return (pictures.astype(jnp.float32) - mean.astype(np.float32)) * scale.astype(np.float32)
 
 
-def cosine(a: Float[Array, "*n E"], b: Float[Array, "*n E"]) -> Float[Array, "*n"]:
-    """The cosine of the angle between features, float32; no temperature."""
+def cosine(a: Float[Array, "*#n E"], b: Float[Array, "*#n E"]) -> Float[Array, "*#n"]:
+    """The cosine of the angle between features that broadcast against each other, float32; no temperature."""
     a, b = a.astype(jnp.float32), b.astype(jnp.float32)
     lengths = jnp.linalg.norm(a, axis=-1) * jnp.linalg.norm(b, axis=-1)
     return jnp.sum(a * b, axis=-1) / jnp.maximum(lengths, LEAST_LENGTH)
