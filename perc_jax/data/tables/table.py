@@ -77,7 +77,7 @@ class Table:
         return self.parts[part], int(number - (self._stops[part - 1] if part else 0))
 
     @cached_property
-    def digests(self) -> dict[str, str]:
+    def _contents(self) -> dict[str, str]:
         """The digest of each file by its name, and of the rows chosen; the pictures that lie beside are not in it."""
         named: dict[str, str] = {}
         for part in self.parts:
@@ -93,8 +93,16 @@ class Table:
     @cached_property
     def fingerprint(self) -> str:
         """Digest of the files' names and contents, and of which rows are read and from which columns."""
-        found = hashlib.sha256(repr((*self.digests.items(), tuple(self.columns), self.config.limit)).encode())
-        return found.hexdigest()[:16]
+        return _digest((*self._contents.items(), tuple(self.columns), self.config.limit))
+
+    @cached_property
+    def digests(self) -> dict[str, str]:
+        """What the fingerprint is made of, by names that a complaint can say."""
+        return self._contents | {"choice of columns": _digest(tuple(self.columns)), "limit": str(self.config.limit)}
+
+
+def _digest(content: object) -> str:
+    return hashlib.sha256(repr(content).encode()).hexdigest()[:16]
 
 
 def changes(before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:

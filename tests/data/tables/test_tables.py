@@ -210,7 +210,7 @@ def test_splits_are_told_apart_and_several_paths_are_one_table(folder):
     two_files(folder / "plain", ROWS)
     assert len(opened(folder / "plain", split="test")) == 1
     both = opened(f"{folder}/plain/train-*.jsonl, {folder}/plain/test.jsonl", name="both")
-    assert len(both) == 4 and both.name == "both" and len(both.digests) == 3
+    assert len(both) == 4 and both.name == "both" and len(both.digests) == 3 + 2
     assert str(both.where(1)) == f"{folder}/plain/train-00001-of-00002.jsonl line 1"
     assert len(opened(saved(folder / "saved", ROWS), split="test")) == 1
     assert len(opened(f"{folder}/plain/train-*.jsonl", limit=2)) == 2
@@ -241,6 +241,14 @@ def test_a_changed_file_is_noticed_and_named(folder, form):
     (line,) = changes(before.digests, after.digests)
     assert line.endswith("has changed")
     assert changes({"a": "1", "b": "2"}, {"b": "2", "c": "3"}) == ["a is gone", "c is new"]
+
+
+def test_what_else_changes_the_order_of_rows_is_named(folder):
+    path = two_files(folder / "own", [row | {"reply": row["answer"]} for row in ROWS])
+    before, other, fewer = (opened(path, **how) for how in ({}, {"answer": "reply"}, {"limit": 2}))
+    assert changes(before.digests, other.digests) == ["choice of columns has changed"]
+    assert changes(before.digests, fewer.digests) == ["limit has changed"]
+    assert len({table.fingerprint for table in (before, other, fewer)}) == 3
 
 
 def test_a_large_file_s_digest_sees_its_size_its_end_and_pieces_all_over_it(folder):
