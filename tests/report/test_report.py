@@ -17,7 +17,7 @@ from perc_jax.report.__main__ import main
 from perc_jax.report.chart import HEIGHT, WIDTH, Series, Span, line_chart, percent, short, smooth, ticks
 from perc_jax.report.runs import write_report
 
-VOID = {"meta", "img", "br"}  # HTML tags that never close
+VOID = {"meta", "img", "br", "wbr"}  # HTML tags that never close
 
 
 class Checker(HTMLParser):
@@ -325,8 +325,9 @@ def test_the_terms_of_a_reward_stand_beside_it(tmp_path):
     [path] = (tmp_path / "samples").glob("*.json")
     sheet = json.loads(path.read_text())
     for answer in (answer for sample in sheet for answer in sample["answers"]):
-        answer["terms"] = {"accuracy": 0.0, "brevity": 0.375}
+        answer["terms"] = {"accuracy": 0.0, "brevity": 0.375, "brevity/words": 12.0}
     path.write_text(json.dumps(sheet))
     text = check_html(open_report(tmp_path))
     assert "Reward by term" in text
     assert '<th class="number">brevity</th>' in text and 'data-label="brevity">0.375<' in text
+    assert 'data-label="brevity/words">12<' in text
