@@ -13,6 +13,7 @@ import engines
 from perc_jax.config import Config, MixtureConfig, StageConfig, Violation, unless, untrainable
 from perc_jax.data import table_prompts
 from perc_jax.data.curriculum import Cell, graded_cells
+from perc_jax.data.listed import of_mixture
 from perc_jax.data.tables.table import Table
 from perc_jax.prompt import pretrained, tokenizer
 from perc_jax.rewards.callers import complaints
@@ -108,6 +109,7 @@ def _files(config: Config, begun: bool) -> Iterator[Violation]:
     yield from _tokenizer(config)
     yield from _functions(config)
     yield from _tables(config)
+    yield from _listed(config)
     if begun:
         return
     if config.pretrained and not _is_model(config.pretrained):
@@ -134,6 +136,18 @@ def _tables(config: Config) -> Iterator[Violation]:
     for number, stage in enumerate(config.stages):
         tables = [one for path, one in readable.items() if path.startswith(f"stages.{number}.")]
         yield from _columns(stage, f"stages.{number}.reward.terms", tables)
+
+
+def _listed(config: Config) -> Iterator[Violation]:
+    """Engines' questions of one difficulty: the file that names them has some."""
+    for number, stage in enumerate(config.stages):
+        if stage.mixture.difficulty != "all" and stage.mixture.grade and config.data.image_px > 0:
+            try:
+                of_mixture(stage.mixture, config.data.image_px)
+            except (ValueError, OSError) as error:
+                words = error.strerror if isinstance(error, OSError) else error
+                rule = f"must be a file of perc_jax.grade that fits ({words})"
+                yield Violation(f"stages.{number}.mixture.grade", rule, stage.mixture.grade)
 
 
 def _columns(stage: StageConfig, path: str, tables: Sequence[Table]) -> Iterator[Violation]:
