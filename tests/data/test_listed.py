@@ -95,11 +95,11 @@ def test_a_stage_goes_on_only_with_the_questions_that_it_began_with(tmp_path: Pa
                 Supply(config, config.stages[0], epath.Path(tmp_path / "run"), 1, stored)
             continue
         with Supply(config, config.stages[0], epath.Path(tmp_path / "run"), 0, {}) as supply:
-            ids = [[info.sample_id for info in next(supply).samples] for _ in range(3)]
+            names = [info.sample_id for _ in range(3) for info in next(supply).samples]
             stored = supply.stored() | {"step": 3}
         with Supply(config, config.stages[0], epath.Path(tmp_path / "run"), 3, stored) as supply:
-            ids += [[info.sample_id for info in next(supply).samples] for _ in range(3)]
-        assert sum(ids, []) == drawn(config)
+            names += [info.sample_id for _ in range(3) for info in next(supply).samples]
+        assert names == drawn(config)
 
 
 @pytest.mark.parametrize(
