@@ -159,7 +159,7 @@ def test_a_grading_of_a_run_is_resumable_and_seeds_a_curriculum(reference_run, t
     main(how)
     assert out.read_text() == whole and json.loads(out.with_suffix(".json").read_text()) == result
     assert graded_cells(out)[Cell("cube", "extreme_colour", 1)][0] == 6
-    size_px, names = reference_run.config.data.image_px, result["lists"]
+    size_px, names = get_config().data.image_px, result["lists"]
     for kind in [kind for kind in DIFFICULTIES if names[kind]]:
         mixture = MixtureConfig(("grid", "cube"), (1.0, 1.0), levels=(0, 1), difficulty=kind, grade=str(out))
         drawn = of_mixture(mixture, size_px).names
