@@ -300,6 +300,7 @@ def test_the_parts_of_terms_have_charts_of_their_own(tmp_path):
     write_metrics(tmp_path)
     metrics = Metrics(str(tmp_path))
     values = {"facts": 0.5, "facts/recall": 0.4, "facts/precision": 0.9, "keywords": 0.3, "keywords/words": 41.0}
+    values |= {"clip": 0.7, "clip/cosine": 0.28}
     for step in (7, 8):
         metrics.write(step, "rl", {f"rollout/reward/{name}": value + step / 100 for name, value in values.items()})
     metrics.close()
@@ -307,9 +308,9 @@ def test_the_parts_of_terms_have_charts_of_their_own(tmp_path):
     shown = {
         re.search("<h3>(.*?)</h3>", figure)[1]: {name for name in values if f">{name}<" in figure} for figure in figures
     }
-    assert shown["Reward by term"] == {"facts", "keywords"}
+    assert shown["Reward by term"] == {"facts", "keywords", "clip"}
     assert shown["Descriptions"] == {"facts/recall", "facts/precision"}
-    assert "Description length" in shown
+    assert "Description length" in shown and "Description and picture" in shown
 
 
 def test_the_terms_of_a_reward_stand_beside_it(tmp_path):
