@@ -12,7 +12,8 @@ Hugging Face model, `--config` names the file that says how engines and tables a
 `--out F.jsonl` keeps every question with its answers, one line each, as it comes; begun again, the same command goes
 on. `F.json` beside it gets pass rates with intervals for every type and level, PeBR-R1's buckets (easy: all answers
 right, hard: none) with their questions, and a fit of each type's difficulty. F.jsonl is what a run's
-`mixture.curriculum.grade` takes for engines, and a table's `grade` with its `difficulty`.
+`mixture.curriculum.grade` takes for engines; with a `difficulty` a mixture's or a table's `grade` takes it, to draw
+those questions alone.
 """
 
 import argparse

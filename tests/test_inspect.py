@@ -75,6 +75,29 @@ def test_each_sick_row_is_named_and_the_others_are_counted(folder):
     )
 
 
+def test_learned_rows_that_teach_another_form_are_counted_and_a_run_is_told(folder, tmp_path):
+    """A warm-up's row without the description that the run's form asks for."""
+    headings = ("### Seen:", "### So:")
+    whole, lacks = "### Seen:\na cube\n### So:\n7", "### So:\n7"
+    rows = [{"question": "What?", "answer": "7", "completion": lacks if n % 4 else whole} for n in range(8)]
+    table = TableConfig(str(tmp_path / "taught.jsonl"), completion="completion")
+    (tmp_path / "taught.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+    debug = config_of(folder)
+    config = dataclasses.replace(
+        debug, data=dataclasses.replace(debug.data, answer_form="sections", answer_sections=headings)
+    )
+    found = doctor.look(config, table, range(8), is_learned=True)
+    assert [row.has_form for row in found] == [n % 4 == 0 for n in range(8)] and not any(row.wrong for row in found)
+    one = doctor.report(config, table, found, most_said=100)
+    assert one["without_form"] == 6
+    assert "taught: 6 learned rows say nothing that data.answer_form reads as an answer" in doctor.advice("taught", one)
+    said = doctor.check(config, table, 100, every=False)
+    assert said.startswith("6 of 8 rows of table taught that were looked at teach what is no answer by ")
+    assert "taught.jsonl line 2" in said
+    assert doctor.check(config, table, 0, every=False) == ""  # rewarded steps learn nothing of it
+    assert doctor.report(config, table, doctor.look(config, table, range(8)), most_said=0)["without_form"] == 0
+
+
 def test_what_is_trained_and_tested_is_found_in_both(folder):
     config = config_of(folder)
     train, test = config.stages[0].mixture.tables[0], config.evaluation.tables[0]

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from perc_jax.config.rules import Sound, Violation, at_least, filled, or_zero, unless
 
+HALVINGS, LEAST_LENGTH = 3, 8  # of a text's tokens: 248, 124, 62, 31
 KEPT_POSITIONS = 20  # first rows of FG-CLIP's long table that are those of CLIP's own; a constant of its code
 
 
@@ -60,6 +61,13 @@ class ClipConfig:
     def text_tokens(self) -> int:
         """T: tokens of a text, its two marks counted, on the path that descriptions take."""
         return self.long_positions or self.positions
+
+    @property
+    def text_lengths(self) -> tuple[int, ...]:
+        """Tokens of the texts that programs are made for, descending from T: all of a step's texts take the shortest
+        that holds them. Attention is causal and padding stands behind a text: nothing changes but rounding."""
+        halved = (-(-self.text_tokens // 2**times) for times in range(HALVINGS + 1))
+        return tuple(dict.fromkeys(length for length in halved if length >= LEAST_LENGTH or length == self.text_tokens))
 
     @property
     def begin(self) -> int:

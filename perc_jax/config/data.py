@@ -164,6 +164,10 @@ class MixtureConfig:
     types: Annotated[tuple[str, ...], each(filled)] = ()
     photo_share: Annotated[float, within(0, 1)] = 0.0  # share of the pictures that pass the photograph stage
     curriculum: CurriculumConfig = CurriculumConfig()
+    # Of the engines only questions that a model finds easy (all of its answers right), medium, or hard (none right), as
+    # the file says that `perc_jax.grade --source engines` wrote: each of them once an epoch.
+    difficulty: Literal["all", "easy", "medium", "hard"] = "all"
+    grade: Annotated[str, anything] = ""
     tables: tuple[TableConfig, ...] = ()  # their weights stand beside those of the engines
 
     def spans(self, sound: Sound) -> Iterator[Violation]:
@@ -180,6 +184,29 @@ class MixtureConfig:
             yield from unless(
                 bool(self.engines or self.tables), "engines", "must not be empty without tables", self.engines
             )
+        if sound("difficulty", "grade", "engines", "weights", "photo_share", "curriculum"):
+            yield from self._graded()
         if sound("curriculum") and not self.engines:
             kind, rule = self.curriculum.kind, "must be none without engines: tables are drawn by their weights"
             yield from unless(kind == "none", "curriculum.kind", rule, kind)
+
+    def _graded(self) -> Iterator[Violation]:
+        """What goes with questions of one difficulty: no more than a list of them."""
+        wanted, rule = self.difficulty != "all", f"must name a file of perc_jax.grade for {self.difficulty} questions"
+        yield from unless(
+            bool(self.grade) == wanted, "grade", rule if wanted else "must be empty for all questions", self.grade
+        )
+        if not wanted:
+            return
+        graded = f"for {self.difficulty} questions"
+        yield from unless(bool(self.engines), "difficulty", "must be all without engines", self.difficulty)
+        yield from unless(
+            len(set(self.weights)) <= 1,
+            "weights",
+            f"must be equal {graded}, which are drawn equally often",
+            self.weights,
+        )
+        rule = f"must be 0 {graded}, which were asked without"
+        yield from unless(not self.photo_share, "photo_share", rule, self.photo_share)
+        kind = self.curriculum.kind
+        yield from unless(kind == "none", "curriculum.kind", f"must be none {graded}", kind)

@@ -32,6 +32,8 @@ class Looked(NamedTuple):
     pictures: int = 0
     kind: str = ""  # of its answer
     print: str = ""  # digest of chat and pictures
+    is_taught: bool = False  # whether supervised steps learn what it says
+    has_form: bool = True  # whether that is read as an answer in the config's form
 
 
 def look(config: Config, wanted: TableConfig, numbers: Iterable[int], is_learned: bool = False) -> list[Looked]:
@@ -45,9 +47,8 @@ def look(config: Config, wanted: TableConfig, numbers: Iterable[int], is_learned
             found.append(Looked(number, name, wrong=str(error)))
         else:
             pictures = len(table[number].pictures)
-            found.append(
-                Looked(number, name, "", size.tokens, size.patches, size.said, pictures, info.question_type, size.print)
-            )
+            sizes = (size.tokens, size.patches, size.said, pictures)
+            found.append(Looked(number, name, "", *sizes, info.question_type, size.print, is_learned, size.has_form))
     return found
 
 
@@ -76,6 +77,7 @@ def report(config: Config, wanted: TableConfig, found: Sequence[Looked], most_sa
         "kinds": dict(Counter(row.kind for row in good).most_common()),
         "pictures": dict(sorted(Counter(row.pictures for row in good).items())),
         "duplicates": _twice(good),
+        "without_form": sum(map(_teaches_another_form, good)),
         "lengths": {name: _spread(values, room.get(name), units.get(name, 1)) for name, values in lengths.items()},
     }
 
@@ -164,6 +166,8 @@ def advice(name: str, one: Mapping[str, Any]) -> Iterator[str]:
                 f"{name}: {100 * (1 - share):.1f} % of the {what} longer than {path} = {spread['room']}; "
                 f"{spread['most_need']} holds 99 %, {spread['all_need']} all"
             )
+    if one["without_form"]:
+        yield f"{name}: {one['without_form']} learned rows say nothing that data.answer_form reads as an answer"
     if one["duplicates"]["count"]:
         yield f"{name}: {one['duplicates']['count']} rows repeat an earlier one"
 
@@ -189,14 +193,21 @@ def check(config: Config, wanted: TableConfig, most_said: int, every: bool) -> s
     found = look(config, wanted, range(0, len(table), step), most_said > 0)
     wrong = [row.wrong or _too_long(config, row, most_said) for row in found]
     wrong = [line for line in wrong if line]
+    formless = [row.name for row in found if _teaches_another_form(row)]
     if wrong and (every or len(wrong) == len(found)):
         raise ValueError(f"table {table.name}: {wrong[0]}" + (f"; and {len(wrong) - 1} more" if len(wrong) > 1 else ""))
-    if not wrong:
-        return ""
-    return (
-        f"{len(wrong)} of {len(found)} rows of table {table.name} that were looked at cannot be used, the first: "
-        f"{wrong[0]}; python -m perc_jax.inspect tells all"
-    )
+    lines, of = [], f"of {len(found)} rows of table {table.name} that were looked at"
+    if wrong:
+        lines.append(f"{len(wrong)} {of} cannot be used, the first: {wrong[0]}")
+    if formless:
+        form = f"data.answer_form = {config.data.answer_form}"
+        lines.append(f"{len(formless)} {of} teach what is no answer by {form}, the first: {formless[0]}")
+    return "; ".join([*lines, "python -m perc_jax.inspect tells all"]) if lines else ""
+
+
+def _teaches_another_form(row: Looked) -> bool:
+    """Whether supervised steps learn a text of it that earns nothing in the form that the config asks for."""
+    return row.is_taught and not row.wrong and not row.has_form
 
 
 def _too_long(config: Config, row: Looked, most_said: int) -> str:

@@ -17,6 +17,7 @@ from engines.base import make_rng
 from perc_jax.batch import PromptBatch
 from perc_jax.config import Config
 from perc_jax.data.curriculum import InTurn, Phases
+from perc_jax.data.listed import Listed
 from perc_jax.prompt.prompt import CompletionTooLong, PromptTooLong, gold_completion, make_row
 from perc_jax.prompt.tokenizer import Tokenizer, load
 from perc_jax.rewards import answers
@@ -57,9 +58,13 @@ class Draw:
     max_gold: int  # tokens that the gold completion must fit; 0: none is made
     batch: int  # prompts, over all hosts
     chooser: Phases | InTurn | None = None  # of cells, instead of engines, weights, levels and types
+    listed: Listed | None = None  # of scenes, instead of all of these; then a position is a count of rows
 
     def sample(self, position: int, draft: int) -> engines.Sample:
         """Give the engine sample of a position's draft."""
+        if self.listed:
+            name = self.listed.name(self.key, position, draft)
+            return self._made(name.engine, name.level, name.index, name.question_type, photo=False)
         rng = make_rng(*self.key, position, draft)
         if self.chooser:
             cell = self.chooser.cell(rng, position, self.batch)

@@ -6,18 +6,22 @@ together, before anything slow is imported (`cli.parse`), so a value that breaks
 
 import difflib
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import engines
-from perc_jax.config import Config, MixtureConfig, Violation, unless, untrainable
+from perc_jax.config import Config, MixtureConfig, StageConfig, Violation, unless, untrainable
 from perc_jax.data import table_prompts
 from perc_jax.data.curriculum import Cell, graded_cells
+from perc_jax.data.listed import of_mixture
+from perc_jax.data.tables.table import Table
 from perc_jax.prompt import pretrained, tokenizer
 from perc_jax.rewards.callers import complaints
-from perc_jax.rewards.terms import is_function
+from perc_jax.rewards.terms import by_column, is_function
 
 LEVELS = range(10)
+ENGINE_COLUMNS = ("facts",)  # that engines' rows have for a reward
+EVERY_ROW = ("id", "question", "gold")  # what every row has
 
 
 def violations(config: Config, *, trains: bool = True, begun: bool = False) -> Iterator[Violation]:
@@ -105,6 +109,7 @@ def _files(config: Config, begun: bool) -> Iterator[Violation]:
     yield from _tokenizer(config)
     yield from _functions(config)
     yield from _tables(config)
+    yield from _listed(config)
     if begun:
         return
     if config.pretrained and not _is_model(config.pretrained):
@@ -120,11 +125,42 @@ def _tables(config: Config) -> Iterator[Violation]:
     for number, stage in enumerate(config.stages):
         for place, table in enumerate(stage.mixture.tables):
             found[f"stages.{number}.mixture.tables.{place}"] = table
+    readable = {}
     for path, table in found.items():
         try:
-            table_prompts.opened(table)
+            readable[path] = table_prompts.opened(table)
         except (ValueError, OSError) as error:
             yield Violation(f"{path}.path", f"must be a table that can be read ({error})", table.path)
+    if len(readable) < len(found):
+        return
+    for number, stage in enumerate(config.stages):
+        tables = [one for path, one in readable.items() if path.startswith(f"stages.{number}.")]
+        yield from _columns(stage, f"stages.{number}.reward.terms", tables)
+
+
+def _listed(config: Config) -> Iterator[Violation]:
+    """Engines' questions of one difficulty: the file that names them has some."""
+    for number, stage in enumerate(config.stages):
+        if stage.mixture.difficulty != "all" and stage.mixture.grade and config.data.image_px > 0:
+            try:
+                of_mixture(stage.mixture, config.data.image_px)
+            except (ValueError, OSError) as error:
+                words = error.strerror if isinstance(error, OSError) else error
+                rule = f"must be a file of perc_jax.grade that fits ({words})"
+                yield Violation(f"stages.{number}.mixture.grade", rule, stage.mixture.grade)
+
+
+def _columns(stage: StageConfig, path: str, tables: Sequence[Table]) -> Iterator[Violation]:
+    """The columns that a stage's reward reads: one of its sources must have each. Rows without are counted."""
+    asked = {place: name for place, term in enumerate(stage.reward.terms) if (name := by_column(term))}
+    if stage.kind != "grpo" or not asked:
+        return
+    known = dict.fromkeys(ENGINE_COLUMNS if stage.mixture.engines else ())
+    for table in tables:
+        known |= {name: None for row in table.samples() for name in row if name not in table.columns.used()}
+    for place, name in asked.items():
+        rule = f"must be a column of what the stage draws ({', '.join(known)})"
+        yield from unless(name in known or name in EVERY_ROW, f"{path}.{place}.column", rule, name)
 
 
 def _functions(config: Config) -> Iterator[Violation]:

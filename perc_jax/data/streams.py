@@ -7,7 +7,8 @@ curriculum, the shares of the batch's phase take the place of the mixture's weig
 (`curriculum.Phases`).
 
 A mixture of engines and tables shares its positions out by weight (`mixed`); a table's rows come in an order that is
-new each epoch (`tabled`).
+new each epoch (`tabled`). So do engines' questions of one difficulty, of which a file of `perc_jax.grade` has so many
+(`listed`).
 
 A prompt that does not fit its bucket, or whose gold answer does not fit a training completion, is replaced by the next
 draft of the same position, counted, and named in the batch.
@@ -23,6 +24,7 @@ from perc_jax.data import table_prompts
 from perc_jax.data.batches import Batches, Rows, Stream
 from perc_jax.data.curriculum import Cell, InTurn, Phases, types_of
 from perc_jax.data.engines import Draw
+from perc_jax.data.listed import of_mixture
 from perc_jax.data.mixed import Mixed, Shares
 from perc_jax.data.sound import is_asked
 from perc_jax.data.tabled import Tabled
@@ -72,6 +74,8 @@ def _source(config: Config, stage: StageConfig, phases: Phases | None) -> Rows:
     if drawn and not tables:
         return drawn
     weights = ((sum(mixture.weights),) if drawn else ()) + tuple(table.weight for table in mixture.tables)
+    if drawn and drawn.listed:  # a list is gone through by count, as tables are
+        drawn, tables = None, (drawn, *tables)
     return Mixed(Shares(key, weights), drawn, tables, has_gold=lesson is not None)
 
 
@@ -95,6 +99,7 @@ def _drawn(config: Config, stage: StageConfig, phases: Phases | None) -> Draw:
         max_gold=config.completion_tokens(stage),
         batch=stage.prompts_per_step,
         chooser=phases,
+        listed=None if mixture.difficulty == "all" else of_mixture(mixture, size_px),
     )
 
 

@@ -6,6 +6,7 @@ import engines
 from perc_jax.config import Config, StageConfig
 from perc_jax.data import table_prompts
 from perc_jax.data.curriculum import types_of
+from perc_jax.data.listed import of_mixture
 
 
 def stage(config: Config, one: StageConfig) -> Iterator[str]:
@@ -25,8 +26,14 @@ def stage(config: Config, one: StageConfig) -> Iterator[str]:
         curriculum = "" if mixture.curriculum.kind == "none" else f", {mixture.curriculum.kind} curriculum"
         photos = f", {mixture.photo_share:.0%} photographed" if mixture.photo_share else ""
         yield f"levels {levels}{photos}{curriculum}"
+    listed = mixture.difficulty != "all"
+    if listed:
+        questions = len(of_mixture(mixture, config.data.image_px).names)
+        share = sum(mixture.weights) / whole
+        times = f"{prompts * share / questions:.1f} times"
+        yield f"engines {share:.1%}: {questions:,} {mixture.difficulty} questions of {mixture.grade}, {times}"
     for engine, weight in zip(mixture.engines, mixture.weights, strict=True):
-        if weight > 0:
+        if weight > 0 and not listed:
             asked = types_of(engine, mixture.types) or _trained_types(engine, mixture.levels, config.data.image_px)
             yield f"{engine} {weight / whole:.1%}: {', '.join(asked)}"
     for table in mixture.tables:

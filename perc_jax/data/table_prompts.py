@@ -33,6 +33,7 @@ class Size(NamedTuple):
     patches: int  # slots, windows whole
     said: int  # tokens of the gold completion, its end among them
     print: str  # digest of the chat and the pictures' bytes
+    has_form: bool  # whether what it says is read as an answer in the config's form
 
 
 class Lesson(NamedTuple):
@@ -108,8 +109,9 @@ def measure(config: Config, table: Table, number: int, *, is_learned: bool = Fal
             check_taught(row, data)
         except ValueError as error:
             raise ValueError(f"{table.where(number)}: {error}") from error
-    said = len(tokenizer.encode(target(row, info, data))) + 1
-    return info, Size(tokens, patches, said, found.hexdigest())
+    says = target(row, info, data)
+    has_form = forms.read(says, forms.Form.of(data)) is not None
+    return info, Size(tokens, patches, len(tokenizer.encode(says)) + 1, found.hexdigest(), has_form)
 
 
 def asked(chat: Chat, data: DataConfig) -> Chat:

@@ -5,22 +5,16 @@ permutation. A row that does not fit its bucket, or cannot be read, is replaced 
 named; where no row may be left out, as in a test table, it is an error.
 """
 
-import hashlib
-import json
 from collections.abc import Hashable
 from dataclasses import dataclass
 
-from grain.experimental import index_shuffle
-
-from engines.base import make_rng
 from perc_jax.config import Config, TableConfig
 from perc_jax.data import table_prompts
 from perc_jax.data.engines import MAX_DRAFTS, Row
+from perc_jax.data.order import place_in_list
 from perc_jax.data.table_prompts import Lesson
 from perc_jax.data.tables.table import Table
 from perc_jax.prompt.prompt import CompletionTooLong, PromptTooLong
-
-ROUNDS = 4  # of the shuffle's cipher
 
 
 @dataclass(frozen=True)
@@ -50,11 +44,6 @@ class Tabled:
 
     def _number(self, table: Table, count: int, draft: int) -> int:
         """The row of the table that a count's draft is."""
-        if draft:
-            return int(make_rng(*self.key, table.fingerprint, count, draft).integers(len(table)))
-        epoch, place = divmod(count, len(table))
-        if self.in_order:
-            return place
-        name = json.dumps([*self.key, table.fingerprint, epoch]).encode()
-        seed = int.from_bytes(hashlib.blake2b(name, digest_size=4).digest(), "little")
-        return index_shuffle(place, max_index=len(table) - 1, seed=seed, rounds=ROUNDS)
+        if self.in_order and not draft:
+            return count % len(table)
+        return place_in_list(self.key, table.fingerprint, len(table), count, draft)

@@ -24,6 +24,7 @@ from perc_jax.batch import Share
 from perc_jax.config import Config, to_dict
 from perc_jax.data import batches, streams
 from perc_jax.data.curriculum import Cell
+from perc_jax.data.listed import scenes
 from perc_jax.data.tables.graded import DIFFICULTIES, difficulty
 from perc_jax.evaluation.exams import SuiteExam
 from perc_jax.records.lines import Record
@@ -47,7 +48,8 @@ class CellsExam(SuiteExam):
         drawn = {field: fields[field] for field in ("image_px", "max_prompt_tokens", "max_patches", "instruction")}
         versions = {name: engine.version for name, engine in engines.ENGINES.items()}
         content = json.dumps([drawn, [cell.name for cell in self.cells], versions], sort_keys=True)
-        return {"suite": self.name, "drawn": hashlib.sha256(content.encode()).hexdigest()[:16]}
+        drawn_as = {"drawn": hashlib.sha256(content.encode()).hexdigest()[:16]}
+        return {"suite": self.name, "scenes": scenes(self._config.data.image_px), **drawn_as}
 
     def _stream(self, start: int, share: Share) -> batches.Stream:
         """This host's part of the questions from the `start`th on."""

@@ -124,7 +124,8 @@ def programs(blueprints: Blueprints) -> Iterator[tuple[StageConfig, Blueprint]]:
         if reference := blueprints.reference(stage):
             yield stage, reference
         if stage.kind == "grpo":
-            for program in (*_of_rollout(blueprints.rollout(stage)), *(blueprints.clip(stage) or ())):
+            clip = blueprints.clip(stage)
+            for program in (*_of_rollout(blueprints.rollout(stage)), *(clip.largest if clip else ())):
                 yield stage, program
         update = blueprints.update(stage)
         widest = max(update.gradients)  # in narrower rows it needs less

@@ -25,7 +25,13 @@ class ClipBlueprints(NamedTuple):
     """K pictures per prompt, G texts of T tokens each, S px a side, features of E numbers."""
 
     pictures: Blueprint  # clip, pictures [P K S S 3] -> features [P K E]
-    texts: Blueprint  # clip, features, real [P K], tokens [P G T] -> cosines [P G], float32
+    # By T, from the longest: clip, features, real [P K], tokens [P G T] -> cosines [P G], float32
+    texts: dict[int, Blueprint]
+
+    @property
+    def largest(self) -> tuple[Blueprint, Blueprint]:
+        """Those that need the most."""
+        return self.pictures, self.texts[max(self.texts)]
 
 
 def clip_params(config: ClipConfig, mesh: Mesh) -> Any:
@@ -59,16 +65,13 @@ def clip_blueprints(config: ClipConfig, stage: StageConfig, mesh: Mesh) -> ClipB
 
     name = f"{stage.name}: clip "
     pictures = {"clip": params, "pictures": rows(jnp.uint8, count, side, side, 3)}
-    texts = {
-        "clip": params,
-        "features": features,
-        "real": rows(jnp.bool_, count),
-        "tokens": rows(jnp.int32, group, config.text_tokens),
-    }
-    return ClipBlueprints(
-        Blueprint(f"{name}pictures", look, pictures, features, mesh),
-        Blueprint(f"{name}texts", read, texts, rows(jnp.float32, group), mesh),
-    )
+    given = {"clip": params, "features": features, "real": rows(jnp.bool_, count)}
+    texts = {}
+    for length in config.text_lengths:
+        which = "" if length == config.text_tokens else f" of {length} tokens"
+        arguments = given | {"tokens": rows(jnp.int32, group, length)}
+        texts[length] = Blueprint(f"{name}texts{which}", read, arguments, rows(jnp.float32, group), mesh)
+    return ClipBlueprints(Blueprint(f"{name}pictures", look, pictures, features, mesh), texts)
 
 
 def _encode(
@@ -97,13 +100,18 @@ class ClipPrograms:
 
     def __init__(self, blueprints: ClipBlueprints, compiled: Callable[[Blueprint], Any]):
         self._mesh = blueprints.pictures.mesh
-        self._pictures, self._texts = compiled(blueprints.pictures), compiled(blueprints.texts)
+        self._pictures = compiled(blueprints.pictures)
+        self._texts = {length: compiled(one) for length, one in blueprints.texts.items()}
+        sharding.max_over_hosts(0.0)  # the hosts' exchange is compiled now
 
     def look(self, params: Any, pictures: UInt8[np.ndarray, "p K S S 3"], real: Bool[np.ndarray, "p K"]) -> Looked:
         """Begin to look at pictures; those that are not `real` fill the places of prompts that have fewer."""
         pictures, real = sharding.rows_to_mesh((pictures, real), self._mesh)
         return Looked(self._pictures(params, pictures), real)
 
-    def read(self, params: Any, looked: Looked, tokens: Int[np.ndarray, "p G T"]) -> Float[Array, "P G"]:
-        """Begin to read texts; the cosines are there when they are asked for."""
-        return self._texts(params, *looked, sharding.rows_to_mesh(tokens, self._mesh))
+    def read(self, params: Any, looked: Looked, tokens: Int[np.ndarray, "p G T"], needed: int) -> Float[Array, "P G"]:
+        """Begin to read texts, of which the longest here has `needed` tokens, both marks counted; the cosines are there
+        when they are asked for. Every host calls it at the same step."""
+        most = sharding.max_over_hosts(float(needed))
+        length = min(length for length in self._texts if length >= most)
+        return self._texts[length](params, *looked, sharding.rows_to_mesh(tokens[..., :length], self._mesh))

@@ -287,6 +287,7 @@ PANELS = (
         percent,
         parts=("precision", "recall", "listed", "repeated"),
     ),
+    Panel("Description and picture", "Cosine by CLIP.", "rollout/reward/", floor=None, parts=("cosine",)),
     Panel("Description length", "Words below the heading.", "rollout/reward/", parts=("words",)),
     Panel("Accuracy by engine", "Share of sampled completions that are right.", "rollout/accuracy/", percent),
     Panel("Entropy", "Nats per token, estimated. Near 0 the model has stopped exploring.", "rollout/entropy"),

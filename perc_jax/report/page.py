@@ -15,6 +15,7 @@ from perc_jax.report.grids import Cell, Row
 from perc_jax.report.heat import difficulty_section, heat_map_section
 from perc_jax.report.tables import accuracy_section, breakdown_section, samples_section
 from perc_jax.report.watch import findings, watch_section
+from perc_jax.rewards.forms import STRICT, Form
 
 STYLE = Path(__file__).parents[1] / "assets" / "report.css"
 
@@ -70,7 +71,7 @@ def page(run: Run) -> str:
         _curves(run),
         difficulty_section(run.phases, order) if _is_steered(run) else "",
         _times(run),
-        samples_section(run.sheets),
+        samples_section(run.sheets, _form(run.config)),
         _settings(run),
     ]
     return document(f"{run.config.get('name', run.name)} · perc_jax report", "".join(sections))
@@ -84,6 +85,12 @@ def document(title: str, body: str) -> str:
         f"<title>{escape(title)}</title><style>{STYLE.read_text()}</style></head>"
         f"<body><main>{body}</main></body></html>\n"
     )
+
+
+def _form(config: Mapping[str, Any]) -> Form:
+    """How a run's answers are divided; of a run without a config it is not known, and the commonest form is taken."""
+    data = config.get("data", {})
+    return Form(data.get("answer_form", STRICT.kind), tuple(data.get("answer_sections", ())))
 
 
 def _header(run: Run) -> str:
@@ -342,12 +349,22 @@ def _stage_row(stage: Mapping[str, Any]) -> Row:
     optimizer, mixture, reward = (stage.get(key, {}) for key in ("optimizer", "mixture", "reward"))
     rate = short(optimizer["learning_rate"]) if "learning_rate" in optimizer else ""
     rate += f", {optimizer['schedule']}" if "schedule" in optimizer else ""
+    engines, tables = mixture.get("engines", ()), [_table_name(table) for table in mixture.get("tables", ())]
     levels = ", ".join(str(level) for level in mixture.get("levels", ()))
     photos = f"{100 * mixture.get('photo_share', 0):.0f} % photographed"
-    data = f"{', '.join(mixture.get('engines', ()))}; levels {levels}; {photos}"
+    kind = mixture.get("difficulty", "all")
+    only = f"{kind} questions of " if kind != "all" else ""
+    drawn = [f"{only}{', '.join(engines)}; levels {levels}; {photos}"] if engines else []
+    data = "; ".join([*drawn, *tables])
     earns = "gold answers"
     if stage["kind"] == "grpo":
         earns = "a coin (control)" if reward.get("control") == "random" else _earned(reward)
     size = f"{stage.get('prompts_per_step')} × {stage.get('group_size', 1)}"
     cells = (stage["kind"], f"{stage['steps']:,}", size, rate, data, earns)
     return Row(stage["name"], [Cell(escape(str(cell))) for cell in cells])
+
+
+def _table_name(table: Mapping[str, Any]) -> str:
+    """A stored table's name, or its path, and which of its rows are drawn."""
+    rows = table.get("difficulty", "all")
+    return (table.get("name") or str(table.get("path"))) + (f" ({rows})" if rows != "all" else "")

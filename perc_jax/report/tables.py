@@ -7,12 +7,14 @@ from typing import Any
 from perc_jax.report import grids
 from perc_jax.report.differences import changes, compare, difference_cell
 from perc_jax.report.grids import Cell, Row
+from perc_jax.rewards.forms import Form, parts
 from perc_jax.statistics import wilson_interval
 
-MAX_TEXT = 600  # characters of an answer that are shown
+SHORT_TEXT = 80  # characters of an answer that stand beside what it earned; longer ones stand below
+TONES = 6  # of parts, in `assets/report.css`; more parts begin again
 BREAKDOWNS = (("engine", "By engine", True), ("level", "By level", False), ("type", "By question type", False))
 FIT_COLUMNS = 3  # evaluations whose columns a telephone's screen has room for
-EARNED = (("reward", "g"), ("advantage", "+.2f"))  # of an answer in training
+EARNED = (("reward", ".3g"), ("advantage", "+.2f"))  # of an answer in training
 
 
 def accuracy_section(evaluations: Sequence[Any]) -> str:
@@ -134,21 +136,21 @@ def _heat(cell: Mapping[str, Any] | None) -> Cell:
     return grids.tinted(cell["accuracy"], small_html=sure, note=f"95 % interval {sure}, n = {cell['n']}")
 
 
-def samples_section(sheets: Sequence[Any]) -> str:
-    """Sample sheets (`page.Sheet`s), the newest unfolded."""
+def samples_section(sheets: Sequence[Any], form: Form) -> str:
+    """Sample sheets (`page.Sheet`s), the newest unfolded; `form` says how their answers are divided."""
     if not sheets:
         return '<h2>Samples</h2><p class="empty">None kept yet.</p>'
     intro = "The picture as the model saw it, every answer it gave, what the verifier read in it, and what it earned."
     blocks = []
     for sheet in reversed(sheets):
-        body = "".join(_sample(sample) for sample in sheet.samples)
+        body = "".join(_sample(sample, form) for sample in sheet.samples)
         fold = " open" if sheet is sheets[-1] else ""
         title = f"{escape(sheet.stage.replace('_', ' '))}, step {sheet.step:,}"
         blocks.append(f'<details class="sheet"{fold}><summary>{title}</summary>{body}</details>')
     return f'<h2>Samples</h2><p class="soft">{intro}</p>{"".join(blocks)}'
 
 
-def _sample(sample: Mapping[str, Any]) -> str:
+def _sample(sample: Mapping[str, Any], form: Form) -> str:
     """One question with its picture and answers."""
     picture = (
         f'<img src="{sample["picture"]}" alt="">' if sample.get("picture") else '<div class="missing">no picture</div>'
@@ -158,39 +160,67 @@ def _sample(sample: Mapping[str, Any]) -> str:
     answers = sample.get("answers", [])
     right = sum(answer.get("accuracy", 0) > 0 for answer in answers)
     of = f" · {right} of {len(answers)} right" if len(answers) > 1 else ""
-    terms = dict.fromkeys(name for answer in answers for name in answer.get("terms", ()))
-    parts = [(f"terms/{name}", "g") for name in terms] if len(terms) > 1 else []
-    # A test set earns nothing.
-    earned = (*parts, *EARNED) if any(answer.get("advantage") is not None for answer in answers) else ()
-    head = "<th></th><th>answer</th><th>read as</th>" + "".join(
-        f'<th class="number">{escape(key.removeprefix("terms/"))}</th>' for key, _ in earned
-    )
-    rows = "".join(_answer(answer, earned) for answer in answers)
     gold = f'<code>{escape(str(sample.get("gold", "")))}</code><span class="soft">{of}</span>'
     return (
-        f'<div class="sample"><div class="picture">{picture}<div class="chips">{chips}</div></div><div>'
+        f'<div class="sample"><div class="picture">{picture}<div class="chips">{chips}</div></div><div class="asked">'
         f'<p class="question">{escape(str(sample.get("question", "")))}</p><p class="gold">Right answer {gold}</p>'
-        f'<table class="answers"><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div></div>'
+        f"{_answers(answers, form)}</div></div>"
     )
 
 
-def _answer(answer: Mapping[str, Any], earned: Sequence[tuple[str, str]]) -> str:
+def _answers(answers: Sequence[Mapping[str, Any]], form: Form) -> str:
+    """All answers to a question: short ones in a column, long ones each below what it earned."""
+    is_short = all(len(str(answer.get("text", ""))) <= SHORT_TEXT for answer in answers)
+    terms = dict.fromkeys(name for answer in answers for name in answer.get("terms", ()))
+    measured = [(f"terms/{name}", ".3g") for name in terms] if len(terms) > 1 else []
+    # A test set earns nothing.
+    earned = (*measured, *EARNED) if any(answer.get("advantage") is not None for answer in answers) else ()
+    names = [escape(key.removeprefix("terms/")).replace("/", "/<wbr>") for key, _ in earned]
+    columns = "".join(f'<th class="number">{name}</th>' for name in names)
+    head = f"<th></th>{'<th>answer</th>' * is_short}<th>read as</th>{columns}"
+    bodies = "".join(_answer(answer, earned, form, is_short=is_short) for answer in answers)
+    return f'<table class="answers{" long" * (not is_short)}"><thead><tr>{head}</tr></thead>{bodies}</table>'
+
+
+def _answer(answer: Mapping[str, Any], earned: Sequence[tuple[str, str]], form: Form, *, is_short: bool) -> str:
     """One answer: a mark, the text, the parse, and what it earned."""
     right = answer.get("accuracy", 0) > 0
-    text = str(answer.get("text", ""))
     flags = [" not well-formed"] * (answer.get("well_formed") is False) + [" cut off"] * (answer.get("ended") is False)
     parsed = answer.get("parsed")
     read = f"<code>{escape(str(parsed))}</code>" if parsed is not None else '<span class="empty">nothing</span>'
-    said = escape(text[:MAX_TEXT]) + ("…" if len(text) > MAX_TEXT else "")
     values = answer | {f"terms/{name}": value for name, value in answer.get("terms", {}).items()}
     numbers = "".join(
-        f'<td class="number" data-label="{escape(key.removeprefix("terms/"))}">{_number(values.get(key), form)}</td>'
-        for key, form in earned
+        f'<td class="number" data-label="{escape(key.removeprefix("terms/"))}">{_number(values.get(key), shown)}</td>'
+        for key, shown in earned
     )
-    return (
-        f'<tr class="{"right" if right else "wrong"}"><td>{"✓" if right else "✗"}</td>'
-        f'<td class="said mono">{said}</td><td>{read}<span class="flag">{",".join(flags)}</span></td>{numbers}</tr>'
-    )
+    mark = f'<td class="mark">{"✓" if right else "✗"}</td>'
+    facts = f'<td class="read">{read}<span class="flag">{",".join(flags)}</span></td>{numbers}'
+    said = f'<div class="text mono">{_parts(str(answer.get("text", "")), form)}</div>'
+    if is_short:
+        rows = f'<tr>{mark}<td class="said">{said}</td>{facts}</tr>'
+    else:
+        rows = f'<tr>{mark}{facts}</tr><tr><td></td><td class="said" colspan="{1 + len(earned)}">{said}</td></tr>'
+    return f'<tbody class="{"right" if right else "wrong"}">{rows}</tbody>'
+
+
+def _parts(text: str, form: Form) -> str:
+    """The whole text, each of its parts on a tone of its own."""
+    found = ""
+    for part in parts(text, form):
+        inner = _spaced(part.text)
+        if part.number:
+            opened, closed = (f"<b>{escape(mark)}</b>" if mark else "" for mark in (part.mark, part.end))
+            tone = f"tone{(part.number - 1) % TONES}"
+            inner = f'<span class="part {tone}">{opened}{inner}{closed}</span>'
+        found += inner
+    return found
+
+
+def _spaced(text: str) -> str:
+    """A text whose last blanks, which would be empty lines before the next part, take no room."""
+    kept = text.rstrip()
+    gap = f'<span class="gap">{text[len(kept) :]}</span>' if len(kept) < len(text) else ""
+    return escape(kept) + gap
 
 
 def _number(value: float | None, form: str) -> str:

@@ -28,6 +28,7 @@ MAX_ANSWER_CHARS = 2**14  # of an answer's text: 120 boxes with points, as JSON,
 BLANKS = " \t\r\n"
 ANSWER, THINK = ("<answer>", "</answer>"), ("<think>", "</think>")
 _BLOCKS = {"answer": (ANSWER,), "think_answer": (THINK, ANSWER), "answer_think": (ANSWER, THINK)}
+_MARKED = _BLOCKS | {"strict": (ANSWER,)}  # forms with tags to show
 _BRACES = re.compile(r"\\boxed\s*\{|\\.|[{}]", re.DOTALL)
 
 
@@ -87,6 +88,54 @@ def shortest(answer: str, form: Form = STRICT) -> str:
         return "".join(f"{heading}\n...\n" for heading in before) + f"{last}\n{answer}"
     boxed = f"{BOX}{{{answer}}}"
     return {"strict": f"{ANSWER[0]}{boxed}{ANSWER[1]}", "boxed": boxed, "plain": answer}[form.kind]
+
+
+class Part(NamedTuple):
+    """A piece of a completion, to be shown: what opens it, what is in it, what closes it."""
+
+    number: int  # of its mark in the form, from 1; 0 for what stands in no part
+    mark: str
+    text: str
+    end: str = ""  # the closing tag; empty where there is none
+
+
+def parts(text: str, form: Form = STRICT) -> list[Part]:
+    """Divide a completion by its form's headings or tags; mark, text and end of all parts make up the whole text.
+
+    Made for people who look at completions, so it takes those that do not have the form: a mark counts where it is the
+    first behind the one before it, a heading at the beginning of a line; marks that are not there are passed over, and
+    others are text. An empty text has no parts.
+    """
+    pairs = [(heading, "") for heading in form.sections] or _MARKED.get(form.kind, ())
+    marks, begin = [], 0
+    for number, (opening, closing) in enumerate(pairs, 1):
+        place = _at_line(text, opening, begin) if not closing else text.find(opening, begin)
+        if place < 0:
+            continue
+        begin = place + len(opening)
+        marks.append((place, number, opening))
+        place = text.find(closing, begin) if closing else -1
+        if place >= 0:
+            begin = place + len(closing)
+            marks.append((place, 0, closing))
+    ends = [place for place, _, _ in marks] + [len(text)]
+    found = [Part(0, "", text[: ends[0]])]
+    for (place, number, mark), end in zip(marks, ends[1:], strict=True):
+        rest = text[place + len(mark) : end]
+        if number:
+            found.append(Part(number, mark, rest))
+        else:
+            found[-1] = found[-1]._replace(end=mark)
+            found.append(Part(0, "", rest))
+    return [part for part in found if part.mark or part.text]
+
+
+def _at_line(text: str, heading: str, begin: int) -> int:
+    """Where a heading first stands at the beginning of a line, from `begin` on; -1 if nowhere."""
+    place = text.find(heading, begin)
+    while place > 0 and text[place - 1] != "\n":
+        place = text.find(heading, place + 1)
+    return place
 
 
 def _blocks(text: str, blocks: tuple[tuple[str, str], ...]) -> str | None:

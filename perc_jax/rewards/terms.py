@@ -5,7 +5,7 @@ the verdict (`verifier.py`), clip from the device (`fits.py`), a user's function
 linear time; none raises on a text.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from engines.answer import Answer
@@ -23,6 +23,7 @@ PARTS = {  # of our terms that have some
     "sections": descriptions.Headings._fields[1:],
     "clip": ("cosine",),
 }
+LACKS = ("missing", "empty")  # of a completion: its row wants nothing; nothing is said below the heading
 MAX_DUPLICATES = 2  # sentences said before, from which on a text is repetitive (VisionReasoner)
 
 
@@ -47,7 +48,7 @@ def parts_of(term: TermConfig) -> tuple[str, ...]:
 
 def measure(case: Case, term: TermConfig, form: Form = STRICT) -> tuple[float, ...]:
     """Give a term's value and then its parts."""
-    given = case.row.get(term.column or term.term)
+    given = case.row.get(by_column(term))
     if term.term == "length":
         length = case.tokens if term.unit == "tokens" else len(case.text)
         return (min(1.0, term.free / max(1, length)),)
@@ -69,6 +70,19 @@ def measure(case: Case, term: TermConfig, form: Form = STRICT) -> tuple[float, .
         found = _matched(content, case.answer, rules)
         return (found.total, *found)
     raise ValueError(f"reward.terms must be measured here, got {term.term!r}")
+
+
+def by_column(term: TermConfig) -> str:
+    """The column of a table's row that a term of ours reads; empty for one that reads none."""
+    return (term.column or term.term) if term.term in ("keywords", "facts") else ""
+
+
+def lacks(cases: Sequence[Case], term: TermConfig) -> dict[str, int]:
+    """How many completions a term that reads a column had nothing to measure by, by `LACKS`; they earn 0 of it."""
+    column = by_column(term)
+    missing = sum(not case.row.get(column) for case in cases)
+    empty = sum(not descriptions.below(case.text, term.section) for case in cases) if term.section else 0
+    return dict(zip(LACKS, (missing, empty), strict=True))
 
 
 def not_repeated(text: str) -> float:

@@ -184,7 +184,8 @@ class Verifier:
         if terms.is_function(term):
             return self._caller(term).score(cases, group, self._form)
         values, lost = self._measure(cases, term)
-        return Marks(values, {"late": lost}, ())
+        lacks = terms.lacks(cases, term) if terms.by_column(term) else {}
+        return Marks(values, {"late": lost, **lacks}, ())
 
     def _measure(self, cases: Sequence[Case], term: TermConfig) -> tuple[Float[np.ndarray, "n W"], int]:
         """A term of ours, value and then parts, W numbers, and how many texts ran past the deadline, which earn 0."""
@@ -236,7 +237,9 @@ def _reasons(term: TermConfig) -> tuple[str, ...]:
         return ()
     if term.term == "clip":
         return fits.REASONS
-    return REASONS if terms.is_function(term) else ("late",)
+    if terms.is_function(term):
+        return REASONS
+    return ("late", *terms.LACKS) if terms.by_column(term) else ("late",)
 
 
 def rewards(scores: Scores, config: RewardConfig, rng: np.random.Generator) -> Rewards:

@@ -116,7 +116,8 @@ class Fitting:
         """Begin to read the descriptions of p x G completions; gives what waits for their marks."""
         read = self._tokens([fits.description(text, term) for text in texts], keep_marks=term.as_published)
         tokens = read.tokens.reshape(len(count), -1, read.tokens.shape[1])
-        asked = programs.read(self._params, looked, tokens)
+        needed = int((tokens == self._clip.end).argmax(axis=2).max()) + 1  # of the longest, to its first end mark
+        asked = programs.read(self._params, looked, tokens, needed)
         held = np.repeat(count, tokens.shape[1])
         return functools.partial(self._answer, asked, read, held, term)
 

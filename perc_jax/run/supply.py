@@ -17,6 +17,7 @@ from perc_jax.batch import WHOLE, Share
 from perc_jax.config import Config, StageConfig
 from perc_jax.data import batches, streams, table_prompts
 from perc_jax.data.curriculum import Curriculum
+from perc_jax.data.listed import of_mixture
 from perc_jax.data.tables.table import changes
 from perc_jax.mesh import sharding
 from perc_jax.records.files import to_json, write_whole
@@ -52,7 +53,7 @@ class Supply:
             ValueError, OSError: the mixture cannot be drawn, or its `grade` file cannot be read.
         """
         self._stage, self._folder = stage, folder
-        self._tables = _digests(stage)
+        self._tables = _digests(stage, config.data.image_px)
         _check_tables(stored.get("tables", {}), self._tables, stage)
         self.position = stored.get("data", 0)  # prompts drawn, over all hosts
         self.patience = groups.Patience(stage, stored.get("barren", 0))
@@ -121,10 +122,14 @@ def row_names(batch: batches.Batch) -> np.ndarray:
     return np.array(batch.share.rows(total), np.uint32) + np.uint32(batch.position - total)
 
 
-def _digests(stage: StageConfig) -> dict[str, dict[str, str]]:
-    """The digests of the files of a stage's tables, by table and file."""
+def _digests(stage: StageConfig, size_px: int) -> dict[str, dict[str, str]]:
+    """The digests of the files of a stage's tables, by table and file, and of the engines' questions that it lists."""
     opened = {table.label: table_prompts.opened(table) for table in stage.mixture.tables}
-    return {name: table.digests for name, table in opened.items()}
+    found = {name: table.digests for name, table in opened.items()}
+    if stage.mixture.difficulty != "all":
+        file = f"{stage.mixture.difficulty} questions of {stage.mixture.grade.rpartition('/')[2]}"
+        found["of engines by difficulty"] = {file: of_mixture(stage.mixture, size_px).fingerprint}
+    return found
 
 
 def _check_tables(

@@ -156,6 +156,8 @@ RIGHT: dict[str, Any] = {
         "levels": AMOUNT,
         "types": ((), *FILLED),
         "photo_share": SHARE,
+        "difficulty": (),
+        "grade": ("",),
     },
     "CurriculumConfig": {
         "kind": (),

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from perc_jax import cli
-from perc_jax.config import Config, CurriculumConfig, MixtureConfig, RewardConfig, TermConfig
+from perc_jax.config import Config, CurriculumConfig, MixtureConfig, RewardConfig, TableConfig, TermConfig
 from perc_jax.data import sound
 from tests.config.test_config import CONFIG, GRPO, SFT
 
@@ -100,6 +100,31 @@ def test_a_grading_must_be_of_the_mixture(tmp_path: Path) -> None:
         assert not found if words is None else words in found[0]
     file.write_text("no json\n")
     assert "must be lines of perc_jax.grade" in told(config)[0]
+
+
+def test_a_column_that_a_reward_reads_must_be_one_of_what_is_drawn(tmp_path: Path) -> None:
+    """One line before anything is compiled where no source has it; rows that lack it are counted as they come."""
+
+    def asked(term: TermConfig, mixture: MixtureConfig) -> list[str]:
+        stage = replace(GRPO, mixture=mixture, reward=RewardConfig((term, TermConfig("accuracy"))))
+        evaluation = replace(CONFIG.evaluation, suites=(), samples=(), hard_levels=())
+        return told(replace(CONFIG, stages=(stage,), evaluation=evaluation))
+
+    rows = [{"question": "What?", "answer": "1"}] * 3 + [{"question": "What?", "answer": "1", "key_words": ["red"]}]
+    (tmp_path / "some.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    (tmp_path / "none.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows[:3]))
+    some, none = (TableConfig(str(tmp_path / f"{name}.jsonl")) for name in ("some", "none"))
+    words = TermConfig("keywords", column="key_words")
+    field = "stages.0.reward.terms.0.column must be a column of what the stage draws"
+    assert asked(words, MixtureConfig((), (), tables=(some,))) == []
+    assert asked(words, MixtureConfig((), (), tables=(none, some))) == []
+    assert asked(words, MixtureConfig((), (), tables=(none,))) == [f"{field} (answer), got 'key_words'"]
+    assert asked(words, MixtureConfig(**GRID)) == [f"{field} (facts), got 'key_words'"]
+    assert asked(TermConfig("facts"), MixtureConfig(**GRID)) == []
+    assert asked(TermConfig("facts"), MixtureConfig((), (), tables=(some,))) == [
+        f"{field} (answer, key_words), got 'facts'"
+    ]
+    assert asked(TermConfig("keywords", column="gold"), MixtureConfig((), (), tables=(none,))) == []
 
 
 def test_a_users_function_is_tried_before_a_run_and_again_when_it_goes_on(tmp_path: Path) -> None:

@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 
 from configs.smoke_cpu import get_config
-from perc_jax.config import TableConfig, to_dict
+from perc_jax.config import MixtureConfig, TableConfig, to_dict
 from perc_jax.data import streams
 from perc_jax.data.curriculum import Cell, graded_cells
+from perc_jax.data.listed import of_mixture
 from perc_jax.data.tables.graded import DIFFICULTIES, difficulty
 from perc_jax.data.tables.table import open_table
 from perc_jax.evaluation import grading
@@ -158,6 +159,11 @@ def test_a_grading_of_a_run_is_resumable_and_seeds_a_curriculum(reference_run, t
     main(how)
     assert out.read_text() == whole and json.loads(out.with_suffix(".json").read_text()) == result
     assert graded_cells(out)[Cell("cube", "extreme_colour", 1)][0] == 6
+    size_px, names = get_config().data.image_px, result["lists"]
+    for kind in [kind for kind in DIFFICULTIES if names[kind]]:
+        mixture = MixtureConfig(("grid", "cube"), (1.0, 1.0), levels=(0, 1), difficulty=kind, grade=str(out))
+        drawn = of_mixture(mixture, size_px).names
+        assert sorted("train/" + "/".join(map(str, name)) for name in drawn) == sorted(names[kind])
     with pytest.raises(SystemExit):
         main([*how, "--seed", "1"])
     assert "was begun with seed 0" in capsys.readouterr().err

@@ -152,7 +152,7 @@ def test_a_rewards_clip():
         reward = RewardConfig((TermConfig("accuracy"), *terms))
         return dataclasses.replace(made, clip=clip, stages=(dataclasses.replace(stage, reward=reward),))
 
-    pictures, texts = (counted(program) for program in blueprints(asks(1)).clip(asks(1).stages[0]))
+    pictures, texts = (counted(program) for program in blueprints(asks(1)).clip(asks(1).stages[0]).largest)
     for count in (0, 1, 2):
         work = flops.step_work(asks(count), asks(count).stages[0], trains_vision=True)
         wanted = pictures + count * texts if count else 0

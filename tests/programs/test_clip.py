@@ -1,6 +1,7 @@
 """The programs that score descriptions, on eight devices: what they say is what the model says, however it is cut."""
 
 import dataclasses
+from collections.abc import Callable
 
 import jax
 import numpy as np
@@ -11,8 +12,9 @@ from perc_jax.clip import bind, params
 from perc_jax.config import ClipConfig, Config, MeshConfig, RewardConfig, TermConfig
 from perc_jax.mesh import sharding
 from perc_jax.plan import forecast, memory
+from perc_jax.programs.blueprint import Blueprint
 from perc_jax.programs.blueprints import Blueprints
-from perc_jax.programs.clip import ClipPrograms, clip_blueprints, clip_params
+from perc_jax.programs.clip import ClipPrograms, Looked, clip_blueprints, clip_params
 from perc_jax.prompt import tokenizer
 from perc_jax.run import rehearsal
 from tests.clip.cases import SMALL, tensors
@@ -58,10 +60,37 @@ def test_scores_are_the_mean_over_pictures(mesh: MeshConfig) -> None:
     pictures, real, tokens = inputs()
     looked = programs.look(on_mesh, pictures, real)
     for turn in range(2):  # pictures once, texts as often as one likes
-        found = sharding.rows_to_host(programs.read(on_mesh, looked, np.roll(tokens, turn, axis=1)))
+        found = sharding.rows_to_host(programs.read(on_mesh, looked, np.roll(tokens, turn, axis=1), 41))
         assert found.dtype == np.float32
         np.testing.assert_allclose(np.roll(found, -turn, axis=1), wanted(pictures, real, tokens), atol=1e-5)
     assert (found[~real.any(axis=1)] == 0).all()
+    # Texts of any length take the shortest program that holds them, and say the same there.
+    for length in (2, *(one + more for one in CLIP.text_lengths for more in (0, 1) if one + more <= CLIP.text_tokens)):
+        short = np.where(np.arange(CLIP.text_tokens) < length - 1, tokens, CLIP.end)
+        calls = [sharding.rows_to_host(programs.read(on_mesh, looked, short, n)) for n in (length, CLIP.text_tokens)]
+        np.testing.assert_allclose(calls[0], wanted(pictures, real, short), atol=1e-5)
+        np.testing.assert_allclose(*calls, atol=1e-6)
+
+
+def test_lengths_are_halves_of_the_longest() -> None:
+    assert ClipConfig().text_lengths == (248, 124, 62, 31)
+    assert ClipConfig(long_positions=0).text_lengths == (77, 39, 20, 10)
+    assert dataclasses.replace(SMALL, long_positions=0, positions=5).text_lengths == (5,)
+    used: list[int] = []
+
+    def compiled(program: Blueprint) -> Callable[..., np.ndarray]:
+        def call(*given: object) -> np.ndarray:
+            used.append(given[-1].shape[-1])
+            return np.zeros((PROMPTS, GROUP), np.float32)
+
+        return call
+
+    large = dataclasses.replace(ClipConfig(), pictures=PICTURES)
+    programs = ClipPrograms(clip_blueprints(large, config().stages[1], sharding.make_mesh(MeshConfig())), compiled)
+    looked = Looked(np.zeros((PROMPTS, PICTURES, 1), np.float32), np.ones((PROMPTS, PICTURES), bool))
+    for needed in (2, 31, 32, 124, 125, 248):
+        programs.read((), looked, np.zeros((PROMPTS, GROUP, 248), np.int32), needed)
+    assert used == [31, 31, 62, 124, 248, 248]
 
 
 def test_a_run_lists_them_only_where_they_are_asked_for() -> None:
@@ -69,7 +98,11 @@ def test_a_run_lists_them_only_where_they_are_asked_for() -> None:
     ids = tokenizer.load(asks.data.tokenizer).ids
     names = [program.name for program in rehearsal.listed(asks, ids, fresh=True).found]
     stage = asks.stages[1].name
-    assert [name for name in names if "clip" in name] == [f"{stage}: clip pictures", f"{stage}: clip texts"]
+    some = [f" of {length} tokens" for length in CLIP.text_lengths[1:]]
+    assert [name for name in names if "clip" in name] == [
+        f"{stage}: clip pictures",
+        *(f"{stage}: clip texts{which}" for which in ("", *some)),
+    ]
     none = dataclasses.replace(asks, stages=(asks.stages[0],))
     blueprints = Blueprints(none, ids)
     assert blueprints.clip(none.stages[0]) is None and blueprints.clip_params() == ()

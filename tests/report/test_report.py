@@ -17,7 +17,7 @@ from perc_jax.report.__main__ import main
 from perc_jax.report.chart import HEIGHT, WIDTH, Series, Span, line_chart, percent, short, smooth, ticks
 from perc_jax.report.runs import write_report
 
-VOID = {"meta", "img", "br"}  # HTML tags that never close
+VOID = {"meta", "img", "br", "wbr"}  # HTML tags that never close
 
 
 class Checker(HTMLParser):
@@ -300,6 +300,7 @@ def test_the_parts_of_terms_have_charts_of_their_own(tmp_path):
     write_metrics(tmp_path)
     metrics = Metrics(str(tmp_path))
     values = {"facts": 0.5, "facts/recall": 0.4, "facts/precision": 0.9, "keywords": 0.3, "keywords/words": 41.0}
+    values |= {"clip": 0.7, "clip/cosine": 0.28}
     for step in (7, 8):
         metrics.write(step, "rl", {f"rollout/reward/{name}": value + step / 100 for name, value in values.items()})
     metrics.close()
@@ -307,9 +308,9 @@ def test_the_parts_of_terms_have_charts_of_their_own(tmp_path):
     shown = {
         re.search("<h3>(.*?)</h3>", figure)[1]: {name for name in values if f">{name}<" in figure} for figure in figures
     }
-    assert shown["Reward by term"] == {"facts", "keywords"}
+    assert shown["Reward by term"] == {"facts", "keywords", "clip"}
     assert shown["Descriptions"] == {"facts/recall", "facts/precision"}
-    assert "Description length" in shown
+    assert "Description length" in shown and "Description and picture" in shown
 
 
 def test_the_terms_of_a_reward_stand_beside_it(tmp_path):
@@ -325,8 +326,9 @@ def test_the_terms_of_a_reward_stand_beside_it(tmp_path):
     [path] = (tmp_path / "samples").glob("*.json")
     sheet = json.loads(path.read_text())
     for answer in (answer for sample in sheet for answer in sample["answers"]):
-        answer["terms"] = {"accuracy": 0.0, "brevity": 0.375}
+        answer["terms"] = {"accuracy": 0.0, "brevity": 0.375, "brevity/words": 12.0}
     path.write_text(json.dumps(sheet))
     text = check_html(open_report(tmp_path))
     assert "Reward by term" in text
     assert '<th class="number">brevity</th>' in text and 'data-label="brevity">0.375<' in text
+    assert 'data-label="brevity/words">12<' in text

@@ -13,7 +13,7 @@ from perc_jax.rewards.answers import Gold
 from perc_jax.rewards.forms import Form
 from perc_jax.rewards.pool import Lost
 from perc_jax.rewards.terms import Case
-from perc_jax.rewards.verifier import TIMED_OUT, Scores, Verdict, Verifier, judge, rewards
+from perc_jax.rewards.verifier import TIMED_OUT, Scores, Verdict, Verifier, judge, no_faults, rewards
 
 SEVEN = Answer.integer(7)
 RIGHT, WRONG, BARE = r"So. <answer>\boxed{7}</answer>", r"<answer>\boxed{8}</answer>", "7"
@@ -92,6 +92,20 @@ def test_a_text_that_hangs_a_term_is_worth_nothing_and_counted(monkeypatch):
         scores = pool.score([Case(RIGHT, SEVEN), Case(WRONG, SEVEN)], reward, 2)
     assert scores.terms[:, 1].tolist() == [0, pytest.approx(1 / len(WRONG))]
     assert scores.terms[:, 0].tolist() == [1, 0] and scores.faults == {"length/late": 1}
+
+
+@pytest.mark.parametrize("name", ["keywords", "facts"])
+def test_rows_without_the_column_and_texts_without_the_section_are_counted(name):
+    heading, said = "### Seen:", "Row 1: red"
+    reward = RewardConfig(terms=(TermConfig("accuracy"), TermConfig(name, column="seen", section=heading)))
+    wanted = {"seen": ["red"] if name == "keywords" else "Row 1: red"}
+    below = [f"{heading}\n{said}", said, f"{heading}\n", f"{heading}\n{said}\n{heading}\n{said}"]
+    cases = [Case(text, SEVEN, row=row) for row in (wanted, {}, {"seen": None}, {"seen": ""}) for text in below]
+    with Verifier(20.0) as pool:
+        scores = pool.score(cases, reward, 4)
+    assert scores.terms[:, 1].tolist() == [1] + [0] * 15
+    assert scores.faults == no_faults(reward) | {f"{name}/missing": 12, f"{name}/empty": 12}
+    assert set(no_faults(reward)) == {f"{name}/{reason}" for reason in ("late", "missing", "empty")}
 
 
 def lost_in(real: Any) -> Any:

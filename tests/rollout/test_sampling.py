@@ -8,6 +8,7 @@ import pytest
 from perc_jax.batch import TokenIds
 from perc_jax.rollout import sampling
 from perc_jax.rollout.sampling import Draws
+from tests.rollout import top_p
 
 IDS = TokenIds(pad=0, ends=(1,), image=3, forbidden=(3, 4), vocab_size=10)
 LOGITS = jnp.array(np.random.default_rng(0).normal(size=(5, 12)), jnp.float32)
@@ -120,3 +121,27 @@ def test_a_token_that_left_the_nucleus_keeps_a_finite_ratio():
     np.testing.assert_allclose(np.exp(found)[0], wanted / wanted.sum(), rtol=1e-5)
     gradient = jax.grad(lambda x: sampling.sampling_logprobs(x, draws, IDS, jnp.array([lost]))[0, lost])(LOGITS[:1])
     assert np.isfinite(gradient).all()
+
+
+@pytest.mark.parametrize("kind", top_p.KINDS)
+def test_the_whole_distribution_is_off_by_the_nucleus_share_and_no_more(kind):
+    """A token of the nucleus is likelier in it by 1 / its share, all alike; the share is top-p at least."""
+    scores = top_p.logits(kind, rows=2, seed=3)
+    whole = np.asarray(sampling.sampling_logprobs(scores, Draws(1.2), top_p.IDS), np.float64)
+    drawn = np.asarray(sampling.sampling_logprobs(scores, top_p.DRAWS, top_p.IDS), np.float64)
+    found = top_p.off(scores)
+    for before, after in zip(whole, drawn, strict=True):
+        kept = after > -1e9
+        share = np.exp(before[kept]).sum()
+        assert share >= 0.99 - 2e-5
+        np.testing.assert_allclose(after[kept] - before[kept], -np.log(share), atol=3e-5)
+    assert 0 <= found.mean <= found.largest + 1e-7 <= -np.log(0.99) + 5e-5
+    assert found.mean == pytest.approx(found.largest, abs=5e-3)  # alike within a row
+    assert (found.largest > 0.009) == (kind != "certain")
+
+
+def test_sorting_and_halving_find_the_same_nucleus():
+    logprobs = jax.nn.log_softmax(top_p.logits("ranked", rows=2) / 1.2)
+    by_halving, by_sorting = sampling.nucleus(logprobs, 0.99), top_p.by_sorting(logprobs, 0.99)
+    counts = [(np.asarray(logprobs) >= np.asarray(least)[:, None]).sum(axis=1) for least in (by_halving, by_sorting)]
+    np.testing.assert_allclose(*counts, rtol=2e-3)  # float32's sums of 151,936 differ in the last digits

@@ -17,6 +17,7 @@ from perc_jax.prompt import clip_inputs, prompt, tokenizer
 from perc_jax.rewards.terms import Case
 from perc_jax.rewards.verifier import Scores, Verifier, judge, no_faults
 from perc_jax.run import fitting
+from perc_jax.update.grpo import group_advantages
 from tests.clip.cases import SMALL, tensors, write, write_tokenizer
 
 TOKENS = tokenizer.load("debug.model")
@@ -145,6 +146,28 @@ def test_all_is_counted(scored: tuple[list[str], Scores]) -> None:
         for term in ("clip", "published")
         for reason, count in (("no_picture", 4), ("empty", 7), ("cut", 8), ("unseen", 4))
     }
+
+
+def test_a_clip_that_gives_no_number_is_counted_and_costs_nobody_else(made: Config, batch, scored) -> None:
+    """NaN and infinity of the device for some completions: worth 0, counted, all others as before."""
+    stage, blueprints = made.stages[0], Blueprints(made, TOKENS.ids)
+    fits = fitting.Fitting(made, blueprints.clip_params())
+    programs = ClipPrograms(blueprints.clip(stage), lambda program: program.compile())
+    read = programs.read
+    broken = np.zeros((8, 4), np.float32)
+    broken[0], broken[1, 0] = np.nan, -np.inf
+    programs.read = lambda *args: read(*args) + broken
+    cases = [Case(text, Answer.integer(7)) for _ in PICTURES for text in WROTE]
+    found = fits.judge(programs, batch[0], Here([])).score(cases, stage.reward, 4)
+    sound = np.isfinite(broken).reshape(-1)
+    whole = scored[1]
+    assert np.isfinite(found.terms).all() and np.isfinite(found.parts).all()
+    assert not found.terms[~sound][:, [0, 2]].any()
+    np.testing.assert_array_equal(found.terms[sound], whole.terms[sound])
+    # Where nothing is described ours asks for no number, the published rule does.
+    assert found.faults == whole.faults | {"clip/not_finite": 4, "published/not_finite": 5}
+    advantages, _ = group_advantages(found.terms[:, 0].reshape(8, 4))
+    assert np.isfinite(advantages).all()
 
 
 def test_a_stage_that_asks_none_has_the_verifier_alone(made: Config, batch) -> None:

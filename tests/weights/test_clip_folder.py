@@ -60,6 +60,10 @@ def test_heads_that_no_file_tells_are_64_wide(tmp_path: Path) -> None:
     assert (found.vision.heads, found.text.heads) == (1, 1)
 
 
+LAYER = "text_model.encoder.layers.0.mlp.fc1.bias"
+NARROW = np.zeros((24, 9), np.float32)
+
+
 def damaged(folder: Path) -> None:
     file = folder / "model.safetensors"
     file.write_bytes(file.read_bytes()[:-100])
@@ -95,6 +99,16 @@ def another_kind(folder: Path) -> None:
             changed(**{"visual_projection.weight": None}),
             ValueError,
             "must hold the tensors of a CLIP, visual_projection.weight among them",
+        ),
+        (
+            changed(**{LAYER: None}),
+            ValueError,
+            rf"must hold the model of the config: 1 missing \({LAYER}\)",
+        ),
+        (
+            changed(**{LAYER: None, "extra": np.zeros(3, np.float32), "text_projection.weight": NARROW}),
+            ValueError,
+            rf"1 missing \({LAYER}\); 1 unexpected \(extra\); 1 of another shape",
         ),
         (
             changed(**{"text_projection.weight": np.zeros((24, 9), np.float32)}),
