@@ -1,4 +1,4 @@
-"""PeBR-R1's pipeline on a laptop, with exact facts in the place of CLIP's opinion: warm-up, grading, two stages of RL.
+"""PeBR-R1's pipeline on a laptop: warm-up, grading, two stages of RL, with a tiny FG-CLIP in the published place.
 
     python -m engines.tables --out runs/tables --tables described --rows 6000 --test-rows 1000
     python -m perc_jax.train --config configs/pebr_cpu.py --only warmup --workdir runs/warm
@@ -8,8 +8,10 @@
 
 The rows are grids and boards of digits; a response describes the picture in words, reasons in two steps and answers
 (`engines.tables`, described). The warm-up learns whole responses. Perception then learns from rows whose answers are
-always right, by what it says of the picture; reasoning from those that are sometimes right, by the answer. The recipe
-that this is cut from, and its sources: `_pebr_r1.py`.
+always right, by what it says of the picture; reasoning from those that are sometimes right, by the answer. The reward
+of perception is the published one, asked of the FG-CLIP that `perc_jax.teach_clip` made of such pictures and their
+words, but that answers and facts are measured beside it. The recipe that this is cut from, and its sources:
+`_pebr_r1.py`; the same with exact facts as the reward: `pebr_facts_cpu.py`.
 """
 
 import dataclasses
@@ -17,7 +19,9 @@ import dataclasses
 from configs import debug_cpu
 from configs._pebr_r1 import SECTIONS
 from perc_jax.config import (
+    TINY_CLIP,
     CheckpointConfig,
+    ClipConfig,
     Config,
     EvaluationConfig,
     LossConfig,
@@ -30,19 +34,28 @@ from perc_jax.config import (
 )
 
 TABLE, TEST, GRADE = (f"runs/tables/{name}.jsonl" for name in ("described", "test_described", "grade"))
+MEASURED = (TermConfig("accuracy", 0.0), TermConfig("facts", 0.0, section=SECTIONS[0]))
 FORM = TermConfig("sections", 0.1, headings=SECTIONS)
-FACTS = TermConfig("facts", 0.8, section=SECTIONS[0])
 LENGTH = TermConfig("length", 0.1, free=224)
-PERCEPTION = RewardConfig(terms=(FACTS, FORM, LENGTH, TermConfig("accuracy", 0.0)))
-REASONING = RewardConfig(terms=(TermConfig("accuracy", 0.9), FORM, dataclasses.replace(FACTS, weight=0.0)))
+PUBLISHED = (
+    TermConfig("clip", 0.4, section=SECTIONS[0], until=SECTIONS[1], as_published=True),
+    TermConfig("keywords", 0.4, column="key_words", whole_words=False, most_listed=0),
+)
+REASONING = RewardConfig(terms=(TermConfig("accuracy", 0.9), FORM, MEASURED[1]))
 
 
 def get_config() -> Config:
     """The recipe."""
+    return recipe("pebr_cpu", RewardConfig(terms=(*PUBLISHED, FORM, LENGTH, *MEASURED)), TINY_CLIP)
+
+
+def recipe(name: str, perception: RewardConfig, clip: ClipConfig) -> Config:
+    """The pipeline with a reward of the stage of perception."""
     debug = debug_cpu.get_config()
     return dataclasses.replace(
         debug,
-        name="pebr_cpu",
+        name=name,
+        clip=clip,
         data=dataclasses.replace(debug.data, answer_form="sections", answer_sections=SECTIONS),
         rollout=dataclasses.replace(debug.rollout, max_tokens=224, temperature=1.2, top_p=0.99),
         stages=(
@@ -55,11 +68,16 @@ def get_config() -> Config:
                 mixture=_rows(),
                 micro_batches=2,
             ),
-            _rl("perception", PERCEPTION, "easy"),
+            _rl("perception", perception, "easy"),
             _rl("reasoning", REASONING, "medium"),
         ),
         evaluation=EvaluationConfig(
-            suites=(), samples=(), hard_levels=(), tables=(TableConfig(TEST, name="test"),), batch=64, blind=0
+            suites=(),
+            samples=(),
+            hard_levels=(),
+            tables=(TableConfig(TEST, "test", limit=200),),
+            batch=64,
+            blind=0,
         ),
         checkpoint=CheckpointConfig(every=50),
     )

@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from perc_jax.config import ClipConfig, ClipTowerConfig
+from perc_jax.config import TINY_CLIP as TINY
+from perc_jax.config import ClipConfig
 from perc_jax.processes import ends
 
 if TYPE_CHECKING:
@@ -28,10 +29,6 @@ if TYPE_CHECKING:
 MARKS = {"bos_token": "<|startoftext|>", "eos_token": "<|endoftext|>"}
 # What CLIP's tokenizer takes for words: its own expression.
 WORDS = r"'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"
-TOWER = ClipTowerConfig(width=64, hidden=128, layers=2, heads=4)
-TINY = ClipConfig(
-    folder="tiny", vision=TOWER, text=TOWER, projection=64, image_px=112, patch_px=14, vocabulary=640, positions=77
-)
 LEVEL, SEED, BATCH = 0, 0, 64
 SCALE = 20.0  # of cosines in the loss
 RATE, WARMUP, DECAY = 1e-3, 50, 0.05

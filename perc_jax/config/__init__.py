@@ -3,7 +3,7 @@
 Plain data on the standard library alone, so that a config is read without jax; nothing that does work belongs here.
 """
 
-from perc_jax.config.clip import ClipConfig, ClipTowerConfig
+from perc_jax.config.clip import TINY_CLIP, ClipConfig, ClipTowerConfig
 from perc_jax.config.data import REASONED, CurriculumConfig, DataConfig, MixtureConfig, TableConfig
 from perc_jax.config.model import LoraConfig, ModelConfig, TextConfig, VisionConfig
 from perc_jax.config.reward import RewardConfig, TermConfig
@@ -24,6 +24,7 @@ from perc_jax.config.start import PLAIN, TRACKERS, Start
 __all__ = [
     "PLAIN",
     "REASONED",
+    "TINY_CLIP",
     "TRACKERS",
     "CheckpointConfig",
     "ClipConfig",

@@ -30,7 +30,7 @@ class ClipTowerConfig:
 class ClipConfig:
     """A CLIP or FG-CLIP of any size, where its weights are, and how it computes."""
 
-    folder: Annotated[str, filled] = "qihoo360/fg-clip-large"  # a Hugging Face folder or hub id
+    folder: Annotated[str, filled] = "qihoo360/fg-clip-large"  # a Hugging Face folder or hub id; or `TINY_CLIP`'s name
     vision: ClipTowerConfig = ClipTowerConfig(width=1024, hidden=4096, layers=24, heads=16)
     text: ClipTowerConfig = ClipTowerConfig(width=768, hidden=3072, layers=12, heads=12)
     projection: Annotated[int, at_least(1)] = 768  # width of what both towers end in
@@ -78,3 +78,17 @@ class ClipConfig:
     def end(self) -> int:
         """Id of the mark behind every text, and of padding: the last one (49407)."""
         return self.vocabulary - 1
+
+
+_TOWER = ClipTowerConfig(width=64, hidden=128, layers=2, heads=4)
+# What `perc_jax.teach_clip` teaches. The name stands for the weights that the package brings, `assets/clip`.
+TINY_CLIP = ClipConfig(
+    folder="tiny-fg-clip",
+    vision=_TOWER,
+    text=_TOWER,
+    projection=64,
+    image_px=112,
+    patch_px=14,
+    vocabulary=640,
+    positions=77,
+)

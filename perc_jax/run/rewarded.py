@@ -152,9 +152,14 @@ def compare(graded: Rewards, overlong: np.ndarray | None, stage: StageConfig) ->
     values, weights = zip(*terms, strict=True)
     advantages, has_signal = per_reward_advantages(np.stack(values), np.array(weights, np.float32))
     # Each group's mean is 0, so that of the batch is too. All rows are shared by equally many hosts: all may count.
-    sums = sharding.sum_over_hosts({"squares": float((advantages**2).sum()), "count": float(advantages.size)})
+    sums = sharding.sum_over_hosts({"squares": _total(advantages**2), "count": float(advantages.size)})
     deviation = (sums["squares"] / sums["count"]) ** 0.5
     return Advantages(advantages / np.float32(deviation + LEAST_DEVIATION), has_signal)
+
+
+def _total(values: np.ndarray) -> float:
+    """A sum of float32 numbers in float64: the same however they are shared out among hosts."""
+    return float(values.sum(dtype=np.float64))
 
 
 def join(rounds: Sequence[Graded]) -> Graded:
@@ -184,11 +189,11 @@ def summarise(
     prompts, group = graded.rewards.shape
     correct = graded.accuracy.sum(axis=1)
     sums = {
-        "rollout/reward": float(graded.rewards.sum()),
+        "rollout/reward": _total(graded.rewards),
         "rollout/accuracy": float(correct.sum()),
         "rollout/format": float(graded.format.sum()),
         "rollout/completion_length": float(completions.mask.sum()),
-        "rollout/entropy": -float(completions.logprobs[completions.mask].sum()),
+        "rollout/entropy": -_total(completions.logprobs[completions.mask]),
         "rollout/cut_share": float((~completions.ended).sum()),
         "rollout/degenerate_share": float(sum(map(is_degenerate, graded.texts))),
         "rollout/answer_drift": _drift(graded, infos) * prompts * group,
@@ -203,10 +208,10 @@ def summarise(
         sums[f"rollout/accuracy/{source}"] = float(correct[mine].sum())
         sums[f"prompts/{source}"] = float(mine.sum())
     values = np.concatenate([graded.terms, graded.parts], axis=-1)
-    sums |= {f"rollout/reward/{name}": float(values[..., n].sum()) for n, name in enumerate(term_names(reward))}
+    sums |= {f"rollout/reward/{name}": _total(values[..., n]) for n, name in enumerate(term_names(reward))}
     sums |= {f"faults/{name}": float(graded.faults.get(name, 0)) for name in no_faults(reward)}
     if graded.overlong is not None:
-        sums["rollout/overlong"] = float(graded.overlong.sum())
+        sums["rollout/overlong"] = _total(graded.overlong)
     sums = sharding.sum_over_hosts(sums, share)
     metrics = {}
     for name, value in sums.items():

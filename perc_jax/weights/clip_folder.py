@@ -6,13 +6,14 @@ what this process's devices hold. Everything that is wrong with a folder is one 
 
 import contextlib
 import dataclasses
+from importlib import resources
 from pathlib import Path
 
 import jax
 
 from perc_jax.clip import params
 from perc_jax.clip.model import Params
-from perc_jax.config import ClipConfig, check
+from perc_jax.config import TINY_CLIP, ClipConfig, check
 from perc_jax.model.params import get, put
 from perc_jax.prompt import clip_inputs, pretrained
 from perc_jax.weights.safetensors import Bar, Tensors, load_leaf, no_bar
@@ -23,8 +24,10 @@ FIELD = "clip.folder"  # of the config, for messages
 def folder_of(config: ClipConfig, *, weights: bool = True) -> Path:
     """The folder, or that of a hub id once it is downloaded; without `weights` only its small files.
 
-    Raises `FileNotFoundError` or `ValueError` for a name that is neither.
+    `TINY_CLIP`'s name stands for the package's own. Raises `FileNotFoundError` or `ValueError` for any other name.
     """
+    if config.folder == TINY_CLIP.folder:
+        return Path(str(resources.files("perc_jax") / "assets" / "clip"))
     return pretrained.folder_of(config.folder, weights=weights, field=FIELD)
 
 

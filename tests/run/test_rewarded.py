@@ -232,3 +232,13 @@ def test_shown_prompts_carry_their_own_answers_and_picture():
     assert [answer["terms"] for answer in pages[0].answers] == [{"accuracy": right} for right in (1, 0, 1, 0)]
     assert len({page.picture.tobytes() for page in pages}) == 3
     assert all(page.picture.shape == (112, 112, 3) for page in pages)
+
+
+@pytest.mark.parametrize("hosts", [2, 8])
+def test_means_do_not_depend_on_how_rows_are_shared_out(hosts):
+    """Hosts add up their own rows, then each other's sums; what the runs of one and of several write is the same."""
+    rng = np.random.default_rng(0)
+    values = rng.gamma(1.0, size=(64, 8)).astype(np.float32)
+    parts = np.split(values, hosts)
+    assert sum(map(rewarded._total, parts)) == rewarded._total(values)
+    assert sum(float(part.sum()) for part in parts) != rewarded._total(values)  # as float32 has it
