@@ -4,8 +4,6 @@ import hashlib
 import json
 from collections.abc import Hashable
 
-from grain.experimental import index_shuffle
-
 from engines.base import make_rng
 
 ROUNDS = 4  # of the shuffle's cipher
@@ -22,6 +20,8 @@ def place_in_list(key: tuple[Hashable, ...], fingerprint: str, length: int, coun
         count: rows drawn from it before.
         draft: of that count.
     """
+    from grain.experimental import index_shuffle  # loads JAX, which whoever only looks at data does without
+
     if draft:
         return int(make_rng(*key, fingerprint, count, draft).integers(length))
     epoch, place = divmod(count, length)

@@ -12,9 +12,10 @@ from perc_jax.data.tables.json_rows import open_json
 
 TEXTS = st.text(alphabet='ab"\\[]{},: \n\u00e4\U0001f98b', max_size=8)
 VALUES = st.recursive(
-    TEXTS | st.integers() | st.booleans() | st.none(), lambda v: st.lists(v) | st.dictionaries(TEXTS, v)
+    TEXTS | st.integers() | st.booleans() | st.none(),
+    lambda v: st.lists(v, max_size=4) | st.dictionaries(TEXTS, v, max_size=4),
 )
-ROWS = st.lists(st.dictionaries(TEXTS, VALUES, min_size=1), min_size=1, max_size=6)
+ROWS = st.lists(st.dictionaries(TEXTS, VALUES, min_size=1, max_size=4), min_size=1, max_size=6)
 
 
 @pytest.fixture(scope="module")
