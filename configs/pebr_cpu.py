@@ -2,7 +2,7 @@
 
     python -m engines.tables --out runs/tables --tables described --rows 6000 --test-rows 1000
     python -m perc_jax.train --config configs/pebr_cpu.py --only warmup --workdir runs/warm
-    python -m perc_jax.grade --model runs/warm --source runs/tables/described.jsonl --limit 600 --rollouts 8 \\
+    python -m perc_jax.grade --model runs/warm --source runs/tables/described.jsonl --limit 400 --rollouts 8 \\
         --temperature 1.2 --top-p 0.99 --out runs/tables/grade.jsonl
     python -m perc_jax.train --config configs/pebr_cpu.py --only perception,reasoning --from runs/warm
 
@@ -92,8 +92,8 @@ def _rl(name: str, reward: RewardConfig, difficulty: str) -> StageConfig:
     return StageConfig(
         name,
         "grpo",
-        40,
-        16,
+        30,
+        8,
         OptimizerConfig(2e-4, b2=0.98, warmup_steps=5, schedule="cosine"),
         mixture=_rows(difficulty=difficulty, grade=GRADE),
         group_size=8,
