@@ -10,8 +10,7 @@ of 128, five completions, temperature 1, rate 1e-6, weight decay 0.01, KL in the
 
 Smallest TPU slice that `perc_jax.plan` compiled it for and found to fit: v5e:4x4, with `--mesh.tensor 4`. In haste,
 2026-11-30, `python -m perc_jax.plan --config configs/geo3k_7b.py --topology v5e:4x4 --mesh.tensor 4` prints
-"fits: geo3k: ring 1024 to 2048 needs 14.28 of 15.75 GiB per device". On half as many chips weights, optimizer and
-gradients alone would be 21 GiB a chip.
+"fits: geo3k: ring 1024 to 2048 needs 14.28 of 15.75 GiB per device". Smaller slices were not compiled.
 
 Deviations:
 1. Nothing is cut by probability mass (there top_p 0.99).

@@ -107,7 +107,7 @@ def test_nothing_compiles_after_the_warm_up(reference_run):
 
 
 def test_the_command_line_answers_without_jax():
-    code = "import sys, perc_jax.train; sys.exit(bool({'jax', 'flax', 'grain', 'orbax'} & set(sys.modules)))"
+    code = "import sys, perc_jax.train, perc_jax.cli; sys.exit(bool({'jax', 'flax', 'grain', 'orbax'} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], check=False, cwd=whole_runs.ROOT).returncode == 0
 
 
