@@ -112,6 +112,14 @@ def test_the_command_line_answers_without_jax():
     assert subprocess.run([sys.executable, "-c", code], check=False, cwd=whole_runs.ROOT).returncode == 0
 
 
+def test_a_run_that_is_done_says_so_and_compiles_nothing(reference_run, tmp_path):
+    workdir = shutil.copytree(reference_run.workdir, tmp_path / "run")
+    before = {path: path.read_bytes() for path in workdir.rglob("*") if path.is_file() and path.suffix != ".html"}
+    ended = whole_runs.finished(workdir, JAX_LOG_COMPILES="1")
+    assert f"{workdir} is done after {LAST} steps" in ended.err and list(whole_runs.compiled(ended.err)) == []
+    assert all(path.read_bytes() == content for path, content in before.items())
+
+
 # --- stopped and started again -------------------------------------------------------------------------------------
 
 

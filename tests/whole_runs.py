@@ -126,10 +126,13 @@ class Running:
 
 
 def environment(cache: Path | None, **variables: str) -> dict[str, str]:
-    """This process's environment without its settings for JAX; one CPU device; compiled programs kept in a folder."""
+    """This process's environment without its settings for JAX; one CPU device; compiled programs kept in a folder, or
+    nowhere."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("JAX_", "XLA_"))}
     kept |= {"JAX_PLATFORMS": "cpu", "COLUMNS": "200", "XLA_FLAGS": quick.FLAGS}
-    if cache is not None:
+    if cache is None:
+        kept["JAX_ENABLE_COMPILATION_CACHE"] = "false"
+    else:
         kept |= {
             "JAX_COMPILATION_CACHE_DIR": str(cache),
             "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",

@@ -169,6 +169,8 @@ class Config:
     # That a process of a user's reward function may write to; beyond, its calls fail and it is replaced.
     verifier_memory_gib: Annotated[float, within(0.01, 4096)] = 4.0
     samples_every: Annotated[int, at_least(1)] = 25  # grpo steps between kept rollout samples
+    # Local or gs:// folder of compiled programs, for the next start; empty: ~/.cache/perc_jax/programs; none: not kept
+    cache: Annotated[str, anything] = ""
     # A phase that takes longer dumps all stacks and ends the run, resumable.
     phase_deadline_s: Annotated[float, within(1, 7 * 24 * 3600)] = 1800.0  # a week: nobody watches
 

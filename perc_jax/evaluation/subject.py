@@ -21,7 +21,7 @@ from perc_jax.programs.compiled import Programs
 from perc_jax.prompt import pretrained, tokenizer
 from perc_jax.prompt.image import MIN_PIXELS
 from perc_jax.prompt.pretrained import Processor
-from perc_jax.records import reading
+from perc_jax.records import compile_cache, reading
 from perc_jax.records.checkpoint import Checkpoints
 from perc_jax.weights import safetensors
 
@@ -130,6 +130,7 @@ def load(described: Description, screen: Progress, *, greedy: bool = False) -> S
     config, name, tokens = described.config, described.name, described.tokens
     tokenizer.check_fits(tokens, config.model.text.vocab_size)
     with screen.phase("loading the model"):
+        compile_cache.keep(config.cache)
         bare = dataclasses.replace(config, stages=())
         programs = Programs(bare, tokens.ids, greedy=greedy, around=screen.compiling)
         if described.stored is None:
@@ -145,7 +146,7 @@ def _trained(workdir: str) -> Description:
     """What a run's newest checkpoint says."""
     checkpoints = Checkpoints.named(workdir)
     stored = checkpoints.config()
-    config = from_dict(Config, stored)
+    config = dataclasses.replace(from_dict(Config, stored), cache="")  # that was for the run's machine
     if config.pretrained:
         pixels = pretrained.processor(pretrained.folder_of(config.pretrained, weights=False))
     elif any(stage.mixture.tables for stage in config.stages):

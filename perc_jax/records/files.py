@@ -2,6 +2,8 @@
 
 import json
 import math
+import os
+from pathlib import Path
 from typing import Any
 
 from etils import epath
@@ -11,6 +13,11 @@ def absolute(path: str) -> epath.Path:
     """The path from the root on, `~` replaced; one with a scheme, gs:// for instance, is so already."""
     found = epath.Path(path).expanduser()
     return found if "://" in path else found.absolute()
+
+
+def user_cache(name: str) -> Path:
+    """A folder for what can be made again, in the user's cache directory (`XDG_CACHE_HOME`, else `~/.cache`)."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "perc_jax" / name
 
 
 def to_json(value: Any, **style: Any) -> str:

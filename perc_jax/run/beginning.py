@@ -8,14 +8,17 @@ import jax
 import jax.numpy as jnp
 
 from perc_jax.config import Config, to_dict
+from perc_jax.evaluation.suites import SIGHT_NATS, proof_of_sight
 from perc_jax.model import lora
 from perc_jax.processes.progress import Progress
-from perc_jax.programs.compiled import Programs
+from perc_jax.programs.compiled import Programs, Score
 from perc_jax.prompt import pretrained, tokenizer
 from perc_jax.records import commits, same
 from perc_jax.records.checkpoint import Checkpoints
+from perc_jax.records.files import absolute
 from perc_jax.run import fitting, place
 from perc_jax.run.place import Change, Place
+from perc_jax.run.standing import Standing
 from perc_jax.weights import hf_folder, safetensors
 
 
@@ -61,6 +64,25 @@ def open_run(config: Config, workdir: str, *, fetch: bool = True) -> Opened:
         if is_here:
             safetensors.check(folder, config.model)
     return Opened(tokens, checkpoints, None, [], {}, 0, source)
+
+
+def is_done(opened: Opened, config: Config, workdir: str) -> bool:
+    """Whether a run has nothing left to do: its last stage is over and examined, and nothing of the config is new."""
+    if opened.place is None or opened.changes or opened.place.stage < len(config.stages) - 1:
+        return False
+    stage, position = config.stages[-1], opened.position
+    is_over = opened.place.step == stage.steps or Standing(config, position.get("standing")).is_over
+    last = place.results(absolute(workdir), len(config.stages), stage.name, opened.step)
+    is_examined = last.exists() or not config.evaluation.names
+    return is_over and is_examined and not position.get("bad_steps")
+
+
+def prove_sight(config: Config, programs: Programs, score: Score, params: Any, screen: Progress) -> None:
+    """Say by how much another picture moves the model; raises `RuntimeError` where pictures do not reach it."""
+    with screen.phase("proving that the model sees"):
+        changes = proof_of_sight(config, programs, score, params)
+    moves = ", ".join(f"{who}'s by {change:.2g} ({name})" for (who, name), change in changes.items())
+    screen.say(f"the model sees: another picture moves log-odds, at least by {SIGHT_NATS}: {moves}")
 
 
 def weights(config: Config, programs: Programs, screen: Progress) -> First:

@@ -19,11 +19,12 @@ from etils import epath
 from perc_jax.batch import PromptBatch, TrainBatch
 from perc_jax.config import PLAIN, Config, StageConfig, Start, to_dict
 from perc_jax.data import batches, doctor
-from perc_jax.evaluation.suites import SIGHT_NATS, Evaluator, proof_of_sight
+from perc_jax.evaluation.suites import Evaluator
 from perc_jax.mesh import sharding
 from perc_jax.processes import ends, interrupts
 from perc_jax.processes.progress import Progress
 from perc_jax.programs.compiled import Programs, StagePrograms
+from perc_jax.records import compile_cache
 from perc_jax.records.files import to_json, write_whole
 from perc_jax.records.metrics import CompileCounter, Idle, Timer, peak_rss_bytes
 from perc_jax.records.owner import Owner
@@ -65,19 +66,21 @@ class Run:
         owner: Owner,
         start: Start,
         began: float,
+        opened: beginning.Opened,
     ):
         self.owner, self.ending = owner, Ending(start, began)
         self.streak, self.standing = Streak(), Standing(config)
         self.config, self.workdir, self.screen, self.timer, self.compiles = config, workdir, screen, timer, compiles
         self.folder = epath.Path(workdir).expanduser()
         self.facts = Facts(self.folder, compiles)
-        self.tokens, self.checkpoints, *_ = beginning.open_run(config, workdir)
+        self.tokens, self.checkpoints = opened.tokens, opened.checkpoints
         self.journal = Journal(workdir, config, start.track, screen.say)
         self.idle = Idle()
         self.drawn: dict = {}  # where the stage's data stand in the checkpoint that was restored
         with screen.phase("looking at tables"):
             doctor.before_run(config, screen.say)
         with screen.phase("compiling"):
+            compile_cache.keep(config.cache)
             self.programs = Programs(config, self.tokens.ids, around=screen.compiling)
             self.score = self.programs.scorer()
             self.stages = [self.programs.stage(stage) for stage in config.stages]
@@ -99,7 +102,7 @@ class Run:
             write_whole(self.folder / "config.json", to_json(to_dict(self.config), indent=1))
         if state is None:
             state, there = self._fresh(), Place(0, 0)
-            self._prove_sight(state)
+            beginning.prove_sight(self.config, self.programs, self.score, state.params, self.screen)
         if there == Place(0, 0):
             self._evaluate(evaluator, state, "start", 0)
             self._end_if_told(state)
@@ -157,13 +160,6 @@ class Run:
         if jax.process_index() == 0:
             place.note(self.folder, step, changes)
         return state, there
-
-    def _prove_sight(self, state: TrainState) -> None:
-        """Stop unless the picture reaches the model."""
-        with self.screen.phase("proving that the model sees"):
-            changes = proof_of_sight(self.config, self.programs, self.score, state.params)
-        moves = ", ".join(f"{who}'s by {change:.2g} ({name})" for (who, name), change in changes.items())
-        self.screen.say(f"the model sees: another picture moves log-odds, at least by {SIGHT_NATS}: {moves}")
 
     def _run_stage(
         self, index: int, state: TrainState, first: int, verifier: Verifier, evaluator: Evaluator
@@ -337,7 +333,7 @@ class Run:
         `save` holds what `_save` needs, where this step has no checkpoint yet and may turn out to need one.
         """
         step = int(state.step)
-        file = self.folder / "eval" / f"{order}_{name}_{step:06d}.json"
+        file = place.results(self.folder, order, name, step)
         if not self.config.evaluation.names:
             return
         asked = (json.loads(file.read_text()), []) if file.exists() else self._ask(evaluator, state, name, file)
@@ -390,8 +386,15 @@ def run(config: Config, workdir: str, start: Start = PLAIN, began: float | None 
         Verifier.of(config) as verifier,
         Owner(workdir, screen.say) as owner,
         ends.at_once(),
-        contextlib.closing(Run(config, workdir, screen, timer, compiles, owner, start, began)) as this,
     ):
-        with ends.at_once(), interrupts.deferred():
-            this.train(verifier)
-        screen.say(f"done in {time.monotonic() - began:.0f} s; look at {workdir}/report.html")
+        opened = beginning.open_run(config, workdir)
+        if beginning.is_done(opened, config, workdir):
+            opened.checkpoints.close()
+            if jax.process_index() == 0:
+                write_report(workdir)
+            screen.say(f"{workdir} is done after {opened.step} steps; look at {workdir}/report.html")
+            return
+        with contextlib.closing(Run(config, workdir, screen, timer, compiles, owner, start, began, opened)) as this:
+            with ends.at_once(), interrupts.deferred():
+                this.train(verifier)
+            screen.say(f"done in {time.monotonic() - began:.0f} s; look at {workdir}/report.html")

@@ -35,7 +35,7 @@ FREE = (  # of a run: what the machine is, what is only looked at, what a prompt
     "model",  # whether it is the same one has been asked before: `Checkpoints.check`
     *("data.workers", "data.prefetch", "data.max_prompt_tokens", "data.max_patches", "data.buckets"),
     *("clip", "samples_every", "verifier_deadline_s", "verifier_processes", "verifier_memory_gib"),
-    "phase_deadline_s",
+    *("cache", "phase_deadline_s"),
 )
 FREE_IN_STAGE = (  # but not what its data position counts in, nor what the optimizer's state is of
     *("steps", "mixture", "reward", "loss", "max_rounds", "accuracy_band", "micro_batches", "row_widths", "remat"),
@@ -170,6 +170,11 @@ def note(folder: epath.Path, step: int, changes: Sequence[Change]) -> None:
     now = kept + [{"step": step} | change._asdict() for change in changes]
     if now != before:
         write_whole(file, json.dumps(now, indent=1))
+
+
+def results(folder: epath.Path, order: int, name: str, step: int) -> epath.Path:
+    """Where a workdir keeps what the suites said: before the first stage (order 0) or in and after the `order`-th."""
+    return folder / "eval" / f"{order}_{name}_{step:06d}.json"
 
 
 def remove_after(folder: epath.Path, step: int) -> None:

@@ -233,6 +233,7 @@ RIGHT: dict[str, Any] = {
         "name": FILE,
         "pretrained": TEXT,
         "begin_from": TEXT,
+        "cache": TEXT,
         "seed": (0, 2**31),
         "verifier_deadline_s": FACTOR,
         "verifier_processes": COUNT,

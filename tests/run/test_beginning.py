@@ -5,15 +5,16 @@ import dataclasses
 import jax
 import numpy as np
 import pytest
+from etils import epath
 
-from perc_jax.config import LoraConfig, MeshConfig, to_dict
+from perc_jax.config import EvaluationConfig, LoraConfig, MeshConfig, to_dict
 from perc_jax.mesh import sharding
 from perc_jax.model import abstract_params, lora
 from perc_jax.processes.progress import Progress
 from perc_jax.programs.compiled import Programs
 from perc_jax.prompt import tokenizer
 from perc_jax.records.checkpoint import Checkpoints
-from perc_jax.run import beginning
+from perc_jax.run import beginning, place
 from tests.config.test_config import CONFIG
 
 ADAPTERS = LoraConfig(rank=4)
@@ -77,3 +78,35 @@ def test_fresh_adapters_lie_on_another_runs_weights(run):
     assert {leaf.dtype.name for leaf in jax.tree.leaves(base)} == {"bfloat16"}
     last = [leaf for path, leaf in jax.tree_util.tree_leaves_with_path(adapters) if path[-1].key == "lora_b"]
     assert last and not any(np.any(leaf) for leaf in last)  # what they add is nothing yet
+
+
+def opened_at(workdir, where, changes, position):
+    """A run after 40 steps."""
+    tokens = tokenizer.load(CONFIG.data.tokenizer)
+    return beginning.Opened(tokens, Checkpoints(str(workdir), 1), where, changes, position, 40, "random")
+
+
+@pytest.mark.parametrize("left", ["nothing", "a step", "the last evaluation", "a change", "a stage", "a bad gradient"])
+def test_a_run_is_done_when_its_last_stage_is_over_and_examined(tmp_path, left):
+    steps = CONFIG.stages[-1].steps
+    position = {"stage": CONFIG.stages[-1].name, "step": steps, "bad_steps": int(left == "a bad gradient")}
+    where = place.Place(len(CONFIG.stages) - 1 - (left == "a stage"), steps - (left == "a step"))
+    changes = [place.Change("name", "a", "b")] if left == "a change" else []
+    opened = opened_at(tmp_path, where, changes, position)
+    if left != "the last evaluation":
+        file = place.results(epath.Path(tmp_path), len(CONFIG.stages), CONFIG.stages[-1].name, 40)
+        file.parent.mkdir()
+        file.touch()
+    assert beginning.is_done(opened, CONFIG, str(tmp_path)) == (left == "nothing")
+
+
+def test_a_stage_that_ended_by_patience_is_over(tmp_path):
+    evaluation = EvaluationConfig(suites=("test_a",), samples=(8,), hard_levels=(), every=1, watch="test_a", patience=2)
+    config = dataclasses.replace(CONFIG, evaluation=evaluation)
+    name, last = config.stages[-1].name, len(config.stages)
+    place.results(epath.Path(tmp_path), last, name, 40).parent.mkdir()
+    place.results(epath.Path(tmp_path), last, name, 40).touch()
+    for waited, is_done in ((2, True), (1, False)):
+        position = {"stage": name, "step": 1, "standing": {"watched": "test_a", "waited": waited}}
+        opened = opened_at(tmp_path, place.Place(last - 1, 1), [], position)
+        assert beginning.is_done(opened, config, str(tmp_path)) == is_done

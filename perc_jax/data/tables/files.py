@@ -16,7 +16,7 @@ from typing import Any
 
 from perc_jax.benchmarks.files import download
 from perc_jax.data.tables.errors import short
-from perc_jax.records.files import absolute
+from perc_jax.records.files import absolute, user_cache
 
 FORMS = {".parquet": "parquet", ".arrow": "arrow", ".jsonl": "json", ".ndjson": "json", ".json": "json"}
 SPLITS = ("train", "test", "validation", "valid", "val", "dev", "eval", "evaluation", "training", "testing", "testmini")
@@ -131,10 +131,7 @@ def _json(file: Any) -> dict[str, Any]:
 
 def cache_folder(name: str) -> Path:
     """The folder for what is unpacked or copied: as named, or in the user's cache."""
-    if name:
-        return Path(name).expanduser()
-    home = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    return Path(home).expanduser() / "perc_jax" / "tables"
+    return Path(name).expanduser() if name else user_cache("tables")
 
 
 def local_copy(file: Any, cache: Path) -> str:
