@@ -1,9 +1,10 @@
 """Compare two evaluations question by question: the difference, how sure it is, and what was gained and lost.
 
 `python -m perc_jax.compare BEFORE AFTER [--json F]`. Each is a file of records that `evaluate` keeps (`….jsonl`), a
-folder of such, of which the files of one name are compared, or the JSON file that `score` writes. Only questions that
-both were asked count; how they are compared is in `evaluation/compare.py`. Two evaluations that were not asked alike
-(other samples, temperature, longest answer, …) are compared with a warning.
+folder of such, of which the files of one name are compared, the JSON file that `score` writes, or one of a run's
+`eval/`, of which suites of one name are compared and the terms of the run's rewards with them. Only questions that both
+were asked count; how they are compared is in `evaluation/compare.py`. Two evaluations that were not asked alike (other
+samples, temperature, longest answer, …) are compared with a warning.
 """
 
 import sys
@@ -24,8 +25,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     arguments = parser.parse_args(argv)
     interrupts.leave_with()
     found = {}
-    for name, (before, after) in compare.pairs(Path(arguments.before), Path(arguments.after)).items():
-        found[name] = compare.compare(compare.read(before), compare.read(after))
+    files = compare.pairs(Path(arguments.before), Path(arguments.after))
+    both = [pair for name, of_name in files.items() for pair in compare.sides(name, *of_name).items()]
+    for name, (before, after) in both:
+        found[name] = compare.compare(before, after)
         print("\n".join(compare.lines_of(name, found[name])))
         if found[name]["warnings"]:
             print(f"warning: {compare.warning(name, found[name])}", file=sys.stderr)

@@ -15,6 +15,7 @@ from typing import Annotated, Any, Literal
 from perc_jax.config.clip import ClipConfig
 from perc_jax.config.data import REASONED, DataConfig, TableConfig
 from perc_jax.config.model import ModelConfig
+from perc_jax.config.reward import TermConfig
 from perc_jax.config.rules import (
     Sound,
     Violation,
@@ -207,6 +208,14 @@ class Config:
     def asks_clip(self) -> bool:
         """Whether a stage's reward asks a CLIP."""
         return any(stage.kind == "grpo" and stage.reward.clip_terms for stage in self.stages)
+
+    @property
+    def measured(self) -> tuple[TermConfig, ...]:
+        """What a test's replies are measured by beside accuracy: the terms of the stages' rewards, the first of each
+        name, but those of a CLIP."""
+        found = [term for stage in self.stages if stage.kind == "grpo" for term in stage.reward.terms]
+        terms = {term.label: term for term in reversed(found) if term.term not in ("accuracy", "format", "clip")}
+        return tuple(dataclasses.replace(term, weight=1.0) for term in reversed(terms.values()))
 
     def completion_tokens(self, stage: StageConfig) -> int:
         """C: the longest completion that a stage learns from."""

@@ -42,6 +42,11 @@ class SampleInfo(NamedTuple):
     guess_rate: float
     row: dict[str, Any] = {}  # noqa: RUF012 - further columns of a table's row, for a reward's terms; only read
 
+    @property
+    def given(self) -> dict[str, Any]:
+        """What a reward's terms can ask of it: the row's columns, and below them what every row has."""
+        return {"id": self.sample_id, "question": self.question, "gold": self.answer.text()} | self.row
+
 
 @dataclass(frozen=True)
 class Draw:

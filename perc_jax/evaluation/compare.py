@@ -33,6 +33,7 @@ class Answers(NamedTuple):
     right: dict[str, float]  # share of right answers by id, of the questions that were asked
     units: dict[str, str]
     prompts: Mapping[str, str] = MappingProxyType({})  # fingerprints of what was asked, where they are known
+    terms: Mapping[str, Mapping[str, float]] = MappingProxyType({})  # of rewards, by name and id, where they are known
 
 
 def pairs(before: Path, after: Path) -> dict[str, tuple[Path, Path]]:
@@ -51,13 +52,46 @@ def pairs(before: Path, after: Path) -> dict[str, tuple[Path, Path]]:
     return {Path(name).stem: (before / name, after / name) for name in sorted(there)}
 
 
+def sides(name: str, before: Path, after: Path) -> dict[str, tuple[Answers, Answers]]:
+    """What two files say, to compare, by suite; a file with a single one goes by the name that is given.
+
+    Raises `ValueError` that names a file which is none, or `OSError`.
+    """
+    first, second = (suites_of_run(file) for file in (before, after))
+    if not first or not second:
+        return {name: (read(before), read(after))}
+    common = [suite for suite in first if suite in second]
+    if not common:
+        raise ValueError(f"{before} and {after} must have a suite in common, got {', '.join((*first, *second))}")
+    return {suite: (first[suite], second[suite]) for suite in common}
+
+
+def suites_of_run(file: Path) -> dict[str, Answers]:
+    """What a file of a run's `eval/` says, by suite; nothing of any other file.
+
+    Its questions go by their number and by what they ask.
+    """
+    content = {} if file.suffix == ".jsonl" else files.read_json(file)
+    if not isinstance(content, dict) or not all(isinstance(one, dict) and "asked" in one for one in content.values()):
+        return {}
+    found = {}
+    for suite, result in content.items():
+        names = [f"{number} {asked}" for number, asked in enumerate(result["asked"])]
+        right = dict(zip(names, map(float, result["correct"]), strict=True))
+        terms = {
+            term: dict(zip(names, values["each"], strict=True)) for term, values in result.get("terms", {}).items()
+        }
+        found[suite] = Answers({"suite": suite}, right, {name: name for name in names}, terms=terms)
+    return found
+
+
 def read(file: Path) -> Answers:
     """Read a file of records, or of `score`. Raises `ValueError` that names it, or `OSError`."""
     if file.suffix == ".jsonl":
         return answers(*lines.read(file))
     content = files.read_json(file)
     if not isinstance(content, dict) or content.keys().isdisjoint({"items"}):
-        raise ValueError(f"{file} must be what perc_jax.score wrote, with its items")
+        raise ValueError(f"{file} must be what perc_jax.score wrote, with its items, or a file of a run's eval/")
     benchmark = benchmarks.get(content["benchmark"])
     right = {str(item["id"]): float(item["correct"]) for item in content["items"]}
     head = {"suite": content["benchmark"], "mode": content["mode"]}
@@ -83,13 +117,20 @@ def compare(before: Answers, after: Answers) -> dict[str, Any]:
     if not common:
         raise ValueError(f"both evaluations of {suites[0]} must have answered a question, got none in common")
     fields = sorted({name for side in (before, after) for name in side.head})
-    by = {engine: _difference(before, after, mine) for engine, mine in _by_engine(common).items()}
-    return _difference(before, after, common) | {
+    values = before.right, after.right
+    by = {engine: _difference(*values, before.units, mine) for engine, mine in _by_engine(common).items()}
+    terms = {
+        name: _difference(before.terms[name], after.terms[name], before.units, common)
+        for name in before.terms
+        if name in after.terms
+    }
+    return _difference(*values, before.units, common) | {
         "only_before": len(before.right) - len(common),
         "only_after": len(after.right) - len(common),
         "differ_in": [name for name in fields if before.head.get(name) != after.head.get(name)],
         "warnings": _warnings(before.head, after.head),
         **({"by": {"engine": by}} if by else {}),
+        **({"terms": terms} if terms else {}),
     }
 
 
@@ -115,10 +156,12 @@ def _warnings(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
     return words
 
 
-def _difference(before: Answers, after: Answers, common: Sequence[str]) -> dict[str, Any]:
-    """Compare the two on these questions."""
-    first, second = (np.array([side.right[name] for name in common]) for side in (before, after))
-    units = [before.units[name] for name in common]
+def _difference(
+    before: Mapping[str, float], after: Mapping[str, float], units_by_name: Mapping[str, str], common: Sequence[str]
+) -> dict[str, Any]:
+    """Compare values of the two on these questions."""
+    first, second = (np.array([side[name] for name in common]) for side in (before, after))
+    units = [units_by_name[name] for name in common]
     rng = np.random.default_rng(BOOTSTRAP_SEED)
     difference, low, high = statistics.clustered_mean(second - first, units, rng)
     gained, lost = int((second > first).sum()), int((second < first).sum())
@@ -142,11 +185,17 @@ def _difference(before: Answers, after: Answers, common: Sequence[str]) -> dict[
 
 
 def lines_of(name: str, found: Mapping[str, Any]) -> list[str]:
-    """Write a comparison as lines of text: the suite, then its engines, marked where one surely fell or rose."""
+    """Write a comparison as lines of text: the suite, its engines, marked where one surely fell or rose, its terms."""
     rows = [line(name, found)]
     for engine, mine in found.get("by", {}).get("engine", {}).items():
         low, high = mine["ci95"]
         rows.append(line(f"  {engine}", mine) + ("  ▼ fell" if high < 0 else "  ▲ rose" if low > 0 else ""))
+    for term, mine in found.get("terms", {}).items():
+        low, high = mine["ci95"]
+        rows.append(
+            f"  {term:22} {mine['before']:.3f} -> {mine['after']:.3f}  {mine['difference']:+.3f} "
+            f"[{low:+.3f}, {high:+.3f}]  p = {mine['p_value']:.2g} ({mine['test']})"
+        )
     return rows
 
 

@@ -6,7 +6,7 @@ the run's own, before and after each stage; `perc_jax.evaluate` asks the same qu
 
 import contextlib
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -15,7 +15,7 @@ import numpy as np
 import engines
 from perc_jax import statistics
 from perc_jax.batch import Completions, Share
-from perc_jax.config import Config
+from perc_jax.config import Config, RewardConfig
 from perc_jax.data import batches, streams, table_prompts
 from perc_jax.mesh import sharding
 from perc_jax.processes import progress
@@ -23,9 +23,11 @@ from perc_jax.programs.compiled import Programs, Score
 from perc_jax.prompt import questions, tokenizer
 from perc_jax.report import samples
 from perc_jax.rewards.answers import KINDS
-from perc_jax.rewards.verifier import Verdict, Verifier
+from perc_jax.rewards.terms import Case
+from perc_jax.rewards.verifier import Verdict, Verifier, term_names
 
 SIGHT_NATS = 0.01  # by which another picture must move the log-odds of a token: 1 % of its odds. Seeing moves tenths
+ROUNDED = 6  # digits of a term's value that are kept
 CERTAIN_NATS = 1e-6  # a token of a log-probability above minus this is certain: float32 resolves no more
 
 
@@ -36,6 +38,7 @@ class Item(NamedTuple):
     question_type: str
     level: int
     correct: bool
+    terms: tuple[float, ...] = ()  # of the config's rewards, then their parts
 
 
 class Evaluator:
@@ -53,6 +56,7 @@ class Evaluator:
         """`is_told_to_end` is asked before each batch, on all hosts, and must say the same to all."""
         self._config, self._programs, self._tokens, self._verifier = config, programs, tokens, verifier
         self._screen, self._is_told_to_end = screen, is_told_to_end
+        self._measured = term_names(RewardConfig(config.measured)) if config.measured else []
         self._of_all_hosts([])  # compiled now: a run may first ask between two steps
 
     def suites(self, params: Any) -> tuple[dict[str, Any], list[samples.Shown]] | None:
@@ -74,7 +78,7 @@ class Evaluator:
                 items, looked_at = self._ask(params, suite, counts[suite], stream)
                 if len(items) < counts[suite]:
                     return None
-                results[suite] = summary(items)
+                results[suite] = summary(items, self._measured)
                 shown += looked_at
         for suite, n in list(counts.items())[:1] if evaluation.blind else ():
             blind = self._blind(params, suite, min(n, evaluation.blind))
@@ -107,10 +111,15 @@ class Evaluator:
                     self._tokens.decode(row[0, keep[0]].tolist())
                     for row, keep in zip(completions.tokens, completions.mask, strict=True)
                 ]
-                verdicts = self._verifier.verify(texts, [info.answer for info in batch.samples])
-                new = self._of_all_hosts([_item(*pair) for pair in zip(batch.samples, verdicts, strict=True)])[
-                    : count - len(items)
-                ]
+                lengths = completions.mask[:, 0].sum(axis=1).tolist()
+                verdicts, terms = self._mark(
+                    [
+                        Case(text, info.answer, tokens, info.given)
+                        for text, info, tokens in zip(texts, batch.samples, lengths, strict=True)
+                    ]
+                )
+                asked = map(_item, batch.samples, verdicts, terms)
+                new = self._of_all_hosts(list(asked))[: count - len(items)]
                 items += new
                 for row in np.flatnonzero(batch.real)[: self._config.evaluation.shown - len(shown)].tolist():
                     answers = samples.answers([texts[row]], [verdicts[row]], completions.ended[row])
@@ -119,16 +128,34 @@ class Evaluator:
                 advance(len(new))
         return items, shown
 
+    def _mark(self, cases: Sequence[Case]) -> tuple[list[Verdict], list[tuple[float, ...]]]:
+        """Verdicts, and what the rewards' terms say; what failed in that is said."""
+        terms = self._config.measured
+        if not terms:
+            return self._verifier.verify([one.text for one in cases], [one.answer for one in cases]), [()] * len(cases)
+        scores = self._verifier.score(cases, RewardConfig(terms), 1)
+        for line in scores.lines:
+            self._screen.say(line)
+        return scores.verdicts, list(map(tuple, np.concatenate([scores.terms, scores.parts], axis=1).tolist()))
+
     def _of_all_hosts(self, asked: Sequence[Item]) -> list[Item]:
         """A batch's items of all hosts, in its order."""
         if jax.process_count() == 1:
             return list(asked)
         cells = _cells(self._config)
-        rows = np.zeros((len(self._programs.share.rows(self._config.evaluation.batch)), 3), np.int32)
+        rows = np.zeros(
+            (len(self._programs.share.rows(self._config.evaluation.batch)), 3 + len(self._measured)), np.int32
+        )
         for row, item in zip(rows, asked, strict=False):
-            row[:] = cells.index((item.engine, item.question_type)), item.level, item.correct
-        gathered = sharding.rows_of_all_hosts(rows, self._programs.mesh).tolist()
-        return [Item(*cells[cell], level, bool(correct)) for cell, level, correct in gathered]
+            row[:3] = cells.index((item.engine, item.question_type)), item.level, item.correct
+            row[3:] = np.array(item.terms, np.float32).view(np.int32)
+        gathered = sharding.rows_of_all_hosts(rows, self._programs.mesh)
+        terms = map(tuple, gathered[:, 3:].view(np.float32).tolist())
+        heads = gathered[:, :3].tolist()
+        return [
+            Item(*cells[cell], level, bool(correct), each)
+            for (cell, level, correct), each in zip(heads, terms, strict=True)
+        ]
 
 
 def proof_of_sight(config: Config, programs: Programs, score: Score, params: Any) -> dict[tuple[str, str], float]:
@@ -220,8 +247,8 @@ def _looked_at(config: Config, count: int, share: Share) -> batches.Stream:
     raise ValueError(f"one of the tables must have a picture in its first {count} rows: {[t.label for t in tables]}")
 
 
-def _item(info: batches.SampleInfo, verdict: Verdict) -> Item:
-    return Item(info.engine, info.question_type, info.level, verdict.correct)
+def _item(info: batches.SampleInfo, verdict: Verdict, terms: tuple[float, ...]) -> Item:
+    return Item(info.engine, info.question_type, info.level, verdict.correct, terms)
 
 
 def _cells(config: Config) -> list[tuple[str, str]]:
@@ -230,9 +257,10 @@ def _cells(config: Config) -> list[tuple[str, str]]:
     return asked + [(table.label, kind) for table in config.evaluation.tables for kind in KINDS]
 
 
-def summary(items: Sequence[Item]) -> dict[str, Any]:
+def summary(items: Sequence[Item], measured: Sequence[str] = ()) -> dict[str, Any]:
     """Count, accuracy in [0, 1], its Wilson 95 % interval, accuracy by engine, type and level, each item's 0 or 1
-    (`correct`) and what it asked (`asked`, `engine.type/level`)."""
+    (`correct`) and what it asked (`asked`, `engine.type/level`); `terms` by their names, where some are measured: mean,
+    its interval by resampling, and each item's value."""
 
     def accuracy(chosen: Iterable[Item]) -> dict[str, Any]:
         correct = [item.correct for item in chosen]
@@ -255,4 +283,22 @@ def summary(items: Sequence[Item]) -> dict[str, Any]:
         },
         "correct": correct,
         "asked": [f"{item.engine}.{item.question_type}/{item.level}" for item in items],
+        **({"terms": {name: _term(items, place) for place, name in enumerate(measured)}} if measured else {}),
     }
+
+
+def _term(items: Sequence[Item], place: int) -> dict[str, Any]:
+    """What a term says of all items."""
+    each = np.array([item.terms[place] for item in items])
+    mean, *ends = statistics.clustered_mean(each, list(map(str, range(len(each)))), np.random.default_rng(0))
+    return {"mean": mean, "ci95": ends, "each": [round(value, ROUNDED) for value in each.tolist()]}
+
+
+def in_words(result: Mapping[str, Any]) -> str:
+    """A result of `summary` in a line: accuracy with its interval in percent, then each term's mean with its own."""
+    low, high = (100 * end for end in result["ci95"])
+    words = [f"{100 * result['accuracy']:.1f} % [{low:.1f}, {high:.1f}]"]
+    for name, term in result.get("terms", {}).items():
+        low, high = term["ci95"]
+        words.append(f"{name} {term['mean']:.3f} [{low:.3f}, {high:.3f}]")
+    return ", ".join(words)

@@ -83,6 +83,11 @@ def part_names(reward: RewardConfig) -> list[str]:
     return [f"{term.label}/{part}" for term in reward.terms for part in terms.parts_of(term)]
 
 
+def term_names(reward: RewardConfig) -> list[str]:
+    """The terms of a reward and then all their parts, as they are logged."""
+    return [*(term.label for term in reward.terms), *part_names(reward)]
+
+
 class Verifier:
     """Pools of verifier processes. A context manager: leaving it ends the processes.
 

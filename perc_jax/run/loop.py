@@ -19,7 +19,7 @@ from etils import epath
 from perc_jax.batch import PromptBatch, TrainBatch
 from perc_jax.config import PLAIN, Config, StageConfig, Start, to_dict
 from perc_jax.data import batches, doctor
-from perc_jax.evaluation.suites import Evaluator
+from perc_jax.evaluation.suites import Evaluator, in_words
 from perc_jax.mesh import sharding
 from perc_jax.processes import ends, interrupts
 from perc_jax.processes.progress import Progress
@@ -353,8 +353,7 @@ class Run:
             return None
         results, shown = asked
         for suite, result in results.items():
-            low, high = result["ci95"]
-            self.screen.say(f"{name}: {suite} {100 * result['accuracy']:.1f} % [{100 * low:.1f}, {100 * high:.1f}]")
+            self.screen.say(f"{name}: {suite} {in_words(result)}")
         self._write_facts()
         if jax.process_index() == 0:
             self.journal.results(int(state.step), results)

@@ -22,7 +22,7 @@ from perc_jax.mesh import sharding
 from perc_jax.prompt.tokenizer import Tokenizer
 from perc_jax.report import samples
 from perc_jax.rewards.terms import Case
-from perc_jax.rewards.verifier import Rewards, Scorer, Scores, Verdict, no_faults, part_names, rewards
+from perc_jax.rewards.verifier import Rewards, Scorer, Scores, Verdict, no_faults, part_names, rewards, term_names
 from perc_jax.rewards.watch import answer_drift, is_degenerate
 from perc_jax.update.grpo import Advantages, group_advantages, overlong_penalty, per_reward_advantages
 
@@ -68,7 +68,7 @@ def grade(
     masks = completions.mask.reshape(prompts * group, -1)
     texts = [tokens.decode(row[mask].tolist()) for row, mask in zip(rows, masks, strict=True)]
     lengths = completions.mask.sum(axis=2)
-    given = [info.row | {name: value for name, value in _columns(info) if name not in info.row} for info in infos]
+    given = [info.given for info in infos]
     cases = [
         Case(texts[p * group + g], info.answer, int(lengths[p, g]), given[p])
         for p, info in enumerate(infos)
@@ -96,11 +96,6 @@ def within_band(accuracy: Float[np.ndarray, "P G"], band: tuple[float, float]) -
     return (means >= band[0] - ROUNDING) & (means <= band[1] + ROUNDING)
 
 
-def _columns(info: SampleInfo) -> list[tuple[str, str]]:
-    """What a term can ask of every row."""
-    return [("id", info.sample_id), ("question", info.question), ("gold", info.answer.text())]
-
-
 def _of_prompt(scores: Scores, prompt: int, group: int) -> Scores:
     """The scores of one prompt's completions."""
     mine = slice(prompt * group, (prompt + 1) * group)
@@ -110,11 +105,6 @@ def _of_prompt(scores: Scores, prompt: int, group: int) -> Scores:
 def rewards_of(graded: Graded) -> Rewards:
     """The rewards of graded completions, with their parts."""
     return Rewards(graded.rewards, graded.accuracy, graded.format, graded.terms, graded.parts)
-
-
-def term_names(reward: RewardConfig) -> list[str]:
-    """The terms of a reward and then all their parts, as they are logged."""
-    return [*(term.label for term in reward.terms), *part_names(reward)]
 
 
 def no_rewards(shape: tuple[int, int], reward: RewardConfig) -> Rewards:

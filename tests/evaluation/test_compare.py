@@ -7,6 +7,7 @@ import pytest
 from perc_jax import compare as command
 from perc_jax.evaluation import compare
 from perc_jax.evaluation.compare import Answers
+from perc_jax.evaluation.suites import Item, summary
 from perc_jax.records.lines import Record, Records
 from tests.benchmarks.folders import write_json
 
@@ -131,3 +132,19 @@ def test_what_cannot_be_compared_is_one_line(tmp_path, capsys):
             command.main([str(tmp_path / before), str(tmp_path / after)])
         err = capsys.readouterr().err
         assert end.value.code == 2 and err.startswith("error: ") and err.count("\n") == 1 and words in err
+
+
+def test_two_evaluations_of_a_run_are_compared_suite_by_suite_and_term_by_term(tmp_path, capsys):
+    def evaluation(right: list[int], facts: list[float]) -> dict:
+        items = [Item("grid", "size", 0, bool(one), (value,)) for one, value in zip(right, facts, strict=True)]
+        return summary(items, ["facts"])
+
+    write_json(tmp_path / "a.json", {"test": evaluation([0, 0, 1] * 20, [0.25] * 60), "old": evaluation([1], [0.5])})
+    write_json(tmp_path / "b.json", {"test": evaluation([1, 0, 1] * 20, [0.5, 0.25, 0.25] * 20)})
+    command.main([str(tmp_path / "a.json"), str(tmp_path / "b.json"), "--json", str(tmp_path / "c.json")])
+    found = json.loads((tmp_path / "c.json").read_text())
+    assert list(found) == ["test"] and found["test"]["n"] == 60 and found["test"]["gained"] == 20
+    facts = found["test"]["terms"]["facts"]
+    assert (facts["before"], facts["after"]) == pytest.approx((0.25, 1 / 3)) and facts["ci95"][0] > 0.04
+    out = capsys.readouterr().out.splitlines()
+    assert out[0].startswith("test ") and out[1].startswith("  facts ") and "0.250 -> 0.333  +0.083" in out[1]

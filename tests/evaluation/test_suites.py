@@ -10,7 +10,7 @@ import pytest
 
 from configs.debug_cpu import get_config
 from perc_jax.batch import WHOLE, Completions
-from perc_jax.config import MeshConfig
+from perc_jax.config import MeshConfig, RewardConfig, TermConfig
 from perc_jax.data import streams
 from perc_jax.evaluation.suites import (
     SIGHT_NATS,
@@ -18,6 +18,7 @@ from perc_jax.evaluation.suites import (
     Item,
     _begun_alike,
     are_certain,
+    in_words,
     moved,
     proof_of_sight,
     summary,
@@ -104,6 +105,29 @@ def test_a_suite_is_asked_in_full_and_every_question_counts_once(config):
     assert [page.suite for page in shown] == ["test_a"] * 3 + ["test_c"] * 3
     assert [page.answers[0]["accuracy"] for page in shown] == [1] * 3 + [0] * 3
     assert json.loads(json.dumps(results)) == results
+
+
+def test_replies_are_measured_by_the_terms_of_the_rewards(config, monkeypatch):
+    terms = (TermConfig("accuracy"), TermConfig("length", free=4), TermConfig("sections", headings=("a", "b")))
+    rl = dataclasses.replace(config.stages[1], reward=RewardConfig(terms))
+    other = dataclasses.replace(rl, name="more", reward=RewardConfig((TermConfig("length", free=9),)))
+    config = dataclasses.replace(config, stages=(config.stages[0], rl, other))
+    assert [(term.label, term.free) for term in config.measured if term.label == "length"] == [("length", 4)]
+    oracle = Oracle(MappingProxyType(known(config, "test_a")))
+    with Progress(600.0, quiet=True) as screen:
+        evaluator = Evaluator(config, oracle, TOKENS, Here(), screen)
+        results, _ = evaluator.suites({})
+    measured = results["test_a"]["terms"]
+    assert list(measured)[:2] == ["length", "sections"] and len(measured) > 2
+    assert all(len(term["each"]) == COUNT for term in measured.values())
+    assert 0 < measured["length"]["mean"] < 1 and measured["sections"]["each"] == [0.0] * COUNT
+    low, high = measured["length"]["ci95"]
+    assert low <= measured["length"]["mean"] <= high and "length 0." in in_words(results["test_a"])
+    items = [Item("grid", "grid_size", 3, True, tuple(np.float32([0.1, 1 / 3, -2, 0][: len(measured)]).tolist()))] * 2
+    monkeypatch.setattr(jax, "process_count", lambda: 2)
+    monkeypatch.setattr(sharding, "rows_of_all_hosts", lambda rows, mesh: rows[:2])
+    oracle.mesh = None
+    assert evaluator._of_all_hosts(items) == items
 
 
 class Eye(Programs):
