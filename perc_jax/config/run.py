@@ -213,9 +213,12 @@ class Config:
     def measured(self) -> tuple[TermConfig, ...]:
         """What a test's replies are measured by beside accuracy: the terms of the stages' rewards, the first of each
         name, but those of a CLIP."""
-        found = [term for stage in self.stages if stage.kind == "grpo" for term in stage.reward.terms]
-        terms = {term.label: term for term in reversed(found) if term.term not in ("accuracy", "format", "clip")}
-        return tuple(dataclasses.replace(term, weight=1.0) for term in reversed(terms.values()))
+        found: dict[str, TermConfig] = {}
+        for stage in self.stages:
+            for term in stage.reward.terms if stage.kind == "grpo" else ():
+                if term.term not in ("accuracy", "format", "clip"):
+                    found.setdefault(term.label, dataclasses.replace(term, weight=1.0))
+        return tuple(found.values())
 
     def completion_tokens(self, stage: StageConfig) -> int:
         """C: the longest completion that a stage learns from."""

@@ -27,6 +27,7 @@ from perc_jax.mesh import sharding
 from perc_jax.processes.progress import Progress
 from perc_jax.programs.compiled import Programs
 from perc_jax.prompt.tokenizer import load
+from perc_jax.rewards.verifier import Verifier
 from tests.run.test_rewarded import Here
 
 TOKENS = load("debug.model")
@@ -114,8 +115,8 @@ def test_replies_are_measured_by_the_terms_of_the_rewards(config, monkeypatch):
     config = dataclasses.replace(config, stages=(config.stages[0], rl, other))
     assert [(term.label, term.free) for term in config.measured if term.label == "length"] == [("length", 4)]
     oracle = Oracle(MappingProxyType(known(config, "test_a")))
-    with Progress(600.0, quiet=True) as screen:
-        evaluator = Evaluator(config, oracle, TOKENS, Here(), screen)
+    with Progress(600.0, quiet=True) as screen, Verifier.of(config) as verifier:
+        evaluator = Evaluator(config, oracle, TOKENS, verifier, screen)
         results, _ = evaluator.suites({})
     measured = results["test_a"]["terms"]
     assert list(measured)[:2] == ["length", "sections"] and len(measured) > 2
