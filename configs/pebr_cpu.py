@@ -36,7 +36,7 @@ from perc_jax.config import (
 TABLE, TEST, GRADE = (f"runs/tables/{name}.jsonl" for name in ("described", "test_described", "grade"))
 MEASURED = (TermConfig("accuracy", 0.0), TermConfig("facts", 0.0, section=SECTIONS[0]))
 FORM = TermConfig("sections", 0.1, headings=SECTIONS)
-LENGTH = TermConfig("length", 0.1, free=224)
+LENGTH = TermConfig("length", 0.1, free=160)
 PUBLISHED = (
     TermConfig("clip", 0.4, section=SECTIONS[0], until=SECTIONS[1], as_published=True),
     TermConfig("keywords", 0.4, column="key_words", whole_words=False, most_listed=0),
@@ -57,12 +57,12 @@ def recipe(name: str, perception: RewardConfig, clip: ClipConfig) -> Config:
         name=name,
         clip=clip,
         data=dataclasses.replace(debug.data, answer_form="sections", answer_sections=SECTIONS),
-        rollout=dataclasses.replace(debug.rollout, max_tokens=224, temperature=1.2, top_p=0.99),
+        rollout=dataclasses.replace(debug.rollout, max_tokens=160, temperature=1.0, top_p=0.99),
         stages=(
             StageConfig(
                 "warmup",
                 "sft",
-                300,
+                200,
                 32,
                 OptimizerConfig(3e-3, method="muon", b2=0.98, warmup_steps=30),
                 mixture=_rows(),
@@ -92,12 +92,12 @@ def _rl(name: str, reward: RewardConfig, difficulty: str) -> StageConfig:
     return StageConfig(
         name,
         "grpo",
-        30,
-        8,
+        40,
+        32,
         OptimizerConfig(2e-4, b2=0.98, warmup_steps=5, schedule="cosine"),
         mixture=_rows(difficulty=difficulty, grade=GRADE),
         group_size=8,
-        micro_batches=2,
+        micro_batches=4,
         reward=reward,
         loss=LossConfig(clip_high=0.3, dual_clip=3.0, kl_coef=0.01),
         updates_per_rollout=2,

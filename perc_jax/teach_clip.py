@@ -3,7 +3,7 @@
     python -m perc_jax.teach_clip --out runs/clip
 
 The folder has the names and forms of the published ones, so `clip.folder` takes it as it takes those. Pictures and
-texts are those of `engines.tables` described, of the training split; the two text paths learn in turn to tell which
+texts are those of grids and boards of the training split; the two text paths learn in turn to tell which
 text belongs to which picture of a batch (InfoNCE, Radford et al., arXiv 2103.00020, section 2.3). At the end other
 scenes say how well it does. Equal arguments give equal bytes on equal machines.
 """
@@ -29,6 +29,13 @@ if TYPE_CHECKING:
 MARKS = {"bos_token": "<|startoftext|>", "eos_token": "<|endoftext|>"}
 # What CLIP's tokenizer takes for words: its own expression.
 WORDS = r"'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"
+TAUGHT = (  # types of the scenes
+    ("grid", "grid_size"),
+    ("grid", "read_colour"),
+    ("grid", "count_colour"),
+    ("sudoku", "count_empty"),
+    ("sudoku", "read"),
+)
 LEVEL, SEED, BATCH = 0, 0, 64
 SCALE = 20.0  # of cosines in the loss
 RATE, WARMUP, DECAY = 1e-3, 50, 0.05
@@ -88,13 +95,12 @@ def teach(asked: argparse.Namespace) -> dict[str, float]:
 
 
 def drawn(split: str, count: int, advance: Any = lambda _: None) -> Scenes:
-    """Draw scenes of the types that `engines.tables` describes, in turn."""
+    """Draw scenes of the types in turn."""
     import engines
-    from engines.tables import DESCRIBED
 
     pictures, texts = [], []
     for number in range(count):
-        engine, question_type = DESCRIBED[number % len(DESCRIBED)]
+        engine, question_type = TAUGHT[number % len(TAUGHT)]
         sample = engines.sample(
             engine, question_type=question_type, split=split, index=number, level=LEVEL, size_px=TINY.image_px
         )

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from engines.tables import DESCRIBED, HEADINGS, LETTERS, MARK, STEPS, TABLES, Asked, described, main
+from engines.tables import DESCRIBED, HEADINGS, LETTERS, MARK, MOST_CELLS, STEPS, TABLES, Asked, described, main
 from perc_jax.rewards.descriptions import below, told
 from perc_jax.rewards.facts import judge
 from perc_jax.rewards.forms import Form, read
@@ -111,9 +111,11 @@ def test_a_wrong_number_is_one_line(tmp_path, option, value):
 def test_a_description_says_all_and_its_answer_is_right():
     """What is written earns everything by the terms that judge it, and nothing that is told is wrong."""
     form, asked = Form("sections", HEADINGS), [Asked("train", index, 0, 112) for index in range(30)]
-    assert {row.samples[0].engine for row in map(described, asked)} == {engine for engine, _ in DESCRIBED}
-    for row in map(described, asked):
+    rows = [described(one) for one in asked]
+    assert {row.samples[0].question_type for row in rows} == set(DESCRIBED)
+    for row in rows:
         sample = row.samples[0]
+        assert sample.scene_text.count(",") + sample.scene_text.count("Row ") <= MOST_CELLS
         assert read(row.response, form) == row.answer and sample.answer.accepts(row.answer)
         said = below(row.response, HEADINGS[0])
         assert judge(said, row.more["facts"]).value == 1
