@@ -3,8 +3,9 @@
 The softmax is built up over blocks of keys from a running maximum, sum and weighted value (Milakov and Gimelshein 2018,
 arXiv 1805.02867); the backward pass computes each block of weights again from the log of that sum (Dao et al. 2022,
 arXiv 2205.14135, algorithm 4). Differences: a query may see several parts of keys that lie apart, all under one
-softmax, and pairs of blocks in which nothing is seen are never visited. Matrix products take the inputs' dtype and
-accumulate in float32; everything else is float32.
+softmax, and pairs of blocks in which no prompt of a device sees anything are not visited: which they are is found from
+the rows, so that the work follows the completions' real lengths. Matrix products take the inputs' dtype and accumulate
+in float32; everything else is float32.
 """
 
 import functools
@@ -15,16 +16,20 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 from jax.ad_checkpoint import checkpoint_name
+from jax.sharding import PartitionSpec
 from jaxtyping import Bool, Float, Int
 
 from perc_jax.batch import Array
 from perc_jax.model.dense import HIDDEN, Rows
 from perc_jax.model.layers import ATTENTION
+from perc_jax.model.layout import ROW_AXES, free_axes
 
 # Scores per prompt that exist at a time: what stays in a CPU's cache; what keeps a GPU busy (64 MiB of float32).
 BLOCK_SCORES = {"cpu": 2**17, "gpu": 2**24, "tpu": 2**24}
 BLOCK_SIDES = (64, 1024)  # below, the products get too thin; beyond, nothing gets faster
 QUERY_PADDING, KEY_PADDING = -3, -2  # segments of what fills the last block up; equal to no other segment
+LEAST_TOP = HIDDEN / 2  # far below all scores, far above those that are hidden: these weigh nothing
+LEAST_TOTAL = 1e-30  # of the weights of a query: where it sees something, its largest one alone is 1
 
 
 class Part(NamedTuple):
@@ -63,12 +68,12 @@ def group_row(
     segment = jnp.zeros((prompts, row), jnp.int32)
     at_prompt = queries[..., :length, :].reshape(prompts, -1, length, width)
     before = jnp.broadcast_to(jnp.arange(length), (prompts, length))
-    out = attend((length,), at_prompt, segment[:, :length], (prompt._replace(reach=before),))
+    out = _own_rows((length,), at_prompt, segment[:, :length], (prompt._replace(reach=before),))
     out = out.reshape(prompts, heads, repeats, length, width)
     if row > length:
         own = Part(keys[:, :, length:], values[:, :, length:], segment[:, length:], rows.columns)
         at_own = queries[..., length:, :].reshape(prompts, -1, row - length, width)
-        answer = attend((None, rows.longest), at_own, own.segment, (prompt, own))
+        answer = _own_rows((None, rows.longest), at_own, own.segment, (prompt, own))
         out = jnp.concatenate([out, answer.reshape(prompts, heads, repeats, row - length, width)], axis=3)
     return jnp.moveaxis(out, 3, 1)
 
@@ -78,7 +83,16 @@ def same_segment(
 ) -> Float[Array, "B T H hd"]:
     """Attend within segments, as the rule in `attention` says."""
     q, k, v = (jnp.swapaxes(x, 1, 2) for x in (q, k, v))
-    return jnp.swapaxes(attend((None,), q, segment, (Part(k, v, segment),)), 1, 2)
+    return jnp.swapaxes(_own_rows((None,), q, segment, (Part(k, v, segment),)), 1, 2)
+
+
+def _own_rows(within: tuple[int | None, ...], q: Array, segment: Array, parts: tuple[Part, ...]) -> Array:
+    """`attend` on each device's own rows of the mesh in force: how many pairs it visits is no other device's affair."""
+    axes, run = free_axes(*ROW_AXES), functools.partial(attend, within)
+    if not axes:
+        return run(q, segment, parts)
+    rows = PartitionSpec(axes)
+    return jax.shard_map(run, in_specs=rows, out_specs=rows, axis_names=set(axes), check_vma=False)(q, segment, parts)
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(0,))
@@ -86,7 +100,7 @@ def attend(
     within: tuple[int | None, ...], q: Float[Array, "P A T hd"], segment: Int[Array, "P T"], parts: tuple[Part, ...]
 ) -> Float[Array, "P A T hd"]:
     """Attend to all parts under one softmax. A part with a `reach` has T keys, one at each query's place; `within` says
-    for each of them how many keys, its own one counted, a query sees at most, so that others are never visited."""
+    for each of them how many keys, its own one counted, a query sees at most. A query that sees none gets 0."""
     return _attend_forward(within, q, segment, parts)[0]
 
 
@@ -98,12 +112,13 @@ def _attend_forward(
     queries, segments = _cut_queries(q, segment, side)
     rows = queries.shape[:-1]
     state = _Softmax(
-        jnp.full(rows, HIDDEN, jnp.float32), jnp.zeros(rows, jnp.float32), jnp.zeros(queries.shape, jnp.float32)
+        jnp.full(rows, LEAST_TOP, jnp.float32), jnp.zeros(rows, jnp.float32), jnp.zeros(queries.shape, jnp.float32)
     )
     for part, keys_seen in zip(parts, within, strict=True):
         state = _absorb(state, queries, segments, part, keys_seen, side)
-    out = _join(state.values / state.total[..., None], 2, q.shape[2]).astype(q.dtype)
-    out, log_total = (checkpoint_name(x, ATTENTION) for x in (out, state.top + jnp.log(state.total)))
+    total = jnp.maximum(state.total, LEAST_TOTAL)
+    out = _join(state.values / total[..., None], 2, q.shape[2]).astype(q.dtype)
+    out, log_total = (checkpoint_name(x, ATTENTION) for x in (out, state.top + jnp.log(total)))
     return out, (q, segment, parts, out, log_total)
 
 
@@ -144,7 +159,7 @@ def _absorb(state: _Softmax, queries: Array, segments: Array, part: Part, within
         new = _Softmax(top, old.total * keep + weights.sum(axis=-1), old.values * keep[..., None] + added)
         return _Softmax(*(_put(x, i, y) for x, y in zip(state, new, strict=True)))
 
-    return _visit_pairs(visit, state, len(queries), len(keys), within, queries.shape[-2])
+    return _visit(visit, state, *visited(segments, key_segments, reach, within))
 
 
 def _pull_back(
@@ -175,7 +190,7 @@ def _pull_back(
         return tuple(_put(x, at, y) for x, at, y in zip(grads, (i, j, j), new, strict=True))
 
     start = (to_queries, jnp.zeros(keys.shape, jnp.float32), jnp.zeros(values.shape, jnp.float32))
-    to_queries, *to_part = _visit_pairs(visit, start, len(queries), len(keys), within, queries.shape[-2])
+    to_queries, *to_part = _visit(visit, start, *visited(segments, key_segments, reach, within))
     to_keys, to_values = (_join(x, 2, part.k.shape[2]).astype(part.k.dtype) for x in to_part)
     return to_queries, Part(to_keys, to_values, None, None)
 
@@ -187,21 +202,42 @@ def _side(heads: int) -> int:
     return min(max(2 ** math.floor(math.log2(scores / heads) / 2), fewest), most)
 
 
-def _visit_pairs(
-    visit: Callable[..., Any], state: Any, query_blocks: int, key_blocks: int, within: int | None, size: int
-) -> Any:
-    """Fold `visit(state, pair)` over the pairs of a block of queries and one of keys in which something can be seen."""
-    pairs = [(i, j) for i in range(query_blocks) for j in range(key_blocks)]
+def visited(
+    segments: Int[Array, "n P t"],
+    key_segments: Int[Array, "m P u"],
+    reach: Int[Array, "n P t"] | None,
+    within: int | None,
+) -> tuple[Int[Array, "c 2"], Int[Array, ""]]:
+    """The pairs of a block of queries and one of keys that may have to be visited, and how many of them have to be:
+    these come first, in their order.
+
+    In a pair that is left out no query of any prompt sees a key. `within` as of `attend`.
+    """
+    pairs = [(i, j) for i in range(len(segments)) for j in range(len(key_segments))]
     if within is not None:  # of a block before their own, queries see the last keys at most
+        size = segments.shape[2]
         pairs = [(i, j) for i, j in pairs if i == j or (j < i and (i - j - 1) * size + 1 < within)]
     table = jnp.array(pairs, jnp.int32)
+    i, j = table.T
+    lowest, highest = segments.min(axis=2), segments.max(axis=2)
+    may = (lowest[i] <= key_segments.max(axis=2)[j]) & (highest[i] >= key_segments.min(axis=2)[j])
+    if reach is not None:
+        place = jnp.arange(reach.size // reach.shape[1]).reshape(len(reach), 1, -1)
+        first = jnp.where(segments == QUERY_PADDING, place, place - reach).min(axis=2)
+        may &= first[i] <= place[:, :, -1][j]
+    needed = may.any(axis=1)
+    return table[jnp.argsort(~needed, stable=True)], needed.sum(dtype=jnp.int32)
+
+
+def _visit(visit: Callable[..., Any], state: Any, pairs: Int[Array, "c 2"], count: Int[Array, ""]) -> Any:
+    """Fold `visit(state, pair)` over the first pairs."""
 
     def step(carry: tuple[Array, Any]) -> tuple[Array, Any]:
-        return carry[0] + 1, visit(carry[1], _take(table, carry[0]))
+        return carry[0] + 1, visit(carry[1], _take(pairs, carry[0]))
 
     # Not a scan: taking gradients through the scan over layers, JAX would take the masks of all pairs out of it, since
     # they are the same in every layer, and store them: [T, T] again.
-    return jax.lax.while_loop(lambda carry: carry[0] < len(pairs), step, (jnp.int32(0), state))[1]
+    return jax.lax.while_loop(lambda carry: carry[0] < count, step, (jnp.int32(0), state))[1]
 
 
 def _seen(
