@@ -108,9 +108,7 @@ def recipe(name: str, weights: str, text: TextConfig, mesh: MeshConfig, micro_ba
             answer_sections=SECTIONS,
             workers=8,
         ),
-        rollout=RolloutConfig(
-            max_tokens=2048, short_rings=(512, 1024), segment_tokens=128, slots=64, temperature=1.2, top_p=0.99
-        ),
+        rollout=RolloutConfig(max_tokens=2048, slots=64, temperature=1.2, top_p=0.99),
         stages=(_warmup(micro_batches[0]), _perception(micro_batches[1]), _reasoning(micro_batches[2])),
         evaluation=EvaluationConfig(suites=(), samples=(), hard_levels=(), tables=(test,), batch=64),
         checkpoint=CheckpointConfig(every=10),

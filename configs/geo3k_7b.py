@@ -83,7 +83,7 @@ def get_config() -> Config:
             workers=8,
         ),
         # 2,560 completions at once would need 26 GiB a chip of v5e:4x4 for their keys and values
-        rollout=RolloutConfig(max_tokens=2048, short_rings=(512, 1024), slots=64),
+        rollout=RolloutConfig(max_tokens=2048, slots=64),
         stages=(stage,),
         evaluation=EvaluationConfig(suites=(), samples=(), hard_levels=(), tables=(test,), batch=64, every=5),
         mesh=MeshConfig(tensor=2),

@@ -89,7 +89,7 @@ def get_config() -> Config:
             answer_form="answer",
             workers=8,
         ),
-        rollout=RolloutConfig(max_tokens=512, short_rings=(128,)),
+        rollout=RolloutConfig(max_tokens=512),
         stages=(stage,),
         evaluation=EvaluationConfig(suites=(), samples=(), hard_levels=(), tables=(test,), batch=64, every=50),
         checkpoint=CheckpointConfig(every=25, best="test"),

@@ -83,7 +83,7 @@ def get_config() -> Config:
             answer_form="think_answer",
             workers=8,
         ),
-        rollout=RolloutConfig(max_tokens=2048, short_rings=(512, 1024)),
+        rollout=RolloutConfig(max_tokens=2048),
         stages=(stage,),
         evaluation=EvaluationConfig(suites=(), samples=(), hard_levels=(), tables=(test,), batch=16, every=110),
         mesh=MeshConfig(tensor=2),

@@ -36,6 +36,7 @@ SUITES = ("test_a", "test_b", "test_c", "test_d")
 # Logits spread over some 20: at 10 hardly one token is likelier than another, at 0.01 there is only one.
 TEMPERATURE = within(0.01, 10)
 TOP_P = within(0.01, 1)
+SHORTEST_RING = 128  # columns; decoding on a shorter one is hardly faster
 TEMPERATURE_OR_GREEDY = or_zero(TEMPERATURE)
 
 
@@ -47,7 +48,8 @@ class RolloutConfig:
     # Columns decoded between two looks of the host at which rows are done.
     segment_tokens: Annotated[int, at_least(1)] = 128
     # Lengths of the ring of generated keys and values on the way to max_tokens: a segment runs on the shortest one that
-    # holds the longest unfinished completion. Each must divide the next, the last one max_tokens.
+    # holds the longest unfinished completion. Each must divide the next, the last one max_tokens. Empty: a half, a
+    # quarter, … of max_tokens, as long as that is whole and holds a segment and 128 columns.
     short_rings: Annotated[tuple[int, ...], each(at_least(1))] = ()
     # The rest is for training's rollouts; evaluation decodes all prompts of a batch at once in the model's dtype.
     # Prompts decoded at a time over all devices, the others wait for a free place; 0: all of a step.
@@ -64,15 +66,19 @@ class RolloutConfig:
 
     def spans(self, sound: Sound) -> Iterator[Violation]:
         """What spans fields."""
-        if sound("max_tokens", "short_rings"):
+        if sound("max_tokens", "short_rings", "segment_tokens"):
             divide = all(y % x == 0 and x < y for x, y in itertools.pairwise(self.rings))
             rule = f"must each divide the next and the last max_tokens ({self.max_tokens})"
             yield from unless(divide, "short_rings", rule, self.short_rings)
 
     @property
     def rings(self) -> tuple[int, ...]:
-        """All lengths of the ring."""
-        return (*self.short_rings, self.max_tokens)
+        """All lengths of the ring, ascending."""
+        rings = [*self.short_rings, self.max_tokens]
+        least = max(self.segment_tokens, SHORTEST_RING)
+        while not self.short_rings and rings[0] % 2 == 0 and rings[0] // 2 >= least:
+            rings.insert(0, rings[0] // 2)
+        return tuple(rings)
 
 
 @dataclass(frozen=True)

@@ -189,3 +189,14 @@ def test_a_config_with_a_field_too_many_or_too_few_is_refused() -> None:
         from_dict(Config, data | {"surprise": 1})
     with pytest.raises(ValueError, match="got 'rollout' too many or too few"):
         from_dict(Config, {name: value for name, value in data.items() if name != "rollout"})
+
+
+def test_rings_are_halves_that_hold_a_segment_unless_they_are_named():
+    for given, rings in (
+        ({"max_tokens": 1024}, (128, 256, 512, 1024)),
+        ({"max_tokens": 1024, "segment_tokens": 300}, (512, 1024)),
+        ({"max_tokens": 1000}, (250, 500, 1000)),
+        ({"max_tokens": 160}, (160,)),
+        ({"max_tokens": 512, "short_rings": (64,)}, (64, 512)),
+    ):
+        assert RolloutConfig(**given).rings == rings
