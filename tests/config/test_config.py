@@ -191,11 +191,12 @@ def test_a_config_with_a_field_too_many_or_too_few_is_refused() -> None:
         from_dict(Config, {name: value for name, value in data.items() if name != "rollout"})
 
 
-def test_rings_are_halves_that_hold_a_segment_unless_they_are_named():
+def test_rings_are_quarters_that_hold_a_segment_unless_they_are_named():
     for given, rings in (
-        ({"max_tokens": 1024}, (128, 256, 512, 1024)),
-        ({"max_tokens": 1024, "segment_tokens": 300}, (512, 1024)),
-        ({"max_tokens": 1000}, (250, 500, 1000)),
+        ({"max_tokens": 1024}, (256, 1024)),
+        ({"max_tokens": 2048}, (128, 512, 2048)),
+        ({"max_tokens": 1024, "segment_tokens": 300}, (1024,)),
+        ({"max_tokens": 1000}, (250, 1000)),
         ({"max_tokens": 160}, (160,)),
         ({"max_tokens": 512, "short_rings": (64,)}, (64, 512)),
     ):
