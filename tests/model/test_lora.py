@@ -1,7 +1,6 @@
 """Low-rank adapters: nothing at first, merged = unmerged, the chain rule, a base that stays, any mesh."""
 
 import dataclasses
-import functools
 
 import jax
 import jax.numpy as jnp
