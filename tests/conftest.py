@@ -2,6 +2,7 @@
 
 import atexit
 import functools
+import gc
 import os
 import re
 import shutil
@@ -80,6 +81,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if "torch" in item.fixturenames:
             item.add_marker(pytest.mark.parity)
+
+
+def pytest_collection_finish() -> None:
+    """The collector leaves alone what is there before the first test (modules and tests) and comes less often: tracing
+    makes so many objects that looking through all of them would take a tenth of the suite."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 20)
 
 
 @pytest.hookimpl(optionalhook=True)
