@@ -2,6 +2,7 @@
 
 import atexit
 import functools
+import gc
 import os
 import re
 import shutil
@@ -54,15 +55,17 @@ settings.load_profile("perc_jax")
 LOOPBACK = ("localhost", "127.", "::1")
 
 
-WHOLE_RUNS = "reference_run"  # files that name this fixture share what it runs
-
-
+# Files that name one of these, or are it, share what it runs or compiles, and go to one process.
+WHOLE_RUNS = "reference_run"
+SHARED = (WHOLE_RUNS, "tests.model.parity", "tests.update.test_update")
 COMPILES = re.compile("^(import|from) jax|whole_runs", re.MULTILINE)  # these files take longer than most others
 
 
 @functools.cache
-def _has_whole_runs(path: Path) -> bool:
-    return WHOLE_RUNS in path.read_text()
+def _shares(path: Path) -> str:
+    """The first of `SHARED` that a file names or is; empty if none."""
+    text, own = path.read_text(), ".".join(path.relative_to(ROOT).with_suffix("").parts)
+    return next((name for name in SHARED if name in text or name == own), "")
 
 
 @functools.cache
@@ -71,23 +74,32 @@ def _compiles(path: Path) -> bool:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Files with whole runs come first, as they last longest, then those that compile: the last ones of a suite, for
-    which one process waits for another, are short. Whatever asks for torch is `parity`."""
-    items.sort(key=lambda item: (not _has_whole_runs(item.path), not _compiles(item.path)))
+    """Files with whole runs come first, as they last longest, then others that share, then those that compile: the last
+    ones of a suite, for which one process waits for another, are short. Whatever asks for torch is `parity`."""
+    order = {name: place for place, name in enumerate((*SHARED, ""))}
+    items.sort(key=lambda item: (order[_shares(item.path)], not _compiles(item.path)))
     for item in items:
         if "torch" in item.fixturenames:
             item.add_marker(pytest.mark.parity)
 
 
+def pytest_collection_finish() -> None:
+    """The collector leaves alone what is there before the first test (modules and tests) and comes less often: tracing
+    makes so many objects that looking through all of them would take a tenth of the suite."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 20)
+
+
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
-    """One process per file, and one for all files with whole runs. (xdist's own groups do nothing with pytest 9.2.)"""
+    """One process per file, and one for all files that share. (xdist's own groups do nothing with pytest 9.2.)"""
     from xdist.scheduler import LoadScopeScheduling
 
     class ByFile(LoadScopeScheduling):
         def _split_scope(self, nodeid: str) -> str:
             file = nodeid.partition("::")[0]
-            return WHOLE_RUNS if _has_whole_runs(ROOT / file) else file
+            return _shares(ROOT / file) or file
 
     return ByFile(config, log)
 

@@ -77,6 +77,7 @@ CATEGORY_ROOMS = ("scene.py", "draw.py", "questions.py")  # or packages of that 
 NOT_CATEGORIES = {"compose", *ENGINE_PROGRAMS}  # folders of engines/ that hold no problems
 TOP_LEVEL = {"pyproject.toml", "README.md", "LICENSE", "perc_jax", "engines", "configs", "tests", "tpu_scripts"}
 TOP_LEVEL |= {"findings", ".ci"}
+LATER = re.compile(r"\b(TODO|FIXME|XXX|HACK)\b")
 LEFTOVERS = ("*.egg-info", "__pycache__", "build", "runs", ".*")
 DRAWERS = {"utils", "util", "common", "helpers", "helper", "misc"}  # names of places for what has no place
 
@@ -97,17 +98,23 @@ def nodes(path: Path) -> Iterator[ast.AST]:
 
 def imports(path: Path, root: Path) -> Iterator[tuple[int, str]]:
     """(line, dotted name) of everything a file imports, anywhere in it, `from` names included."""
-    package = path.relative_to(root).parts[:-1]
+    yield from _imports(path, path.stat().st_mtime_ns, root)
+
+
+@cache
+def _imports(path: Path, _changed_ns: int, root: Path) -> list[tuple[int, str]]:
+    package, found = path.relative_to(root).parts[:-1], []
     for node in nodes(path):
         if isinstance(node, ast.Import):
-            yield from ((node.lineno, alias.name) for alias in node.names)
+            found += [(node.lineno, alias.name) for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
             base = [*package[: len(package) - node.level + 1]] if node.level else []
             module = ".".join([*base, *([node.module] if node.module else [])])
-            yield from ((node.lineno, f"{module}.{alias.name}") for alias in node.names)
+            found += [(node.lineno, f"{module}.{alias.name}") for alias in node.names]
         elif isinstance(node, ast.Call) and ast.unparse(node.func) in ("importlib.import_module", "__import__"):
             name = node.args[0]
-            yield node.lineno, name.value if isinstance(name, ast.Constant) else "<computed>"
+            found.append((node.lineno, name.value if isinstance(name, ast.Constant) else "<computed>"))
+    return found
 
 
 def of_ours(root: Path, name: str) -> Path | None:
@@ -288,8 +295,9 @@ def nothing_is_caught_broadly(root: Path) -> list[str]:
 def nothing_is_left_for_later(root: Path) -> list[str]:
     found = []
     for path in sources(root):
-        for token in tokenize.generate_tokens(io.StringIO(path.read_text()).readline):
-            if token.type == tokenize.COMMENT and re.search(r"\b(TODO|FIXME|XXX|HACK)\b", token.string):
+        text = path.read_text()
+        for token in tokenize.generate_tokens(io.StringIO(text).readline) if LATER.search(text) else ():
+            if token.type == tokenize.COMMENT and LATER.search(token.string):
                 found.append(f"{path.relative_to(root)}:{token.start[0]}: {token.string}")
         missing = (node for node in nodes(path) if isinstance(node, ast.Raise) and node.exc is not None)
         lines = [node.lineno for node in missing if ast.unparse(node.exc).startswith("NotImplementedError")]

@@ -48,7 +48,7 @@ def whole() -> list[Batch]:
     return drawn()
 
 
-@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("workers", [pytest.param(1, marks=pytest.mark.slow), 2])
 def test_workers_do_not_change_what_is_drawn(whole, workers):
     for one, other in zip(whole, drawn(workers), strict=True):
         assert_equal(one, other)

@@ -20,13 +20,13 @@ from perc_jax.rollout import sampling
 from perc_jax.rollout.decode import make_rollout
 from tests.model.cases import Draws, build, compiled, fitted, random_params, relative, small_config
 
-CONFIG = small_config(tied=False, depth=3)
+CONFIG = small_config(tied=False)
 CASE = fitted(CONFIG, [[3, (8, 6), 4], [2, (6, 4), 1, (4, 4), 3], [5], [7], [1, (4, 4)], [4, (4, 6)], [9], [2]])
 IDS = TokenIds(pad=0, ends=(1, 2), image=3, forbidden=(3, 4), vocab_size=60)
 GROUP, LENGTH = 2, 12
-MESHES = {"8 x fsdp": (1, 8, 1), "2 x 2 x 2": (2, 2, 2)}
-# On one device updates and rollouts are compared in their own tests; "2 x 2 x 2" splits over a tensor axis too.
-MORE_MESHES = {"1": (1, 1, 1), "4 x 2": (1, 4, 2)}
+MESHES = {"2 x 2 x 2": (2, 2, 2)}  # over every axis
+# Updates and rollouts on one device and on eight of one axis are compared in their own tests.
+MORE_MESHES = {"1": (1, 1, 1), "8 x fsdp": (1, 8, 1), "4 x 2": (1, 4, 2)}
 
 params = random_params(CONFIG, seed=1)
 WEIGHTS = Draws(2).real(len(CASE.prompts), GROUP, LENGTH)

@@ -10,6 +10,7 @@ greedy tokens        [P, 64]          and their log-probabilities, "greedy logpr
 
 import contextlib
 import functools
+from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
@@ -93,21 +94,25 @@ def recorded_scans():
         jax.lax.scan = original
 
 
-def forward(given: Inputs) -> Answers:
-    """States after every block and logits."""
-    batch, config = given.built.batch, given.config
+def forward_program(config: ModelConfig) -> Callable:
+    """The program behind `forward`: features, states after every block of both stacks, logits."""
 
-    def run(params, batch):
+    def run(params, batch, completions):
         model = bind(config, params)
         with recorded_scans() as vision:
             features = model.encode_images(batch.pixels, batch.patch_rowcol, batch.patch_image)
         with recorded_scans() as text:
-            hidden = model.forward(batch, given.completions, features=features)
+            hidden = model.forward(batch, completions, features=features)
         return features, vision, text, [model.logits(x) for x in hidden]
 
-    features, vision, text, (prompt, answer) = jax.tree.map(
-        np.asarray, compiled(run)(from_hf(config, given.tensors), batch)
-    )
+    return compiled(run)
+
+
+def forward(given: Inputs, program: Callable | None = None) -> Answers:
+    """States after every block and logits, by a program of the same config that is already there, or a new one."""
+    batch, run = given.built.batch, program or forward_program(given.config)
+    found = run(from_hf(given.config, given.tensors), batch, given.completions)
+    features, vision, text, (prompt, answer) = jax.tree.map(np.asarray, found)
     answers = {}
     if given.built.pixels:
         slots = batch.image_slots

@@ -55,7 +55,7 @@ def ours(config: ModelConfig, options: dict):
     run = jax.jit(run, compiler_options=options)
 
     def answer(given: Inputs) -> np.ndarray:
-        params = jax.tree.map(lambda x: jnp.asarray(x, jnp.bfloat16), from_hf(config, given.tensors))
+        params = jax.tree.map(lambda x: np.asarray(x).astype(jnp.bfloat16), from_hf(config, given.tensors))
         prompt, answers = (np.asarray(x) for x in run(params, given.built.batch, given.completions))
         assert prompt.dtype == np.float32
         return logprobs(np.concatenate([prompt[given.built.batch.mask], answers.reshape(-1, answers.shape[-1])]))

@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 from perc_jax.model import cache
 
 KINDS = ("model", "int8")
+write, resized = jax.jit(cache.write), jax.jit(cache.resized, static_argnums=2)
+seen = jax.jit(cache.seen, static_argnums=0)
 
 
 def filled(kind: str, columns: int, tokens: int):
@@ -17,15 +19,15 @@ def filled(kind: str, columns: int, tokens: int):
     ring = cache.empty((1, 1, 1, 1, columns, 2), np.dtype(np.float32), kind)
     for token in range(tokens):
         fresh = np.array([token + 1, -token - 1], np.float32).reshape(1, 1, 1, 1, 2)
-        ring = cache.write(ring, fresh, jnp.int32(token))
+        ring = write(ring, fresh, np.int32(token))
     return ring
 
 
 def read(ring, time: int, length: int) -> list[float]:
     """The tokens that a row of that length sees, sorted."""
-    seen = np.asarray(cache.seen(cache.columns(ring), jnp.int32(time), np.array([[length]])))[0, 0]
-    data = ring.data * ring.scale[..., None] if isinstance(ring, cache.Quantised) else ring
-    return sorted(np.asarray(data)[0, 0, 0, 0, seen, 0].round(3).tolist())
+    mine = np.asarray(seen(cache.columns(ring), np.int32(time), np.array([[length]])))[0, 0]
+    data = np.asarray(ring.data) * np.asarray(ring.scale)[..., None] if isinstance(ring, cache.Quantised) else ring
+    return sorted(np.asarray(data)[0, 0, 0, 0, mine, 0].round(3).tolist())
 
 
 def test_the_worked_example():
@@ -47,12 +49,12 @@ def test_a_moved_ring_holds_the_same_and_goes_on(kind, short, factor, grows, dat
     """Growing keeps all columns, shrinking the last ones; then a token more is written and found."""
     before, after = (short, short * factor) if grows else (short * factor, short)
     tokens = data.draw(st.integers(0, 3 * before))
-    ring = cache.resized(filled(kind, before, tokens), jnp.int32(tokens), after)
+    ring = resized(filled(kind, before, tokens), np.int32(tokens), after)
     time = tokens % min(before, after)
     kept = min(tokens, before, after)
     assert read(ring, time, kept) == list(range(tokens - kept + 1, tokens + 1))
     fresh = np.array([tokens + 1, -tokens - 1], np.float32).reshape(1, 1, 1, 1, 2)
-    ring = cache.write(ring, fresh, jnp.int32(time))
+    ring = write(ring, fresh, np.int32(time))
     more = min(kept + 1, after)
     assert read(ring, time + 1, more) == list(range(tokens - more + 2, tokens + 2))
 

@@ -1,7 +1,6 @@
 """Low-rank adapters: nothing at first, merged = unmerged, the chain rule, a base that stays, any mesh."""
 
 import dataclasses
-import functools
 
 import jax
 import jax.numpy as jnp
@@ -76,7 +75,8 @@ def by_adapters(params):
 def test_fresh_adapters_change_nothing():
     """The base is drawn as without adapters; merged weights are the base's in all bits, scores but for XLA's order."""
     config, key = adapted(dataclasses.replace(ALL, base_dtype="bfloat16")), jax.random.PRNGKey(3)
-    drawn, alone = (jax.device_get(compiled(functools.partial(init_params, model))(key)) for model in (config, PLAIN))
+    both = compiled(lambda key: [init_params(model, key) for model in (config, PLAIN)])
+    drawn, alone = jax.device_get(both(key))
     (base, adapters), plain = lora.split(drawn), jax.tree.map(lambda leaf: leaf.astype("bfloat16"), alone)
     assert jax.tree.all(jax.tree.map(np.array_equal, base, plain))
     assert {leaf.dtype.name for leaf in jax.tree.leaves(adapters)} == {"float32"}
@@ -130,7 +130,7 @@ def test_what_the_sampler_is_given_is_what_the_trainer_computes_with():
     base, adapters = lora.split(params)
     params = lora.join(base, jax.tree.map(lambda leaf: leaf / 9, adapters))
     score = compiled(make_score(config, IDS, sampling.Draws()))
-    merged = lora.merge(params, config.lora, "bfloat16")
+    merged = compiled(lambda params: lora.merge(params, config.lora, "bfloat16"))(params)
     assert np.array_equal(*(score(values, BATCH.prompts, BATCH.tokens) for values in (params, merged)))
 
 

@@ -10,7 +10,7 @@ import pytest
 from tests.model.cases import CASES
 from tests.model.parity import Answers, errors, ours
 
-SLOW = {"units", "alone", "sixteen"}  # of thirteen, to keep the default suite short
+SLOW = {"eight", "fourteen", "units", "alone", "sixteen"}  # of thirteen, to keep the default suite short
 
 
 def maybe_slow(name: str) -> object:

@@ -1,6 +1,7 @@
 """Random keys: what is drawn for one purpose is drawn for no other, over all purposes of the package."""
 
 import dataclasses
+import functools
 from collections import Counter, defaultdict
 
 import jax
@@ -58,8 +59,13 @@ def used_keys(run) -> dict[tuple[int, int], Counter]:
     return found
 
 
+@functools.cache
+def of_parameters() -> dict[tuple[int, int], Counter]:
+    return used_keys(lambda key: init_params(CONFIG, key))
+
+
 def test_a_key_that_parameters_or_adapters_are_drawn_from_is_used_for_nothing_else():
-    used = used_keys(lambda key: init_params(CONFIG, key))
+    used = of_parameters()
     drawn = {key: uses for key, uses in used.items() if uses["drawn"]}
     layers, depth = CONFIG.text.num_hidden_layers, CONFIG.vision.depth
     assert len(drawn) > 7 * (layers + depth)  # every map of every layer, and the adapters of each stack
@@ -78,5 +84,5 @@ def test_completions_are_drawn_from_other_keys_than_parameters():
     sampled = np.asarray(jax.jit(jax.vmap(of_column))(steps, names, columns)).reshape(-1, 2)
     sampled = set(map(tuple, sampled.tolist()))
     assert len(sampled) == 4 * 40 * 40 * 8
-    parameters = {key for key, uses in used_keys(lambda key: init_params(CONFIG, key)).items() if uses["drawn"]}
+    parameters = {key for key, uses in of_parameters().items() if uses["drawn"]}
     assert not sampled & parameters

@@ -27,9 +27,11 @@ from tests.update.test_update import assert_gradients_close
 SHAPES = ((9, 16), (14, 48))  # of `PICTURES`, beside all of it
 
 
-@pytest.mark.parametrize(
-    "changes", [{}, {"segment_tokens": 5, "slots": 3, "rows": 2, "prefill_prompts": 2, "kv_dtype": "int8"}]
-)
+SLOTS = {"segment_tokens": 5, "slots": 3, "rows": 2, "prefill_prompts": 2, "kv_dtype": "int8"}
+
+
+# A step in buckets, below, samples without slots.
+@pytest.mark.parametrize("changes", [pytest.param({}, marks=pytest.mark.slow), SLOTS], ids=["whole", "slots"])
 def test_completions_are_those_of_the_largest_bucket(changes):
     """Tokens, masks and ends are equal, log-probabilities within 1e-5; with and without slots."""
     config, case = dataclasses.replace(PLAIN, **changes), PICTURES

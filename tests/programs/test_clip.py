@@ -18,6 +18,7 @@ from perc_jax.programs.clip import ClipPrograms, Looked, clip_blueprints, clip_p
 from perc_jax.prompt import tokenizer
 from perc_jax.run import rehearsal
 from tests.clip.cases import SMALL, tensors
+from tests.model.cases import compiled
 
 PROMPTS, GROUP, PICTURES = 8, 3, 2
 CLIP = dataclasses.replace(SMALL, pictures=PICTURES, at_once=2)
@@ -41,11 +42,17 @@ def inputs(seed: int = 0):
     return pictures, real, tokens
 
 
+@compiled
+def features(pictures: np.ndarray, tokens: np.ndarray) -> tuple[jax.Array, jax.Array]:
+    """What the model makes of them."""
+    model = bind(CLIP, params.from_tensors(CLIP, tensors(CLIP)))
+    return model.pictures(pictures.reshape(-1, 32, 32, 3)), model.texts(tokens.reshape(PROMPTS * GROUP, -1))
+
+
 def wanted(pictures: np.ndarray, real: np.ndarray, tokens: np.ndarray) -> np.ndarray:
     """The mean over real pictures of the cosine, by numpy."""
-    model = bind(CLIP, params.from_tensors(CLIP, tensors(CLIP)))
-    seen = np.asarray(model.pictures(pictures.reshape(-1, 32, 32, 3)), np.float64).reshape(PROMPTS, PICTURES, -1)
-    read = np.asarray(model.texts(tokens.reshape(PROMPTS * GROUP, -1)), np.float64).reshape(PROMPTS, GROUP, -1)
+    seen, read = (np.asarray(one, np.float64) for one in features(pictures, tokens))
+    seen, read = seen.reshape(PROMPTS, PICTURES, -1), read.reshape(PROMPTS, GROUP, -1)
     seen, read = (one / np.linalg.norm(one, axis=-1, keepdims=True) for one in (seen, read))
     cosines = np.einsum("pke,pge->pgk", seen, read)
     return (cosines * real[:, None]).sum(axis=2) / np.maximum(1, real.sum(axis=1))[:, None]

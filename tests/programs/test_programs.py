@@ -179,7 +179,7 @@ def test_segments_change_nothing_and_later_ones_cost_nothing(programs, stage, pa
 
 
 def test_decoding_exchanges_nothing_and_the_trainer_agrees_with_the_sampler(programs, params, batch):
-    decode = programs.blueprints.rollout(None).decode[CONFIG.rollout.max_tokens].compile().as_text()
+    [decode] = [program.call.as_text() for program in programs.table if program.name == "greedy: decode"]
     assert [found for found in hlo.collectives(decode) if found.in_decode_loop] == []
     found = programs.greedy(programs.publish(params), batch.prompts)
     scored = programs.scorer()(params, batch.prompts, found.tokens)

@@ -1,15 +1,17 @@
 """The reward's CLIP in a run: it sees what the policy sees, is asked before the host verifies, answers after."""
 
 import dataclasses
+import functools
 from pathlib import Path
 
+import jax
 import numpy as np
 import pytest
 
 from configs.smoke_cpu import get_config
 from engines.answer import Answer
 from perc_jax.clip import bind, params
-from perc_jax.config import Config, RewardConfig, StageConfig, TermConfig
+from perc_jax.config import ClipConfig, Config, RewardConfig, StageConfig, TermConfig
 from perc_jax.mesh import sharding
 from perc_jax.programs.blueprints import Blueprints
 from perc_jax.programs.clip import ClipPrograms
@@ -19,6 +21,7 @@ from perc_jax.rewards.verifier import Scores, Verifier, judge, no_faults
 from perc_jax.run import fitting
 from perc_jax.update.grpo import group_advantages
 from tests.clip.cases import SMALL, tensors, write, write_tokenizer
+from tests.model.cases import compiled
 
 TOKENS = tokenizer.load("debug.model")
 HEADING = "### Seen:"
@@ -111,8 +114,13 @@ def test_pictures_are_those_that_the_policy_sees(made: Config, batch) -> None:
     assert not found.pixels[~found.real].any()
 
 
+def _features(clip: ClipConfig, kind: str, values: dict, given: np.ndarray) -> jax.Array:
+    return getattr(bind(clip, values), kind)(given)
+
+
 def test_values_are_those_of_the_model(made: Config, batch, scored: tuple[list[str], Scores]) -> None:
-    model = bind(made.clip, params.from_tensors(made.clip, tensors(made.clip)))
+    values_of = params.from_tensors(made.clip, tensors(made.clip))
+    read, look = (compiled(functools.partial(_features, made.clip, kind)) for kind in ("texts", "pictures"))
     tokens = clip_inputs.ClipTokenizer(
         Path(made.clip.folder), length=made.clip.long_positions, begin=made.clip.begin, end=made.clip.end
     )
@@ -120,11 +128,11 @@ def test_values_are_those_of_the_model(made: Config, batch, scored: tuple[list[s
     def unit(features: object) -> np.ndarray:
         return np.asarray(features) / np.linalg.norm(features, axis=-1, keepdims=True)
 
-    text = unit(model.texts(tokens(["a red cube"]).tokens))[0]
+    text = unit(read(values_of, tokens(["a red cube"]).tokens))[0]
     values = scored[1].terms[:, 0].reshape(8, 4)
     for row, pictures in enumerate(batch[1]):
         shown = [clip_inputs.square(picture, made.clip.image_px) for picture in pictures[:2]]
-        cosine = np.mean(unit(model.pictures(np.stack(shown))) @ text) if shown else 0.0
+        cosine = np.mean(unit(look(values_of, np.stack(shown))) @ text) if shown else 0.0
         assert values[row, 0] == pytest.approx(max(0, min(1, cosine / 0.4)), abs=1e-5)
         assert scored[1].parts[4 * row, 0] == pytest.approx(cosine, abs=1e-5)
     np.testing.assert_array_equal(values[:, 1], values[:, 0])  # a written mark is nothing

@@ -82,8 +82,11 @@ class Step:
         return state, metrics, old
 
 
-@pytest.mark.parametrize("dtype", [pytest.param("float32", marks=pytest.mark.slow), "bfloat16"])
-@pytest.mark.parametrize("name", OBJECTIVES)
+SLOW = [pytest.param(name, "bfloat16", marks=pytest.mark.slow) for name in ("cispo", "dual")]  # their ratio is GRPO's
+SLOW += [pytest.param(name, "float32", marks=pytest.mark.slow) for name in OBJECTIVES]
+
+
+@pytest.mark.parametrize(("name", "dtype"), [("grpo", "bfloat16"), ("gspo", "bfloat16"), *SLOW])
 def test_nothing_is_clipped_before_the_policy_has_moved(name, dtype):
     """In no update: the rows of the later ones are rounded like those noted before the first."""
     batch = train_batch()

@@ -16,7 +16,7 @@ from perc_jax.update.update import make_gradient, make_loss, make_update
 from tests.model.cases import Case, build, compiled, random_params, relative, small_config
 from tests.update.test_update import assert_gradients_close
 
-CONFIG = small_config()
+CONFIG = small_config(depth=1, full=(0,))
 IDS = TokenIds(pad=0, ends=(1, 2), image=3, forbidden=(3, 4), vocab_size=60)
 # What the user says with pictures, 3 or 4 tokens that the assistant says, and what the user says then, also with some.
 PARTS = [
