@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from perc_jax.evaluation import compare
-from perc_jax.processes import ends, interrupts
+from perc_jax.processes import ends
 
 
 @ends.told()
@@ -22,7 +22,6 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("after", metavar="AFTER", help="the same of another model, or of another mode")
     parser.add_argument("--json", help="file for the results")
     arguments = parser.parse_args(argv)
-    interrupts.leave_with()
     found = {}
     for name, (before, after) in compare.pairs(Path(arguments.before), Path(arguments.after)).items():
         found[name] = compare.compare(compare.read(before), compare.read(after))

@@ -24,6 +24,12 @@ _deferred = threading.Event()
 _asked = threading.Event()
 
 
+def begin() -> None:
+    """`leave_with` for a command that begins; not for one that another command runs, and which ends with that."""
+    if signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, ()):
+        leave_with()
+
+
 def leave_with(after: str = "") -> None:
     """From now on, SIGINT and SIGTERM end this process with a line on stderr and exit code 130 or 143.
 
