@@ -47,8 +47,6 @@ def _of_part(part: str, split: str) -> list[Any]:
                 return _of_folder(found, split)
             if found.exists():
                 return [_known(found)]
-    except (ImportError, ModuleNotFoundError) as error:
-        raise ValueError(f"table {part} needs gcsfs: pip install 'perc_jax[gcs]' ({error})") from error
     except OSError as error:
         raise ValueError(f"table {part} must be readable, got {error.strerror or error}") from error
     if hub := _HUB.fullmatch(part):
