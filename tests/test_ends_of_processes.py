@@ -141,6 +141,22 @@ def test_ctrl_c_is_answered_in_one_line_from_the_first_moments_on(name) -> None:
             assert (program.returncode, err) == (130, "error: interrupted\n"), wait_s
 
 
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs /proc")
+@pytest.mark.parametrize("is_begun_by_another", [False, True])
+def test_a_command_that_another_runs_leaves_the_answer_to_it(is_begun_by_another) -> None:
+    """The other has blocked Ctrl-C in all that it begins, and ends them when it ends."""
+    blocked = {signal.SIGINT} if is_begun_by_another else ()
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, blocked)
+    command = [sys.executable, "-m", "perc_jax.score", "--help"]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, env=whole_runs.environment(None)) as program:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        listened = False
+        while program.poll() is None:
+            listened |= catches(program.pid, signal.SIGTERM)
+            time.sleep(0.001)
+    assert program.returncode == 0 and listened is not is_begun_by_another
+
+
 @pytest.mark.parametrize(
     ("number", "end"), [(signal.SIGINT, (130, "interrupted")), (signal.SIGTERM, (143, "terminated"))]
 )
