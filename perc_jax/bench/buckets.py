@@ -11,13 +11,13 @@ step, its update. Decoding is the same with and without.
 import argparse
 import dataclasses
 import os
-import statistics
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from perc_jax import cli
+from perc_jax.bench.peer_service import Clock, Spent
 from perc_jax.config import Config
 from perc_jax.processes import ends
 from perc_jax.records.files import to_json
@@ -78,10 +78,10 @@ def case(config: Config, mixture: Mixture) -> tuple[Config, tuple[int, int]]:
 
 
 def measure(config: Config, mixture: Mixture, repeats: int, seed: int) -> dict[str, Any]:
-    """Seconds of each part, medians of `repeats`, without and with the bucket."""
+    """Seconds of each part by the clock and of processors, medians of `repeats`, without and with the bucket."""
     import numpy as np
 
-    from perc_jax.bench import cases, ours
+    from perc_jax.bench import cases, figures, ours
     from perc_jax.prompt import tokenizer
 
     load = os.getloadavg()[0]
@@ -98,12 +98,18 @@ def measure(config: Config, mixture: Mixture, repeats: int, seed: int) -> dict[s
         "largest": _Side(ours.Ours(whole, ids, prompts, seed), np.zeros(len(order), int)),
         "buckets": _Side(ours.Ours(cut, ids, prompts, seed), is_large.astype(int)),
     }
-    spent: dict[str, dict[str, list[float]]] = {name: {part: [] for part in PARTS} for name in both}
-    for repeat in range(repeats + 1):
+    spent: dict[str, list[dict[str, Spent]]] = {name: [] for name in both}
+    for _ in range(repeats + 1):
         for name, side in both.items():
-            seconds = side.spent()
-            for part in PARTS if repeat else ():  # the first warms up
-                spent[name][part].append(seconds[part])
+            spent[name].append(side.spent())
+
+    def medians(kind: int) -> dict[str, dict[str, float]]:
+        """By the clock (0) or of processors (1); the first repeat has warmed up."""
+        return {
+            name: {part: figures.median([one[part] for one in all_s[1:]], kind) for part in PARTS}
+            for name, all_s in spent.items()
+        }
+
     return {
         "config": config.name,
         "mixture": mixture._asdict(),
@@ -112,9 +118,8 @@ def measure(config: Config, mixture: Mixture, repeats: int, seed: int) -> dict[s
         "max_tokens": whole.rollout.max_tokens,
         "prefill_prompts": whole.rollout.prefill_prompts,
         "load": load,
-        "seconds": {
-            name: {part: statistics.median(seconds) for part, seconds in one.items()} for name, one in spent.items()
-        },
+        "seconds": medians(0),
+        "processor_seconds": medians(1),
     }
 
 
@@ -127,19 +132,17 @@ class _Side:
         self._prefills = [*(program.compile() for program in self._plan.smaller), self._plan.prefill.compile()]
         self._sampled, _ = ours.rollout()
 
-    def spent(self) -> dict[str, float]:
+    def spent(self) -> dict[str, Spent]:
         """Seconds of each part."""
         import jax
 
-        from perc_jax.bench.peer_service import Clock
-
         ours, clock = self._ours, Clock()
         prompts = jax.block_until_ready(ours.compiled.look(ours.state.params, ours.prompts))
-        found = {"pictures": clock.spent()[0]}
+        found = {"pictures": clock.spent()}
         weights = jax.block_until_ready(ours.programs.publish(ours.state.params))
         clock = Clock()
         jax.block_until_ready(self._prefill(weights, prompts))
-        return found | {"prefill": clock.spent()[0], "update": ours.update(self._sampled)["update"][0]}
+        return found | {"prefill": clock.spent()} | ours.update(self._sampled)
 
     def _prefill(self, weights: Any, prompts: Any) -> list[Any]:
         """The prefills of a step, window by window, as a rollout with slots makes them."""
@@ -156,17 +159,22 @@ class _Side:
 
 def lines(found: dict[str, Any]) -> list[str]:
     """The figures in words."""
+    from perc_jax.bench.table import BUSY
+
     mixture, shapes = found["mixture"], [f"{tokens} x {patches}" for tokens, patches in found["shapes"]]
     told = [
         f"{found['config']}: {mixture['small_prompts']} prompts of {shapes[0]} (tokens x patch slots), "
         f"{mixture['large_prompts']} of {shapes[1]}; {found['group_size']} completions of {found['max_tokens']} tokens "
         f"each; two prompts to a micro-batch, {found['prefill_prompts']} to a prefill",
-        f"{'seconds':10}{'largest alone':>15}{'with a bucket':>15}{'ratio':>8}",
+        f"{'seconds':10}{'largest alone':>15}{'with a bucket':>15}{'ratio':>8}{'by CPU':>8}",
     ]
     for part in PARTS:
         alone, cut = (found["seconds"][name][part] for name in ("largest", "buckets"))
-        told.append(f"{part:10}{alone:15.3f}{cut:15.3f}{alone / cut:8.2f}")
-    return [*told, f"load by others at the start: {found['load']:.1f}"]
+        of_cpu = found["processor_seconds"]
+        by_cpu = of_cpu["largest"][part] / of_cpu["buckets"][part]
+        told.append(f"{part:10}{alone:15.3f}{cut:15.3f}{alone / cut:8.2f}{by_cpu:8.2f}")
+    quiet = "" if found["load"] <= BUSY else ": seconds are not to be trusted, the ratio by processor time a little"
+    return [*told, f"load by others at the start {found['load']:.1f}{quiet}"]
 
 
 def _parse(argv: Sequence[str] | None) -> tuple[argparse.Namespace, list[str]]:
