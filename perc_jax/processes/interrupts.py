@@ -48,8 +48,8 @@ def leave_with(after: str = "") -> None:
     heard, told = os.pipe()
     os.set_blocking(told, False)
     process.BaseProcess.start = _start_whole
+    signal.set_wakeup_fd(told, warn_on_full_buffer=False)  # before the handlers: what comes next waits in the pipe
     listen()
-    signal.set_wakeup_fd(told, warn_on_full_buffer=False)
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     threading.Thread(target=_wait, args=(heard, after), name="interrupts", daemon=True).start()
 
