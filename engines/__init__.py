@@ -8,6 +8,14 @@ Splits: `train`; `test_a` clean and `test_b` photographed, both of trained types
 ones; `test_d` alternates held-out types in trained themes (even index) and trained types in a held-out theme (odd).
 """
 
+import sys
+
+from engines import ends
+
+if sys.argv[:1] == ["-m"] and "engines." in sys.orig_argv[-len(sys.argv)]:
+    # `python -m engines.…`: Python is looking for a program of ours, whose own imports take time.
+    ends.listen()
+
 import numpy as np
 
 from engines.answer import Answer

@@ -15,7 +15,6 @@ import multiprocessing
 import os
 import signal
 import sys
-import threading
 from collections.abc import Iterator
 from multiprocessing import resource_tracker
 from types import FrameType, TracebackType
@@ -55,16 +54,11 @@ def code_of(error: BaseException) -> int:
 
 
 class told(contextlib.ContextDecorator):
-    """Inside, an error that a user can cause and a signal end the program in one line."""
+    """Inside, an error that a user can cause ends the program in one line."""
 
     def __enter__(self) -> None:
         if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.encoding.lower() not in ("utf-8", "utf8"):
             sys.stdout.reconfigure(errors="backslashreplace")  # what a terminal has no sign for is no reason to end
-        if threading.current_thread() is threading.main_thread():
-            # The tracker frees the semaphores of a process that left at once; that it does is no news for the screen.
-            sys.warnoptions.append("ignore::UserWarning:multiprocessing.resource_tracker")
-            for number in SIGNALS:
-                signal.signal(number, _leave)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -78,6 +72,14 @@ class told(contextlib.ContextDecorator):
             fail("the output was closed before all of it was written", CLOSED)
         if isinstance(error, KINDS):
             fail(reason(error), code_of(error))
+
+
+def listen() -> None:
+    """From now on, Ctrl-C and SIGTERM end this program in one line. For the main thread to call."""
+    # The tracker frees the semaphores of a process that left at once; that it does is no news for the screen.
+    sys.warnoptions.append("ignore::UserWarning:multiprocessing.resource_tracker")
+    for number in SIGNALS:
+        signal.signal(number, _leave)
 
 
 def _leave(number: int, _: FrameType | None) -> NoReturn:

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from perc_jax.evaluation import compare
-from perc_jax.processes import ends, interrupts
+from perc_jax.processes import ends
 
 
 @ends.told()
@@ -23,7 +23,6 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("after", metavar="AFTER", help="the same of another model, or of another mode")
     parser.add_argument("--json", help="file for the results")
     arguments = parser.parse_args(argv)
-    interrupts.leave_with()
     found = {}
     files = compare.pairs(Path(arguments.before), Path(arguments.after))
     both = [pair for name, of_name in files.items() for pair in compare.sides(name, *of_name).items()]

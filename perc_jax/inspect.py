@@ -22,7 +22,7 @@ from engines.progress import progress
 from perc_jax import cli
 from perc_jax.config import Config, TableConfig
 from perc_jax.data import doctor, table_prompts
-from perc_jax.processes import ends, interrupts
+from perc_jax.processes import ends
 from perc_jax.prompt import chat, image
 from perc_jax.records.files import absolute, to_json, write_whole
 from perc_jax.report.doctor import Seen, fit_share, page
@@ -38,7 +38,6 @@ def main(argv: Sequence[str] | None = None) -> None:
         alone = given.pop(0) if given and not given[0].startswith("-") else ""
         options, rest = _parser().parse_known_args(given)
         config, _ = cli.parse(rest)
-        interrupts.leave_with()
         train, test = _tables(alone, options, config)
         found = _look(config, [*train, *test], options.rows, options.processes)
         most = {t: doctor.longest_said(config, t) if t in train else 0 for t in [*train, *test]}

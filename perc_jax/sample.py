@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from perc_jax.config.run import TEMPERATURE_OR_GREEDY, TOP_P
-from perc_jax.processes import ends, interrupts
+from perc_jax.processes import ends
 from perc_jax.prompt import pretrained
 
 TOKENS_MULTIPLE = 64  # prompt buckets
@@ -38,7 +38,6 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Answer one question."""
     with ends.told():
         arguments = _parse(argv)
-        interrupts.leave_with()
         answer(arguments)
 
 

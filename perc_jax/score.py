@@ -13,14 +13,13 @@ from pathlib import Path
 from perc_jax import benchmarks
 from perc_jax.benchmarks import Benchmark
 from perc_jax.evaluation import scoring
-from perc_jax.processes import ends, interrupts
+from perc_jax.processes import ends
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Score a file of responses, print a table, write the JSON file."""
     with ends.told():
         arguments = _parser().parse_args(argv)
-        interrupts.leave_with()
         benchmark = benchmarks.get(arguments.benchmark)
         benchmark.check_mode(arguments.mode)
         problems = benchmark.load(Path(arguments.problems).expanduser() if arguments.problems else benchmark.download())

@@ -15,6 +15,7 @@ import sys
 import time
 from collections.abc import Sequence
 
+from perc_jax import cli
 from perc_jax.processes import ends, interrupts
 
 
@@ -22,9 +23,6 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Parse the command line and run."""
     began = time.monotonic()
     with ends.told():
-        interrupts.leave_with()  # before any import that takes time
-        from perc_jax import cli
-
         config, workdir, start = cli.parse_training(sys.argv[1:] if argv is None else argv)
         interrupts.leave_with(f"the same command resumes {workdir} from its newest checkpoint")
         from perc_jax.programs import patterns  # jax: seconds, for which --help and mistakes need not wait

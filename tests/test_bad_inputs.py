@@ -9,7 +9,9 @@ import copy
 import importlib
 import json
 import os
+import re
 import signal
+import sys
 import types
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -358,6 +360,21 @@ USES = {
 def test_a_bad_argument_is_named_and_exits_with_2(capsys, folder, argv, option):
     code, line = complaint(capsys, f"{argv} {option} {WORDS.get(option, '1')}", folder)
     assert code == ends.BAD_INPUT and option.lstrip("-") in line, line
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        *("perc_jax.train --workdir gs://b/run", "perc_jax.train --workdir {}/new --from gs://b/run"),
+        *("perc_jax.evaluate --model gs://b/run --suites test_a", "perc_jax.grade --model gs://b/run --out {}/g.jsonl"),
+        *("perc_jax.sample --model gs://b/run --question What?", "perc_jax.export --model gs://b/run --out {}/o"),
+        *("perc_jax.report gs://b/run", "perc_jax.inspect gs://b/t.jsonl"),
+    ],
+)
+def test_the_cloud_without_its_package_is_one_line(capsys, folder, monkeypatch, argv):
+    monkeypatch.setitem(sys.modules, "gcsfs", None)
+    _, line = complaint(capsys, argv, folder)
+    assert re.search(r"gs://b/\S+ needs gcsfs: pip install 'perc_jax\[gcs\]'$", line), line
 
 
 @pytest.mark.parametrize("name", sorted({argv.split()[0] for argv in (*USES, *(place.argv for place in PLACES))}))

@@ -1,7 +1,9 @@
 """What belongs to a process and cannot be tried within one: locale, closed pipes, full disks, signals, exit codes."""
 
+import contextlib
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -13,7 +15,7 @@ import pytest
 
 from engines import ends as of_engines
 from perc_jax.processes import ends
-from tests import ROOT, whole_runs
+from tests import ROOT, walls, whole_runs
 
 LIMIT_S = 60.0
 SCORE = {"benchmark": "mathvista", "mode": "official", "items": [{"id": "1", "correct": True}]}
@@ -102,6 +104,58 @@ def test_a_full_disk_under_an_export_is_told(tmp_path) -> None:
         subprocess.run(["umount", str(disk)], check=True)
     want = f"error: --out must be a folder that can be written, got {disk / 'data'}: No space left on device\n"
     assert (done.returncode, done.stderr) == (1, want)
+
+
+def catches(pid: int, number: signal.Signals) -> bool:
+    """Whether a process has a handler of its own for a signal."""
+    with contextlib.suppress(OSError):
+        caught = re.search(r"SigCgt:\s*([0-9a-f]+)", Path(f"/proc/{pid}/status").read_text())
+        return caught is not None and bool(int(caught[1], 16) >> (number - 1) & 1)
+    return False
+
+
+COMMANDS = [
+    ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__main__")
+    for path in walls.sources(ROOT, "perc_jax", "engines")
+    if walls.is_entry(path) and "peer_" not in path.name
+]
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs /proc")
+@pytest.mark.parametrize("name", COMMANDS)
+def test_ctrl_c_is_answered_in_one_line_from_the_first_moments_on(name) -> None:
+    """While a command's own imports go on, which take from tenths of a second to seconds, and at its end."""
+    command, later_s = [sys.executable, "-m", name, "--help"], (0.0, 0.1, 0.3, 0.6)
+    environment, pipe = whole_runs.environment(None), subprocess.PIPE
+    for wait_s in later_s:
+        with subprocess.Popen(command, cwd=ROOT, env=environment, stdout=pipe, stderr=pipe, text=True) as program:
+            while not catches(program.pid, signal.SIGTERM) and program.poll() is None:  # Python by itself does not
+                time.sleep(0.001)
+            spent = Path(f"/proc/{program.pid}/stat").read_text().rsplit(")", 1)[1].split()[11:13]
+            time.sleep(wait_s)
+            program.send_signal(signal.SIGINT)
+            out, err = program.communicate(timeout=LIMIT_S)
+        assert sum(map(int, spent)) / os.sysconf("SC_CLK_TCK") < 0.15  # seconds of a processor, of which Python 0.02
+        if "usage: " in out:  # done; at its very end Python gives the signal back to the system
+            assert program.returncode in (0, -signal.SIGINT, 130) and err in ("", "error: interrupted\n")
+        else:
+            assert (program.returncode, err) == (130, "error: interrupted\n"), wait_s
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs /proc")
+@pytest.mark.parametrize("is_begun_by_another", [False, True])
+def test_a_command_that_another_runs_leaves_the_answer_to_it(is_begun_by_another) -> None:
+    """The other has blocked Ctrl-C in all that it begins, and ends them when it ends."""
+    blocked = {signal.SIGINT} if is_begun_by_another else ()
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, blocked)
+    command = [sys.executable, "-m", "perc_jax.score", "--help"]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, env=whole_runs.environment(None)) as program:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        listened = False
+        while program.poll() is None:
+            listened |= catches(program.pid, signal.SIGTERM)
+            time.sleep(0.001)
+    assert program.returncode == 0 and listened is not is_begun_by_another
 
 
 @pytest.mark.parametrize(

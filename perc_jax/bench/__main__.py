@@ -27,7 +27,7 @@ from typing import Any
 
 from perc_jax import cli
 from perc_jax.config import Config
-from perc_jax.processes import ends, interrupts
+from perc_jax.processes import ends
 from perc_jax.records.files import to_json
 
 WHATS = ("rollout", "update", "step", "memory")
@@ -40,7 +40,6 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Parse the command line, measure, print and write."""
     with ends.told():
         arguments, rest = _parse(argv)
-        interrupts.leave_with()
         source = arguments.config or str(cli.CONFIGS / f"bench_{arguments.size or SIZES[0]}.py")
         config, _ = cli.parse(["--config", source, *rest])
         if arguments.against:  # the peer needs its part of a GPU's memory

@@ -6,6 +6,7 @@ the end tokens are never sampled here, so a rollout decodes exactly C tokens per
 """
 
 import dataclasses
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -28,6 +29,13 @@ class Case(NamedTuple):
     batch: PromptBatch
     questions: list[str]
     pictures: list[UInt8[np.ndarray, "h w 3"]]
+
+
+class Size(NamedTuple):
+    """Of a prompt: its square picture and all of its tokens."""
+
+    side_px: int
+    tokens: int
 
 
 class PeerPrompts(NamedTuple):
@@ -87,17 +95,17 @@ def endless(tokens: Tokenizer, vocab_size: int) -> TokenIds:
     return ids._replace(forbidden=tuple({*ids.forbidden, *ids.ends}), vocab_size=vocab_size)
 
 
-def draw(config: Config, stage: StageConfig, seed: int) -> Case:
-    """Draw the stage's prompts.
+def draw(config: Config, stage: StageConfig, seed: int, sizes: Sequence[Size] = ()) -> Case:
+    """Draw the stage's prompts; `sizes` says of each what it fills, none: the bucket.
 
-    Raises `ValueError` if a picture and the chat around it leave no room for words in `data.max_prompt_tokens`.
+    Raises `ValueError` if a picture and the chat around it leave no room for words in a prompt's tokens.
     """
     tokens, data, vision = tokenizer.load(TOKENIZER), config.data, config.model.vision
     rng = np.random.default_rng(seed)
     rows, questions, pictures = [], [], []
-    for _ in range(stage.prompts_per_step):
-        picture = rng.integers(0, 256, (data.image_px, data.image_px, 3), np.uint8)
-        question, prompt = _fill(config, tokens, picture, rng)
+    for size in sizes or [Size(data.image_px, data.max_prompt_tokens)] * stage.prompts_per_step:
+        picture = rng.integers(0, 256, (size.side_px, size.side_px, 3), np.uint8)
+        question, prompt = _fill(config, tokens, picture, size.tokens, rng)
         rows.append(
             lay_out(
                 prompt,
@@ -112,9 +120,10 @@ def draw(config: Config, stage: StageConfig, seed: int) -> Case:
     return Case(pack(rows), questions, pictures)
 
 
-def _fill(config: Config, tokens: Tokenizer, picture: np.ndarray, rng: np.random.Generator) -> tuple[str, Prompt]:
-    """A question with which the prompt has exactly `data.max_prompt_tokens` tokens."""
-    wanted = config.data.max_prompt_tokens
+def _fill(
+    config: Config, tokens: Tokenizer, picture: np.ndarray, wanted: int, rng: np.random.Generator
+) -> tuple[str, Prompt]:
+    """A question with which the prompt has exactly so many tokens."""
 
     def made(question: str) -> Prompt:
         return make_prompt([picture], question, tokenizer=tokens, vision=config.model.vision)
@@ -128,7 +137,7 @@ def _fill(config: Config, tokens: Tokenizer, picture: np.ndarray, rng: np.random
         grown = length - len(tokens.encode(question)) + len(tokens.encode(longer))
         if grown <= wanted:
             question, length = longer, grown
-    side = config.data.image_px
+    side = len(picture)
     raise ValueError(f"data.max_prompt_tokens must hold the chat, a picture of {side} px and words, got {wanted}")
 
 

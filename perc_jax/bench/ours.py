@@ -62,7 +62,7 @@ class Ours:
         clock = Clock()
         advantages = sharding.rows_to_mesh(self.advantages, self.programs.mesh)
         tokens, logprobs, mask, _ = sampled.completions
-        plan = self.compiled.plan(self.prompt_mask, sampled.on_host.mask)
+        plan = self.compiled.plan(self.prompt_mask, sampled.on_host.mask, prompts=sampled.prompts)
         batch = TrainBatch(sampled.prompts, tokens, mask, logprobs, advantages)
         self.state, metrics = self.compiled.update(self.state, batch, plan)
         jax.block_until_ready((self.state, metrics))

@@ -47,7 +47,7 @@ def download(hub: str) -> Path:
 
     try:
         return Path(huggingface_hub.snapshot_download(hub, repo_type="dataset"))
-    except (OSError, ValueError, errors.HTTPError) as error:
+    except (OSError, ValueError, RuntimeError, errors.HTTPError) as error:  # RuntimeError: of the hub's Xet storage
         reason = str(error).strip().partition("\n")[0]
         raise FileNotFoundError(
             f"data set {hub} must be in a local folder or downloadable; the hub says: {type(error).__name__}: {reason}"

@@ -120,7 +120,7 @@ class TableConfig:
     tolerance: Annotated[float, within(0, 1e9)] = 0.0  # of a number, in its own unit
     relative: Annotated[float, within(0, 0.99)] = 0.0  # of a number, a share of the right one
     root: Annotated[str, anything] = ""  # folder that pictures' paths begin at; empty: that of the file they stand in
-    cache: Annotated[str, anything] = ""  # local folder for unpacked row groups; empty: ~/.cache/perc_jax/tables
+    cache: Annotated[str, anything] = ""  # local folder for what is unpacked; empty: ~/.cache/perc_jax/tables
     limit: Annotated[int, at_least(0)] = 0  # rows, the first; 0: all
     # Only rows that a model finds easy (all of its answers right), medium, or hard (none right), as the file says that
     # `perc_jax.grade` wrote of this table.

@@ -48,9 +48,9 @@ class RolloutConfig:
     # Columns decoded between two looks of the host at which rows are done.
     segment_tokens: Annotated[int, at_least(1)] = 128
     # Lengths of the ring of generated keys and values on the way to max_tokens: a segment runs on the shortest one that
-    # holds the longest unfinished completion. Each must divide the next, the last one max_tokens. Empty: a
-    # quarter of max_tokens, a quarter of that, … as long as it is whole and holds a segment and 128 columns: halves would
-    # save more time, but moving from one ring to the next holds both.
+    # holds the longest unfinished completion. Each must divide the next, the last one max_tokens. Empty: a quarter of
+    # max_tokens, a quarter of that, … while it is whole and holds a segment and 128 columns. Halves would save more
+    # time, but moving from one ring to the next holds both.
     short_rings: Annotated[tuple[int, ...], each(at_least(1))] = ()
     # The rest is for training's rollouts; evaluation decodes all prompts of a batch at once in the model's dtype.
     # Prompts decoded at a time over all devices, the others wait for a free place; 0: all of a step.

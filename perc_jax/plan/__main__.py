@@ -40,7 +40,6 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--json", metavar="FILE", help="write the plan there, machine-readable; - for the screen")
     parser.add_argument("--exact", action="store_true", help="compile with the run's effort; several times slower")
     arguments, rest = parser.parse_known_args(argv)
-    interrupts.leave_with()
     if arguments.json and arguments.json != "-" and not Path(arguments.json).absolute().parent.is_dir():
         raise ValueError(f"--json must be in a folder that exists, got {arguments.json}")
     topology = topologies.parse(arguments.topology)

@@ -24,6 +24,12 @@ _deferred = threading.Event()
 _asked = threading.Event()
 
 
+def begin() -> None:
+    """`leave_with` for a command that begins; not for one that another command runs, and which ends with that."""
+    if signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, ()):
+        leave_with()
+
+
 def leave_with(after: str = "") -> None:
     """From now on, SIGINT and SIGTERM end this process with a line on stderr and exit code 130 or 143.
 
@@ -42,8 +48,8 @@ def leave_with(after: str = "") -> None:
     heard, told = os.pipe()
     os.set_blocking(told, False)
     process.BaseProcess.start = _start_whole
+    signal.set_wakeup_fd(told, warn_on_full_buffer=False)  # before the handlers: what comes next waits in the pipe
     listen()
-    signal.set_wakeup_fd(told, warn_on_full_buffer=False)
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     threading.Thread(target=_wait, args=(heard, after), name="interrupts", daemon=True).start()
 

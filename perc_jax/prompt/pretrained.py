@@ -88,7 +88,7 @@ def folder_of(name: str, *, weights: bool = True, field: str = "model") -> Path:
     patterns = [*_SMALL_FILES, *(("*.safetensors",) if weights else ())]
     try:
         found = Path(huggingface_hub.snapshot_download(name, allow_patterns=patterns))
-    except (OSError, ValueError, errors.HTTPError) as error:
+    except (OSError, ValueError, RuntimeError, errors.HTTPError) as error:  # RuntimeError: of the hub's Xet storage
         reason = str(error).strip().partition("\n")[0]
         raise FileNotFoundError(
             f"{field} {name!r} must be a folder that exists or a hub id that can be downloaded; "

@@ -1,5 +1,6 @@
 """Where files are, here or on gs://; files that are absent or complete, whenever the process that writes is killed."""
 
+import importlib.util
 import json
 import math
 import os
@@ -10,7 +11,12 @@ from etils import epath
 
 
 def absolute(path: str) -> epath.Path:
-    """The path from the root on, `~` replaced; one with a scheme, gs:// for instance, is so already."""
+    """The path from the root on, `~` replaced; one with a scheme, gs:// for instance, is so already.
+
+    Raises `ValueError` for gs:// where the package that it needs is not installed.
+    """
+    if path.startswith("gs://") and importlib.util.find_spec("gcsfs") is None:
+        raise ValueError(f"{path} needs gcsfs: pip install 'perc_jax[gcs]'")
     found = epath.Path(path).expanduser()
     return found if "://" in path else found.absolute()
 

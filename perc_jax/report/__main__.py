@@ -9,7 +9,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from perc_jax.processes import ends, interrupts
+from perc_jax.processes import ends
 from perc_jax.report import runs
 
 
@@ -25,7 +25,6 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--out", default="", help="file of the comparison of several runs")
     parser.add_argument("--picture", default="", metavar="PNG", help="file for pictures and accuracy of a single run")
     arguments = parser.parse_args(argv)
-    interrupts.leave_with()
     report(arguments)
 
 

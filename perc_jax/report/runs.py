@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 from etils import epath
 
 from perc_jax.records import reading
-from perc_jax.records.files import write_whole
+from perc_jax.records.files import absolute, write_whole
 from perc_jax.records.metrics import is_damaged, read_metrics
 from perc_jax.report import stages
 from perc_jax.report.compare import comparison
@@ -79,7 +79,7 @@ def write_picture(workdir: str, out: str, argument: str = "--workdir") -> str:
 
 def _folder(workdir: str, argument: str) -> epath.Path:
     """A run's folder; `ValueError` for one that holds nothing of a run, where a page would be out of place."""
-    folder = epath.Path(workdir).expanduser()
+    folder = absolute(workdir)
     if not folder.is_dir():
         raise ValueError(f"{argument} must be the folder of a run, got {workdir!r}, which is no folder")
     if not any((folder / name).exists() for name in PARTS):

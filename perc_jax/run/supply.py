@@ -18,6 +18,7 @@ from perc_jax.config import Config, StageConfig
 from perc_jax.data import batches, streams, table_prompts
 from perc_jax.data.curriculum import Curriculum
 from perc_jax.data.listed import of_mixture
+from perc_jax.data.order import order_of
 from perc_jax.data.tables.table import changes
 from perc_jax.mesh import sharding
 from perc_jax.records.files import to_json, write_whole
@@ -25,6 +26,7 @@ from perc_jax.rewards.verifier import TIMED_OUT
 from perc_jax.run import groups, rewarded
 
 FOLDER = "curriculum"
+ORDER = "the order of its rows"
 
 
 class Supply:
@@ -123,13 +125,19 @@ def row_names(batch: batches.Batch) -> np.ndarray:
 
 
 def _digests(stage: StageConfig, size_px: int) -> dict[str, dict[str, str]]:
-    """The digests of the files of a stage's tables, by table and file, and of the engines' questions that it lists."""
+    """The digests of the files of a stage's tables, by table and file, and of the engines' questions that it lists;
+    and of the order in which each is drawn, which the files decide by a rule that may change as well."""
     opened = {table.label: table_prompts.opened(table) for table in stage.mixture.tables}
-    found = {name: table.digests for name, table in opened.items()}
+    found = {name: table.digests | _order(table.fingerprint, len(table)) for name, table in opened.items()}
     if stage.mixture.difficulty != "all":
         file = f"{stage.mixture.difficulty} questions of {stage.mixture.grade.rpartition('/')[2]}"
-        found["of engines by difficulty"] = {file: of_mixture(stage.mixture, size_px).fingerprint}
+        listed = of_mixture(stage.mixture, size_px)
+        found["of engines by difficulty"] = {file: listed.fingerprint} | _order(listed.fingerprint, len(listed.names))
     return found
+
+
+def _order(fingerprint: str, length: int) -> dict[str, str]:
+    return {ORDER: order_of(fingerprint, length)}
 
 
 def _check_tables(
@@ -139,6 +147,7 @@ def _check_tables(
     others, and come in another order."""
     for name, digests in before.items():
         if name in now and (changed := changes(digests, now[name])):
+            changed = [line for line in changed if ORDER not in line] or changed  # it follows from the others
             raise ValueError(
                 f"table {name} of stages[{stage.name}] must be as it was when the stage began, but {'; '.join(changed)}"
             )

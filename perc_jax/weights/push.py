@@ -47,10 +47,13 @@ def push(out: str, repo: str, *, is_public: bool = False) -> str:
         raise ValueError(f"--push {repo}: the hub refuses ({_line(error)}); {stays}") from error
     except (HTTPError, ConnectionError) as error:
         raise ConnectionError(f"--push {repo}: the hub cannot be reached ({_line(error)}); {stays}") from error
+    except (OSError, RuntimeError, ValueError) as error:  # of a large file, in its client's words
+        why = f"{_line(error)} {_line(error.__cause__)}" if error.__cause__ else _line(error)
+        raise ValueError(f"--push {repo}: the hub refuses ({why}); {stays}") from error
     return f"pushed to {done.commit_url}"
 
 
-def _line(error: Exception) -> str:
+def _line(error: BaseException) -> str:
     """What an error says, in one line; the hub's own words where it has sent some."""
     said = getattr(error, "server_message", None) or str(error)
     return " ".join(said.split())

@@ -1,24 +1,27 @@
 """Tables as sources: the same rows as from the engines, epochs, mixtures, hosts, resumes, rows that cannot be used."""
 
 import dataclasses
+import functools
 import json
 
 import jax
 import numpy as np
 import pytest
+from etils import epath
 from PIL import Image
 
 from configs.debug_cpu import get_config
 from engines.answer import Answer
 from perc_jax.batch import Share
 from perc_jax.config import Config, MixtureConfig, TableConfig, from_dict, to_dict
-from perc_jax.data import sound, streams, summary, table_prompts
+from perc_jax.data import order, sound, streams, summary, table_prompts
 from perc_jax.data.batches import Batch
 from perc_jax.data.table_prompts import Lesson
 from perc_jax.data.tabled import Tabled
-from perc_jax.data.tables.table import changes, open_table
+from perc_jax.data.tables.table import Table, changes, open_table
 from perc_jax.records.lines import Record, Records
 from perc_jax.rewards.verifier import judge
+from perc_jax.run.supply import ORDER, Supply
 
 ROWS = 23
 
@@ -155,6 +158,34 @@ def test_engines_written_to_a_table_are_the_same_prompts_and_rewards(tmp_path):
         for said in (info.answer.text(), info.answer.text().upper(), other, "", "nothing"):
             text = rf"<answer>\boxed{{{said}}}</answer>"
             assert judge(text, row.info.answer).correct == judge(text, info.answer).correct, (info.sample_id, said)
+
+
+@pytest.mark.parametrize("rule", ["of fingerprints", "of places", "unknown"])
+def test_a_stage_goes_on_only_in_the_order_of_rows_that_it_began_with(folder, tmp_path, monkeypatch, rule):
+    """Files are as they were, but another version of this package would draw their rows in another order."""
+    config = config_of(table(folder, "worded"))
+    begin = functools.partial(Supply, config, config.stages[0], epath.Path(tmp_path))
+    with begin(0, {}) as supply:
+        next(supply)
+        stored = json.loads(json.dumps(supply.stored() | {"step": 1}))
+    with begin(1, stored):
+        pass
+    if rule == "of fingerprints":
+        table_prompts.opened.cache_clear()
+        monkeypatch.setattr(Table, "fingerprint", "another")
+    elif rule == "of places":
+        monkeypatch.setattr(order, "ROUNDS", order.ROUNDS + 4)
+    else:
+        del stored["tables"]["worded"][ORDER]  # a version that did not say
+    with pytest.raises(ValueError, match=r"table worded of stages.* must be as it was when the stage began") as error:
+        begin(1, stored)
+    assert str(error.value).endswith(f"but {ORDER} {'is new' if rule == 'unknown' else 'has changed'}")
+
+
+@pytest.mark.parametrize("length", [2, 1000])
+def test_the_order_s_digest_tells_fingerprints_and_lengths_apart(length):
+    digests = [order.order_of(str(name), length + more) for name in range(6) for more in (0, 1)]
+    assert len(set(digests)) == len(digests) and order.order_of("0", length) == digests[0]
 
 
 def test_a_config_with_tables_goes_through_json(folder):

@@ -2,6 +2,7 @@
 
 import json
 import math
+import sys
 
 import pytest
 from etils import epath
@@ -28,8 +29,14 @@ def test_what_cannot_be_written_leaves_what_was_there(tmp_path):
 def test_paths_with_a_scheme_stay_as_they_are(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HOME", "/home/me")
-    assert absolute("gs://bucket/run").as_posix() == "gs://bucket/run"
+    assert absolute("s3://bucket/run").as_posix() == "s3://bucket/run"
     assert absolute("run").as_posix() == f"{tmp_path}/run" and absolute("~/run").as_posix() == "/home/me/run"
+
+
+def test_the_cloud_needs_its_extra(monkeypatch):
+    monkeypatch.setitem(sys.modules, "gcsfs", None)
+    with pytest.raises(ValueError, match=r"^gs://bucket/run needs gcsfs: pip install 'perc_jax\[gcs\]'$"):
+        absolute("gs://bucket/run")
 
 
 def test_json_has_no_word_for_what_is_not_finite():

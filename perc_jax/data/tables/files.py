@@ -9,14 +9,12 @@ import hashlib
 import json
 import os
 import re
-import uuid
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 from perc_jax.benchmarks.files import download
 from perc_jax.data.tables.errors import short
-from perc_jax.records.files import absolute, user_cache
+from perc_jax.records.files import absolute
 
 FORMS = {".parquet": "parquet", ".arrow": "arrow", ".jsonl": "json", ".ndjson": "json", ".json": "json"}
 SPLITS = ("train", "test", "validation", "valid", "val", "dev", "eval", "evaluation", "training", "testing", "testmini")
@@ -49,8 +47,6 @@ def _of_part(part: str, split: str) -> list[Any]:
                 return _of_folder(found, split)
             if found.exists():
                 return [_known(found)]
-    except (ImportError, ModuleNotFoundError) as error:
-        raise ValueError(f"table {part} needs gcsfs: pip install 'perc_jax[gcs]' ({error})") from error
     except OSError as error:
         raise ValueError(f"table {part} must be readable, got {error.strerror or error}") from error
     if hub := _HUB.fullmatch(part):
@@ -129,40 +125,30 @@ def _json(file: Any) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def cache_folder(name: str) -> Path:
-    """The folder for what is unpacked or copied: as named, or in the user's cache."""
-    return Path(name).expanduser() if name else user_cache("tables")
-
-
-def local_copy(file: Any, cache: Path) -> str:
-    """The path of a file that is here; of one that is not, of its copy, made once for each content."""
-    if "://" not in str(file):
-        return str(file)
-    digest = sampled_digest(file)
-    copy = cache / f"{digest[:32]}{file.suffix}"
-    if not copy.exists():
-        cache.mkdir(parents=True, exist_ok=True)
-        part = copy.with_name(f".{copy.name}.{uuid.uuid4().hex}")
-        with file.open("rb") as source, part.open("wb") as target:
-            while block := source.read(2**24):
-                target.write(block)
-        part.replace(copy)
-    return str(copy)
-
-
 def sampled_digest(file: Any) -> str:
     """Digest of a file's size, its end, where Parquet and Arrow keep what is where, and pieces spread evenly over it.
 
     Of a file of up to 4 MB that is all. A larger one of the same size and the same end whose change lies between the
     pieces is taken for the same.
     """
-    found = hashlib.sha256()
     with file.open("rb") as opened:
-        size = opened.seek(0, os.SEEK_END)
-        found.update(size.to_bytes(8, "little"))
-        last = max(0, size - _PIECE)
-        places = {last * number // (_PIECES - 1) for number in range(_PIECES)} if size > _PIECE * _PIECES else None
-        for place in sorted(places or {0}):
-            opened.seek(place)
-            found.update(opened.read(_PIECE if places else size))
+        return digest_of(opened)
+
+
+def digest_of(opened: Any) -> str:
+    """The same of a file that is open for reading; its place is then anywhere."""
+    found = hashlib.sha256()
+    size = opened.seek(0, os.SEEK_END)
+    found.update(size.to_bytes(8, "little"))
+    last = max(0, size - _PIECE)
+    places = {last * number // (_PIECES - 1) for number in range(_PIECES)} if size > _PIECE * _PIECES else None
+    for place in sorted(places or {0}):
+        opened.seek(place)
+        found.update(opened.read(_PIECE if places else size))
     return found.hexdigest()
+
+
+def check_same(opened: Any, file: str, digest: str) -> None:
+    """Raise `ValueError` if an open file is another than the one that had this digest a while ago."""
+    if digest_of(opened) != digest:
+        raise ValueError(f"table {file} must stay as it is while it is read, it has changed")

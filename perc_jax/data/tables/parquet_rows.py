@@ -6,7 +6,6 @@ takes up to the table's size on disk, unpacked (pictures are packed already), as
 """
 
 import functools
-import uuid
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,9 +13,10 @@ from typing import Any
 import numpy as np
 from jaxtyping import Int
 
+from perc_jax.data.tables import cache
 from perc_jax.data.tables.arrow_rows import mapped, pyarrow, types_of
 from perc_jax.data.tables.errors import Where
-from perc_jax.data.tables.files import sampled_digest
+from perc_jax.data.tables.files import check_same, sampled_digest
 from perc_jax.records.files import absolute
 
 BATCH_BYTES = 8 * 2**20  # of a row group that is being unpacked, in memory at a time
@@ -32,14 +32,14 @@ class ParquetRows:
     digest: str
     stops: Int[np.ndarray, " groups"]  # rows up to the end of each row group
     types: tuple[tuple[str, str], ...]
-    cache: Path
+    folder: Path  # the cache
 
     def __len__(self) -> int:
         return int(self.stops[-1]) if len(self.stops) else 0
 
     def __getitem__(self, number: int) -> dict[str, Any]:
         group = int(np.searchsorted(self.stops, number, side="right"))
-        unpacked = self.cache / self.digest[:32] / f"{group}.arrow"
+        unpacked = cache.use(self.folder, self.digest, self.file) / f"{group}.arrow"
         if not unpacked.exists():
             self._unpack(group, unpacked, number)
         return mapped(str(unpacked), self.digest).row(int(number - (self.stops[group - 1] if group else 0)))
@@ -53,18 +53,19 @@ class ParquetRows:
         return dict(self.types)
 
     def _unpack(self, group: int, target: Path, number: int) -> None:
-        """Write a row group as an Arrow file, a few rows at a time; of two processes that do, the last one's stays."""
+        """Write a row group as an Arrow file, a few rows at a time."""
         pa = pyarrow()
-        part = target.with_name(f".{group}.{uuid.uuid4().hex}")
         try:
-            target.parent.mkdir(parents=True, exist_ok=True)
             source = _parquet(self.file, self.digest)
-            with pa.OSFile(str(part), "wb") as sink, pa.ipc.new_stream(sink, source.schema_arrow) as writer:
-                about = source.metadata.row_group(group)
-                rows = max(1, about.num_rows * BATCH_BYTES // max(1, about.total_byte_size))
+            about = source.metadata.row_group(group)
+            rows = max(1, about.num_rows * BATCH_BYTES // max(1, about.total_byte_size))
+            with (
+                cache.whole(target) as part,
+                pa.OSFile(str(part), "wb") as sink,
+                pa.ipc.new_stream(sink, source.schema_arrow) as writer,
+            ):
                 for batch in source.iter_batches(min(rows, MOST_ROWS), row_groups=[group]):
                     writer.write_batch(batch)
-            part.replace(target)
         except pa.ArrowInvalid as error:
             raise ValueError(f"{self.where(number)} must be sound Parquet: {' '.join(str(error).split())}") from error
         except OSError as error:
@@ -72,21 +73,23 @@ class ParquetRows:
             raise ValueError(
                 f"{self.where(number)}: row group {group} must be readable and fit {target.parent}: {reason}"
             ) from error
-        finally:
-            part.unlink(missing_ok=True)
 
 
 @functools.lru_cache(OPEN)
 def _parquet(file: str, digest: str) -> Any:
-    """A Parquet file, here or on gs://, opened once per process and content."""
+    """A Parquet file, here or on gs://, opened once per process and content.
+
+    What is unpacked from it is kept under the digest, so the content must be that of the file that is open.
+    """
     from pyarrow import parquet
 
-    if "://" not in file:
-        return parquet.ParquetFile(file, memory_map=False)
-    return parquet.ParquetFile(absolute(file).open("rb"))
+    opened = absolute(file).open("rb") if "://" in file else pyarrow().OSFile(file)
+    check_same(opened, file, digest)
+    opened.seek(0)
+    return parquet.ParquetFile(opened)
 
 
-def open_parquet(file: Any, cache: Path) -> ParquetRows:
+def open_parquet(file: Any, folder: Path) -> ParquetRows:
     """Open a Parquet file. Raises `ValueError` for one that is none."""
     pa = pyarrow()
     digest = sampled_digest(file)
@@ -96,4 +99,5 @@ def open_parquet(file: Any, cache: Path) -> ParquetRows:
         raise ValueError(f"{file} must be a Parquet file: {' '.join(str(error).split())}") from error
     groups = [found.metadata.row_group(number).num_rows for number in range(found.metadata.num_row_groups)]
     stops = np.cumsum(groups, dtype=np.int64)
-    return ParquetRows(str(file), digest, stops, types_of(str(file), found.schema_arrow), cache)
+    cache.use(folder, digest, str(file))
+    return ParquetRows(str(file), digest, stops, types_of(str(file), found.schema_arrow), folder)

@@ -9,13 +9,14 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from jaxtyping import Int
 
 from perc_jax.config import TableConfig
-from perc_jax.data.tables import files, graded, row
+from perc_jax.data.tables import cache, files, graded, row
 from perc_jax.data.tables.arrow_rows import open_arrow
 from perc_jax.data.tables.columns import Columns, recognise
 from perc_jax.data.tables.errors import Where
@@ -118,9 +119,10 @@ def open_table(config: TableConfig) -> Table:
     Raises `ValueError` in one line: the file and, where one is wrong, row, column, rule and value;
     `FileNotFoundError` for a data set of the hub that cannot be had.
     """
-    cache = files.cache_folder(config.cache)
+    folder = cache.folder_of(config.cache)
     found = files.find(config.path, config.split)
-    parts = tuple(_open(file, cache) for file in found)
+    parts = tuple(_open(file, folder) for file in found)
+    cache.prune(folder)
     _check_columns(parts)
     stops = np.cumsum([len(part) for part in parts])
     if config.limit:
@@ -137,15 +139,15 @@ def open_table(config: TableConfig) -> Table:
     return dataclasses.replace(table, _chosen=chosen)
 
 
-def _open(file: Any, cache: Any) -> Rows:
+def _open(file: Any, folder: Path) -> Rows:
     """Open a file by its form."""
     try:
         match files.FORMS[file.suffix]:
             case "json":
-                return open_json(str(file), files.local_copy(file, cache))
+                return open_json(str(file), cache.local_copy(file, folder))
             case "arrow":
-                return open_arrow(str(file), files.local_copy(file, cache))
-        return open_parquet(file, cache)
+                return open_arrow(str(file), cache.local_copy(file, folder))
+        return open_parquet(file, folder)
     except OSError as error:
         raise ValueError(f"table {file} must be readable, got {error.strerror or error}") from error
 

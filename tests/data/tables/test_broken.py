@@ -383,7 +383,7 @@ def test_the_hub_s_refusal_is_one_line(monkeypatch):
 
 def test_the_cloud_needs_its_extra(monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "gcsfs", None)
-    with pytest.raises(ValueError, match=r"table gs://bucket/t.jsonl needs gcsfs: pip install 'perc_jax\[gcs\]'"):
+    with pytest.raises(ValueError, match=r"^gs://bucket/t.jsonl needs gcsfs: pip install 'perc_jax\[gcs\]'"):
         open_table(TableConfig("gs://bucket/t.jsonl"))
 
 
