@@ -14,6 +14,7 @@ from perc_jax.config import CurriculumConfig
 from perc_jax.data import batches
 from perc_jax.rewards.verifier import Verdict, Verifier
 from perc_jax.run import groups
+from perc_jax.run.beginning import open_run
 from perc_jax.run.supply import Supply
 from tests import whole_runs
 from tests.data.test_curriculum import MIXTURE, of_stage
@@ -191,7 +192,9 @@ def test_an_impossible_and_a_trivial_mixture_end_the_run(correct, words, tmp_pat
         workdir = str(tmp_path / "run")
         owner = opened.enter_context(Owner(workdir, screen.say))
         run = opened.enter_context(
-            contextlib.closing(Run(config, workdir, screen, timer, compiles, owner, PLAIN, time.monotonic()))
+            contextlib.closing(
+                Run(config, workdir, screen, timer, compiles, owner, PLAIN, time.monotonic(), open_run(config, workdir))
+            )
         )
         with pytest.raises(RuntimeError, match=words) as error:
             run.train(Says(correct))
