@@ -6,6 +6,7 @@ import gc
 import os
 import re
 import shutil
+import signal
 import socket
 import sys
 import tempfile
@@ -115,6 +116,12 @@ def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
         connect(self, address)
 
     monkeypatch.setattr(socket.socket, "connect", guarded)
+
+
+@pytest.fixture(autouse=True)
+def ctrl_c() -> None:
+    """Programs that a test starts hear Ctrl-C: a command that was called in this process has blocked it for itself."""
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
 
 
 @pytest.fixture(scope="session")
