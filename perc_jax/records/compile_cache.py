@@ -24,7 +24,7 @@ from perc_jax.records.files import user_cache
 NONE = "none"
 UNREAD_DAYS = 30  # after which what nobody has read is removed
 LEAST_S = 0.1  # of a compilation that is worth a file
-SUFFIX = "-cache"  # of JAX's entries
+ENTRIES = "jax*/jit_*-cache"  # by our folders' names and JAX's own: what else lies in a folder is not ours
 FLAGS = ("flags", "Features", "model name")  # of /proc/cpuinfo: what a processor can do, on x86 and on ARM
 ZSTANDARD = b"\x28\xb5\x2f\xfd"  # first bytes of what it has compressed
 
@@ -92,7 +92,7 @@ def sweep(folder: Path) -> None:
     JAX would only warn of an entry that is cut off, at every start, and never write it anew.
     """
     oldest = time.time() - UNREAD_DAYS * 24 * 3600
-    for file in folder.parent.glob(f"*/*{SUFFIX}"):
+    for file in folder.parent.glob(ENTRIES):
         with contextlib.suppress(OSError):  # another process may have been faster
             status = file.stat()
             is_old = max(status.st_atime, status.st_mtime) < oldest
