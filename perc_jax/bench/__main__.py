@@ -5,8 +5,8 @@
     python -m perc_jax.bench memory --size 100m --sweep group_size=1,2,4,8,16,32,64 --plot memory.png
 
 `--size` takes `configs/bench_tiny.py` or `configs/bench_100m.py`, `--config` any other config; any field of it can be
-given as in `perc_jax.train`. The last GRPO stage is measured. Prompts fill their bucket, completions are decoded to
-their end on both sides, so that all work the same tokens (cases.py).
+given as in `perc_jax.train`. The last GRPO stage is measured. Prompts fill their bucket; completions have C tokens on
+both sides, or with `--mean-tokens` lengths as a model draws them, the same on both sides (cases.py).
 
 Ours and the peer take turns, one warm-up each, then `--repeats` times; every figure is a median. A peer runs in a
 process of its own with as many threads. What each does is said in peer_transformers.py and peer_trl.py. Verification
@@ -14,8 +14,8 @@ and data are on neither side.
 
 The result: `tokens_per_s` and `samples_per_s` count completion tokens and completions per second of what was measured.
 `mfu` is the share of the peak that *executed* operations take; `useful_mfu`, by the operations that the task would ask
-for if nothing were shared, may exceed 1 (flops.py). `bandwidth_use` is decoding's: bytes of weights and of the whole
-cache once per token, over the measured speed of a copy. `ratio_to_peer` above 1 means faster than the peer.
+for if nothing were shared, may exceed 1 (flops.py). `bandwidth_use` is decoding's: bytes of weights and of the cache
+that is in use once per token, over the measured speed of a copy. `ratio_to_peer` above 1 means faster than the peer.
 """
 
 import argparse
@@ -58,7 +58,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 def _measure(arguments: argparse.Namespace, config: Config) -> dict[str, Any]:
     """The measurement, or one per value of the sweep."""
-    shapes = {name: getattr(arguments, name) for name in SHAPES}
+    shapes = {name: getattr(arguments, name) for name in (*SHAPES, "mean_tokens")}
     field, values = sweep(arguments.sweep) if arguments.sweep else ("", [0])
     _check(arguments)
     from perc_jax.bench import peers  # jax: seconds, for which mistakes need not wait
@@ -71,7 +71,12 @@ def _measure(arguments: argparse.Namespace, config: Config) -> dict[str, Any]:
     from perc_jax.bench import measure, table
 
     settings = measure.Settings(
-        arguments.what, arguments.repeats, arguments.against or "", tuple(arguments.peer_passes), arguments.seed
+        arguments.what,
+        arguments.repeats,
+        arguments.against or "",
+        tuple(arguments.peer_passes),
+        arguments.seed,
+        arguments.mean_tokens,
     )
     points = measure.run(cases, settings)
     found = points[0] if not field else {"what": arguments.what, "sweep": field, "values": values, "points": points}
@@ -89,6 +94,8 @@ def _check(arguments: argparse.Namespace) -> None:
             raise ValueError(f"{option} must be in a folder that exists, got {file}")
     if arguments.against and arguments.what == "memory":
         raise ValueError("--against must go with rollout, update or step, got memory")
+    if arguments.mean_tokens and (arguments.against == "trl" or arguments.what == "memory"):
+        raise ValueError("--mean-tokens must go with rollout, update or step, against nobody or transformers")
     if arguments.against == "trl" and arguments.what != "step":
         raise ValueError(f"--against trl must go with step: its trainer has no smaller unit, got {arguments.what}")
     if arguments.peer_passes and arguments.against != "transformers":
@@ -124,6 +131,8 @@ def _parse(argv: Sequence[str] | None) -> tuple[argparse.Namespace, list[str]]:
     parser.add_argument("--max-tokens", type=_count, default=0, metavar="C", help="of each completion")
     parser.add_argument("--group-size", type=_count, default=0, metavar="G")
     parser.add_argument("--prompts", type=_count, default=0, metavar="P", help="of one step")
+    ending = "completions end at random, after so many tokens on average; at C at the latest (default: all at C)"
+    parser.add_argument("--mean-tokens", type=_count, default=0, metavar="M", help=ending)
     parser.add_argument("--repeats", type=_count, default=5, help="(default: %(default)s)")
     parser.add_argument("--against", choices=PEERS, help="measure this peer too")
     passes = "further passes of the transformers peer: the sampler's log-probabilities again, a reference model's"

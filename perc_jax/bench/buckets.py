@@ -89,7 +89,7 @@ def measure(config: Config, mixture: Mixture, repeats: int, seed: int) -> dict[s
     sides = {tokens: cases.shaped(config, prompt_tokens=tokens).data.image_px for tokens in mixture[:2]}
     of_each = [mixture.large] * mixture.large_prompts + [mixture.small] * mixture.small_prompts
     order = np.random.default_rng(seed).permutation(of_each).tolist()
-    ids = cases.endless(tokenizer.load(cases.TOKENIZER), config.model.text.vocab_size)
+    ids = cases.drawn_ids(tokenizer.load(cases.TOKENIZER), config.model.text.vocab_size)
     stage = whole.stages[0]
     prompts = cases.draw(whole, stage, seed, [cases.Size(sides[tokens], tokens) for tokens in order]).batch
     cut = dataclasses.replace(whole, data=dataclasses.replace(whole.data, buckets=(bucket,)))
@@ -139,7 +139,7 @@ class _Side:
         ours, clock = self._ours, Clock()
         prompts = jax.block_until_ready(ours.compiled.look(ours.state.params, ours.prompts))
         found = {"pictures": clock.spent()}
-        weights = jax.block_until_ready(ours.programs.publish(ours.state.params))
+        weights = jax.block_until_ready(ours.programs.publish_for_sampling(ours.state.params))
         clock = Clock()
         jax.block_until_ready(self._prefill(weights, prompts))
         return found | {"prefill": clock.spent()} | ours.update(self._sampled)

@@ -2,7 +2,9 @@
 
 Every prompt is a picture of random pixels and a question of random words, made by the run's own code with the debug
 tokenizer's text, so that ours and a peer's programs read the same ids and the same patches. No completion ends early:
-the end tokens are never sampled here, so a rollout decodes exactly C tokens per completion on both sides.
+the end tokens are never sampled here, so a rollout decodes exactly C tokens per completion on both sides. With a mean
+length one token in so many ends its completion, and the model finds all tokens almost equally likely: lengths are then
+geometric, cut at C, and drawn by the model itself.
 """
 
 import dataclasses
@@ -47,11 +49,17 @@ class PeerPrompts(NamedTuple):
 
 
 def shaped(
-    config: Config, prompt_tokens: int = 0, max_tokens: int = 0, group_size: int = 0, prompts: int = 0
+    config: Config,
+    prompt_tokens: int = 0,
+    max_tokens: int = 0,
+    group_size: int = 0,
+    prompts: int = 0,
+    mean_tokens: int = 0,
 ) -> Config:
     """The config with its last GRPO stage only, in the given shapes; 0 leaves a shape as it is. Nothing is evaluated.
 
-    With `prompt_tokens` the picture is the largest square of whole windows that takes at most half of the prompt, as
+    With `mean_tokens` completions have different lengths, and the update rows of several widths. With `prompt_tokens`
+    the picture is the largest square of whole windows that takes at most half of the prompt, as
     in the recipes. Raises `ValueError` if there is no GRPO stage or a shape is not possible.
     """
     stages = [stage for stage in config.stages if stage.kind == "grpo"]
@@ -62,7 +70,7 @@ def shaped(
         stage,
         group_size=group_size or stage.group_size,
         prompts_per_step=prompts or stage.prompts_per_step,
-        row_widths=(),  # every completion has its full length
+        row_widths=(),
     )
     data, vision = config.data, config.model.vision
     if prompt_tokens:
@@ -79,6 +87,9 @@ def shaped(
     rollout = config.rollout
     if max_tokens:  # a ring on the way there would have to divide it
         rollout = dataclasses.replace(rollout, max_tokens=max_tokens, short_rings=())
+    if mean_tokens:
+        whole = stage.group_size * rollout.max_tokens
+        stage = dataclasses.replace(stage, row_widths=tuple(whole * eighths // 8 for eighths in (1, 2, 3, 4)))
     return dataclasses.replace(
         config,
         data=dataclasses.replace(data, tokenizer=TOKENIZER, instruction=""),
@@ -89,10 +100,16 @@ def shaped(
     )
 
 
-def endless(tokens: Tokenizer, vocab_size: int) -> TokenIds:
-    """Token ids under which every id is sampled but the marks: none that ends, none that stands for a picture."""
+def drawn_ids(tokens: Tokenizer, vocab_size: int, mean_tokens: int = 0) -> TokenIds:
+    """Token ids under which every id is sampled but the marks. None ends a completion; with `mean_tokens`, one in so
+    many does."""
     ids = tokens.ids
-    return ids._replace(forbidden=tuple({*ids.forbidden, *ids.ends}), vocab_size=vocab_size)
+    never = {*ids.forbidden, *ids.ends}
+    ids = ids._replace(forbidden=tuple(never), vocab_size=vocab_size)
+    if not mean_tokens:
+        return ids
+    drawn = [token for token in range(vocab_size) if token not in never]
+    return ids._replace(ends=tuple(drawn[: max(1, round(len(drawn) / mean_tokens))]))
 
 
 def draw(config: Config, stage: StageConfig, seed: int, sizes: Sequence[Size] = ()) -> Case:

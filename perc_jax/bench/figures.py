@@ -20,25 +20,30 @@ class Times(NamedTuple):
     prefill: list[float | None]
 
 
-def parts(config: Config, machine: Machine, times: Times, *, trains_vision: bool) -> dict[str, dict[str, Any]]:
-    """The figures of every part that was measured, under the names that the module `bench` explains."""
+def parts(
+    config: Config, machine: Machine, times: Times, *, trains_vision: bool, tokens: int
+) -> dict[str, dict[str, Any]]:
+    """The figures of every part that was measured, under the names that the module `bench` explains.
+
+    `tokens` of all completions; where they have different lengths, shares of the peak are not told (None).
+    """
     stage = config.stages[0]
     work = flops.step_work(config, stage, trains_vision=trains_vision)
     executed = {"rollout": work.prefill + work.decode, "update": work.update}
     useful = {"rollout": work.useful_rollout, "update": work.useful_update}
     completions = stage.prompts_per_step * stage.group_size
-    found = {}
+    found, is_full = {}, tokens == completions * config.rollout.max_tokens
     for part, spent in times.ours.items():
         seconds = median(spent)
         own = {name: sum(kind[x] for x in INSIDE[part]) for name, kind in (("executed", executed), ("useful", useful))}
         found[part] = {
             "seconds": seconds,
             "samples_per_s": completions / seconds,
-            "tokens_per_s": completions * config.rollout.max_tokens / seconds,
+            "tokens_per_s": tokens / seconds,
             "executed_flops": own["executed"],
             "useful_flops": own["useful"],
-            "mfu": own["executed"] / seconds / (machine.flops * machine.count),
-            "useful_mfu": own["useful"] / seconds / (machine.flops * machine.count),
+            "mfu": own["executed"] / seconds / (machine.flops * machine.count) if is_full else None,
+            "useful_mfu": own["useful"] / seconds / (machine.flops * machine.count) if is_full else None,
             "bandwidth_use": None,
             **_beside(spent, times.peer.get(part, ())),
             "spent": spent,

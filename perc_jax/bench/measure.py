@@ -7,10 +7,12 @@ from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import jax
+import numpy as np
+from jaxtyping import Int
 
 from perc_jax.batch import Completions
 from perc_jax.bench import figures, machines, peers
-from perc_jax.bench.cases import TOKENIZER, Case, draw, endless
+from perc_jax.bench.cases import TOKENIZER, Case, draw, drawn_ids
 from perc_jax.bench.figures import Times
 from perc_jax.bench.machines import Machine
 from perc_jax.bench.ours import Ours, Sampled, Seconds
@@ -33,6 +35,7 @@ class Settings(NamedTuple):
     against: str  # empty: no peer
     peer_passes: tuple[str, ...]
     seed: int
+    mean_tokens: int = 0  # of completions that end where the model draws an end; 0: all have C tokens
 
 
 def run(cases: Sequence[Config], settings: Settings) -> list[dict[str, Any]]:
@@ -52,7 +55,7 @@ def run(cases: Sequence[Config], settings: Settings) -> list[dict[str, Any]]:
 
 def _memory(config: Config, screen: Progress, advance: Any) -> dict[str, Any]:
     """What a gradient of the case will hold on one device; it is compiled and not run."""
-    ids = endless(tokenizer.load(TOKENIZER), config.model.text.vocab_size)
+    ids = drawn_ids(tokenizer.load(TOKENIZER), config.model.text.vocab_size)
     with screen.phase(f"compiling with {_words(config)}"):
         gradients = Blueprints(config, ids).update(config.stages[0]).gradients
         compiled = gradients[max(gradients)].compile()  # of one micro-batch, in the rows that hold any completions
@@ -72,13 +75,13 @@ def _memory(config: Config, screen: Progress, advance: Any) -> dict[str, Any]:
 def _measure(config: Config, settings: Settings, machine: Machine, screen: Progress, advance: Any) -> dict[str, Any]:
     """One case."""
     load = os.getloadavg()[0]  # by others: we have not begun
-    ids = endless(tokenizer.load(TOKENIZER), config.model.text.vocab_size)
+    ids = drawn_ids(tokenizer.load(TOKENIZER), config.model.text.vocab_size, settings.mean_tokens)
     case = draw(config, config.stages[0], settings.seed)
     with screen.phase(f"compiling for {_words(config)}"):
-        ours = Ours(config, ids, case.batch, settings.seed)
+        ours = Ours(config, ids, case.batch, settings.seed, is_calm=settings.mean_tokens > 0)
     with screen.phase("our first rollout"):
         sampled, _ = ours.rollout()
-    if not sampled.on_host.mask.all():
+    if not settings.mean_tokens and not sampled.on_host.mask.all():
         raise RuntimeError("a completion ended early: an end token was sampled that must not be")
     with _peer(settings, ours, case, sampled.on_host, screen) as peer:
         said = peer.ask("agreement") if peer else {}
@@ -100,7 +103,7 @@ def _measure(config: Config, settings: Settings, machine: Machine, screen: Progr
         recompiles = ours.compiles.count - before
         said |= peer.ask("memory") if peer else {}
     ours.compiles.close()
-    found = _result(ours, settings, machine, times)
+    found = _result(ours, settings, machine, times, sampled.on_host.mask.sum(axis=2))
     return found | {
         "load": load,
         "recompiles": recompiles,
@@ -135,13 +138,15 @@ def _note(into: dict[str, list[Spent]], seconds: Seconds) -> None:
         listed.append(seconds[part])
 
 
-def _result(ours: Ours, settings: Settings, machine: Machine, times: Times) -> dict[str, Any]:
-    """Everything that follows from the times; keys as the module `bench` says."""
+def _result(
+    ours: Ours, settings: Settings, machine: Machine, times: Times, lengths: Int[np.ndarray, "P G"]
+) -> dict[str, Any]:
+    """Everything that follows from the times and the completions' lengths; keys as the module `bench` says."""
     config, blueprints = ours.config, ours.programs.blueprints
     trains_vision = bool(jax.tree.leaves(memory.trained(blueprints, ours.stage)["vision"]))
-    parts = figures.parts(config, machine, times, trains_vision=trains_vision)
+    parts = figures.parts(config, machine, times, trains_vision=trains_vision, tokens=int(lengths.sum()))
     prefill_s = None if None in times.prefill else statistics.median(times.prefill)
-    if "rollout" in parts and prefill_s is not None:
+    if "rollout" in parts and prefill_s is not None and not settings.mean_tokens:
         decode_s = parts["rollout"]["seconds"] - prefill_s
         parts["rollout"]["bandwidth_use"] = figures.bandwidth_use(config, machine, ours.programs.mesh.shape, decode_s)
     asked = parts[settings.what]
@@ -162,6 +167,7 @@ def _result(ours: Ours, settings: Settings, machine: Machine, times: Times) -> d
         "peak_bytes": _peak_bytes(ours),
         "compile_s": sum(program.compile_s for program in ours.programs.table),
         "repeats": settings.repeats,
+        "lengths": {"mean": float(lengths.mean()), "longest": int(lengths.max())},
         "parts": parts,
     }
 

@@ -20,6 +20,7 @@ from perc_jax.update.grpo import group_advantages
 from perc_jax.update.update import TrainState
 
 Seconds = dict[str, Spent]  # of "rollout", "update", "step": those that were run
+CALM = 0.02  # of the final norm's scale
 
 
 class Sampled(NamedTuple):
@@ -31,15 +32,21 @@ class Sampled(NamedTuple):
 
 
 class Ours:
-    """The compiled programs of the case and its state."""
+    """The compiled programs of the case and its state. Every rollout draws by the same keys.
 
-    def __init__(self, config: Config, ids: TokenIds, prompts: PromptBatch, seed: int):
+    `is_calm`: the head's input is made so small that all tokens are almost equally likely.
+    """
+
+    def __init__(self, config: Config, ids: TokenIds, prompts: PromptBatch, seed: int, *, is_calm: bool = False):
         self.config, self.stage, self.ids = config, config.stages[0], ids
         self.compiles = CompileCounter()
         self.programs = Programs(config, ids, greedy=False)
         self.compiled = self.programs.stage(self.stage)
         mesh = self.programs.mesh
         params = self.programs.init_params()
+        if is_calm:
+            params["text"]["norm"]["scale"] *= CALM
+        self._drawn_at = sharding.same_to_mesh(np.int32(0), mesh)
         step, key = sharding.same_to_mesh((np.int32(0), np.array([0, seed], np.uint32)), mesh)
         self.state = self.compiled.begin(TrainState(params, (), step, key))
         self.prompts, self.prompt_mask = sharding.rows_to_mesh(prompts, mesh), prompts.mask
@@ -52,8 +59,8 @@ class Ours:
         """Look at the pictures, publish and sample; the completions are on the mesh and known to the host."""
         clock = Clock()
         prompts = self.compiled.look(self.state.params, self.prompts)
-        weights = self.programs.publish(self.state.params)
-        completions = self.compiled.sample(weights, prompts, self.names, self.state)
+        weights = self.programs.publish_for_sampling(self.state.params)
+        completions = self.compiled.sample(weights, prompts, self.names, self.state._replace(step=self._drawn_at))
         sampled = Sampled(prompts, completions, sharding.rows_to_host(completions))
         return sampled, {"rollout": clock.spent()}
 
@@ -83,7 +90,7 @@ class Ours:
         plan = self.programs.blueprints.rollout(self.stage)
         if plan.pool is not None or plan.rows < plan.group_size:
             return None
-        weights = self.programs.publish(self.state.params)
+        weights = self.programs.publish_for_sampling(self.state.params)
         if self._prefill is None:
             self._prefill = plan.prefill.compile()
             self._run_prefill(weights)

@@ -5,10 +5,12 @@ as ours. FOLDER holds the same weights, prompts, patches, completions and advant
 
 - *rollout*: `generate` with its KV cache, every prompt G times (`num_return_sequences`), so the tower and the prompt's
   prefill run G times. Plain sampling at the run's temperature and top-p: no top-k, no processor of logits, and no end
-  token, so that exactly C tokens are decoded.
-- *update*: one forward pass over P * G full sequences [prompt, completion] with their pictures, the head on completion
-  positions only (`logits_to_keep`), the policy-gradient loss as a token mean, backward, clipping, one AdamW step
-  (fused). Frozen parameters need no gradient, and micro-batches and checkpointing of activations are the config's.
+  token, so that exactly C tokens are decoded. Where completions have different lengths, as many as the longest has: so
+  long `generate` keeps all rows.
+- *update*: one forward pass over P * G sequences [prompt, completion] with their pictures, padded to the longest, the
+  head on completion positions only (`logits_to_keep`), the policy-gradient loss as a token mean, backward, clipping,
+  one AdamW step (fused). Frozen parameters need no gradient, and micro-batches and checkpointing of activations are the
+  config's.
 - *step*: a rollout, and the update on what it sampled. Ids of picture marks are replaced before: the model would look
   for their pictures.
 
@@ -110,7 +112,8 @@ class Peer:
         with torch.no_grad():
             found = self._logprobs(slice(0, len(tokens)), tokens, never=self.spec["never"])
         ours = self.arrays["logprobs"].reshape(found.shape)
-        return {"logprob_difference": float((found - ours).abs().max()), "version": self.version}
+        off = (found - ours).abs() * self.arrays["mask"].reshape(found.shape)
+        return {"logprob_difference": float(off.max()), "version": self.version}
 
     def memory(self) -> dict[str, int]:
         """Peak bytes so far."""
@@ -172,11 +175,12 @@ class Peer:
                 for rows in cuts:
                     self._logprobs(rows, tokens)
         self.model.train()
-        advantages = self.arrays["advantages"].reshape(-1, 1)
+        mask = self.arrays["mask"].reshape(tokens.shape)
+        advantages = self.arrays["advantages"].reshape(-1, 1) * mask
         for rows in cuts:
             logprobs = self._logprobs(rows, tokens)
             ratio = (logprobs - logprobs.detach()).exp()
-            (-(ratio * advantages[rows]).sum() / tokens.numel()).backward()
+            (-(ratio * advantages[rows]).sum() / mask.sum()).backward()
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), MAX_GRAD_NORM)
         self.optimizer.step()
         self.optimizer.zero_grad()

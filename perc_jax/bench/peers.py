@@ -113,6 +113,8 @@ def threads() -> int:
 
 def _write(folder: Path, ours: Ours, case: Case, completions: Completions, seed: int, passes: tuple[str, ...]) -> None:
     config, tokens = ours.config, tokenizer.load(TOKENIZER)
+    longest = int(completions.mask.sum(axis=2).max())  # the end of all rows, as `generate` pads them
+    sampled, logprobs, mask = (values[:, :, :longest] for values in completions[:3])
     safetensors.save_params(folder, config.model, jax.device_get(ours.state.params), config.model.dtype)
     files = hf_files.piece_files(tokenizer.piece_file(TOKENIZER))
     files |= hf_files.processing_files(config.model.vision, tokens.ids)
@@ -122,12 +124,15 @@ def _write(folder: Path, ours: Ours, case: Case, completions: Completions, seed:
     np.savez(
         folder / "batch.npz",
         **{name: _as_torch_reads(values) for name, values in for_peer(config, case.batch)._asdict().items()},
-        completions=_as_torch_reads(completions.tokens),
-        logprobs=completions.logprobs,
+        completions=_as_torch_reads(sampled),
+        logprobs=logprobs,
+        mask=mask,
         advantages=ours.advantages,
     )
     np.save(folder / "pictures.npy", np.stack(case.pictures))
-    (folder / "spec.json").write_text(json.dumps(_spec(ours, seed, passes) | {"questions": case.questions}))
+    (folder / "spec.json").write_text(
+        json.dumps(_spec(ours, seed, passes) | {"max_tokens": longest, "questions": case.questions})
+    )
 
 
 def _as_torch_reads(values: np.ndarray) -> np.ndarray:
@@ -149,7 +154,6 @@ def _spec(ours: Ours, seed: int, passes: tuple[str, ...]) -> dict[str, Any]:
         "never": sorted(ids.forbidden),
         "group_size": stage.group_size,
         "prompt_tokens": config.data.max_prompt_tokens,
-        "max_tokens": config.rollout.max_tokens,
         "temperature": config.rollout.temperature,
         "top_p": config.rollout.top_p,
         "micro_batches": stage.micro_batches,

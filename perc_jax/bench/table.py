@@ -55,14 +55,18 @@ def _speed(points: Sequence[dict[str, Any]]) -> Table:
                 *[f"{values['seconds'] / first:.2f}"] * (len(points) > 1),
                 f"{values['tokens_per_s']:,.0f}",
                 f"{values['samples_per_s']:,.1f}",
-                f"{values['mfu']:.1%}",
-                f"{values['useful_mfu']:.1%}",
-                f"{bandwidth:.0%}" if bandwidth is not None and part == "rollout" else "",
+                _share(values["mfu"], 1),
+                _share(values["useful_mfu"], 1),
+                _share(bandwidth, 0) if part == "rollout" else "",
                 *_ratios(values) * has_peer,
             )
             table.add_row(name, part, *cells)
             name = ""
     return table
+
+
+def _share(value: float | None, digits: int) -> str:
+    return "" if value is None else f"{value:.{digits}%}"
 
 
 def _ratios(values: dict[str, Any]) -> tuple[str, str, str]:
@@ -110,6 +114,9 @@ def _notes(point: dict[str, Any]) -> Iterable[str]:
             f"[bold red]others used this machine[/] (load {point['load']:.1f} at the start): "
             "seconds are not to be trusted, the ratio by processor time a little"
         )
+    lengths = point["lengths"]
+    if lengths["mean"] < point["shape"]["max_tokens"]:
+        yield f"[dim]completions of {lengths['mean']:.0f} tokens on average, the longest of {lengths['longest']}[/]"
     peer = point["peer"]
     if peer:
         difference = peer.get("logprob_difference")

@@ -51,9 +51,17 @@ def test_the_peer_reads_the_same_ids_and_the_patches_in_its_own_order():
 
 def test_every_id_may_be_sampled_but_marks_and_ends():
     tokens = tokenizer.load(cases.TOKENIZER)
-    ids = cases.endless(tokens, 16384)
+    ids = cases.drawn_ids(tokens, 16384)
     assert ids.vocab_size == 16384 and set(ids.forbidden) == {*tokens.ids.forbidden, *tokens.ids.ends}
     assert ids.image in ids.forbidden and tokens.vocab_size < 16384
+
+
+def test_one_in_so_many_of_the_sampled_ids_ends_a_completion():
+    ids = cases.drawn_ids(tokenizer.load(cases.TOKENIZER), 16384, mean_tokens=300)
+    assert not {*ids.ends} & {*ids.forbidden} and len({*ids.ends}) == len(ids.ends)
+    assert (16384 - len(ids.forbidden)) / len(ids.ends) == pytest.approx(300, rel=0.02)
+    spread = cases.shaped(bench_tiny.get_config(), max_tokens=1024, mean_tokens=300)
+    assert spread.stages[0].row_widths == (1024, 2048, 3072, 4096)  # of 8 x 1024
 
 
 def test_the_last_grpo_stage_is_measured_in_the_shapes_that_are_given():

@@ -13,12 +13,13 @@ from perc_jax.plan import flops
 
 MACHINE = Machine("made up", 2, 5e9, "published", 1e9)
 CONFIG = cases.shaped(bench_tiny.get_config(), group_size=8, prompts=2)
+TOKENS = 16 * 64  # of all completions
 OURS = {"rollout": [(2.0, 4.0), (1.0, 2.0), (9.0, 9.0)], "update": [(3.0, 3.0)] * 3, "step": [(5.0, 8.0)] * 3}
 PEER = {"rollout": [(4.0, 8.0), (8.0, 4.0), (6.0, 6.0)], "update": [(9.0, 6.0)] * 3, "step": [(20.0, 8.0)] * 3}
 
 
 def test_every_figure_follows_from_medians():
-    parts = figures.parts(CONFIG, MACHINE, Times(OURS, PEER, [0.5]), trains_vision=False)
+    parts = figures.parts(CONFIG, MACHINE, Times(OURS, PEER, [0.5]), trains_vision=False, tokens=TOKENS)
     rollout = parts["rollout"]
     assert rollout["seconds"] == 2.0 and rollout["samples_per_s"] == 16 / 2 and rollout["tokens_per_s"] == 16 * 64 / 2
     assert rollout["ratio_to_peer"] == 6.0 / 2.0 and rollout["processor_ratio_to_peer"] == 6.0 / 4.0
@@ -28,7 +29,7 @@ def test_every_figure_follows_from_medians():
 
 
 def test_work_is_that_of_the_formulas_and_a_step_s_is_the_sum():
-    parts = figures.parts(CONFIG, MACHINE, Times(OURS, {}, [0.5]), trains_vision=False)
+    parts = figures.parts(CONFIG, MACHINE, Times(OURS, {}, [0.5]), trains_vision=False, tokens=TOKENS)
     work = flops.step_work(CONFIG, CONFIG.stages[0], trains_vision=False)
     assert parts["rollout"]["executed_flops"] == work.prefill + work.decode
     assert parts["update"]["executed_flops"] == work.update
@@ -36,6 +37,12 @@ def test_work_is_that_of_the_formulas_and_a_step_s_is_the_sum():
         assert parts["step"][kind] == parts["rollout"][kind] + parts["update"][kind]
     assert parts["step"]["useful_flops"] > 2 * parts["step"]["executed_flops"]
     assert all(part["ratio_to_peer"] is None for part in parts.values())
+
+
+def test_completions_of_different_lengths_have_rates_and_no_shares_of_the_peak():
+    parts = figures.parts(CONFIG, MACHINE, Times(OURS, PEER, [0.5]), trains_vision=False, tokens=400)
+    assert parts["rollout"]["tokens_per_s"] == 400 / 2 and parts["rollout"]["ratio_to_peer"] == 3.0
+    assert all(part["mfu"] is None and part["useful_mfu"] is None for part in parts.values())
 
 
 def test_bandwidth_is_weights_and_cache_once_per_column_on_each_device():
@@ -83,7 +90,9 @@ def test_remat_is_executed_and_not_useful():
     stage = dataclasses.replace(CONFIG.stages[0], remat="block")
     again = dataclasses.replace(CONFIG, stages=(stage,))
     plain, more = (
-        figures.parts(config, MACHINE, Times({"update": [(1.0, 1.0)]}, {}, []), trains_vision=False)["update"]
+        figures.parts(config, MACHINE, Times({"update": [(1.0, 1.0)]}, {}, []), trains_vision=False, tokens=TOKENS)[
+            "update"
+        ]
         for config in (CONFIG, again)
     )
     assert more["executed_flops"] > plain["executed_flops"] and more["useful_flops"] == plain["useful_flops"]

@@ -55,6 +55,15 @@ def test_a_step_is_measured_in_its_parts(case, tmp_path, capsys):
     assert "64 5 2 8" in capsys.readouterr().out
 
 
+def test_completions_may_end_where_the_model_draws_an_end(case, tmp_path, capsys):
+    found = measured(case, tmp_path, "rollout", "--mean-tokens", "3", "--max-tokens", "16")
+    lengths = found["lengths"]
+    assert 1.5 < lengths["mean"] < 6 < lengths["longest"] <= 16  # 16 completions
+    assert found["tokens_per_s"] * found["seconds"] == pytest.approx(16 * lengths["mean"])
+    assert found["mfu"] is None and found["recompiles"] == 0
+    assert f"the longest of {lengths['longest']}" in capsys.readouterr().out.replace("\n", " ")
+
+
 @pytest.mark.slow
 def test_memory_grows_with_the_shared_row(tmp_path, capsys):
     picture, out = tmp_path / "memory.png", tmp_path / "out.json"
@@ -80,6 +89,7 @@ def test_memory_grows_with_the_shared_row(tmp_path, capsys):
         (("step", "--plot", "a.png"), "--plot must go with --sweep"),
         (("step", "--json", "/nowhere/a.json"), "--json must be in a folder that exists"),
         (("rollout", "--against", "trl"), "--against trl must go with step"),
+        (("step", "--against", "trl", "--mean-tokens", "9"), "--mean-tokens must go with rollout, update or step"),
         (("memory", "--against", "transformers"), "--against must go with rollout, update or step"),
         (("step", "--against", "transformers", "--model.lora.rank", "4"), "model.lora.rank must be 0 with --against"),
         (("step", "--peer-passes", "old"), "--peer-passes must go with --against transformers"),
