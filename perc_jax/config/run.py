@@ -59,6 +59,8 @@ class RolloutConfig:
     rows: Annotated[int, at_least(0)] = 0
     prefill_prompts: Annotated[int, at_least(1)] = 1  # waiting prompts that a device prefills at a time
     kv_dtype: Literal["model", "int8"] = "model"  # of keys and values; int8 halves bfloat16's memory and traffic
+    # Of the language model's layers, int8 with a scale per output; needs `loss.sampler_weight` "always".
+    weights: Literal["model", "int8"] = "model"
     temperature: Annotated[float, TEMPERATURE] = 1.0  # of training rollouts; evaluation is greedy
     # The likeliest tokens that together have this probability are drawn from; 1: all. See `rollout/sampling.py`.
     top_p: Annotated[float, TOP_P] = 1.0
@@ -256,6 +258,10 @@ class Config:
             rule = f"must have no part for reasoning: the engines' answers of {path} have none"
             drawn = stage.mixture.engines if sound(f"{path}.mixture.engines") else ()
             yield from unless(form not in REASONED or not drawn, "data.answer_form", rule, form)
+        if sound("rollout.weights", f"{path}.kind", f"{path}.loss.sampler_weight"):
+            weighed, rule = stage.loss.sampler_weight, "must be 'always' where rollout.weights is 'int8'"
+            is_free = stage.kind != "grpo" or self.rollout.weights == "model" or weighed == "always"
+            yield from unless(is_free, f"{path}.loss.sampler_weight", rule, weighed)
         if sound(f"{path}.loss.overlong_tokens"):
             tail, rule = stage.loss.overlong_tokens, f"must be within rollout.max_tokens ({most})"
             yield from unless(tail <= most, f"{path}.loss.overlong_tokens", rule, tail)

@@ -3,9 +3,12 @@
 `Stored` is either. int8 halves what bfloat16 takes and what every token must read; a number is then off by at most half
 a step of its own head's largest / 127. It changes what the sampler computes and not the trainer: their difference is
 the price. Every generated column is written at one place for all rows, one update per array: a ring of B columns.
+
+Layers are stacked on a leading axis, for a scan over them, or lie `apart`: XLA:CPU copies a layer out of its stack
+before a product may read it, which at every token costs more than the product.
 """
 
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -24,6 +27,7 @@ class Quantised(NamedTuple):
 
 
 Stored = Float[Array, "..."] | Quantised
+Layers = Stored | tuple[Stored, ...]  # stacked, or apart
 
 
 def stored(x: Float[Array, "*n hd"], dtype: KvDtype) -> Stored:
@@ -47,18 +51,30 @@ def columns(cache: Stored) -> int:
     return cache.scale.shape[-1] if isinstance(cache, Quantised) else cache.shape[-2]
 
 
-def write(ring: Stored, fresh: Float[Array, "L P W K hd"], time: Int[Array, ""]) -> Stored:
-    """Write one token's keys or values of all layers and rows into column `time` modulo B of a ring [L,P,K,W,B,hd]."""
+def apart(tree: Any) -> tuple[Any, ...]:
+    """The layers of a stack, one by one."""
+    leaves, structure = jax.tree.flatten(tree)
+    return tuple(jax.tree.unflatten(structure, layer) for layer in zip(*leaves, strict=True))
+
+
+def together(layers: tuple[Any, ...]) -> Any:
+    """Undo `apart`."""
+    return jax.tree.map(lambda *xs: jnp.stack(xs), *layers)
+
+
+def write(ring: Stored, fresh: Float[Array, "*L P W K hd"], time: Int[Array, ""]) -> Stored:
+    """Write one token's keys or values of all rows, and of all layers, into column `time` modulo B of a ring
+    [*L,P,K,W,B,hd]."""
     column = time % columns(ring)
-    fresh = jnp.swapaxes(fresh, 2, 3)
+    fresh = jnp.swapaxes(fresh, -3, -2)
+
+    def put(old: Array, new: Array, axis: int) -> Array:
+        return jax.lax.dynamic_update_slice_in_dim(old, jnp.expand_dims(new, axis).astype(old.dtype), column, axis)
+
     if not isinstance(ring, Quantised):
-        start = (0, 0, 0, 0, column, 0)
-        return jax.lax.dynamic_update_slice(ring, fresh[..., None, :].astype(ring.dtype), start)
+        return put(ring, fresh, -2)
     new = stored(fresh, "int8")
-    return Quantised(
-        jax.lax.dynamic_update_slice(ring.data, new.data[..., None, :], (0, 0, 0, 0, column, 0)),
-        jax.lax.dynamic_update_slice(ring.scale, new.scale[..., None], (0, 0, 0, 0, column)),
-    )
+    return Quantised(put(ring.data, new.data, -2), put(ring.scale, new.scale, -1))
 
 
 def seen(columns: int, time: Int[Array, ""], lengths: Int[Array, "P W"]) -> Bool[Array, "P W B"]:

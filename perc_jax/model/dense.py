@@ -216,17 +216,23 @@ def decode_step(
     prompt_mask: Bool[Array, "P S"],
     ring: tuple[Stored, Stored],
     seen: Bool[Array, "P W B"],
+    *,
+    keys_lead: bool = False,
 ) -> Float[Array, "P W K R hd"]:
     """Attend from one new token per row to its prompt, its own earlier columns and itself, in one softmax.
 
     prompt_cache [P,K,S,hd] and ring [P,K,W,B,hd] are only read, the prompt's once for all of its W rows; `seen` tells
     which columns of the ring are the row's. Heads stand before rows in the ring as in every product here: in another
-    order a TPU would copy it at every token.
+    order a TPU would copy it at every token. `keys_lead`: keys times queries, not queries times keys, for XLA:CPU:
+    there few queries times many keys take twice as long.
     """
     (prompt_k, prompt_v), (own_k, own_v) = prompt_cache, ring
     q, k, v = (jnp.swapaxes(x, 1, 2) for x in (q, k, v))
     to_prompt = _stored_scores("pkgrd,pksd->pkgrs", q, prompt_k, prompt_mask[:, None, None, None, :])
-    to_own = _stored_scores("pkgrd,pkgcd->pkgrc", q, own_k, seen[:, None, :, None, :])
+    if keys_lead:
+        to_own = _scores_by_keys(q, own_k, seen)
+    else:
+        to_own = _stored_scores("pkgrd,pkgcd->pkgrc", q, own_k, seen[:, None, :, None, :])
     to_self = scores("pkgrd,pkgd->pkgr", q, k)[..., None]
     (over_prompt, over_own, over_self), total = mix(to_prompt, to_own, to_self)
     out = _stored_sum("pkgrs,pksd->pkgrd", over_prompt, prompt_v, q.dtype)
@@ -243,6 +249,17 @@ def _stored_scores(
         return scores(rule, q, k, mask)
     # Scales multiply the scores: the keys themselves are read as they are kept.
     return jnp.where(mask, scores(rule, q, k.data.astype(q.dtype)) * _over_queries(k.scale), HIDDEN)
+
+
+def _scores_by_keys(q: Float[Array, "P K W R hd"], k: Stored, seen: Bool[Array, "P W B"]) -> Float[Array, "P K W R B"]:
+    """`_stored_scores` of a ring, made as [P,K,W,B,R]; hidden before it is turned, which otherwise the compiler does to
+    the product."""
+    data = k.data.astype(q.dtype) if isinstance(k, Quantised) else k
+    scaled = q * q.shape[-1] ** -0.5
+    raw = jnp.einsum("pkgcd,pkgrd->pkgcr", data, scaled, preferred_element_type=jnp.float32)
+    if isinstance(k, Quantised):
+        raw = raw * k.scale[..., None]
+    return jnp.swapaxes(jnp.where(seen[:, None, :, :, None], raw, HIDDEN), 3, 4)
 
 
 def _stored_sum(rule: str, weights: Float[Array, "P K W R n"], v: Stored, dtype: jnp.dtype) -> Array:

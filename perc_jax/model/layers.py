@@ -15,7 +15,7 @@ from flax import nnx
 from jaxtyping import Float, Int
 
 from perc_jax.batch import Array
-from perc_jax.model import layout, low_rank
+from perc_jax.model import int8, layout, low_rank
 
 # What the backward pass computes again instead of having stored it: nothing; whole blocks, of which only the inputs
 # are stored; or all of a block but its matrix products with weights and its attention.
@@ -73,10 +73,10 @@ def _map(x: Float[Array, "n I"], kernel: Float[Array, "I O"], bias: Float[Array,
 class Linear(nnx.Module):
     """An affine map over the last axis: x @ kernel (+ bias). `split`: the side that several devices may share.
 
-    `low_rank.add` gives it adapters.
+    `low_rank.add` gives it adapters, `int8.add` the scales of weights that are kept as int8.
     """
 
-    lora_a = lora_b = None
+    lora_a = lora_b = kernel_scale = None
 
     def __init__(self, inputs: int, outputs: int, *, bias: bool, rngs: nnx.Rngs, split: layout.Split = None):
         # Scaled by the inputs, unlike the published constant 0.02: a model of small widths learns several times faster.
@@ -89,7 +89,9 @@ class Linear(nnx.Module):
         # A plain matrix product: contracting several axes at once for the kernel's gradient costs XLA:CPU a transposed
         # copy, which doubles the backward pass.
         flat, bias = x.reshape(-1, x.shape[-1]), None if self.bias is None else self.bias[...].astype(x.dtype)
-        if self.lora_a is None:
+        if self.kernel_scale is not None:
+            y = int8.apply(flat, layout.weight(self.kernel[...], self.split), self.kernel_scale[...], bias)
+        elif self.lora_a is None:
             y = _map(flat, layout.weight(self.kernel[...].astype(x.dtype), self.split), bias)
         else:
             adapters = self.lora_a[...], self.lora_b[...]

@@ -31,6 +31,13 @@ def free_axes(*names: str) -> tuple[str, ...]:
     return tuple(name for name in names if kinds.get(name) == AxisType.Auto)
 
 
+def devices(name: str, dim: int) -> int:
+    """How many devices a dimension of an activation is split over by the named axis: as many as it has if these divide
+    it, else one."""
+    count = _devices(free_axes(name))
+    return count if dim % count == 0 else 1
+
+
 def rows(x: Shaped[Array, "P ..."], *, split: bool = False) -> Shaped[Array, "P ..."]:
     """Split the first dimension over the data-parallel axes, the last one over `tensor` if asked, no other."""
     last = [None] * (x.ndim - 2) + ["tensor"] if split and x.ndim > 1 else []

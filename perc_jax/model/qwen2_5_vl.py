@@ -19,11 +19,11 @@ from jaxtyping import Bool, Float, Int, UInt8
 
 from perc_jax.batch import Array, PromptBatch
 from perc_jax.config import ModelConfig
-from perc_jax.model import attention, layout, low_rank
-from perc_jax.model.cache import Stored
+from perc_jax.model import attention, int8, layout, low_rank
+from perc_jax.model.cache import Layers
 from perc_jax.model.layers import Remat
 from perc_jax.model.pixels import values
-from perc_jax.model.text import TextModel
+from perc_jax.model.text import TextBlock, TextModel
 from perc_jax.model.vision import VisionTower
 
 Params = dict[str, Any]  # nested dicts of arrays; the '/'-joined path of a leaf is its name
@@ -128,17 +128,19 @@ class Qwen2_5_VL(nnx.Module):
         positions: Int[Array, "P W"],
         lengths: Int[Array, "P W"],
         time: Int[Array, ""],
-        prompt_cache: tuple[Stored, Stored],
+        prompt_cache: tuple[Layers, Layers],
         prompt_mask: Bool[Array, "P S"],
-        ring: tuple[Stored, Stored],
-    ) -> tuple[Float[Array, "P W D"], tuple[Stored, Stored]]:
+        ring: tuple[Layers, Layers],
+        blocks: tuple[TextBlock, ...] | None = None,
+    ) -> tuple[Float[Array, "P W D"], tuple[Layers, Layers]]:
         """Run the next token of each of W rows per prompt, at `positions` on all three axes.
 
         prompt_cache holds keys and values [L,P,K,S,hd], ring [L,P,K,W,B,hd]: column `time` modulo B is written for all
         rows alike, and a row sees the `lengths` columns before it. Returns hidden states and the ring with the column.
+        With `blocks` of `text.apart` both are tuples of their layers.
         """
         x = self.embed(tokens, None, None)
-        return self.text.decode(x, positions, lengths, time, prompt_cache, prompt_mask, ring)
+        return self.text.decode(x, positions, lengths, time, prompt_cache, prompt_mask, ring, blocks)
 
     def logits(self, hidden: Float[Array, "... D"]) -> Float[Array, "... V"]:
         """Float32 scores of every token of the vocabulary."""
@@ -171,15 +173,18 @@ def abstract_params(config: ModelConfig) -> Params:
 
 
 def bind(config: ModelConfig, params: Params) -> Qwen2_5_VL:
-    """Make the model around `params` (float32 or bfloat16, arrays or tracers), with the adapters that they have."""
-    return nnx.merge(_graph(config, tuple(_with_adapters(params))), params)
+    """Make the model around `params` (float32 or bfloat16, arrays or tracers), adapters and scales included."""
+    adapted, rounded = (tuple(_having(leaf, params)) for leaf in (low_rank.ADAPTERS[0], int8.SCALE))
+    return nnx.merge(_graph(config, adapted, rounded), params)
 
 
 @functools.lru_cache(maxsize=16)
-def _graph(config: ModelConfig, adapted: tuple[str, ...]) -> nnx.GraphDef:
+def _graph(config: ModelConfig, adapted: tuple[str, ...], rounded: tuple[str, ...]) -> nnx.GraphDef:
     def make() -> Qwen2_5_VL:
         model = Qwen2_5_VL(config, nnx.Rngs(0))
         _adapt(model, config, adapted, jax.random.key(0))
+        for name in rounded:
+            int8.add(_named(model, name))
         return model
 
     return nnx.graphdef(nnx.eval_shape(make))
@@ -193,8 +198,7 @@ def _adapt(model: Qwen2_5_VL, config: ModelConfig, names: Sequence[str], key: Ar
     """Give the named maps adapters."""
     rank = config.lora.rank
     for i, name in enumerate(names):
-        linear = functools.reduce(getattr, name.split("/"), model)
-        low_rank.add(linear, rank, config.lora.alpha / rank, jax.random.fold_in(key, i))
+        low_rank.add(_named(model, name), rank, config.lora.alpha / rank, jax.random.fold_in(key, i))
 
 
 @functools.lru_cache(maxsize=16)
@@ -205,10 +209,14 @@ def _targets(config: ModelConfig) -> tuple[str, ...]:
     return tuple(low_rank.targets(config.lora, [path for path in paths if path.endswith("/kernel")]))
 
 
-def _with_adapters(params: Params, prefix: str = "") -> Iterator[str]:
-    """Names of the maps that have adapters."""
+def _having(leaf: str, params: Params, prefix: str = "") -> Iterator[str]:
+    """Names of the maps that have a parameter of this name."""
     for name, below in params.items():
         if isinstance(below, dict):
-            if low_rank.ADAPTERS[0] in below:
+            if leaf in below:
                 yield prefix + name
-            yield from _with_adapters(below, f"{prefix}{name}/")
+            yield from _having(leaf, below, f"{prefix}{name}/")
+
+
+def _named(model: Qwen2_5_VL, name: str) -> nnx.Module:
+    return functools.reduce(getattr, name.split("/"), model)

@@ -15,7 +15,7 @@ from perc_jax.batch import Array
 from perc_jax.config import TextConfig
 from perc_jax.model import cache, layout
 from perc_jax.model.attention import Rows, Way, group_row
-from perc_jax.model.cache import Stored
+from perc_jax.model.cache import Layers
 from perc_jax.model.dense import decode_step
 from perc_jax.model.layers import GatedMLP, Linear, Remat, RMSNorm, mrope_tables, recomputed, rotate, stack
 
@@ -124,24 +124,45 @@ class TextModel(nnx.Module):
         positions: Int[Array, "P W"],
         lengths: Int[Array, "P W"],
         time: Int[Array, ""],
-        prompt_cache: tuple[Stored, Stored],
+        prompt_cache: tuple[Layers, Layers],
         prompt_mask: Bool[Array, "P S"],
-        ring: tuple[Stored, Stored],
-    ) -> tuple[Float[Array, "P W D"], tuple[Stored, Stored]]:
+        ring: tuple[Layers, Layers],
+        blocks: tuple[TextBlock, ...] | None = None,
+    ) -> tuple[Float[Array, "P W D"], tuple[Layers, Layers]]:
         """Run one token per row; return normalised hidden states and the ring with column `time` written.
 
-        The scan only reads the caches. All layers' new keys and values are written after it, by one update per array: a
-        cache that passes through a scan is copied whole at every step.
+        With `blocks` of `apart`, on a CPU, the caches are tuples of layers, and so is the ring that is returned.
+        Without, a scan only reads them. All layers' new keys and values are written after it, by one update per array:
+        a cache that passes through a scan is copied whole at every step.
         """
         rotary = self.tables(jnp.repeat(positions[:, None], 3, axis=1), x.dtype)
-        seen = cache.seen(cache.columns(ring[0]), time, lengths)
+        seen = cache.seen(cache.columns(ring[0] if blocks is None else ring[0][0]), time, lengths)
 
         def body(x, layer):
             block, prompt_layer, own_layer = layer
-            return block(x, rotary, lambda q, k, v: decode_step(q, k, v, prompt_layer, prompt_mask, own_layer, seen))
+            given = prompt_layer, prompt_mask, own_layer, seen
+            return block(x, rotary, lambda q, k, v: decode_step(q, k, v, *given, keys_lead=blocks is not None))
 
-        x, new = jax.lax.scan(body, x, (self.layers, prompt_cache, ring))
-        return self.norm(x), tuple(cache.write(old, fresh, time) for old, fresh in zip(ring, new, strict=True))
+        if blocks is None:
+            x, new = jax.lax.scan(body, x, (self.layers, prompt_cache, ring))
+            return self.norm(x), tuple(cache.write(old, fresh, time) for old, fresh in zip(ring, new, strict=True))
+        new = []
+        for layer in zip(blocks, zip(*prompt_cache, strict=True), zip(*ring, strict=True), strict=True):
+            x, fresh = body(x, layer)
+            new.append(fresh)
+        # What is written must depend on all that is read, here by a number that is always 0: else the compiler copies
+        # the ring to be safe. (XLA:CPU takes barriers out before it looks for that.)
+        after = time + (x.ravel()[0] > jnp.inf)
+        return self.norm(x), jax.tree.map(
+            lambda old, fresh: cache.write(old, fresh, after),
+            ring,
+            tuple(zip(*new, strict=True)),
+            is_leaf=lambda node: isinstance(node, cache.Quantised),
+        )
+
+    def apart(self) -> tuple[TextBlock, ...]:
+        """The blocks one by one, for `decode` where layers lie apart (`model/cache.py`)."""
+        return cache.apart(self.layers)
 
     def logits(self, hidden: Float[Array, "... D"]) -> Float[Array, "... V"]:
         """Scores of every token, accumulated and returned in float32."""

@@ -8,7 +8,16 @@ per group, and blocks computed again where activations are not stored.
 
 from typing import Literal, NamedTuple
 
-from perc_jax.config import ClipConfig, ClipTowerConfig, Config, ModelConfig, StageConfig, TextConfig, VisionConfig
+from perc_jax.config import (
+    ClipConfig,
+    ClipTowerConfig,
+    Config,
+    ModelConfig,
+    RolloutConfig,
+    StageConfig,
+    TextConfig,
+    VisionConfig,
+)
 
 CACHE_BYTES = {"float32": 4, "bfloat16": 2}  # bytes per number, by `model.dtype`
 
@@ -131,16 +140,26 @@ def clip_prompt(config: ClipConfig, group: int, terms: int) -> float:
 def decode_traffic(config: Config, prompts: int, group: int, tensor: int) -> TokenTraffic:
     """What one of `tensor` devices reads and computes for one column of `prompts` x `group` rows.
 
-    Every column reads the whole bucket of the prompt's keys and values and the longest ring of the completion's, filled
-    or not; the prompt's are read once per group.
+    Every column reads the whole bucket of the prompt's keys and values, once per group, and of the completion's the
+    ring that is in use, filled or not: its mean where all completions have their full length.
     """
     model, text = config.model, config.model.text
     item = CACHE_BYTES[model.dtype]
-    prompt, length = config.data.max_prompt_tokens, config.rollout.max_tokens
-    weights = text_token(text) / 2 + head_token(text) / 2
-    cache = cache_token_bytes(model, config.rollout.kv_dtype) * prompts * (prompt + group * length)
-    flops = prompts * group * (text_token(text) + head_token(text) + attention(text, prompt + length + 1))
-    return TokenTraffic(weights * item / tensor, cache / tensor, flops / tensor)
+    prompt, ring = config.data.max_prompt_tokens, mean_ring(config.rollout)
+    weights = text_token(text) / 2 * (1 if config.rollout.weights == "int8" else item) + head_token(text) / 2 * item
+    cache = cache_token_bytes(model, config.rollout.kv_dtype) * prompts * (prompt + group * ring)
+    flops = prompts * group * (text_token(text) + head_token(text) + attention(text, prompt + ring + 1))
+    return TokenTraffic(weights / tensor, cache / tensor, flops / tensor)
+
+
+def mean_ring(rollout: RolloutConfig) -> float:
+    """Columns of the ring that decoding a completion of full length reads, on average over its tokens."""
+    columns, segment = rollout.max_tokens - 1, rollout.segment_tokens
+    read = 0
+    for start in range(0, columns, segment):
+        end = min(start + segment, columns)
+        read += (end - start) * next(ring for ring in rollout.rings if ring >= end)
+    return read / columns if columns else rollout.rings[0]
 
 
 def cache_token_bytes(model: ModelConfig, kept: Literal["model", "int8"] = "model") -> float:

@@ -117,6 +117,8 @@ def programs(blueprints: Blueprints) -> Iterator[tuple[StageConfig, Blueprint]]:
     if not (blueprints.config.pretrained or blueprints.config.begin_from):
         yield stages[0], blueprints.init()
     yield stages[0], blueprints.publish()
+    if apart := blueprints.publish_for_sampling():
+        yield stages[0], apart
     for stage in stages:
         yield stage, blueprints.optimizer(stage)
         if encode := blueprints.encode(stage):

@@ -16,7 +16,7 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from perc_jax.batch import PromptBatch, TokenIds, TrainBatch
 from perc_jax.config import Config, StageConfig
 from perc_jax.mesh import sharding, shares
-from perc_jax.model import abstract_params, init_params, lora
+from perc_jax.model import abstract_params, init_params, int8, lora
 from perc_jax.programs import patterns
 from perc_jax.programs.blueprint import Blueprint, laid_out, named_within
 from perc_jax.programs.clip import ClipBlueprints, clip_blueprints, clip_params
@@ -61,7 +61,11 @@ class Blueprints:
         self.params = laid_out(params, sharding.state_shardings(params, self.mesh))
         plain, _ = lora.split(params)
         self.rollout_params = laid_out(plain, sharding.rollout_shardings(plain, self.mesh), config.model.dtype)
-        self._maker = Maker(config.model, ids, self.rollout_params, self.mesh)
+        self.sampler_params = self.rollout_params  # of training's rollouts
+        if config.rollout.weights == "int8":
+            kept = int8.shapes(self.rollout_params)
+            self.sampler_params = laid_out(kept, sharding.rollout_shardings(kept, self.mesh))
+        self._maker = Maker(config.model, ids, self.mesh)
         self._check_rows("evaluation.batch", config.evaluation.batch)
         self._check_rows("rollout.slots", config.rollout.slots)
         for stage in config.stages:
@@ -89,20 +93,38 @@ class Blueprints:
 
     def publish(self) -> Blueprint:
         """`params -> rollout params`: the training parameters in the dtype and layout of decoding, adapters merged."""
+        return self._publish("publish", self.rollout_params)
 
-        def move(target, parts):
-            def one(parts):
-                weight = lora.weight(parts, self.config.model.lora, target.dtype)
-                placed = PartitionSpec(*target.sharding.spec[-weight.ndim :]) if weight.ndim else PartitionSpec()
-                return jax.lax.with_sharding_constraint(weight, placed)
+    def publish_for_sampling(self) -> Blueprint | None:
+        """`params -> sampler params`, where training's rollouts keep weights otherwise than evaluation; else None."""
+        is_same = self.sampler_params is self.rollout_params
+        return None if is_same else self._publish("rollout: publish", self.sampler_params)
+
+    def _publish(self, name: str, targets: Any) -> Blueprint:
+        def moved(target: jax.ShapeDtypeStruct, parts: lora.Parts, scale: jax.ShapeDtypeStruct | None) -> Any:
+            def one(parts: lora.Parts) -> Any:
+                if scale is None:
+                    return _placed(lora.weight(parts, self.config.model.lora, target.dtype), target)
+                weight, steps = int8.rounded(lora.weight(parts, self.config.model.lora, "float32"))
+                return _placed(weight, target), _placed(steps, scale)
 
             # Layer by layer: gathering a whole stack at once would need its memory twice.
             return jax.lax.map(one, parts) if len(target.shape) == 3 else one(parts)
 
-        def publish(params):
-            return jax.tree.map(move, self.rollout_params, lora.parts(params))
+        def publish(targets: Any, parts: Any) -> Any:
+            found = {}
+            for name, below in parts.items():
+                scale = targets.get(int8.SCALE) if name == "kernel" else None
+                found[name] = (
+                    publish(targets[name], below) if isinstance(below, dict) else moved(targets[name], below, scale)
+                )
+                if scale is not None:
+                    found[name], found[int8.SCALE] = found[name]
+            return found
 
-        return Blueprint("publish", publish, {"params": self.params}, self.rollout_params, self.mesh)
+        return Blueprint(
+            name, lambda params: publish(targets, lora.parts(params)), {"params": self.params}, targets, self.mesh
+        )
 
     def optimizer(self, stage: StageConfig) -> Blueprint:
         """`params -> fresh optimizer state` of a stage."""
@@ -185,6 +207,7 @@ class Blueprints:
             stage.name,
             rollout,
             prompts,
+            self.sampler_params,
             group_size=stage.group_size,
             draws=self._draws,
             buckets=self.config.data.buckets,
@@ -192,8 +215,8 @@ class Blueprints:
 
     def sampling(self, name: str, count: int, group: int, draws: Draws) -> RolloutBlueprints:
         """The programs for any number of prompts, all decoded at once, and completions of each."""
-        plain = dataclasses.replace(self.config.rollout, slots=0, rows=0, kv_dtype="model")
-        return self._maker.make(name, plain, self.prompts(count), group_size=group, draws=draws)
+        plain = dataclasses.replace(self.config.rollout, slots=0, rows=0, kv_dtype="model", weights="model")
+        return self._maker.make(name, plain, self.prompts(count), self.rollout_params, group_size=group, draws=draws)
 
     def train_state(self, stage: StageConfig) -> TrainState:
         """The layout of everything that training changes."""
@@ -324,3 +347,9 @@ class Blueprints:
 
     def _same(self, shape: tuple[int, ...], dtype: Any) -> jax.ShapeDtypeStruct:
         return jax.ShapeDtypeStruct(shape, dtype, sharding=NamedSharding(self.mesh, PartitionSpec()))
+
+
+def _placed(weight: jax.Array, target: jax.ShapeDtypeStruct) -> jax.Array:
+    """One layer's weight where the stack of them is wanted."""
+    spec = PartitionSpec(*target.sharding.spec[-weight.ndim :]) if weight.ndim else PartitionSpec()
+    return jax.lax.with_sharding_constraint(weight, spec)

@@ -68,6 +68,8 @@ class Programs:
         self.table: list[Compiled] = []
         self._seed = np.uint32(config.seed)
         self._publish = self.compile(self.blueprints.publish())
+        apart = self.blueprints.publish_for_sampling()
+        self._publish_for_sampling = self.compile(apart) if apart else self._publish
         self._greedy = Sampler(self, self.blueprints.rollout(None)) if greedy else None
 
     def compile(self, blueprint: Blueprint) -> Callable[..., Any]:
@@ -93,6 +95,10 @@ class Programs:
     def publish(self, params: Any) -> Any:
         """The training parameters in the dtype and layout of decoding."""
         return self._publish(params)
+
+    def publish_for_sampling(self, params: Any) -> Any:
+        """The same as training's rollouts keep them, for `StagePrograms.sample`."""
+        return self._publish_for_sampling(params)
 
     def greedy(self, params: Any, prompts: PromptBatch) -> Completions:
         """One greedy completion per prompt; host rows in, host rows out (G = 1)."""

@@ -22,6 +22,8 @@ from perc_jax.rollout.decode import in_step, make_rollout, resize, standing, wid
 from perc_jax.rollout.sampling import Draws
 from perc_jax.rollout.slots import Pool, admit, collect, empty_pool
 
+MOST_APART = 16  # layers that a CPU decodes one by one: a program as long takes as much longer to compile
+
 
 class RolloutBlueprints(NamedTuple):
     """What `generation.Generation` compiles and calls.
@@ -47,10 +49,10 @@ class RolloutBlueprints(NamedTuple):
 
 
 class Maker:
-    """Makes the blueprints of rollouts: for a model, its parameters as laid out for decoding, and a mesh."""
+    """Makes the blueprints of rollouts for a model and a mesh."""
 
-    def __init__(self, model: ModelConfig, ids: TokenIds, params: Any, mesh: Mesh):
-        self._model, self._ids, self._params, self._mesh = model, ids, params, mesh
+    def __init__(self, model: ModelConfig, ids: TokenIds, mesh: Mesh):
+        self._model, self._ids, self._mesh = model, ids, mesh
         self._devices = mesh.shape["replica"] * mesh.shape["fsdp"]
         self._context, self._state = sharding.rollout_specs()
         self._pool = Pool(self._context, self._state.groups, sharding.ROWS, sharding.ROWS)
@@ -60,12 +62,13 @@ class Maker:
         name: str,
         config: RolloutConfig,
         prompts: PromptBatch,
+        params: Any,
         *,
         group_size: int,
         draws: Draws,
         buckets: Sequence[tuple[int, int]] = (),
     ) -> RolloutBlueprints:
-        """The programs for one shape of prompts.
+        """The programs for one shape of prompts, and parameters as they are laid out for decoding.
 
         Prompts that fit one of the smaller `buckets` (tokens, patch slots) are prefilled there; decoding finds all in
         the one shape.
@@ -81,6 +84,7 @@ class Maker:
             rows=min(config.rows or group_size, group_size),
             ring=rings[0],
             kv_dtype=config.kv_dtype,
+            apart=self._mesh.devices.flat[0].platform == "cpu" and self._model.text.num_hidden_layers <= MOST_APART,
         )
 
         def keyed(params, prompts, names, key, step, bucket=None):
@@ -89,7 +93,7 @@ class Maker:
             return widened(context, prompts.mask.shape[1]), state
 
         arguments = {
-            "rollout_params": self._params,
+            "rollout_params": params,
             "prompts": prompts,
             "names": jax.ShapeDtypeStruct((count,), jnp.uint32, sharding=prompts.tokens.sharding),
             "key": self._same((2,), jnp.uint32),
@@ -117,7 +121,10 @@ class Maker:
         }
         return RolloutBlueprints(
             first,
-            {ring: self._decode(_decode_name(name, ring, rings), decode, context, states[ring]) for ring in rings},
+            {
+                ring: self._decode(_decode_name(name, ring, rings), decode, params, context, states[ring])
+                for ring in rings
+            },
             self._resizes(name, states),
             pool,
             config,
@@ -146,7 +153,7 @@ class Maker:
         outputs = self._laid_out(newcomers, (self._context, self._state.groups))
         return Blueprint(name, some, arguments, outputs, self._mesh)
 
-    def _decode(self, name: str, decode: Callable, context: Any, state: Any) -> Blueprint:
+    def _decode(self, name: str, decode: Callable, params: Any, context: Any, state: Any) -> Blueprint:
         """One segment; what the host needs to know of it comes along."""
         if self._mesh.shape["tensor"] == 1:
             # Every device decodes its own rows on its own: nothing is exchanged, and none waits for another's rows.
@@ -156,7 +163,7 @@ class Maker:
             state = in_step(decode(params, context, state))
             return state, standing(state)
 
-        arguments = {"rollout_params": self._params, "context": context, "state": state}
+        arguments = {"rollout_params": params, "context": context, "state": state}
         told = self._laid_out(jax.eval_shape(standing, state), PartitionSpec())
         return Blueprint(name, segment, arguments, (state, told), self._mesh, donated=(2,))
 

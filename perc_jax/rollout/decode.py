@@ -22,7 +22,7 @@ from jaxtyping import Array, Bool, Float, Int, UInt32
 
 from perc_jax.batch import Completions, PromptBatch, TokenIds
 from perc_jax.config import ModelConfig
-from perc_jax.model import bind, cache
+from perc_jax.model import bind, cache, layout
 from perc_jax.model.cache import KvDtype, Stored
 from perc_jax.rollout import sampling
 from perc_jax.rollout.sampling import Draws
@@ -65,6 +65,14 @@ class Work(NamedTuple):
     of_live_groups: Int[Array, "P"]  # columns at which a completion of the prompt was unfinished
     of_live_rows: Int[Array, "P"]  # the same summed over its W rows
 
+    def with_column(self, live: Bool[Array, "P W"]) -> "Work":
+        """With one column more, at which these rows had an unfinished completion."""
+        return Work(
+            self.columns + 1,
+            self.of_live_groups + jnp.any(live, axis=1),
+            self.of_live_rows + jnp.sum(live, axis=1),
+        )
+
 
 class State(NamedTuple):
     """What decoding carries; `time` counts columns, the next one to be written is `time` modulo the ring's B."""
@@ -95,15 +103,16 @@ def make_rollout(
     rows: int = 0,
     ring: int = 0,
     kv_dtype: KvDtype = "model",
+    apart: bool = False,
 ) -> tuple[Prefill, Decode]:
     """Build `prefill(params, prompts, names, key)` and `decode(params, context, state)`, to be jitted by the caller.
 
     `names` (uint32 [P]) tell prompts apart for their random keys, so that a prompt's completions depend on its name and
-    not on its place in the batch. `decode`
-    computes every prompt on its own: it may run on any part of them.
+    not on its place in the batch. `decode` computes every prompt on its own: it may run on any part of them.
 
     `rows` is W (0: all of the group), `ring` the columns B that `prefill` makes room for (0: C). The caller sees to it
-    that no completion has more than B tokens in the ring at a segment's end (`resize`).
+    that no completion has more than B tokens in the ring at a segment's end (`resize`). With `apart`, a segment is
+    decoded layer by layer without a scan (`model/cache.py`).
     """
     rows = rows or group_size
 
@@ -128,7 +137,10 @@ def make_rollout(
     def decode(params: Any, context: Context, state: State) -> State:
         model = bind(config, params)
         end = state.time + segment_tokens
-        prompt_cache = (context.keys, context.values)
+        blocks, prompt_cache = None, (context.keys, context.values)
+        if apart:
+            blocks, prompt_cache = model.text.apart(), tuple(map(cache.apart, prompt_cache))
+            state = _with_layers(cache.apart, state)
 
         def going_on(state: State) -> Bool[Array, ""]:
             return (state.time < end) & jnp.any(state.groups.unfinished())
@@ -145,21 +157,23 @@ def make_rollout(
                 prompt_cache,
                 context.mask,
                 (state.keys, state.values),
+                blocks,
             )
             logprobs = sampling.sampling_logprobs(model.logits(hidden), draws, ids)
             token, logprob = _choose(logprobs, own.of(context.random_keys), length, draws)
             groups = _append(groups, own.back(token), own.back(logprob), own.back(live), ids.ends)
-            work = Work(
-                state.work.columns + 1,
-                state.work.of_live_groups + jnp.any(live, axis=1),
-                state.work.of_live_rows + jnp.sum(live, axis=1),
-            )
-            return State(state.time + 1, groups, keys, values, work)
+            return State(state.time + 1, groups, keys, values, state.work.with_column(live))
 
-        # The time moves to the segment's end also where all was done before: equal on all devices.
-        return jax.lax.while_loop(going_on, step, state)._replace(time=end)
+        state = jax.lax.while_loop(going_on, step, state)
+        state = _with_layers(cache.together, state) if apart else state
+        return state._replace(time=end)  # also where all was done before: equal on all devices
 
     return prefill, decode
+
+
+def _with_layers(laid: Callable[[Any], Any], state: State) -> State:
+    """The state with the layers of its ring stacked or apart."""
+    return state._replace(keys=laid(state.keys), values=laid(state.values))
 
 
 def _choose(
@@ -169,7 +183,7 @@ def _choose(
     if draws.temperature == 0:
         chosen = jnp.argmax(logprobs, axis=-1).astype(jnp.int32)
     else:
-        chosen = sampling.draw(logprobs, keys, column)
+        chosen = sampling.draw(logprobs, keys, column, layout.devices("tensor", logprobs.shape[-1]))
     return chosen, sampling.take(logprobs, chosen)
 
 

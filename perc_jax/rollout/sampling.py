@@ -6,6 +6,7 @@ ratio. It knows no model and no reward.
 """
 
 import math
+from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
@@ -16,6 +17,7 @@ from perc_jax.batch import TokenIds
 
 FORBIDDEN = -1e30  # finite, so that a softmax over it keeps finite gradients
 HALVINGS = 26  # of about 20 nats, to float32's last digit of a log-probability
+ONE = 2.0**30  # the probability 1 as a whole number: all tokens of any vocabulary, each rounded, are below 2^31
 
 
 class Draws(NamedTuple):
@@ -84,14 +86,50 @@ def take(logprobs: Float[Array, "*n V"], tokens: Int[Array, "*n"]) -> Float[Arra
 
 
 def draw(
-    logprobs: Float[Array, "P G V"], keys: UInt32[Array, "P G 2"], columns: Int[Array, "P G"]
+    logprobs: Float[Array, "P G V"], keys: UInt32[Array, "P G 2"], columns: Int[Array, "P G"], devices: int = 1
 ) -> Int[Array, "P G"]:
     """Sample one token per row with the row's own key and column, so that neighbours and device counts change nothing.
 
-    By the largest of log-probabilities plus Gumbel noise: nothing is sorted or summed up over the vocabulary.
+    By one random number of 32 bits: it falls among the tokens' probabilities, laid end to end. These are whole numbers
+    of 2^-30, whose sums are exact: the same token is found however the vocabulary is split and summed, and one without
+    probability never. A token's own is off by half a unit at most. `devices`: over how many the vocabulary is split.
     """
 
-    def one(key, row, column):
-        return jax.random.categorical(jax.random.fold_in(key, column), row)
+    def bits(key: Array, column: Array) -> UInt32[Array, ""]:
+        return jax.random.bits(jax.random.fold_in(key, column))
 
-    return jax.vmap(jax.vmap(one))(keys, logprobs, columns).astype(jnp.int32)
+    weights = jnp.round(jnp.exp(logprobs) * ONE).astype(jnp.int32)
+    blocks, find = _blocks(weights, devices)
+    sums = blocks.sum(axis=-1)
+    ends = jnp.cumsum(sums.reshape(*columns.shape, -1), axis=-1)
+    aim = _share(jax.vmap(jax.vmap(bits))(keys, columns), ends[..., -1])
+    block = jnp.sum(ends <= aim[..., None], axis=-1)
+    is_chosen = (jnp.arange(ends.shape[-1]) == block[..., None]).reshape(sums.shape)
+    before = aim - jnp.sum(jnp.where(is_chosen, ends.reshape(sums.shape) - sums, 0), axis=(-2, -1))
+    inside = jnp.cumsum(jnp.sum(jnp.where(is_chosen[..., None], blocks, 0), axis=(-3, -2)), axis=-1)
+    return find(block, jnp.sum(inside <= before[..., None], axis=-1)).astype(jnp.int32)
+
+
+def _blocks(
+    weights: Int[Array, "P G V"], parts: int
+) -> tuple[Int[Array, "P G T n side"], Callable[[Array, Array], Array]]:
+    """The vocabulary in blocks, each on one of the T devices that it is split over, and the function that finds a token
+    from the number of its block and its place there."""
+    *rows, vocabulary = weights.shape
+    own = vocabulary // parts
+    side = 2 ** round(math.log2(own) / 2)
+    count = -(-own // side)
+    by_device = jnp.pad(weights.reshape(*rows, parts, own), [(0, 0)] * (len(rows) + 1) + [(0, count * side - own)])
+
+    def find(block: Array, place: Array) -> Array:
+        return block // count * own + block % count * side + place
+
+    return by_device.reshape(*rows, parts, count, side), find
+
+
+def _share(bits: UInt32[Array, "P G"], total: Int[Array, "P G"]) -> Int[Array, "P G"]:
+    """bits x total / 2^32, two less at most, without numbers of 64 bits; total < 2^31."""
+    high, low = bits >> 16, bits & 0xFFFF
+    total = total.astype(jnp.uint32)
+    total_high, total_low = total >> 16, total & 0xFFFF
+    return (high * total_high + (high * total_low >> 16) + (low * total_high >> 16)).astype(jnp.int32)

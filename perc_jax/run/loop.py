@@ -274,7 +274,7 @@ class Run:
                 prompts = programs.look(state.params, prompts)
                 names = sharding.rows_to_mesh(row_names(batch), self.programs.mesh)
                 # No name for the published parameters: they are gone before the update needs the memory.
-                on_mesh = programs.sample(self.programs.publish(state.params), prompts, names, state)
+                on_mesh = programs.sample(self.programs.publish_for_sampling(state.params), prompts, names, state)
                 completions = sharding.rows_to_host(on_mesh)
             with self.screen.phase("verify"):
                 coins = (self.config.seed, step)

@@ -98,6 +98,7 @@ RIGHT: dict[str, Any] = {
         "rows": AMOUNT,
         "prefill_prompts": COUNT,
         "kv_dtype": (),
+        "weights": (),
         "temperature": FACTOR,
         "top_p": (1.0,),
         "max_mismatch": (1e-39, 1.0),

@@ -36,6 +36,16 @@ def test_the_worked_example():
     ]
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_layers_that_lie_apart_are_written_as_their_stack_is(kind):
+    rng = np.random.default_rng(0)
+    ring = cache.stored(jnp.asarray(rng.normal(size=(3, 2, 2, 4, 5, 8)), jnp.float32), kind)
+    fresh = jnp.asarray(rng.normal(size=(3, 2, 4, 2, 8)), jnp.float32)
+    whole = cache.write(ring, fresh, jnp.int32(7))
+    parts = [cache.write(*layer, jnp.int32(7)) for layer in zip(cache.apart(ring), fresh, strict=True)]
+    jax.tree.map(np.testing.assert_array_equal, cache.together(tuple(parts)), whole)
+
+
 @given(st.sampled_from([1, 4, 5]), st.data())
 def test_a_row_sees_its_own_last_tokens_however_often_the_ring_went_round(columns, data):
     tokens = data.draw(st.integers(0, 3 * columns))

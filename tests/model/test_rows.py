@@ -7,7 +7,7 @@ import pytest
 
 from perc_jax.batch import PromptBatch
 from perc_jax.config import ModelConfig, TextConfig, VisionConfig
-from perc_jax.model import abstract_params, bind, init_params
+from perc_jax.model import abstract_params, bind, cache, init_params
 from tests.model.cases import Case, build, compiled, random_params, relative, small_config
 
 CONFIG = small_config()
@@ -78,7 +78,8 @@ def test_remat_changes_no_gradient(remat, limit, params, batch, completions):
     assert_close(losses(remat)(params, batch, completions, share)[1], wanted, limit)
 
 
-def test_prefill_and_decode_are_the_forward_pass(params, batch, completions):
+@pytest.mark.parametrize("apart", [False, True])
+def test_prefill_and_decode_are_the_forward_pass(apart, params, batch, completions):
     text = CONFIG.text
     shape = (text.num_hidden_layers, 3, text.num_key_value_heads, GROUP, LENGTH, text.head_dim)
     junk = (
@@ -88,15 +89,19 @@ def test_prefill_and_decode_are_the_forward_pass(params, batch, completions):
     def decode(params, batch, completions):
         model = bind(CONFIG, params)
         last, prompt_cache = model.prefill(batch)
+        ring, blocks = (junk, -junk), None
+        if apart:
+            ring, prompt_cache = (tuple(map(cache.apart, x)) for x in (ring, prompt_cache))
+            blocks = model.text.apart()
 
-        def step(cache, column):
+        def step(ring, column):
             tokens = completions[:, :, column]
             lengths = jnp.full(tokens.shape, column)
             at = batch.next_position[:, None] + lengths
-            hidden, cache = model.decode(tokens, at, lengths, column, prompt_cache, batch.mask, cache)
-            return cache, hidden
+            hidden, ring = model.decode(tokens, at, lengths, column, prompt_cache, batch.mask, ring, blocks)
+            return ring, hidden
 
-        _, hidden = jax.lax.scan(step, (junk, -junk), jnp.arange(LENGTH))
+        _, hidden = jax.lax.scan(step, ring, jnp.arange(LENGTH))
         return last, jnp.moveaxis(hidden, 0, 2)
 
     last, hidden = compiled(decode)(params, batch, completions)

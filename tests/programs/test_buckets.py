@@ -45,8 +45,8 @@ def test_completions_are_those_of_the_largest_bucket(changes):
     def shapes(tree):
         return jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=x.sharding), tree)
 
-    maker = Maker(case.config, IDS, shapes(weights), mesh)
-    plan = maker.make("test", config, shapes(prompts), group_size=4, draws=Draws(), buckets=SHAPES)
+    maker = Maker(case.config, IDS, mesh)
+    plan = maker.make("test", config, shapes(prompts), shapes(weights), group_size=4, draws=Draws(), buckets=SHAPES)
     assert [program.name for program in plan.smaller] == ["test: prefill within 9x16", "test: prefill within 14x48"]
     made = Generation(plan, lambda blueprint: blueprint.compile())
     wanted = jax.tree.map(np.asarray, made(weights, prompts, names, KEY, STEP))

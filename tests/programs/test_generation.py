@@ -55,8 +55,8 @@ def generation(config, mesh_config=ONE, *, case=CASE, ids=IDS, group=GROUP, temp
     def shapes(tree):
         return jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=x.sharding), tree)
 
-    maker = Maker(case.config, ids, shapes(weights), mesh)
-    plan = maker.make("test", config, shapes(prompts), group_size=group, draws=Draws(temperature))
+    maker = Maker(case.config, ids, mesh)
+    plan = maker.make("test", config, shapes(prompts), shapes(weights), group_size=group, draws=Draws(temperature))
     return Generation(plan, lambda blueprint: blueprint.compile()), (weights, prompts, names)
 
 

@@ -1,11 +1,14 @@
 """The sampling distribution: temperature, forbidden tokens, entropy."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from perc_jax.batch import TokenIds
+from perc_jax.plan import hlo
 from perc_jax.rollout import sampling
 from perc_jax.rollout.sampling import Draws
 from tests.rollout import top_p
@@ -76,6 +79,57 @@ def test_no_draw_is_beyond_the_nucleus_and_greedy_answers_have_none():
     np.testing.assert_allclose(shares, wanted, atol=4 * np.sqrt(0.25 / 4096))
     greedy = sampling.sampling_logprobs(LOGITS, Draws(0.0, 0.7), IDS)
     np.testing.assert_array_equal(greedy, sampling.sampling_logprobs(LOGITS, Draws(), IDS))
+
+
+def laid_end_to_end(logprobs, bits):
+    """`draw` with numpy's 64 bits: the token among whose share of the sum the random number falls."""
+    weights = np.round(np.asarray(jnp.exp(logprobs)) * np.float32(2**30)).astype(np.int64)
+    ends = np.cumsum(weights)
+    high, low = int(bits) >> 16, int(bits) & 0xFFFF
+    top, rest = int(ends[-1]) >> 16, int(ends[-1]) & 0xFFFF
+    aim = high * top + (high * rest >> 16) + (low * top >> 16)
+    assert 0 <= int(bits) * int(ends[-1]) // 2**32 - aim <= 2
+    return int(np.searchsorted(ends, aim, side="right"))
+
+
+@pytest.mark.parametrize("size", [1, 2, 12, 1187, 5000])
+@pytest.mark.parametrize("scale", [0.0, 1.0, 30.0])
+def test_a_random_number_falls_among_probabilities_laid_end_to_end(size, scale):
+    rng = np.random.default_rng(size)
+    logits = jnp.array(rng.normal(size=(2, 32, size)) * scale, jnp.float32)
+    logprobs = jax.nn.log_softmax(logits.at[..., 1::3].set(sampling.FORBIDDEN))
+    keys = jax.random.key_data(jax.random.split(jax.random.key(5), 64)).reshape(2, 32, 2)
+    columns = jnp.array(rng.integers(0, 99, (2, 32)), jnp.int32)
+    found = np.asarray(sampling.draw(logprobs, keys, columns)).ravel()
+    folded = jax.vmap(jax.random.fold_in)(keys.reshape(64, 2), columns.ravel())
+    bits = np.asarray(jax.vmap(jax.random.bits)(folded))
+    assert found.tolist() == [
+        laid_end_to_end(*row) for row in zip(np.asarray(logprobs).reshape(64, -1), bits, strict=True)
+    ]
+    assert not (found % 3 == 1).any()  # what is forbidden
+
+
+@pytest.mark.parametrize("bits", [0, 1, 2**16 - 1, 2**16, 2**31, 2**32 - 1])
+def test_the_first_and_the_last_number_are_tokens_with_probability(bits, monkeypatch):
+    monkeypatch.setattr(jax.random, "bits", lambda key: jnp.uint32(bits))
+    logprobs = jnp.log(jnp.array([[[0, 0, 0.3, 0, 0.2, 0.5, 0, 0, 0]]], jnp.float32))
+    found = int(sampling.draw(logprobs, jnp.zeros((1, 1, 2), jnp.uint32), jnp.zeros((1, 1), jnp.int32))[0, 0])
+    assert found == (2 if bits < 2**30 else 5)
+
+
+def test_a_vocabulary_split_over_devices_gives_the_same_tokens():
+    logprobs = jax.nn.log_softmax(jnp.array(np.random.default_rng(3).normal(size=(4, 64, 96)), jnp.float32))
+    keys = jax.random.key_data(jax.random.split(jax.random.key(6), 256)).reshape(4, 64, 2)
+    columns = jnp.zeros((4, 64), jnp.int32)
+    alone = jax.jit(sampling.draw)(logprobs, keys, columns)
+    mesh = jax.make_mesh((2, 4), ("fsdp", "tensor"), axis_types=(jax.sharding.AxisType.Auto,) * 2)
+    split = jax.NamedSharding(mesh, jax.P("fsdp", None, "tensor"))
+    with jax.set_mesh(mesh):
+        four = functools.partial(sampling.draw, devices=4)
+        program = jax.jit(four, in_shardings=(split, None, None)).lower(logprobs, keys, columns).compile()
+    np.testing.assert_array_equal(program(jax.device_put(logprobs, split), keys, columns), alone)
+    exchanged = sum(found.total_bytes for found in hlo.collectives(program.as_text()))
+    assert exchanged < logprobs.nbytes / 4  # sums of blocks and one block of each row, not the probabilities
 
 
 def test_the_most_likely_token_alone_can_be_the_nucleus():
