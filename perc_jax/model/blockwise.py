@@ -182,16 +182,18 @@ def _pull_back(
         to_scores, weights = to_scores.astype(keys.dtype), weights.astype(to_out.dtype)
         added = (
             _product("pnrtu,pnud->pnrtd", to_scores, keys_j),
-            _product("pnrtu,pnrtd->pnud", to_scores, queries_i),
-            _product("pnrtu,pnrtd->pnud", weights, to_out_i),
+            _product("pnrtd,pnrtu->pndu", queries_i, to_scores),
+            _product("pnrtd,pnrtu->pndu", to_out_i, weights),
         )
         old = _take(grads[0], i), _take(grads[1], j), _take(grads[2], j)
         new = (x + y.reshape(x.shape) for x, y in zip(old, added, strict=True))
         return tuple(_put(x, at, y) for x, at, y in zip(grads, (i, j, j), new, strict=True))
 
-    start = (to_queries, jnp.zeros(keys.shape, jnp.float32), jnp.zeros(values.shape, jnp.float32))
+    # Kept turned, [m P N hd u]: for a product of this form only queries are turned, which are few beside the scores.
+    start = (to_queries, *(jnp.zeros(jnp.swapaxes(x, 3, 4).shape, jnp.float32) for x in (keys, values)))
     to_queries, *to_part = _visit(visit, start, *visited(segments, key_segments, reach, within))
-    to_keys, to_values = (_join(x, 2, part.k.shape[2]).astype(part.k.dtype) for x in to_part)
+    turned = (_join(jnp.swapaxes(x, 3, 4), 2, part.k.shape[2]) for x in to_part)
+    to_keys, to_values = (x.astype(part.k.dtype) for x in turned)
     return to_queries, Part(to_keys, to_values, None, None)
 
 
