@@ -9,7 +9,7 @@ Letters as in `perc_jax.batch`; all sizes are bytes on one device, of a mesh tha
 heads, MLP width and vocabulary over `tensor`.
 """
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 
@@ -47,9 +47,9 @@ class Rows(NamedTuple):
         return self.prompts * (self.tokens + self.width)
 
 
-def temporary(blueprint: Blueprint, blueprints: Blueprints, stage: StageConfig) -> Temporary:
-    """What one device holds for a moment while a program of a run runs."""
-    device = _Device(blueprints, stage)
+def temporary(blueprint: Blueprint, blueprints: Blueprints, stage: StageConfig, platform: str = "gpu") -> Temporary:
+    """What one device holds for a moment while a program of a run runs; `platform` as JAX names it."""
+    device = _Device(blueprints, stage, platform)
     kind = blueprint.kind.split()[0]
     if kind == "update":
         trained = memory.device_bytes(memory.trained(blueprints, stage))
@@ -71,8 +71,8 @@ def temporary(blueprint: Blueprint, blueprints: Blueprints, stage: StageConfig) 
 class _Device:
     """One device of a run's mesh."""
 
-    def __init__(self, blueprints: Blueprints, stage: StageConfig):
-        self._blueprints, self._stage = blueprints, stage
+    def __init__(self, blueprints: Blueprints, stage: StageConfig, platform: str):
+        self._blueprints, self._stage, self._platform = blueprints, stage, platform
         self._config = blueprints.config
         self._model: ModelConfig = self._config.model
         self._item = ITEM_BYTES[self._model.dtype]
@@ -91,7 +91,7 @@ class _Device:
         stored = self._stored(rows)
         positions = rows.prompts * (rows.width + rows.tokens * self._stage.learns_history)
         head = self._head(positions, backward=True)
-        blocks = self._block(rows, backward=True) + self._layer(backward=True)
+        blocks = self._block(rows, backward=True) + self._layer(backward=True, gathered=True)
         tower = self._tower(rows, backward=True) if looks and self._trains_tower() else 0.0
         embedding = 0.0 if self._model.lora.rank else self._vocabulary() * self._item
         ends = rows.all * self._model.text.hidden_size * self._item * 2  # the blocks' output, and its gradient
@@ -102,7 +102,7 @@ class _Device:
         tokens, patches = self._config.data.shapes[-1]
         count, _, length = blueprint.arguments["tokens"].shape
         rows = Rows(count // self._rows, tokens, patches, length, length)
-        blocks = self._block(rows, backward=False) + self._layer(backward=False)
+        blocks = self._block(rows, backward=False) + self._layer(backward=False, gathered=True)
         ends = rows.all * self._model.text.hidden_size * self._item
         head = self._head(rows.prompts * rows.width, backward=False)
         return ends + max(blocks, head, self._tower(rows, backward=False))
@@ -114,7 +114,7 @@ class _Device:
         count, group = groups.tokens.shape[0] // self._rows, groups.tokens.shape[1]
         looks = blueprint.arguments["prompts"].features is None
         rows = Rows(count, tokens, patches * looks)
-        blocks = self._block(rows, backward=False) + self._layer(backward=False)
+        blocks = self._block(rows, backward=False) + self._layer(backward=False, gathered=False)
         ends = rows.all * self._model.text.hidden_size * self._item
         return ends + max(blocks, self._drawn(count * group), self._tower(rows, backward=False))
 
@@ -127,7 +127,7 @@ class _Device:
         ring = jax.tree.leaves(state.keys)[0].shape[4]
         heads = self._model.text.num_attention_heads / self._tensor
         scores = 2 * FLOAT * count * rows * heads * (context.mask.shape[1] + ring)
-        return max(of_layer + scores + self._layer(backward=False), self._drawn(count * rows))
+        return max(of_layer + scores + self._layer(backward=False, gathered=False), self._drawn(count * rows))
 
     def encode(self, blueprint: Blueprint) -> float:
         """Pictures alone."""
@@ -139,18 +139,21 @@ class _Device:
 
     def publish(self, blueprint: Blueprint) -> float:
         """The largest weight that is made anew: a layer's, or the embedding."""
-        leaves = jax.tree.leaves(blueprint.outputs)
-        largest = max(leaf.size / (leaf.shape[0] if leaf.ndim == 3 else 1) for leaf in leaves)
-        merged = 2 * FLOAT * bool(self._model.lora.rank)
-        return largest / self._tensor * (self._item + merged)
+        leaves, merged = jax.tree.leaves(blueprint.outputs), 2 * FLOAT * bool(self._model.lora.rank)
+        whole = self._item if self._alone else FLOAT  # gathered before it is rounded
+        made = [
+            leaf.size / leaf.shape[0] * (self._item + merged) if leaf.ndim == 3 else leaf.size * whole
+            for leaf in leaves
+        ]
+        return max(made) / self._tensor
 
     def finish(self, blueprint: Blueprint) -> float:
         """The optimizer's changes, which exist whole before they are added."""
         return float(memory.device_bytes(blueprint.arguments["progress"].gradient))
 
     def init(self, blueprint: Blueprint) -> float:
-        """The random bits of the largest parameter beside it."""
-        return float(max(memory.device_bytes(leaf) for leaf in jax.tree.leaves(blueprint.outputs)))
+        """The random bits of the largest parameter, and what becomes of them on the way."""
+        return 2.0 * max(memory.device_bytes(leaf) for leaf in jax.tree.leaves(blueprint.outputs))
 
     def clip(self, blueprint: Blueprint) -> float:
         """Pictures or texts of a reward's CLIP, some at a time."""
@@ -174,15 +177,16 @@ class _Device:
         """Numbers of the embedding, or of the head, as they are where they are used."""
         return self._model.text.vocab_size * self._model.text.hidden_size / self._tensor
 
-    def _layer(self, backward: bool) -> float:
-        """One layer's weights where they are used, with the next one's on the way; backward their gradient too."""
+    def _layer(self, *, backward: bool, gathered: bool) -> float:
+        """One layer's weights where they are used, where they are gathered with the next one's on the way; backward
+        their gradient too."""
         text = self._model.text
         numbers = text_token(text) / 2 / text.num_hidden_layers / self._tensor
         merged = 0.0
-        if self._model.lora.rank:  # the product of the adapters, and the base beside it, in float32
+        if self._model.lora.rank and gathered:  # the product of the adapters, and the base beside it, in float32
             merged = 2 * FLOAT * text.hidden_size * text.intermediate_size / self._tensor
             backward = False
-        copies = 1 if self._alone else 2
+        copies = 2 if gathered and not self._alone else 1
         return numbers * self._item * (copies + backward) + merged
 
     def _stored(self, rows: Rows) -> float:
@@ -190,8 +194,10 @@ class _Device:
         text, remat = self._model.text, self._stage.remat
         width, keys = text.num_attention_heads * text.head_dim, text.num_key_value_heads * text.head_dim
         one = float(text.hidden_size)
-        if remat != "block":  # products with weights, and attention's result
-            one += (2 * width + 2 * keys + 2 * text.intermediate_size) / self._tensor + 2 * text.hidden_size
+        if remat != "block":  # attention's result, and products with weights; those of adapters are made again
+            one += width / self._tensor
+            if not self._model.lora.rank or remat == "none":
+                one += (width + 2 * keys + 2 * text.intermediate_size) / self._tensor + 2 * text.hidden_size
         if remat == "none":  # norms, rotated heads, the gated product
             one += 2 * text.hidden_size + (width + keys + text.intermediate_size) / self._tensor
         return text.num_hidden_layers * rows.all * one * self._item
@@ -201,7 +207,7 @@ class _Device:
         text = self._model.text
         width, keys = text.num_attention_heads * text.head_dim, text.num_key_value_heads * text.head_dim
         if not backward:
-            mlp = 2 * text.hidden_size + 3 * text.intermediate_size / self._tensor
+            mlp = 2 * (text.hidden_size + text.intermediate_size / self._tensor)
             heads = 2 * text.hidden_size + (2 * width + 2 * keys) / self._tensor
             at_heads = rows.all * heads * self._item + self._scores(rows, backward=False)
             return max(rows.all * mlp * self._item, at_heads)
@@ -219,19 +225,23 @@ class _Device:
             side = rows.longest if 2 * rows.longest < rows.width else rows.width
             own = 2 * side if side < rows.width else side
             pairs = max(rows.tokens**2, rows.width * (rows.tokens + own))
-            return (2 + backward) * FLOAT * rows.prompts * heads * pairs
+            return (1 + 2 * backward) * FLOAT * rows.prompts * heads * pairs
         sums = rows.all * text.head_dim * (heads + 2 * backward * text.num_key_value_heads / self._tensor)
         if self._model.attention == "splash":  # scores never leave the kernel
             return sums * FLOAT
-        block = min(blockwise.BLOCK_SCORES["gpu"], heads * blockwise.BLOCK_SIDES[1] ** 2, heads * rows.all**2)
-        return sums * FLOAT * 2 + (2 + 2 * backward) * FLOAT * rows.prompts * block
+        fewest, most = blockwise.BLOCK_SIDES
+        side = min(
+            max((blockwise.BLOCK_SCORES[self._platform] / heads) ** 0.5, fewest), most, max(rows.tokens, rows.width)
+        )
+        return FLOAT * (sums * (1 + backward) + (1 + 3 * backward) * rows.prompts * heads * side**2)
 
     def _head(self, positions: int, backward: bool) -> float:
         """The head over a chunk of positions: its weights, its logits, and backward its gradient."""
         vocabulary = self._model.text.vocab_size
         chunk = min(positions * vocabulary * FLOAT, CHUNK_BYTES) / self._tensor
-        whole = self._vocabulary() * (self._item + 2 * FLOAT * backward * (not self._model.lora.rank))
-        return whole + (2 + backward) * chunk
+        copies = 2 if self._platform == "cpu" else 1  # elsewhere a product is added to what there is
+        gradient = copies * FLOAT * backward * (not self._model.lora.rank)
+        return self._vocabulary() * (self._item + gradient) + 2 * chunk
 
     def _drawn(self, rows: int) -> float:
         """Logits, log-probabilities and noise of so many rows."""
@@ -262,7 +272,9 @@ def _clip_tower(tower: ClipTowerConfig, tokens: int, item: int) -> float:
     return tokens * (4 * tower.width + 2 * tower.hidden) * item + scores
 
 
-def sizes(blueprint: Blueprint, blueprints: Blueprints, stage: StageConfig) -> tuple[memory.Sizes, Any]:
+def sizes(
+    blueprint: Blueprint, blueprints: Blueprints, stage: StageConfig, platform: str = "gpu"
+) -> tuple[memory.Sizes, int]:
     """What XLA would say of the program, and of its temporaries what gradients take."""
-    own, found = memory.arrays(blueprint), temporary(blueprint, blueprints, stage)
+    own, found = memory.arrays(blueprint), temporary(blueprint, blueprints, stage, platform)
     return memory.Sizes(own.total, 0, 0, int(sum(found))), int(found.gradients)

@@ -54,31 +54,39 @@ def both(made: Config, *kinds: str) -> dict[str, tuple[memory.Sizes, memory.Size
     for stage, blueprint in forecast.programs(blueprints):
         if blueprint.kind in kinds:
             compiled = memory.sizes(blueprint.compile(), "cpu")
-            found[blueprint.kind] = compiled, formula.sizes(blueprint, blueprints, stage)[0]
+            found[blueprint.kind] = compiled, formula.sizes(blueprint, blueprints, stage, "cpu")[0]
     return found
 
 
-TEMPORARIES = (0.6, 1.6)  # of the formula to XLA's, at these sizes
-WHOLE = 0.15  # by which arguments, results and temporaries together may differ
+TEMPORARIES = (0.75, 1.5)  # of the formula to XLA's, at these sizes
+WHOLE = 0.2  # by which arguments, results and temporaries together may differ
+FOR_TPU = 0.1  # the same of programs at the published sizes, where weights and caches outweigh temporaries
+
+
+SLOW = pytest.mark.slow
+TOWER = ("^vision/",)
 
 
 @pytest.mark.parametrize(
-    "changes",
+    ("changes", "kinds"),
     [
-        {},
-        {"attention": "blockwise", "frozen": ("^vision/",)},
-        {"remat": "dots", "frozen": ("^vision/",), "rank": 4},
-        pytest.param({"remat": "none"}, marks=pytest.mark.slow),
-        pytest.param({"attention": "blockwise", "remat": "dots"}, marks=pytest.mark.slow),
+        ({"attention": "blockwise", "frozen": TOWER}, ("update", "decode")),
+        ({"attention": "blockwise", "frozen": TOWER, "remat": "dots", "rank": 4}, ("update",)),
+        pytest.param({}, ("update", "prefill", "decode", "score", "finish"), marks=SLOW),
+        pytest.param({"remat": "none", "frozen": TOWER, "rank": 4}, ("update", "encode"), marks=SLOW),
+        pytest.param({"remat": "none"}, ("update",), marks=SLOW),
+        pytest.param({"attention": "blockwise", "remat": "dots"}, ("update", "prefill", "score"), marks=SLOW),
     ],
-    ids=lambda changes: ", ".join(map(str, changes.values())) or "plain",
 )
-def test_the_formula_is_near_what_xla_says_here(changes):
-    found = both(config(**changes), "update", *(() if changes else ("prefill", "decode", "score")))
+def test_the_formula_is_near_what_xla_says_here(changes, kinds):
+    found = both(config(**changes), *kinds)
+    assert found.keys() == {*kinds}
     for kind, (compiled, by_formula) in found.items():
         low, high = TEMPORARIES
         assert low <= by_formula.temporary / compiled.temporary <= high, (kind, compiled, by_formula)
-        whole = compiled.arguments + compiled.outputs - compiled.aliased + compiled.temporary
+        # What a program does not read of its arguments XLA leaves out; it exists all the same.
+        kept = max(by_formula.arguments, compiled.arguments + compiled.outputs - compiled.aliased)
+        whole = kept + compiled.temporary
         assert sum(by_formula) == pytest.approx(whole, rel=WHOLE), (kind, compiled, by_formula)
 
 
@@ -100,11 +108,21 @@ def worked_out(made: Config, devices: int) -> dict[str, int]:
     }
 
 
-# tpu_scripts/README.md: what compiled plans need at most on one chip, full fine-tuning, in GiB.
+# tpu_scripts/README.md: what compiled plans need at most on one chip, full fine-tuning, in GiB; of the first one all
+# that its programs were found to hold.
+PROGRAMS = {
+    "publish": 13.41,
+    "perception: prefill": 13.51,
+    "perception: decode": 14.82,
+    "perception: ring 256 to 1024": 15.35,
+    "perception: update": 12.23,
+    "perception: finish": 8.77,
+    "score": 14.26,
+}
 COMPILED = {
     "3B on v5e:2x4": (data_engine_3b, 8, {}, 15.4),
-    "3B on v6e:2x2": (data_engine_3b, 4, {"micro_batches": 16}, 23.7),
     "7B on v6e:2x4": (data_engine_7b, 8, {}, 24.1),
+    "3B on v6e:2x2": (data_engine_3b, 4, {"micro_batches": 16}, 23.7),
     "7B on v5p:2x2x1": (data_engine_7b, 4, {"tensor": 1}, 48.3),
 }
 
@@ -118,7 +136,10 @@ def test_the_formula_is_near_the_plans_that_were_compiled_for_tpus(case):
     stage = dataclasses.replace(made.stages[0], optimizer=optimizer, micro_batches=cut)
     mesh = dataclasses.replace(made.mesh, tensor=changes.get("tensor", made.mesh.tensor))
     found = worked_out(dataclasses.replace(made, stages=(stage,), mesh=mesh), devices)
-    assert max(found.values()) / topologies.GIB == pytest.approx(gib, rel=WHOLE)
+    assert max(found.values()) / topologies.GIB == pytest.approx(gib, rel=FOR_TPU)
+    if module is data_engine_3b and devices == 8:
+        for name, compiled in PROGRAMS.items():
+            assert found[name] / topologies.GIB == pytest.approx(compiled, rel=FOR_TPU), name
 
 
 @pytest.fixture(scope="module")
@@ -166,7 +187,7 @@ def test_a_tensor_group_adds_up_twice_a_layer_and_token():
 
 def test_one_gpu_exchanges_nothing_and_more_of_them_hold_less():
     totals = []
-    for count in (1, 2, 8):
+    for count in (1, 8):
         gpu = dataclasses.replace(config(attention="blockwise"), mesh=MeshConfig())
         stage = dataclasses.replace(gpu.stages[0], prompts_per_step=8)
         gpu = dataclasses.replace(gpu, stages=(stage,), evaluation=dataclasses.replace(gpu.evaluation, batch=8))

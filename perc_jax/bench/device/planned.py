@@ -19,9 +19,11 @@ def beside(programs: Programs, stage: StageConfig) -> dict[str, dict[str, float]
         if of_stage != stage or blueprint.kind not in SHOWN or blueprint.name not in compiled:
             continue
         sizes = memory.sizes(compiled[blueprint.name], platform)
-        by_formula, _ = formula.sizes(blueprint, blueprints, stage)
+        by_formula, _ = formula.sizes(blueprint, blueprints, stage, platform)
+        # What a program does not read of its arguments XLA leaves out; it exists all the same.
+        kept = max(by_formula.arguments, sizes.arguments + sizes.outputs - sizes.aliased)
         found[blueprint.name] = {
-            "compiled_bytes": sizes.arguments + sizes.outputs - sizes.aliased + sizes.temporary,
+            "compiled_bytes": kept + sizes.temporary,
             "formula_bytes": sum(by_formula),
             "compiled_temporary": sizes.temporary,
             "formula_temporary": by_formula.temporary,

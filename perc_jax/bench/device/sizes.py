@@ -5,6 +5,7 @@ the same and 7B with LoRA. Beside torch both sides must have room, so that the p
 """
 
 import dataclasses
+import functools
 from typing import NamedTuple
 
 import jax
@@ -78,6 +79,7 @@ def fitting(platform: str, memory_bytes: int, devices: int) -> str:
     return SMALLEST
 
 
+@functools.lru_cache(maxsize=8)
 def need(config: Config) -> int:
     """Bytes of one device that an update takes by formula, with all that lives beside it."""
     blueprints = Blueprints(config, forecast.stand_in_ids(config), sharding.make_mesh(config.mesh, jax.devices()))

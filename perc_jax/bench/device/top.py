@@ -44,7 +44,8 @@ def traced(run: Callable[[], Any], folder: Path, compiled: Sequence[jax.stages.C
     own, runs = totals(lines(ProfileData.from_file(str(newest))))
     if own:
         return {"by": "jax.profiler", "operations": _top(own, runs, 1e-9, "seconds", _meanings(texts))}
-    written, runs = Counter(), Counter()
+    written: dict[str, float] = Counter()
+    runs = Counter()
     for text in texts:
         for one in hlo.instructions(text):
             if not one.is_fused:
@@ -67,9 +68,10 @@ def lines(profile: ProfileData) -> Iterator[list[Event]]:
                 yield events
 
 
-def totals(found: Iterable[Sequence[Event]]) -> tuple[Counter[str], Counter[str]]:
+def totals(found: Iterable[Sequence[Event]]) -> tuple[dict[str, float], dict[str, int]]:
     """Each operation's own nanoseconds, and how often it ran, over all lines."""
-    own, runs = Counter(), Counter()
+    own: dict[str, float] = Counter()
+    runs: dict[str, int] = Counter()
     for events in found:
         open_events: list[Event] = []
         for event in sorted(events, key=lambda one: (one.start, -one.end)):
@@ -84,7 +86,7 @@ def totals(found: Iterable[Sequence[Event]]) -> tuple[Counter[str], Counter[str]
 
 
 def _top(
-    amounts: Counter[str], runs: Counter[str], unit: float, kind: str, meanings: dict[str, str]
+    amounts: dict[str, float], runs: dict[str, int], unit: float, kind: str, meanings: dict[str, str]
 ) -> list[dict[str, Any]]:
     whole = sum(amounts.values()) or 1.0
     return [
@@ -95,7 +97,7 @@ def _top(
             kind: amount * unit,
             "runs": runs[name],
         }
-        for name, amount in amounts.most_common(SHOWN)
+        for name, amount in sorted(amounts.items(), key=lambda one: -one[1])[:SHOWN]
     ]
 
 
