@@ -33,12 +33,13 @@ def held(text: str, blueprint: Blueprint, blueprints: Blueprints) -> Held:
     width, (tokens, _) = given["width"], given["bucket"] or config.data.shapes[-1]
     row = tokens + width
     weights = {leaf.shape[-2:] for leaf in jax.tree.leaves(blueprints.params) if leaf.ndim > 1}
+    sides = {side // part for shape in weights for side in shape for part in (1, tensor)}
     words = {config.model.text.vocab_size, config.model.text.vocab_size // tensor}
     positions = blueprint.arguments["rows"].shape[1] * width
 
     def is_square(dims: tuple[int, ...], size: float) -> bool:
-        long = [dim for dim in dims if dim == width or row <= dim <= row + row * PADDING]
-        return len(long) > 1 and dims[-2:] not in weights
+        padded = [dim for dim in dims if row < dim <= row + row * PADDING and dim not in sides]
+        return len(padded) + dims.count(width) + dims.count(row) > 1 and dims[-2:] not in weights
 
     def is_logits(dims: tuple[int, ...], size: float) -> bool:
         word = next((dim for dim in dims if dim in words), 0)

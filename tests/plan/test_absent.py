@@ -25,11 +25,14 @@ ENTRY %main (a: f32[4]) -> f32[4] {
 }
 """
 WIDTH, ROW, WORDS = 4 * 64, 256 + 4 * 64, 2048
+BESIDE = ROW + 8  # width of the MLP, which a padded row might have
 
 
 @pytest.fixture(scope="module")
 def held():
     made = config(attention="blockwise")
+    text = dataclasses.replace(made.model.text, intermediate_size=BESIDE)
+    made = dataclasses.replace(made, model=dataclasses.replace(made.model, text=text))
     blueprints = Blueprints(made, forecast.stand_in_ids(made), sharding.make_mesh(made.mesh, jax.devices()[:1]))
     update = blueprints.update(made.stages[0]).gradients[WIDTH]
 
@@ -47,6 +50,7 @@ def held():
         (f"bf16[{WIDTH},{ROW}]{{1,0}}", 2 * WIDTH * ROW, 0),
         (f"pred[2,{ROW + ROW // 16},1,{ROW}]{{3,2,1,0}}", 2 * (ROW + ROW // 16) * ROW, 0),  # filled up by a kernel
         (f"f32[2,{ROW},{ROW // 4}]{{2,1,0}}", 0, 0),
+        (f"f32[{ROW},{BESIDE}]{{1,0}}", 0, 0),  # what the MLP makes of a row
         (f"f32[600,{WORDS}]{{1,0}}", 0, 0),  # small enough to be one chunk
         (f"f32[500,600,{WORDS}]{{2,1,0}}", 0, 4 * 500 * 600 * WORDS),
     ],

@@ -17,14 +17,14 @@ class Part(NamedTuple):
 # First what the others are judged by, then what matters most: time may run out.
 PARTS = {
     "device": Part("the device", "machine", 60, ("device",)),
-    "peak": Part("peak and bandwidth", "machine", 45, ("peak",)),
-    "parity": Part("parity of attention", "parity", 60),
-    "rollout_64": Part("rollout of 64 completions", "rollout", 90, (64,)),
+    "peak": Part("peak and bandwidth", "machine", 60, ("peak",)),
+    "parity": Part("parity of attention", "parity", 90),
+    "rollout_64": Part("rollout of 64 completions", "rollout", 120, (64,)),
     "update": Part("step, full fine-tuning", "step", 150, ("full",)),
     "update_lora": Part("step, LoRA", "step", 150, ("lora",)),
-    "rollout_512": Part("rollout of 512 completions", "rollout", 90, (512,)),
-    "peer": Part("beside torch", "peer", 120, is_alone=False),
-    "clip": Part("the reward's CLIP", "clip", 60),
+    "rollout_512": Part("rollout of 512 completions", "rollout", 120, (512,)),
+    "peer": Part("beside torch", "peer", 180, is_alone=False),
+    "clip": Part("the reward's CLIP", "clip", 90),
 }
 NEEDED = ("device",)  # without it nothing is measured
 
