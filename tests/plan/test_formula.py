@@ -109,8 +109,8 @@ def worked_out(made: Config, devices: int) -> dict[str, int]:
 
 
 NAMES = ("publish", *(f"perception: {name}" for name in ("prefill", "decode", "update", "finish")), "score")
-# tpu_scripts/README.md: what compiled plans need at most on one chip, full fine-tuning, in GiB; of three of them all that
-# other programs were found to hold.
+# tpu_scripts/README.md: what compiled plans need at most on one chip, full fine-tuning, in GiB; of three of them all
+# that other programs were found to hold.
 PROGRAMS = {
     "3B on v5e:2x4": (13.41, 13.51, 14.82, 12.23, 8.77, 14.26),
     "7B on v6e:2x4": (20.34, 20.91, 23.30, 21.88, 19.34, 21.00),
