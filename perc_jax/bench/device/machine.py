@@ -4,6 +4,7 @@ Products of square matrices and a copy are measured; MFU is by the published pea
 beside it what the measured one is.
 """
 
+import os
 import platform
 from typing import Any
 
@@ -38,6 +39,7 @@ def device() -> dict[str, Any]:
         "jax": jax.__version__,
         "python": platform.python_version(),
         "processor": platform.processor() or platform.machine(),
+        "load": round(os.getloadavg()[0], 1),  # by others: nothing was measured yet
     }
 
 

@@ -6,6 +6,7 @@ from typing import Any
 from perc_jax.bench.device.parts import PARTS
 
 GIB = 2**30
+BUSY = 0.5  # load by others above which the page says so
 Row = tuple[str, str]  # what, and the figure
 
 
@@ -37,6 +38,8 @@ def _headline(device: dict[str, Any], settings: dict[str, Any]) -> str:
     return (
         f"# {device['count']} x {device['kind']}{memory}\n\nSize {size}; medians of {settings['repeats']}; "
         f"jax {device['jax']}, Python {device['python']}, {device['processor']}."
+        + f" **Others used this machine** (load {device['load']}): its seconds are not to be trusted."
+        * (device["load"] > BUSY)
     )
 
 

@@ -131,7 +131,7 @@ def test_the_page_tells_every_part(given, rolled, tmp_path, monkeypatch):
     monkeypatch.setattr(machine, "SIDES", {"cpu": 64})
     folder = Folder(tmp_path)
     folder.begin(Settings("tiny", 1, 0))
-    folder.keep("device", machine.device())
+    folder.keep("device", machine.device() | {"load": 3.2})
     folder.keep("peak", {"machine": MACHINE._asdict(), "measured_flops": {"float32": 1e9}, "side": 64})
     folder.keep("rollout_64", rolled)
     made = {f"{name}_s": 1.5 for name in ("rollout", "update", "step")} | {"lora_rank": 0, "recompiles": 0}
@@ -143,6 +143,7 @@ def test_the_page_tells_every_part(given, rolled, tmp_path, monkeypatch):
     text = page.text(json.loads(json.dumps(folder.whole())))
     rows = [line for line in text.splitlines() if line.startswith("|")]
     assert all(len(set(rows[at : at + 2])) and row.count("|") in (4, 5, 7) for at, row in enumerate(rows))
+    assert "**Others used this machine** (load 3.2)" in text
     assert "| rollout of 512 completions | not measured | RESOURCE_EXHAUSTED: 1 / 2 |" in rows
     assert "1.000 s, the peer 5.000 s: 5.00 x" in text and "no **beyond its limit**" in text
     assert text.count("Top operations") == 2 and "Not asked for: step, LoRA, the reward's CLIP." in text
