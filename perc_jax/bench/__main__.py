@@ -3,6 +3,7 @@
     python -m perc_jax.bench step --size 100m --prompt-tokens 512 --against transformers --json out.json
     python -m perc_jax.bench step --size tiny --sweep group_size=1,2,4,8,16,32,64 --plot group_size.png
     python -m perc_jax.bench memory --size 100m --sweep group_size=1,2,4,8,16,32,64 --plot memory.png
+    python -m perc_jax.bench device                     what this accelerator does; it has a --help of its own
 
 `--size` takes `configs/bench_tiny.py` or `configs/bench_100m.py`, `--config` any other config; any field of it can be
 given as in `perc_jax.train`. The last GRPO stage is measured. Prompts fill their bucket; completions have C tokens on
@@ -31,6 +32,7 @@ from perc_jax.processes import ends
 from perc_jax.records.files import to_json
 
 WHATS = ("rollout", "update", "step", "memory")
+DEVICE = "device"  # has a command line of its own
 SIZES = ("tiny", "100m")
 PEERS = ("transformers", "trl")
 SHAPES = ("prompt_tokens", "max_tokens", "group_size", "prompts")
@@ -38,7 +40,13 @@ SHAPES = ("prompt_tokens", "max_tokens", "group_size", "prompts")
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Parse the command line, measure, print and write."""
+    argv = sys.argv[1:] if argv is None else argv
     with ends.told():
+        if list(argv[:1]) == [DEVICE]:
+            from perc_jax.bench.device import command
+
+            command.main(argv[1:])
+            return
         arguments, rest = _parse(argv)
         source = arguments.config or str(cli.CONFIGS / f"bench_{arguments.size or SIZES[0]}.py")
         config, _ = cli.parse(["--config", source, *rest])
@@ -116,7 +124,7 @@ def sweep(text: str) -> tuple[str, list[int]]:
     return field, values
 
 
-def _parse(argv: Sequence[str] | None) -> tuple[argparse.Namespace, list[str]]:
+def _parse(argv: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
     parser = ends.Parser(
         prog="python -m perc_jax.bench",
         description=__doc__,
@@ -141,7 +149,7 @@ def _parse(argv: Sequence[str] | None) -> tuple[argparse.Namespace, list[str]]:
     parser.add_argument("--json", metavar="F", help="write the result there; - for the screen")
     parser.add_argument("--plot", metavar="F.png", help="draw the sweep")
     parser.add_argument("--seed", type=int, default=0, help="(default: %(default)s)")
-    return parser.parse_known_args(sys.argv[1:] if argv is None else argv)
+    return parser.parse_known_args(argv)
 
 
 def _count(text: str) -> int:

@@ -13,8 +13,8 @@ import jax.numpy as jnp
 
 from perc_jax.plan.topologies import CHIPS
 
-# device_kind as JAX says it -> operations per second in bfloat16, dense (NVIDIA's datasheets; Google's pages for TPU)
-GPU_FLOPS = {"H100": 989e12, "H200": 989e12, "A100": 312e12}
+# device_kind as JAX says it, or a part of it -> the chip whose published figures `plan` has
+GPU_CHIPS = {"H100": "h100", "H200": "h200", "A100": "a100", "L40S": "l40s"}
 TPU_CHIPS = {
     "TPU v4": "v4",
     "TPU v5 lite": "v5e",
@@ -53,7 +53,7 @@ def published_flops(kind: str) -> float:
     """Peak bfloat16 operations per second of a device kind, 0 if it is not known."""
     if kind in TPU_CHIPS:
         return CHIPS[TPU_CHIPS[kind]].flops
-    return next((flops for name, flops in GPU_FLOPS.items() if name in kind), 0.0)
+    return next((CHIPS[chip].flops for name, chip in GPU_CHIPS.items() if name in kind), 0.0)
 
 
 def device_peak_bytes() -> int:
@@ -64,16 +64,16 @@ def device_peak_bytes() -> int:
 
 def _matmul_flops() -> float:
     matrix = jnp.ones((MATMUL_SIDE, MATMUL_SIDE), jnp.float32)
-    return 2 * MATMUL_SIDE**3 / _fastest(jax.jit(lambda x: x @ x), matrix)
+    return 2 * MATMUL_SIDE**3 / fastest(jax.jit(lambda x: x @ x), matrix)
 
 
 def _copy_bandwidth(platform: str) -> float:
     size = COPY_BYTES.get(platform, COPY_BYTES["cpu"])
-    return 2 * size / _fastest(jax.jit(lambda x: x + 1), jnp.zeros(size // 4, jnp.float32))
+    return 2 * size / fastest(jax.jit(lambda x: x + 1), jnp.zeros(size // 4, jnp.float32))
 
 
-def _fastest(run: Callable[..., Any], value: jax.Array) -> float:
-    """Seconds of the fastest of several runs."""
+def fastest(run: Callable[..., Any], value: jax.Array) -> float:
+    """Seconds of the fastest of several runs of a compiled function on a value, warmed up once."""
     jax.block_until_ready(run(value))
     seconds = []
     for _ in range(TRIES):

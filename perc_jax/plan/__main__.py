@@ -4,6 +4,9 @@
 value …]` compiles every program of the run for that slice, with libtpu and without a TPU. Topologies: v4:2x2x1,
 v5e:2x4, v5p:2x2x1, v6e:2x2, tpu7x:2x2x1, … and cpu:8. Any field of the config can be given as in `perc_jax.train`.
 
+For GPUs (h100:8, h200:1, a100:8, l40s:4: 1, 2, 4 or 8 of a node, or whole nodes) there is no compiler without one: the
+plan is made by formula from published figures, within seconds, and says so.
+
 Unless `--exact` is given, the compiler is told to hurry: a minute or two instead of many, for programs that differ a
 little from the run's. Where memory is plentiful the run's own may use up to a third more for temporaries.
 
@@ -36,7 +39,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
-    parser.add_argument("--topology", required=True, help="slice, as family:grid, such as v5e:2x4; or cpu:8")
+    parser.add_argument("--topology", required=True, help="v5e:2x4, h100:8, cpu:8: family and grid or count")
     parser.add_argument("--json", metavar="FILE", help="write the plan there, machine-readable; - for the screen")
     parser.add_argument("--exact", action="store_true", help="compile with the run's effort; several times slower")
     arguments, rest = parser.parse_known_args(argv)

@@ -1,4 +1,4 @@
-"""What would fit where a plan does not: other micro-batches, tensor degrees and machines, by estimate.
+"""What would fit where a plan does not: other micro-batches, slots, tensor degrees and machines, by estimate.
 
 What a program was found to hold is scaled role by role: parameters, optimizer state and gradients as their layout on
 the other mesh says, caches and batches with the rows of a device, other temporaries with the rows that it works on at a
@@ -16,13 +16,15 @@ from jax.sharding import AbstractMesh
 from perc_jax.config import StageConfig
 from perc_jax.mesh import sharding
 from perc_jax.plan import topologies
-from perc_jax.plan.memory import Split
+from perc_jax.plan.memory import ROLLOUT, Split
 from perc_jax.plan.topologies import CHIPS, Topology
 from perc_jax.programs.blueprint import kind_of
 from perc_jax.programs.blueprints import Blueprints
 from perc_jax.update.optimizer import split_frozen
 
 GPU_NODES = (1, 2, 4, 8, 16)  # of eight devices each
+SLOTS = (2, 4, 8)  # parts in which prompts may be decoded
+SAMPLES = (*ROLLOUT, "prefill", "decode")  # first words of what follows the slots
 
 
 class Option(NamedTuple):
@@ -34,6 +36,7 @@ class Option(NamedTuple):
     tensor: int
     micro_batches: int
     capacity: int
+    slots: float = 1.0  # prompts that are decoded at a time, as a share of now
 
 
 def advise(
@@ -69,6 +72,10 @@ def _options(blueprints: Blueprints, topology: Topology, capacity: int) -> Itera
     for option in cuts("micro_batches", "", topology.devices, now, capacity):
         if option.micro_batches > stage.micro_batches:
             yield option
+    at_once, rows = config.rollout.slots or stage.prompts_per_step, topology.devices // now
+    for slots in (at_once // part for part in SLOTS if stage.kind == "grpo" and at_once % (part * rows) == 0):
+        what = f"rollout.slots {slots}"
+        yield Option(what, "slots", rows, now, stage.micro_batches, capacity, slots / at_once)
     for tensor in degrees:
         if tensor > now:
             yield from cuts("tensor", "", topology.devices, tensor, capacity)
@@ -87,6 +94,8 @@ def _estimate(option: Option, blueprints: Blueprints, stage: StageConfig, name: 
     mesh = AbstractMesh((1, option.fsdp, option.tensor), sharding.AXES)
     before = _units(blueprints, stage, blueprints.mesh, stage.micro_batches, name)
     after = _units(blueprints, stage, mesh, option.micro_batches, name)
+    if kind_of(name).split()[0] in SAMPLES and not name.startswith("greedy"):
+        after = after._replace(cache=after.cache * option.slots, activations=after.activations * option.slots)
     return int(sum(size * new / old for size, new, old in zip(split, after, before, strict=True) if size))
 
 

@@ -1,7 +1,8 @@
 """Compile a run's programs for a machine that is not here, and say what they need and how fast they can be.
 
 Config and topology in, a JSON-ready dict out. Nothing is executed and no data is read; the environment variables of
-`topologies.environment` must have been set before jax was first used.
+`topologies.environment` must have been set before jax was first used. For GPUs, which nothing here compiles for, what
+a compiler would say is worked out by formula instead (`formula.py`, `exchanges.py`); the plan says which it is.
 """
 
 import dataclasses
@@ -17,7 +18,7 @@ from jax.experimental import topologies as compile_only
 from perc_jax.batch import TokenIds
 from perc_jax.config import Config, StageConfig
 from perc_jax.mesh import sharding, shares
-from perc_jax.plan import advice, flops, hlo, memory, topologies
+from perc_jax.plan import absent, advice, exchanges, flops, formula, hlo, memory, topologies
 from perc_jax.plan.topologies import Topology
 from perc_jax.programs.blueprint import Blueprint
 from perc_jax.programs.blueprints import Blueprints
@@ -26,37 +27,47 @@ from perc_jax.programs.rollout import RolloutBlueprints
 # What to expect of the ceilings: dense training of this kind reaches 35 to 50 % of the peak on TPUs (figures published
 # by MaxText), decoding up to 86 % of the bandwidth (arXiv 2604.15464); both a little below what is best.
 EXPECTED_PEAK_USE, EXPECTED_BANDWIDTH_USE = 0.40, 0.60
+NOTHING = absent.Held(0.0, 0.0)
 NEED = re.compile(r"([\d.]+)G\)? exceeds available HBM|Used ([\d.]+)G of")
 
 
 class Measured(NamedTuple):
-    """A program as it was compiled, or why it was not."""
+    """A program as it was compiled or worked out, or why it was not."""
 
     stage: StageConfig
     blueprint: Blueprint
     split: memory.Split  # bytes on one device while it runs, all that lives counted
     elsewhere: int  # of these, bytes that are not the program's own
     seconds: float
-    text: str  # optimised HLO; empty if it was not compiled
+    collectives: list[hlo.Exchange]
+    copied: float  # bytes of a cache that a decoded token copies
+    held: absent.Held  # of an update, what it should not hold
     error: str
 
 
 def make(config: Config, topology: Topology, say: Callable[[str], None]) -> dict[str, Any]:
     """The plan of a config on a slice. `say` hears of each program before and after it is compiled.
 
-    Raises `ValueError` if the mesh does not fit the slice or its hosts, `RuntimeError` if a program does not compile
-    for a reason other than memory.
+    Raises `ValueError` if the mesh does not fit the slice or its hosts or the way of attention the device,
+    `RuntimeError` if a program does not compile for a reason other than memory.
     """
+    if topology.chip.is_gpu and config.model.attention == "splash":
+        raise ValueError("model.attention must be 'dense' or 'blockwise' on gpu devices, got 'splash'")
     blueprints = Blueprints(config, stand_in_ids(config), sharding.make_mesh(config.mesh, devices(topology)))
     capacity = capacity_bytes(topology)
     began = time.perf_counter()
-    found = [_measure(blueprints, stage, program, say) for stage, program in programs(blueprints)]
+    if topology.chip.is_gpu:
+        found = [worked_out(blueprints, stage, program) for stage, program in programs(blueprints)]
+    else:
+        found = [_measure(blueprints, stage, program, say) for stage, program in programs(blueprints)]
     listed = [_entry(measured, capacity) for measured in found]
     worst = max(listed, key=lambda entry: entry["memory"]["total"])
     held = [(measured.stage, measured.blueprint.name, measured.split) for measured in found]
     return {
         "config": config.name,
         "topology": topology.name,
+        "by": "formula" if topology.chip.is_gpu else "compiler",
+        "source": topology.chip.source,
         "devices": topology.devices,
         "mesh": dict(blueprints.mesh.shape),
         "hosts": hosts(blueprints),
@@ -165,30 +176,47 @@ def _measure(blueprints: Blueprints, stage: StageConfig, blueprint: Blueprint, s
         sizes = memory.Sizes(own, 0, 0, int(float(found[1] or found[2]) * topologies.GIB) if found else 0)
     seconds = time.perf_counter() - start
     say(f"{blueprint.name}: {problem or 'compiled'} after {seconds:.0f} s")
-    elsewhere = memory.alive_elsewhere(blueprint, blueprints, stage)
     is_update = blueprint.kind == "update"
     gradients = memory.device_bytes(memory.trained(blueprints, stage)) if is_update else 0
-    split = memory.split(blueprint, sizes, elsewhere, gradients)
-    return Measured(stage, blueprint, split, elsewhere.total, seconds, text, problem)
+    copied = 0.0
+    if blueprint.name.endswith("decode"):
+        cache = jax.tree.leaves(blueprint.arguments["state"].keys)[0]
+        # A few columns are small change, the tile that is written among them; a layer's keys are not.
+        layer = memory.device_bytes(cache) / cache.shape[0]
+        copied = sum(x.output_bytes * x.runs for x in hlo.loop_copies(text, layer / 2, cache.shape[-2:]))
+    held = absent.held(text, blueprint, blueprints) if is_update else NOTHING
+    split, elsewhere = _split(blueprint, blueprints, stage, sizes, gradients)
+    return Measured(stage, blueprint, split, elsewhere, seconds, hlo.collectives(text), copied, held, problem)
+
+
+def worked_out(blueprints: Blueprints, stage: StageConfig, blueprint: Blueprint) -> Measured:
+    """One program by formula; nothing is compiled."""
+    split, elsewhere = _split(blueprint, blueprints, stage, *formula.sizes(blueprint, blueprints, stage))
+    found = exchanges.exchanges(blueprint, blueprints, stage)
+    return Measured(stage, blueprint, split, elsewhere, 0.0, found, 0.0, NOTHING, "")
+
+
+def _split(
+    blueprint: Blueprint, blueprints: Blueprints, stage: StageConfig, sizes: memory.Sizes, gradients: int
+) -> tuple[memory.Split, int]:
+    """Everything on one device while a program runs, and how much of it is another's."""
+    elsewhere = memory.alive_elsewhere(blueprint, blueprints, stage)
+    return memory.split(blueprint, sizes, elsewhere, gradients), elsewhere.total
 
 
 def _entry(measured: Measured, capacity: int) -> dict[str, Any]:
     """One program's part of the plan."""
     split = measured.split
-    copies = []
-    if measured.blueprint.name.endswith("decode"):
-        cache = jax.tree.leaves(measured.blueprint.arguments["state"].keys)[0]
-        # A few columns are small change, the tile that is written among them; a layer's keys are not.
-        layer = memory.device_bytes(cache) / cache.shape[0]
-        copies = hlo.loop_copies(measured.text, least_bytes=layer / 2, dims=cache.shape[-2:])
     return {
         "name": measured.blueprint.name,
         "compile_s": round(measured.seconds, 1),
         "error": measured.error,
         "fits": not measured.error and split.total <= capacity,
         "memory": split._asdict() | {"total": split.total, "of_other_programs": measured.elsewhere},
-        "collectives": [exchange._asdict() for exchange in hlo.collectives(measured.text)],
-        "copied_per_token_bytes": sum(x.output_bytes * x.runs for x in copies),
+        "collectives": [exchange._asdict() for exchange in measured.collectives],
+        "copied_per_token_bytes": measured.copied,
+        "row_by_row_bytes": measured.held.row_by_row,
+        "tokens_by_vocabulary_bytes": measured.held.tokens_by_vocabulary,
     }
 
 
@@ -217,6 +245,8 @@ def _speed(config: Config, blueprints: Blueprints, stage: StageConfig, topology:
     chip = topology.chip
     if not chip.flops:
         return found
+    if chip.is_gpu:
+        found["exchange_s"] = exchanges.step_seconds(blueprints, stage, topology)
     tokens = stage.prompts_per_step * stage.group_size * config.completion_tokens(stage)
     speeds = {}
     for name, peak_use, bandwidth_use in (

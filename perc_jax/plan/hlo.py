@@ -8,7 +8,7 @@ of one token. It knows XLA's text and nothing of models.
 
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 COLLECTIVES = ("all-gather", "all-reduce", "reduce-scatter", "all-to-all", "collective-permute", "collective-broadcast")
@@ -97,6 +97,17 @@ def loop_copies(text: str, least_bytes: int | float, dims: tuple[int, ...]) -> l
             if sum(sizes) >= least_bytes:
                 found.append(one._replace(output_bytes=float(sum(sizes))))
     return found
+
+
+def largest(text: str, wanted: Callable[[tuple[int, ...], float], bool]) -> float:
+    """Bytes of the largest array that exists (one within a fusion does not) and is wanted, by dimensions and bytes."""
+    sizes = [0.0]
+    for one in instructions(text):
+        for kind, dims, _ in () if one.is_fused else _arrays(one.shape):
+            size = float(ITEM_BYTES[kind] * math.prod(dims))
+            if wanted(dims, size):
+                sizes.append(size)
+    return max(sizes)
 
 
 def _parse(text: str) -> tuple[dict[str, list[str]], str]:

@@ -6,11 +6,17 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from perc_jax.plan import topologies
+
 GIB = 2**30
 WIDTH = 120
 SHOWN_GROUPS = 6  # of hosts that share rows
 SHORT = {"parameters": "params", "optimizer": "optim.", "gradients": "grads", "activations": "activ.", "compile s": "s"}
 ROLES = ("parameters", "optimizer", "decoding", "cache", "batch", "padding", "gradients", "activations")
+HELD = {
+    "row_by_row_bytes": "a row's tokens by themselves (dense attention)",
+    "tokens_by_vocabulary_bytes": "all tokens' logits",
+}
 
 
 def show(plan: dict[str, Any]) -> None:
@@ -24,7 +30,8 @@ def show(plan: dict[str, Any]) -> None:
     for line in hosts(plan["hosts"]):
         console.print(line)
     console.print(_memory(plan))
-    console.print(_exchanges(plan))
+    if (found := _exchanges(plan)).row_count:
+        console.print(found)
     for stage in plan["stages"]:
         for one in (stage, *stage["smaller"]):
             for line in _speed(one, plan["devices"]):
@@ -53,9 +60,15 @@ def verdict(plan: dict[str, Any]) -> Iterable[str]:
     for program in plan["programs"]:
         if program["error"]:
             yield f"  {program['name']}: {program['error']}"
+        for name, what in HELD.items():
+            if program[name]:
+                yield f"  {program['name']} holds {what}: {program[name] / GIB:.2f} GiB"
     for advice in plan["advice"]:
         if advice["kind"] == "gpu" or not plan["fits"]:
             yield f"  by estimate, {advice['option']} would need {advice['estimated_bytes'] / GIB:.1f} GiB"
+    if plan["by"] == "formula":
+        yield from _by_formula(plan)
+        return
     effort = "with the run's effort" if plan["exact"] else "in haste, see --help on --exact"
     yield (
         f"[dim]compiled {effort}, in {plan['compile_s']:.0f} s ({plan['cpu_s']:.0f} s of processor time; load of this "
@@ -63,17 +76,33 @@ def verdict(plan: dict[str, Any]) -> Iterable[str]:
     )
 
 
+def _by_formula(plan: dict[str, Any]) -> Iterable[str]:
+    yield (
+        "[dim]by formula: nothing was compiled. Arguments and results are exact, temporaries estimated "
+        "(perc_jax/plan/README.md: how near)[/]"
+    )
+    yield f"[dim]speed, memory and links: {plan['source']}[/]"
+    yield (
+        f"[dim]of the card's memory {topologies.GPU_SHARE:.0%} counts: "
+        f"set XLA_CLIENT_MEM_FRACTION={topologies.GPU_SHARE}, since JAX may stop at 75 % by itself[/]"
+    )
+
+
 def _memory(plan: dict[str, Any]) -> Table:
     unit, size = ("GiB", GIB) if plan["peak"]["bytes"] > GIB else ("MiB", 2**20)
-    table = Table(title=f"{unit} on one device while each program runs, all that lives counted", title_justify="left")
+    is_compiled = plan["by"] == "compiler"
+    how = "" if is_compiled else ", by formula"
+    table = Table(
+        title=f"{unit} on one device while each program runs, all that lives counted{how}", title_justify="left"
+    )
     table.add_column("program", no_wrap=True)
-    for column in (*ROLES, "total", "compile s"):
+    for column in (*ROLES, "total", *["compile s"] * is_compiled):
         table.add_column(SHORT.get(column, column), justify="right", no_wrap=True)
     for program in plan["programs"]:
         memory = program["memory"]
         cells = [f"{memory[role] / size:.2f}" if memory[role] >= size / 200 else "·" for role in ROLES]
         total = f"[{'green' if program['fits'] else 'red'}]{memory['total'] / size:.2f}[/]"
-        table.add_row(program["name"], *cells, total, f"{program['compile_s']:.0f}")
+        table.add_row(program["name"], *cells, total, *[f"{program['compile_s']:.0f}"] * is_compiled)
     return table
 
 
@@ -88,7 +117,7 @@ def _exchanges(plan: dict[str, Any]) -> Table:
             where = "every token" if found["in_decode_loop"] else ""
             row = (program["name"], found["kind"], where, f"{found['runs']:,}", f"{found['total_bytes'] / 1e9:.3f}")
             table.add_row(*row)
-        if program["name"].endswith("decode"):
+        if program["name"].endswith("decode") and plan["by"] == "compiler":
             copied = program["copied_per_token_bytes"]
             table.add_row(program["name"], "copies of cache", "every token", "", f"{copied / 1e9:.3f}")
     return table
@@ -115,6 +144,12 @@ def _speed(stage: dict[str, Any], devices: int) -> Iterable[str]:
                 + f"clip {clip:.2f} s, " * (clip > 0)
                 + f"{rate:,.0f} tokens/s, {rate / devices:,.0f} per device"
             )
+    if any(stage.get("exchange_s", {}).values()):
+        seconds = stage["exchange_s"]
+        yield (
+            f"  exchanges at the link's rate, hidden or not: rollout {seconds['rollout']:.1f} s, "
+            f"update {seconds['update']:.1f} s"
+        )
 
 
 def _operations(count: float) -> str:

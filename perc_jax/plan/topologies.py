@@ -1,16 +1,23 @@
-"""Machines by name: chips with their memory and speed, slices of them, and what their compiler must be told.
+"""Machines by name: chips with their memory and speed, slices and nodes of them, what their compiler must be told.
 
-    parse("v5e:2x4")     8 chips; parse("v5p:2x2x1") 4 chips; parse("cpu:8") this machine's CPU as 8 devices
+    parse("v5e:2x4")     8 chips; parse("v5p:2x2x1") 4 chips; parse("h100:8") one node of 8 GPUs
+    parse("cpu:8")       this machine's CPU as 8 devices
 
-Numbers are those of Google's pages of each TPU version (cloud.google.com/tpu/docs) and of NVIDIA's H100 datasheet.
-Memory is what XLA lets a program have on the compiled-for device, read from its out-of-memory messages.
+Of TPUs, numbers are those of Google's pages of each version (cloud.google.com/tpu/docs), memory is what XLA lets a
+program have on the compiled-for device, read from its out-of-memory messages. Of GPUs, numbers are those of NVIDIA's
+data sheets (`Chip.source`): dense bfloat16 products, and each way what links and network give in both ways together.
 """
 
 import math
 import re
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 GIB = 2**30
+GB = 10**9
+# Of a GPU's memory that programs may have: what is left is CUDA's, its libraries' and lost between arrays. JAX by
+# itself takes 0.75.
+GPU_SHARE = 0.95
+NODE = 8  # GPUs of a whole node
 
 
 class Chip(NamedTuple):
@@ -23,11 +30,25 @@ class Chip(NamedTuple):
     dimensions: int = 2  # of the slice's grid
     devices_per_chip: int = 1
     host_grid: tuple[int, ...] = (2, 2)  # chips of one host
+    kind: Literal["tpu", "gpu", "cpu"] = "tpu"
+    link: float = 0.0  # of GPUs: bytes per second each way between one and the others of its node
+    network: float = 0.0  # of GPUs: the same between nodes; 0: none is published with it, so one node at most
+    source: str = ""  # of GPUs: where the numbers stand
 
     @property
     def is_tpu(self) -> bool:
         """Whether libtpu compiles for it."""
-        return self.name not in ("cpu", "h100")
+        return self.kind == "tpu"
+
+    @property
+    def is_gpu(self) -> bool:
+        """Whether it is planned by formula: there is no compiler for it without one."""
+        return self.kind == "gpu"
+
+
+def _gpu(name: str, memory_gb: float, flops: float, bandwidth: float, link: float, network: float, source: str) -> Chip:
+    usable = int(GPU_SHARE * memory_gb * GB)
+    return Chip(name, usable, flops, bandwidth, 1, kind="gpu", link=link, network=network, source=source)
 
 
 CHIPS = {
@@ -38,10 +59,15 @@ CHIPS = {
         Chip("v5p", int(95.74 * GIB), 459e12, 2.77e12, dimensions=3),
         Chip("v6e", int(31.25 * GIB), 918e12, 1.64e12),
         Chip("tpu7x", int(94.75 * GIB), 2307e12 / 2, 7.37e12 / 2, dimensions=3, devices_per_chip=2),
-        Chip("cpu", 0, 0.0, 0.0, dimensions=1),
-        Chip("h100", int(79 * GIB), 989e12, 3.35e12, dimensions=1),
+        Chip("cpu", 0, 0.0, 0.0, dimensions=1, kind="cpu"),
+        # The sheets' peaks of H100, H200 and L40S are twice these: with sparsity, which nothing here has.
+        _gpu("h100", 80, 989e12, 3.35e12, 450e9, 50e9, "NVIDIA H100 data sheet, SXM; DGX H100 for the network"),
+        _gpu("h200", 141, 989e12, 4.8e12, 450e9, 50e9, "NVIDIA H200 data sheet, SXM; DGX H200 for the network"),
+        _gpu("a100", 80, 312e12, 2.039e12, 300e9, 25e9, "NVIDIA A100 80GB data sheet, SXM; DGX A100 for the network"),
+        _gpu("l40s", 48, 362e12, 864e9, 32e9, 0, "NVIDIA L40S data sheet; PCIe 4.0 x16 is its only link"),
     )
 }
+_NODES = "1 2 4 8 16 32 64"
 # Slices that can be had, smallest first, by family (Google's pages list them; 1-chip slices need no plan).
 SLICES = {
     "v4": "2x2x1 2x2x2 2x2x4 2x4x4 4x4x4 4x4x8 4x8x8 8x8x8",
@@ -49,11 +75,15 @@ SLICES = {
     "tpu7x": "2x2x1 2x2x2 2x2x4 2x4x4 4x4x4 4x4x8 4x8x8 8x8x8",
     "v5e": "2x2 2x4 4x4 4x8 8x8 8x16 16x16",
     "v6e": "2x2 2x4 4x4 4x8 8x8 8x16 16x16",
+    "h100": _NODES,
+    "h200": _NODES,
+    "a100": _NODES,
+    "l40s": "1 2 4 8",
 }
 
 
 class Topology(NamedTuple):
-    """A slice."""
+    """A slice, or GPUs of one node or several."""
 
     chip: Chip
     grid: tuple[int, ...]
@@ -68,14 +98,18 @@ class Topology(NamedTuple):
         """How many devices XLA sees."""
         return math.prod(self.grid) * self.chip.devices_per_chip
 
+    @property
+    def link(self) -> float:
+        """Of GPUs, bytes per second each way that one exchanges with all others: the slowest of what is between."""
+        return self.chip.link if self.devices <= NODE else self.chip.network
+
 
 def parse(name: str) -> Topology:
-    """The slice of that name. `ValueError` says which names there are."""
+    """The machine of that name. `ValueError` says which names there are."""
     family, _, text = name.partition(":")
-    plain = [chip for chip in CHIPS.values() if chip.is_tpu or chip.name == "cpu"]
     chip = CHIPS.get(family)
-    if chip not in plain:
-        raise ValueError(f"--topology must begin with one of {', '.join(c.name for c in plain)}, got {name!r}")
+    if chip is None:
+        raise ValueError(f"--topology must begin with one of {', '.join(CHIPS)}, got {name!r}")
     pattern = "x".join(["[1-9][0-9]*"] * chip.dimensions)
     if not re.fullmatch(pattern, text):
         example = {1: "8", 2: "2x4", 3: "2x2x1"}[chip.dimensions]
@@ -85,6 +119,9 @@ def parse(name: str) -> Topology:
     grid = tuple(int(part) for part in text.split("x"))
     if chip.is_tpu and any(side % whole for side, whole in zip(grid, chip.host_grid, strict=False)):
         raise ValueError(f"--topology {family} must be made of hosts of 2x2 chips, got {name!r}")
+    if chip.is_gpu and grid[0] not in (1, 2, 4, NODE) and (grid[0] % NODE or not chip.network):
+        nodes = ", or whole nodes of 8" if chip.network else " of one node"
+        raise ValueError(f"--topology {family} must have 1, 2, 4 or 8 GPUs{nodes}, got {name!r}")
     return Topology(chip, grid)
 
 
@@ -97,7 +134,8 @@ def larger(topology: Topology) -> list[Topology]:
 def environment(topology: Topology, *, exact: bool = True) -> dict[str, str]:
     """Environment variables to set before jax is imported, so that no accelerator of this machine is touched.
 
-    Unless `exact`, the TPU compiler takes its shortest way.
+    Unless `exact`, the TPU compiler takes its shortest way. GPUs are stood in for by devices of this machine's CPU,
+    for which nothing is compiled.
     """
     if not topology.chip.is_tpu:
         return {

@@ -223,6 +223,7 @@ def test_plans_for_tpus(size, topology, options, tmp_path):
     per_token = {one["kind"]: one["runs"] for one in decode["collectives"] if one["in_decode_loop"]}
     assert bool(per_token) == (found["mesh"]["tensor"] > 1)
     update = entry(found, "perception: update")
+    assert update["row_by_row_bytes"] == update["tokens_by_vocabulary_bytes"] == 0
     gathered = next(one for one in update["collectives"] if one["kind"] == "all-gather")
     # Weights are gathered layer by layer, in bfloat16, for the forward pass and again for the backward pass of a
     # micro-batch, the vocabulary's once or twice more: no whole batch, and nothing in float32, ever travels.

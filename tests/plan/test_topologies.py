@@ -31,6 +31,16 @@ def test_every_listed_slice_can_be_parsed_and_grows():
         assert sizes == sorted(sizes) and sizes[0] == 2 * smallest.devices
 
 
+@pytest.mark.parametrize(("name", "gb"), [("h100:8", 80), ("h200:1", 141), ("a100:16", 80), ("l40s:4", 48)])
+def test_gpus_have_what_their_sheets_say_but_for_a_share_of_the_memory(name, gb):
+    topology = topologies.parse(name)
+    assert topology.name == name and topology.devices == int(name.partition(":")[2])
+    assert topology.chip.memory_bytes == int(topologies.GPU_SHARE * gb * 1e9) and topology.chip.is_gpu
+    assert topology.link == (topology.chip.network if topology.devices > 8 else topology.chip.link) > 0
+    assert topology.chip.source and topology.chip.flops > 100 * topology.chip.bandwidth
+    assert topologies.environment(topology)["XLA_FLAGS"].endswith(f"device_count={topology.devices}")
+
+
 def test_the_cpu_is_cut_into_devices():
     assert topologies.parse("cpu:8").devices == 8
     assert "device_count=8" in topologies.environment(topologies.parse("cpu:8"))["XLA_FLAGS"]
@@ -40,8 +50,10 @@ def test_the_cpu_is_cut_into_devices():
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("v9:2x2", "must begin with one of v4, v5e, v5p, v6e, tpu7x, cpu, got 'v9:2x2'"),
-        ("h100:8", "must begin with one of"),
+        ("v9:2x2", "must begin with one of v4, v5e, v5p, v6e, tpu7x, cpu, h100, h200, a100, l40s, got 'v9:2x2'"),
+        ("h100", "h100 must have 1 dimensions like h100:8, got 'h100'"),
+        ("h200:12", "h200 must have 1, 2, 4 or 8 GPUs, or whole nodes of 8, got 'h200:12'"),
+        ("l40s:16", "l40s must have 1, 2, 4 or 8 GPUs of one node, got 'l40s:16'"),
         ("v5e", "v5e must have 2 dimensions like v5e:2x4, got 'v5e'"),
         ("v5p:2x4", "v5p must have 3 dimensions like v5p:2x2x1, got 'v5p:2x4'"),
         ("v6e:0x2", "v6e must have 2 dimensions"),
