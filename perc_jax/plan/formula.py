@@ -20,6 +20,7 @@ from perc_jax.plan.flops import CACHE_BYTES as ITEM_BYTES
 from perc_jax.plan.flops import text_token
 from perc_jax.programs.blueprint import Blueprint
 from perc_jax.programs.blueprints import Blueprints
+from perc_jax.programs.rollout import layers_apart
 from perc_jax.update.policy import CHUNK_BYTES
 
 FLOAT = 4  # bytes of a float32
@@ -123,11 +124,16 @@ class _Device:
         state, context = blueprint.arguments["state"], blueprint.arguments["context"]
         count, rows = state.groups.at.shape[0] // self._rows, state.groups.at.shape[1]
         caches = (context.keys, context.values, state.keys, state.values)
-        of_layer = memory.device_bytes(caches) / self._model.text.num_hidden_layers
+        kept, drawn = memory.device_bytes(caches), self._drawn(count * rows)
         ring = jax.tree.leaves(state.keys)[0].shape[4]
         heads = self._model.text.num_attention_heads / self._tensor
         scores = 2 * FLOAT * count * rows * heads * (context.mask.shape[1] + ring)
-        return max(of_layer + scores + self._layer(backward=False, gathered=False), self._drawn(count * rows))
+        if layers_apart(self._model, blueprint.mesh):
+            return (
+                kept + memory.device_bytes(blueprint.arguments["rollout_params"]["text"]["layers"]) + max(scores, drawn)
+            )
+        of_layer = kept / self._model.text.num_hidden_layers + self._layer(backward=False, gathered=False)
+        return max(of_layer + scores, drawn)
 
     def encode(self, blueprint: Blueprint) -> float:
         """Pictures alone."""

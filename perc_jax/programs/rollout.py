@@ -25,6 +25,11 @@ from perc_jax.rollout.slots import Pool, admit, collect, empty_pool
 MOST_APART = 16  # layers that a CPU decodes one by one: a program as long takes as much longer to compile
 
 
+def layers_apart(model: ModelConfig, mesh: Mesh) -> bool:
+    """Whether decoding takes its layers one by one, each a copy of its weights, keys and values in a segment."""
+    return mesh.devices.flat[0].platform == "cpu" and model.text.num_hidden_layers <= MOST_APART
+
+
 class RolloutBlueprints(NamedTuple):
     """What `generation.Generation` compiles and calls.
 
@@ -84,7 +89,7 @@ class Maker:
             rows=min(config.rows or group_size, group_size),
             ring=rings[0],
             kv_dtype=config.kv_dtype,
-            apart=self._mesh.devices.flat[0].platform == "cpu" and self._model.text.num_hidden_layers <= MOST_APART,
+            apart=layers_apart(self._model, self._mesh),
         )
 
         def keyed(params, prompts, names, key, step, bucket=None):

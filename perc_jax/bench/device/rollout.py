@@ -12,7 +12,7 @@ import jax
 import numpy as np
 
 from perc_jax.bench import figures, machines
-from perc_jax.bench.cases import TOKENIZER, draw, endless
+from perc_jax.bench.cases import TOKENIZER, draw, drawn_ids
 from perc_jax.bench.device import machine, planned, top
 from perc_jax.bench.device.parts import Given
 from perc_jax.bench.peer_service import Clock
@@ -27,12 +27,12 @@ def run(given: Given, completions: int) -> dict[str, Any]:
     """Measure a rollout of so many completions; a multiple of the devices where these do not divide them."""
     config = given.size.rollout(completions)
     stage, best = config.stages[0], machine.of(given)
-    ids = endless(tokenizer.load(TOKENIZER), config.model.text.vocab_size)
+    ids = drawn_ids(tokenizer.load(TOKENIZER), config.model.text.vocab_size)
     programs = Programs(config, ids, greedy=False)
     generation = Generation(programs.blueprints.rollout(stage), programs.compile)
     look = programs.compile(programs.blueprints.encode(stage))
     params = programs.init_params()
-    weights = programs.publish(params)
+    weights = programs.publish_for_sampling(params)
     names = np.arange(stage.prompts_per_step, dtype=np.uint32)
     prompts, names = sharding.rows_to_mesh((draw(config, stage, given.seed).batch, names), programs.mesh)
     features = jax.block_until_ready(look(params, prompts))

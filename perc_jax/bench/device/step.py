@@ -5,7 +5,7 @@ from typing import Any
 import jax
 
 from perc_jax.bench import figures, machines
-from perc_jax.bench.cases import TOKENIZER, draw, endless
+from perc_jax.bench.cases import TOKENIZER, draw, drawn_ids
 from perc_jax.bench.device import machine, planned, top
 from perc_jax.bench.device.parts import Given
 from perc_jax.bench.figures import Times
@@ -20,7 +20,7 @@ def run(given: Given, how: str) -> dict[str, Any]:
     """Measure steps of a config of the size: `full` or `lora`."""
     config = given.size.lora if how == "lora" else given.size.config
     stage, best = config.stages[0], machine.of(given)
-    ids = endless(tokenizer.load(TOKENIZER), config.model.text.vocab_size)
+    ids = drawn_ids(tokenizer.load(TOKENIZER), config.model.text.vocab_size)
     ours = Ours(config, ids, draw(config, stage, given.seed).batch, given.seed)
     ours.step()  # warms up
     before = ours.compiles.count
@@ -32,7 +32,8 @@ def run(given: Given, how: str) -> dict[str, Any]:
     sampled, _ = ours.rollout()
     traced = top.traced(lambda: ours.update(sampled), given.folder, [one.call for one in ours.programs.table])
     ours.compiles.close()
-    found = figures.parts(config, best, Times(spent, {}, []), trains_vision=False)
+    tokens = int(sampled.on_host.mask.sum())
+    found = figures.parts(config, best, Times(spent, {}, []), trains_vision=False, tokens=tokens)
     return {
         "model": config.name,
         "lora_rank": config.model.lora.rank,
