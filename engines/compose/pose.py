@@ -12,7 +12,7 @@ import numpy as np
 
 from engines.answer import Answer
 from engines.base import Posed, Scene
-from engines.compose.program import Node, Table, Thing, Undefined
+from engines.compose.program import Node, Table, Thing, Undefined, states, tells
 from engines.compose.program import operations as length_of
 from engines.compose.wording import Attribute, Kind, is_sayable, question
 
@@ -40,12 +40,13 @@ class _Drafter:
     """Draws random programs over one scene's things, out of short descriptions that are known to mean one thing."""
 
     def __init__(self, kind: Kind, table: Table, rng: np.random.Generator):
-        self._table, self._rng = table, rng
+        self.table, self._rng = table, rng
         self._dice = iter(())
         self._said = [attribute.name for attribute in kind.attributes if attribute.role != "silent"]
         self._relations = _forms(kind, "same", "more", "less")
         self._extremes = _forms(kind, "most", "least")
         self._singles = [("is", name, value, ("all",)) for name in self._said for value in table.values(name)]
+        self._alone = {key[0] for key in kind.keys if len(key) == 1}  # values of these mean one thing
         self._names = functools.cache(lambda budget: list(self._every_name(budget)))
         self._lengths = functools.cache(self._lengths_of_names)
 
@@ -64,7 +65,7 @@ class _Drafter:
 
     def _values(self, witness: int, count: int) -> Node:
         """All things, or those that share `count` values with the witness."""
-        names, thing = list(self._said), self._table.things[witness]
+        names, thing = [name for name in self._said if name not in self._alone], self.table.things[witness]
         if count > len(names):
             raise Undefined("more clauses than attributes")
         node: Node = ("all",)
@@ -80,10 +81,14 @@ class _Drafter:
             return self._values(witness, budget)
         length = self._pick(lengths)
         place, key = self._pick(self._names(length))
-        own, other = self._table.things[witness], self._table.things[place]
+        own, other = self.table.things[witness], self.table.things[place]
         if place == witness:
             raise Undefined("a thing is not related to itself")
-        holding = [(form, name) for form, name in self._relations if _order(own[name], other[name]) == form]
+        holding = [
+            (form, name)
+            for form, name in self._relations
+            if _order(own[name], other[name]) == form and not states(key, name)
+        ]
         return (*self._pick(holding), key, self._values(witness, budget - 1 - length))
 
     def _lengths_of_names(self, budget: int) -> list[int]:
@@ -97,7 +102,7 @@ class _Drafter:
 
     def _every_name(self, budget: int) -> Iterator[tuple[int, Node]]:
         """Things with descriptions by values and an extreme, none of them idle: the shortest, some longer ones."""
-        table = self._table
+        table = self.table
         plain = self._singles if budget == 1 else self._sampled(budget)
         inner = [("all",)] if budget == 1 else self._sampled(budget - 1)
         for node in [*(("the", node) for node in plain), *((*e, node) for e in self._extremes for node in inner)]:
@@ -107,19 +112,19 @@ class _Drafter:
 
     def _sampled(self, count: int) -> list[Node]:
         """Some of the many sets of `count` values."""
-        if count > len(self._said):
+        if count > len(self._said) - len(self._alone):
             return []
-        drawn = (self._values(self._roll(len(self._table.things)), count) for _ in range(SAMPLED))
+        drawn = (self._values(self._roll(len(self.table.things)), count) for _ in range(SAMPLED))
         return list(dict.fromkeys(drawn))
 
     def draft(self, target: _Target, budget: int, wanted: str | int) -> Node:
         """A question of `budget` operations. Raises `Undefined`, or gives one that may still be idle or unsayable."""
         head, name = target.head, target.name
-        anything = range(len(self._table.things))
+        anything = range(len(self.table.things))
         if head == "count":
             return ("count", self._some(self._pick(anything), budget))
         if head == "read":
-            having = [place for place in anything if self._table.things[place][name] == wanted]
+            having = [place for place in anything if self.table.things[place][name] == wanted]
             return ("read", name, self._the(self._pick(having), budget))
         if head in ("gap", "sum"):
             return self._pair(head, name, budget - 1, wanted)
@@ -130,12 +135,12 @@ class _Drafter:
     def _pair(self, head: str, name: str, budget: int, wanted: str | int) -> Node:
         """A question about two things of known descriptions whose values have the wanted difference or sum."""
         lengths = [n for n in range(1, budget) if max(n, budget - n) <= LONGEST_NAME]
-        lengths = [n for n in lengths if self._names(n) and self._names(budget - n)]
-        length = self._pick(lengths)
-        one, first = self._pick(self._names(length))
-        value, sign = self._table.things[one][name], -1 if head == "gap" else 1
-        seconds = self._names(budget - length)
-        fitting = [node for two, node in seconds if value + sign * self._table.things[two][name] == wanted]
+        known = {n: [(place, key) for place, key in self._names(n) if not states(key, name)] for n in lengths}
+        length = self._pick([n for n in lengths if known[n] and known[budget - n]])
+        one, first = self._pick(known[length])
+        value, sign = self.table.things[one][name], -1 if head == "gap" else 1
+        seconds = known[budget - length]
+        fitting = [node for two, node in seconds if value + sign * self.table.things[two][name] == wanted]
         return (head, name, first, self._pick(fitting))
 
 
@@ -176,7 +181,7 @@ def make_pose(
                 if not options:
                     continue
                 wanted = options[int(target.share * len(options))]
-                node = _search(_Drafter(kind, table, rng), table, target, operations[level], wanted)
+                node = _search(_Drafter(kind, table, rng), kind, target, operations[level], wanted)
                 if node is not None:
                     return _posed(kind, scene, node, wanted, min(1.0, skew[level] / len(options)), rng)
         raise RuntimeError(f"no question about {kind.plural} at level {level} in {TARGETS * SCENES} scenes")
@@ -211,8 +216,9 @@ def _options(kind: Kind, table: Table, target: _Target, most: int) -> Sequence[s
     return range(1, max(2, reach)) if head == "gap" else range(2 * values[0] + 1, 2 * values[-1])
 
 
-def _search(drafter: _Drafter, table: Table, target: _Target, budget: int, wanted: str | int) -> Node | None:
+def _search(drafter: _Drafter, kind: Kind, target: _Target, budget: int, wanted: str | int) -> Node | None:
     """A sayable program of exactly `budget` operations with the wanted answer, if some tries find one."""
+    table = drafter.table
     if isinstance(wanted, str) and target.head == "read" and wanted not in table.where[target.name]:
         return None
     for _ in range(TRIES_OF_PAIRS if target.head in ("gap", "sum") else TRIES_PER_SCENE):
@@ -221,23 +227,11 @@ def _search(drafter: _Drafter, table: Table, target: _Target, budget: int, wante
             is_wanted = table.answer(node) == wanted
         except Undefined:
             continue
-        if not is_wanted or length_of(node) != budget or not is_sayable(node) or _gives_away(node):
+        if not is_wanted or length_of(node) != budget or not is_sayable(node) or tells(node, kind.keys):
             continue
         if not table.is_idle(node):
             return node
     return None
-
-
-def _gives_away(node: Node) -> bool:
-    """Say whether the question names its answer or asks twice about the same."""
-    if node[0] == "read":
-        clause = node[2][-1]
-        while clause[0] != "all":
-            if clause[0] in ("is", "same") and clause[1] == node[1]:
-                return True
-            clause = clause[-1]
-        return False
-    return node[0] != "count" and node[-1] == node[-2]
 
 
 def _posed(
