@@ -21,13 +21,13 @@ OPPOSITE = (
     "Fold the net into a cube. Which letter is opposite {name}?",
     "The net is folded into a cube. Which letter lies opposite {name}?",
     "Which letter is on the face opposite {name} when the net is a cube?",
-    "Fold up the cube. What is opposite {name}?",
+    "Fold the net up. Which letter is opposite {name} on the cube?",
 )
-EACH = (
-    ("the net is a cube", "the nets are cubes"),
-    ("the net", "each net"),
-    ("The net", "Each net"),
-    ("the cube", "the cubes"),
+OPPOSITE_OF_SEVERAL = (
+    "Fold each net into a cube. Which letter is opposite {name}?",
+    "Each net is folded into a cube. Which letter lies opposite {name}?",
+    "Which letter is on the face opposite {name} when the nets are cubes?",
+    "Fold each net up. Which letter is opposite {name} on its cube?",
 )
 
 
@@ -54,9 +54,7 @@ def pose_opposite(rng: np.random.Generator, level: int) -> Posed:
     net = pick(rng, nets)
     answer = pick(rng, net)[2]
     asked = opposite(net, answer)
-    text = pick(rng, OPPOSITE).format(name=asked)
-    for one, many in () if count == 1 else EACH:
-        text = text.replace(one, many)
+    text = pick(rng, OPPOSITE if count == 1 else OPPOSITE_OF_SEVERAL).format(name=asked)
     scene, query = NetScene(nets, False, (), _shift(rng)), {"ask": "opposite", "name": asked}
     return Posed(scene, text, Answer.choice(answer, NAMES), (), 1 / (len(NAMES) - 1), query)
 
@@ -105,8 +103,11 @@ def facts(scene: NetScene, rng: np.random.Generator) -> tuple[Fact, ...]:
         Fact(
             f"How many squares are in the top row of the {which}?", Answer.integer(sum(row == 0 for row, _, _ in net))
         ),
-        Fact(f"How many rows of squares has the {which}?", Answer.integer(1 + max(row for row, _, _ in net))),
-        Fact(f"How many columns of squares has the {which}?", Answer.integer(1 + max(column for _, column, _ in net))),
+        Fact(f"How many rows of squares does the {which} have?", Answer.integer(1 + max(row for row, _, _ in net))),
+        Fact(
+            f"How many columns of squares does the {which} have?",
+            Answer.integer(1 + max(column for _, column, _ in net)),
+        ),
     ]
     if scene.cubes:
         place = int(rng.integers(len(scene.cubes)))
