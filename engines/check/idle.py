@@ -10,9 +10,9 @@ from typing import Any
 
 from engines.oracles import compose
 
-PROGRAMS = 40  # of a cell whose operations are left out in turn
+PROGRAMS = 20  # of a cell whose operations are left out in turn
 SCENES = 200  # of a cell that they are asked about
-LEAST_DEFINED = 8  # scenes in which a program must mean something before it is judged
+LEAST_DEFINED = 40  # scenes in which a program must mean something before it is judged
 
 Rows = list[dict[str, Any]]
 

@@ -5,7 +5,9 @@ so are those with another answer than the one drawn, which keeps answers balance
 """
 
 import functools
-from collections.abc import Callable, Iterator, Sequence
+import itertools
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -34,6 +36,7 @@ class _Target(NamedTuple):
     head: str
     name: str  # attribute, of a question that reads one
     share: float  # place of the answer within the range of possible ones, in [0, 1)
+    length: int  # of the program, in operations
 
 
 class _Drafter:
@@ -41,6 +44,7 @@ class _Drafter:
 
     def __init__(self, kind: Kind, table: Table, rng: np.random.Generator):
         self.table, self._rng = table, rng
+        self._most_counted = _most_counted(kind)
         self._dice = iter(())
         self._said = [attribute.name for attribute in kind.attributes if attribute.role != "silent"]
         self._relations = _forms(kind, "same", "more", "less")
@@ -74,10 +78,14 @@ class _Drafter:
             node = ("is", name, thing[name], node)
         return node
 
-    def _some(self, witness: int, budget: int) -> Node:
+    def _some(self, witness: int, budget: int, *, is_counted: bool = False) -> Node:
         """A set of `budget` operations that has the witness: values alone, or a relation as its outermost clause."""
         lengths = self._lengths(budget)
+        if is_counted:
+            lengths = [length for length in lengths if budget - 1 - length <= self._most_counted]
         if not self._relations or not lengths or (budget <= 2 and self._roll(2)):
+            if is_counted and budget > self._most_counted:
+                raise Undefined("a set of one member is not counted")
             return self._values(witness, budget)
         length = self._pick(lengths)
         place, key = self._pick(self._names(length))
@@ -117,12 +125,12 @@ class _Drafter:
         drawn = (self._values(self._roll(len(self.table.things)), count) for _ in range(SAMPLED))
         return list(dict.fromkeys(drawn))
 
-    def draft(self, target: _Target, budget: int, wanted: str | int) -> Node:
-        """A question of `budget` operations. Raises `Undefined`, or gives one that may still be idle or unsayable."""
-        head, name = target.head, target.name
+    def draft(self, target: _Target, wanted: str | int) -> Node:
+        """A question of the target's length. Raises `Undefined`, or gives one that may still be idle or unsayable."""
+        head, name, budget = target.head, target.name, target.length
         anything = range(len(self.table.things))
         if head == "count":
-            return ("count", self._some(self._pick(anything), budget))
+            return ("count", self._some(self._pick(anything), budget, is_counted=True))
         if head == "read":
             having = [place for place in anything if self.table.things[place][name] == wanted]
             return ("read", name, self._the(self._pick(having), budget))
@@ -130,7 +138,8 @@ class _Drafter:
             return self._pair(head, name, budget - 1, wanted)
         share = 1 + self._roll(budget - 2)
         one, two = self._pick(anything), self._pick(anything)
-        return (head, self._some(one, share), self._some(two, budget - 1 - share))
+        first = self._some(one, share, is_counted=True)
+        return (head, first, self._some(two, budget - 1 - share, is_counted=True))
 
     def _pair(self, head: str, name: str, budget: int, wanted: str | int) -> Node:
         """A question about two things of known descriptions whose values have the wanted difference or sum."""
@@ -142,6 +151,17 @@ class _Drafter:
         seconds = known[budget - length]
         fitting = [node for two, node in seconds if value + sign * self.table.things[two][name] == wanted]
         return (head, name, first, self._pick(fitting))
+
+
+@functools.cache
+def _most_counted(kind: Kind) -> int:
+    """How many values a set can fix without having one member at most."""
+    said = [a.name for a in kind.attributes if a.role != "silent"]
+    sizes = range(len(said), 0, -1)
+    free = (
+        n for n in sizes for some in itertools.combinations(said, n) if not any(set(k) <= {*some} for k in kind.keys)
+    )
+    return next(free, 0)
 
 
 def _order(own: str | int, other: str | int) -> str:
@@ -163,17 +183,21 @@ def make_pose(
     operations: Sequence[int] = OPERATIONS,
     most: Sequence[int] = MOST,
     skew: Sequence[float] = (1.0,) * 10,
+    lengths: Mapping[str, Sequence[int]] = MappingProxyType({}),
 ) -> Callable[[np.random.Generator, int], Posed]:
     """Build the `pose` of a compositional question type over a category's random scenes.
 
     `operations` and `most` say per level how long programs are and how far is counted; `skew`, how much likelier than
     the average of the answers drawn the commonest is: where sets are small, programs that count one thing abound.
+    `lengths` give questions of some heads other numbers of operations, 0 where things have too few attributes for any.
     Raises `RuntimeError` from `pose` if no scene has a question with one of the answers drawn.
     """
 
     def pose(rng: np.random.Generator, level: int) -> Posed:
         for _ in range(TARGETS):
-            target = _target(kind, rng, operations[level])
+            target = _target(
+                kind, rng, operations[level], {head: by_level[level] for head, by_level in lengths.items()}
+            )
             for _ in range(SCENES):
                 scene = random_scene(rng, level)
                 table = Table(things(scene))
@@ -181,7 +205,7 @@ def make_pose(
                 if not options:
                     continue
                 wanted = options[int(target.share * len(options))]
-                node = _search(_Drafter(kind, table, rng), kind, target, operations[level], wanted)
+                node = _search(_Drafter(kind, table, rng), kind, target, wanted)
                 if node is not None:
                     return _posed(kind, scene, node, wanted, min(1.0, skew[level] / len(options)), rng)
         raise RuntimeError(f"no question about {kind.plural} at level {level} in {TARGETS * SCENES} scenes")
@@ -189,12 +213,14 @@ def make_pose(
     return pose
 
 
-def _target(kind: Kind, rng: np.random.Generator, budget: int) -> _Target:
+def _target(kind: Kind, rng: np.random.Generator, budget: int, lengths: Mapping[str, int]) -> _Target:
     heads = [("count", ""), *(("read", a.name) for a in kind.attributes if a.read)]
     if budget >= 3:
         heads += [("difference", ""), ("total", ""), ("compare", "")]
         heads += [(head, a.name) for a in kind.attributes for head in ("gap", "sum") if getattr(a, head)]
-    return _Target(*heads[int(rng.integers(len(heads)))], float(rng.random()))
+    heads = [head for head in heads if lengths.get(head[0], budget)]
+    head, name = heads[int(rng.integers(len(heads)))]
+    return _Target(head, name, float(rng.random()), lengths.get(head, budget))
 
 
 def _options(kind: Kind, table: Table, target: _Target, most: int) -> Sequence[str | int]:
@@ -216,20 +242,20 @@ def _options(kind: Kind, table: Table, target: _Target, most: int) -> Sequence[s
     return range(1, max(2, reach)) if head == "gap" else range(2 * values[0] + 1, 2 * values[-1])
 
 
-def _search(drafter: _Drafter, kind: Kind, target: _Target, budget: int, wanted: str | int) -> Node | None:
-    """A sayable program of exactly `budget` operations with the wanted answer, if some tries find one."""
-    table = drafter.table
+def _search(drafter: _Drafter, kind: Kind, target: _Target, wanted: str | int) -> Node | None:
+    """A sayable program of the target's length with the wanted answer, if some tries find one."""
+    table, budget = drafter.table, target.length
     if isinstance(wanted, str) and target.head == "read" and wanted not in table.where[target.name]:
         return None
     for _ in range(TRIES_OF_PAIRS if target.head in ("gap", "sum") else TRIES_PER_SCENE):
         try:
-            node = drafter.draft(target, budget, wanted)
+            node = drafter.draft(target, wanted)
             is_wanted = table.answer(node) == wanted
         except Undefined:
             continue
         if not is_wanted or length_of(node) != budget or not is_sayable(node) or tells(node, kind.keys):
             continue
-        if not table.is_idle(node):
+        if not table.is_idle(node) and (target.head != "compare" or table.is_close(node)):
             return node
     return None
 

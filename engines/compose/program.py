@@ -16,6 +16,7 @@ Node = tuple  # of strings, whole numbers and nodes
 Thing = Mapping[str, str | int]
 CLAUSES = ("is", "same", "more", "less")
 THINGS = ("the", "most", "least")
+CLOSE = 2  # members by which two sets that are compared differ at most
 
 
 class Undefined(ValueError):
@@ -132,6 +133,11 @@ class Table:
         """Say whether some part of a question does nothing: dropped, its set has the same size or its thing stays."""
         return any(self.keeps(part) for part in _operands(node))
 
+    def is_close(self, node: Node) -> bool:
+        """Say whether two sets that are compared have nearly as many members: else most of their words do nothing."""
+        one, two = (self.members(part).bit_count() for part in node[1:])
+        return abs(one - two) <= CLOSE
+
     def keeps(self, operand: Node) -> bool:
         """Say whether an operand, a set or a thing, means the same with one of its own parts dropped."""
         if operand[0] in THINGS:
@@ -164,8 +170,8 @@ def tells(node: Node, keys: Sequence[Sequence[str]]) -> bool:
     """Say whether the words of a question answer it, or a part of it, without the picture.
 
     `keys` are sets of attributes that no two things share: a set that fixes them all has one member at most, so it is
-    not counted. Nor is a thing read, or compared with others, by what its own description states, and no two equal
-    sets or things are put together.
+    not counted. Nor is a thing read, or compared with others, by what its own description states; no two equal things
+    are put together, and no set with one that holds it by its words.
     """
     head = node[0]
     if head in CLAUSES and head != "is" and states(node[2], node[1]):
@@ -174,9 +180,22 @@ def tells(node: Node, keys: Sequence[Sequence[str]]) -> bool:
         return True
     if head in ("count", "difference", "total", "compare") and any(_is_keyed(part, keys) for part in node[1:]):
         return True
-    if head in ("difference", "total", "compare", "gap", "sum") and node[-1] == node[-2]:
+    if head in ("gap", "sum") and node[-1] == node[-2]:
         return True
+    if head in ("difference", "total", "compare"):
+        one, other = (_said(part) for part in node[1:])
+        if one <= other or other <= one:
+            return True
     return any(tells(part, keys) for part in node[1:] if isinstance(part, tuple))
+
+
+def _said(node: Node) -> set[Node]:
+    """The clauses of a set, each by itself."""
+    clauses = set()
+    while node[0] != "all":
+        clauses.add(node[:-1])
+        node = node[-1]
+    return clauses
 
 
 def _is_keyed(node: Node, keys: Sequence[Sequence[str]]) -> bool:

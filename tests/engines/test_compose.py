@@ -133,6 +133,7 @@ def test_an_extreme_of_one_thing_is_idle_and_so_is_what_it_would_name():
         (("count", ("is", "row", 1, ALL)), False),
         (("compare", RED, RED), True),
         (("compare", RED, STARS), False),
+        (("compare", ("is", "row", 3, RED), RED), True),
     ],
 )
 def test_what_the_words_of_a_question_tell_is_known(node, is_told):

@@ -84,5 +84,4 @@ def things(scene: Chart) -> list[Thing]:
 OPERATIONS = (1, 1, 2, 2, 2, 3, 3, 3, 3, 3)  # few bars leave little to say
 MOST = (2, 2, 3, 3, 3, 3, 3, 3, 3, 3)
 
-SKEW = (1.3, 1.35, *(1.0,) * 8)  # per level, measured
-pose_compose = make_pose(KIND, random_scene, things, OPERATIONS, MOST, SKEW)
+pose_compose = make_pose(KIND, random_scene, things, OPERATIONS, MOST)

@@ -21,7 +21,7 @@ ZOOMS = (1.0, 0.95, 0.9, 0.85)
 SHIFTS = 7  # the largest shift; 0 is left or top, SHIFTS right or bottom
 STEP_PX = 5.0  # at 448 px: least height of a cube
 VIEW_SHARE = 0.66  # of a picture with options, for the stacks
-VIEW_SHARE_OF_ROWS = 0.54  # the same where options stand in two rows
+VIEW_SHARE_OF_ROWS, ROWS_TEXT = 0.48, 0.75  # the same, and the size of letters, where options stand in two rows
 ONE_ROW = 4  # options; more stand in two rows
 DISC = 0.46  # radius of the disc under a letter, in tiles
 ROUND = tuple((math.cos(math.tau * i / 24), math.sin(math.tau * i / 24)) for i in range(24))
@@ -214,7 +214,7 @@ def draw_view(canvas: Canvas, scene: ViewScene, style: Style) -> list[Apart]:
     margins = _stacks(canvas, view, scene.stack, style)
     left, top, width = free, (share + 0.02) * size, (size - 2 * free) / columns
     height = (size - free - top) / rows
-    text_px = max(BELOW * size, 8.4)
+    text_px = max(BELOW * size * (1.0 if rows == 1 else ROWS_TEXT), 8.4)
     tallest, places = max(map(max, scene.options)), len(scene.options[0])
     cell = min((width * 0.86) / places, (height - 1.3 * text_px) / tallest, 0.1 * size)
     line_px = max(1.0, size / 300) * theme.line_scale

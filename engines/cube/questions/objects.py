@@ -92,5 +92,5 @@ def things(scene: StackScene) -> list[Thing]:
     ]
 
 
-SKEW = (1.35, 1.4, 1.5, 1.35, 1.05, 1.05, 1.1, 1.1, 1.15, 1.2)  # per level, measured
+SKEW = (1.15, 1.25, 1.2, 1.0, 0.9, 1.0, 1.0, 0.95, 0.85, 0.85)  # per level, measured
 pose_compose = make_pose(KIND, random_scene, things, skew=SKEW)

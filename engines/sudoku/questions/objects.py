@@ -100,7 +100,9 @@ def things(scene: SudokuScene) -> list[Thing]:
     ]
 
 
-SKEW = (1.15, 1.3, 1.5, 1.5, 1.0, 1.0, 1.0, 1.0, 1.1, 1.3)  # per level, measured
+SKEW = (1.15, 1.2, 1.0, 1.0, 1.05, 1.1, 1.05, 0.85, 1.0, 0.9)  # per level, measured
 OPERATIONS = (1, 1, 2, 2, 3, 3, 3, 3, 4, 4)  # a digit has fewer attributes than a shape in a grid
+SETS, PAIRS = (0, 0, 0, 0, 3, 3, 3, 3, 5, 5), (0,) * 8 + (5, 5)  # of two sets, and of two digits, which take two each
+LENGTHS = {"difference": SETS, "compare": SETS, "total": (*SETS[:8], 3, 3), "gap": PAIRS, "sum": PAIRS}
 
-pose_compose = make_pose(KIND, random_scene, things, OPERATIONS, skew=SKEW)
+pose_compose = make_pose(KIND, random_scene, things, OPERATIONS, skew=SKEW, lengths=LENGTHS)
