@@ -95,7 +95,9 @@ def test_the_bar_of_a_label_is_never_counted_nor_an_extreme():
 
 
 CHOICES = [
-    (e, k) for e, k in TYPES if (e.name, k.name) in {("sudoku", "matrix"), ("cube", "view"), ("cube", "net_cube")}
+    (e, k)
+    for e, k in TYPES
+    if (e.name, k.name) in {("sudoku", "matrix"), ("cube", "view"), ("cube", "net_cube"), ("function", "match")}
 ]
 
 

@@ -113,6 +113,9 @@ def draw_histogram(sheet: Sheet, scene: Histogram) -> list[Margin]:
         (left, top), (right, bottom) = plot.point(low, count), plot.point(high, scene.axis.low)
         sheet.canvas.rectangle((left, top), (right - left, bottom - top), colour, sheet.theme.ink, sheet.line_px)
         sheet.canvas.part(f"{low} to {high}", (left, top, right, bottom))
+    if sheet.style.is_photographed:  # bars side by side hide the gridlines behind them
+        for value in scene.axis.numbers()[1:-1]:
+            sheet.canvas.line([plot.at(0, value), plot.at(1, value)], sheet.theme.faint, sheet.line_px)
     draw_frame(sheet, plot)
     return plot.margins(scene.counts, sheet.floor_px)
 
