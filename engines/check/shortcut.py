@@ -22,6 +22,7 @@ import numpy as np
 from engines.answer import Answer
 from engines.check.blind import is_right
 
+OPTIONS = ("options", "cubes")  # where a scene's JSON keeps what may be chosen
 FEATURES = 1024  # of the learned guesser: words and pairs of them, hashed
 CLASSES = 40  # the commonest answers, of which it chooses one
 STEPS, RATE, DECAY = 60, 0.5, 1e-3  # of its fit: gradient steps over all samples, their size, and the pull to zero
@@ -31,14 +32,13 @@ Features = list[tuple[str, Any]]
 
 
 def options_of(scene: Any, letters: Sequence[str]) -> list[Any]:
-    """What is drawn under the letters A, B, …, as JSON; empty if the scene has no list of just so many things."""
+    """What is drawn under the letters A, B, …, as JSON; empty if the scene's JSON has no options to choose from."""
     if list(letters) != [chr(65 + place) for place in range(len(letters))] or not isinstance(scene, dict):
         return []
-    for value in scene.values():
-        is_drawn = isinstance(value, list) and len(value) == len(letters) and not isinstance(value[0], str | int)
-        if is_drawn and not any(isinstance(one, dict) and "letter" in one for one in value):
-            return value
-    return []
+    found = next((scene[key] for key in OPTIONS if key in scene), None)
+    if found is None and scene.get("kind") == "panels":  # each shows one graph
+        found = scene.get("curves")
+    return found if isinstance(found, list) and len(found) == len(letters) else []
 
 
 def credits(options: Sequence[Any], answer: Answer) -> dict[str, float]:
