@@ -69,8 +69,9 @@ def sample(
     kind = _question_type(engine, split, index, level, question_type, size_px)
     posed = pose(engine, kind, split=split, index=index, level=level)
     key = (engine.name, engine.version, kind.name, split, index, level)
-    drawing = engine.draw(posed.scene, size_px, style_of(engine, kind, split=split, index=index, level=level))
     is_photo = split == "test_b" if photo is None else photo
+    style = style_of(engine, kind, split=split, index=index, level=level)
+    drawing = engine.draw(posed.scene, size_px, style._replace(is_photographed=is_photo))
     if is_photo:
         drawing = photograph(drawing, make_rng("photo", *key), level)
     facts = () if engine.facts is None else engine.facts(posed.scene, make_rng("facts", *key))

@@ -58,6 +58,7 @@ class Style(NamedTuple):
 
     theme: int  # index into the engine's themes; the last ones are held out for test_d
     rng_seed: int  # for free choices of the drawing (fonts, line widths)
+    is_photographed: bool = False  # a photograph of it is to be taken: what carries the eye over a distance is drawn
 
 
 @dataclass(frozen=True)

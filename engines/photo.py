@@ -35,10 +35,8 @@ NOISE_DEVIATION = 32.0  # of the bank, in grey levels; scaled down for use
 
 def photograph(drawing: Drawing, rng: np.random.Generator, level: int) -> Drawing:
     """Photograph a drawing; equal generators give equal bytes. `level` 0..9 sets the strength."""
-    strength, image = level / 9, np.asarray(drawing.image)
-    size_px = image.shape[0]
-    around = sheet(image, rng)
-    taken = steady_camera(drawing, pose(rng, level, is_flat=around.is_screen))
+    strength, size_px = level / 9, drawing.image.size[0]
+    around, taken = held(drawing, rng, level)
     marks = moved_marks(drawing.marks, taken.view)
     photo = _seen(around, taken, rng)
     # Bytes all the way: OpenCV rounds and clips each step, four times faster than a float32 picture.
@@ -50,12 +48,18 @@ def photograph(drawing: Drawing, rng: np.random.Generator, level: int) -> Drawin
     return Drawing(Image.fromarray(photo), marks, moved_margins(drawing.margins, taken.view))
 
 
-def steady_camera(drawing: Drawing, held: Pose) -> Camera:
+def held(drawing: Drawing, rng: np.random.Generator, level: int) -> tuple[Sheet, Camera]:
+    """What lies before the camera, and the camera: those that `photograph` takes with an equal generator."""
+    around = sheet(np.asarray(drawing.image), rng)
+    return around, steady_camera(drawing, pose(rng, level, is_flat=around.is_screen))
+
+
+def steady_camera(drawing: Drawing, drawn: Pose) -> Camera:
     """The camera of a photograph: its pose, taken as far as leaves the drawing free of faults."""
     size_px = drawing.image.size[0]
-    cameras = (camera(held, size_px, share) for share in SHARES)
+    cameras = (camera(drawn, size_px, share) for share in SHARES)
     steady = (taken for taken in cameras if next(faults(drawing, taken.view), None) is None)
-    return next(steady, camera(held, size_px, 0.0))
+    return next(steady, camera(drawn, size_px, 0.0))
 
 
 def _seen(around: Sheet, taken: Camera, rng: np.random.Generator) -> np.ndarray:
@@ -127,13 +131,19 @@ def _blurred(photo: np.ndarray, most_px: float, strength: float, rng: np.random.
     sigma_px = most_px * (0.45 + 0.55 * strength) * rng.uniform(0.7, 1.0)
     if rng.random() < 0.7:
         return cv2.GaussianBlur(photo, (0, 0), sigma_px)
-    # Along the rows or the columns; a stroke of 3.46 sigma spreads as much as a normal blur does.
-    reach_px = 1.73 * sigma_px
-    half = int(np.ceil(reach_px - 0.5))
-    stroke = np.clip(reach_px + 0.5 - abs(np.arange(-half, half + 1)), 0, 1)
-    stroke, still = stroke / stroke.sum(), np.ones(1)
-    kernels = (stroke, still) if rng.random() < 0.5 else (still, stroke)
+    # Along the rows or the columns, and half as much across, else thin lines of one direction alone would fade; a
+    # stroke of 3.46 sigma spreads as much as a normal blur does.
+    along, across = _stroke(0.9 * sigma_px), _stroke(0.45 * sigma_px)
+    kernels = (along, across) if rng.random() < 0.5 else (across, along)
     return cv2.sepFilter2D(photo, -1, *kernels)
+
+
+def _stroke(sigma_px: float) -> np.ndarray:
+    """A kernel of equal weights that spreads by so many pixels; float [odd]."""
+    reach_px = 1.73 * sigma_px
+    half = int(np.ceil(max(reach_px - 0.5, 0)))
+    stroke = np.clip(reach_px + 0.5 - abs(np.arange(-half, half + 1)), 0, 1)
+    return stroke / stroke.sum()
 
 
 @functools.lru_cache(maxsize=4)

@@ -25,6 +25,8 @@ PALETTE: dict[str, Colour] = {
     "brown": (112, 78, 34),
 }
 COLOURS = tuple(PALETTE)
+# Colours of which people call one by the other's name where they do not see both.
+ALIKE = {"blue": "cyan", "cyan": "blue"}
 JITTER = 4  # per channel, so that a colour is a region and not one value
 
 

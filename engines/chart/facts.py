@@ -150,7 +150,8 @@ def _farthest(scene: Scatter, rng: np.random.Generator) -> Fact:
 
 
 def _of_colour(scene: Scatter, rng: np.random.Generator) -> Fact:
-    s = _place(len(scene.colours), rng)
+    """How many points have one of the colours that show."""
+    s = scene.dots[_place(len(scene.dots), rng)].series
     count = sum(dot.series == s for dot in scene.dots)
     return _integer(f"How many points are {scene.colours[s]}?", count)
 

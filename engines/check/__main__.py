@@ -10,7 +10,7 @@ from rich.console import Console
 
 import engines
 from engines import ends
-from engines.check.run import Report, as_json, cells, report, tasks
+from engines.check.run import Report, as_json, cells, lessons, report, tasks
 from engines.check.table import distribution, show
 from engines.progress import progress
 
@@ -41,14 +41,18 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _run(options: argparse.Namespace, kinds: list[tuple[str, str]]) -> Report:
     """Everything that takes time, with a bar."""
-    work = tasks(kinds, options.levels, options.samples, options.draw, options.size_px)
-    found = []
+    work = tasks(kinds, options.levels, options.samples, options.draw, options.size_px, options.solve)
+    found, learned = [], []
     with progress("types x levels", len(work)) as advance:
         for cell in cells(work, options.processes):
             found.append(cell)
             advance(1)
+    with progress("types that a guesser learns", len(kinds)) as advance:
+        for lesson in lessons(kinds, options.levels, options.samples, options.processes):
+            learned.append(lesson)
+            advance(1)
     with progress("duplicates", options.duplicates) as advance:
-        return report(found, options.duplicates, advance)
+        return report(found, options.duplicates, advance, learned)
 
 
 def _kinds(names: tuple[str, ...], types: tuple[str, ...]) -> Iterator[tuple[str, str]]:
@@ -67,6 +71,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--levels", type=_levels, default=tuple(range(10)), metavar="0,4,9", help="levels (default: 0 to 9)")
     add("--samples", type=_count, default=100, metavar="N", help="samples per type and level (default %(default)s)")
     add("--draw", type=_count, default=2, metavar="M", help="of them drawn and photographed (default %(default)s)")
+    add("--solve", type=_count, default=0, metavar="N", help="pictures per type and level for the solver (default 0)")
     add("--size-px", type=_count, default=448, metavar="N", help="side of the drawn pictures (default %(default)s)")
     add(
         "--duplicates",

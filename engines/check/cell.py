@@ -19,8 +19,11 @@ import engines
 from engines.answer import Answer
 from engines.base import Engine, Posed, QuestionType, Sample, pose, scene_split
 from engines.check.blind import blind
+from engines.check.idle import SCENES, idle
 from engines.check.near import near_misses
+from engines.check.shortcut import credits, options_of
 from engines.oracles import Oracle, oracles_of
+from engines.oracles.readings import ROWS, ambiguities, fact_ambiguities
 
 # What a mistake in an engine or an oracle may raise; it is reported with the name of the sample, and the audit goes on.
 MISTAKES = (
@@ -44,6 +47,7 @@ class Task(NamedTuple):
     samples: int
     drawn: int
     size_px: int = 448
+    solved: int = 0  # pictures that the reference solver is shown, and as many that it must read
 
 
 @dataclass
@@ -70,6 +74,9 @@ class Cell:
     pictures: list[bytes] = field(default_factory=list)  # digests of (scene, question), one a sample
     owners: dict[bytes, str] = field(default_factory=dict)  # digest of a scene -> its split
     facts: int = MIN_FACTS  # fewest found
+    picks: dict[str, float] = field(default_factory=dict)  # rule that looks at options alone -> how often it is right
+    solved: float | None = None  # how often the reference solver is right, where it was asked
+    shown: int = 0  # pictures that it was asked about
     times_ms: dict[str, float] = field(default_factory=dict)
 
     def fail(self, check: str, what: str, index: int | None = None) -> None:
@@ -130,7 +137,7 @@ def audit(task: Task) -> Cell:
     if oracle is None:
         cell.fail("oracle", f"missing: oracle, give it in engines/oracles/{engine.name}.py as ORACLES[{kind.name!r}]")
     told: dict[tuple[str, str], str] = {}  # (scene in words, question) -> gold
-    items, complexities, rates = [], [], []
+    items, complexities, rates, seen = [], [], [], _Seen(engine.name)
     for index in range(task.samples):
         try:
             posed = pose(engine, kind, split=cell.split, index=index, level=cell.level)
@@ -143,11 +150,15 @@ def audit(task: Task) -> Cell:
         scene = json.dumps(posed.scene.to_json(), sort_keys=True)
         _note(cell, posed, scene)
         _answers(cell, posed.answer, index)
+        sample = Undrawn.of(engine, cell, index, posed, scene)
         if oracle is not None:
-            _second_opinion(cell, oracle, Undrawn.of(engine, cell, index, posed, scene))
+            _second_opinion(cell, oracle, sample)
+        _readings(cell, sample)
+        seen.add(cell, sample)
         _scene(cell, posed, index, told, complexities)
         if index < FACTS_OF:
             _facts(cell, engine, posed, index)
+    seen.judge(cell)
     _sum_up(cell, items, complexities, rates)
     _timed(cell, kind)
     _other_splits(cell, engine, kind, min(task.samples, max(4, task.samples // 20)))
@@ -238,6 +249,44 @@ def _second_opinion(cell: Cell, oracle: Oracle, sample: Sample) -> None:
         cell.fail("oracle", f"{sample.question!r}: engine {gold!r}, oracle {opinion!r}", sample.index)
 
 
+def _readings(cell: Cell, sample: Sample) -> None:
+    """No convention that the question leaves open changes its answer."""
+    try:
+        for ambiguity in ambiguities(sample):
+            cell.fail("ambiguity", ambiguity, sample.index)
+    except MISTAKES as error:
+        cell.fail("ambiguity", f"{type(error).__name__}: {error}", sample.index)
+
+
+class _Seen:
+    """What is kept of the samples of a cell, to be judged together: drawn options, question programs, scenes."""
+
+    def __init__(self, engine: str):
+        self._rows = ROWS.get(engine)
+        self._options = 0
+        self._programs: list[tuple[int, Any]] = []
+        self._scenes: list[list[dict[str, Any]]] = []
+
+    def add(self, cell: Cell, sample: Sample) -> None:
+        """Take in a sample."""
+        if sample.answer.kind == "choice":
+            options = options_of(sample.scene, sample.answer.vocabulary)
+            if options:
+                self._options += 1
+                for rule, credit in credits(options, sample.answer).items():
+                    cell.picks[rule] = cell.picks.get(rule, 0.0) + credit
+        if self._rows is not None and "program" in sample.query:
+            self._programs.append((sample.index, sample.query["program"]))
+            if len(self._scenes) < SCENES:
+                self._scenes.append(self._rows(sample.scene))
+
+    def judge(self, cell: Cell) -> None:
+        """Make shares of the rules' points, and look for operations that change nothing."""
+        cell.picks = {rule: earned / self._options for rule, earned in cell.picks.items()}
+        for index, what in idle(self._programs, self._scenes):
+            cell.fail("idle", what, index)
+
+
 def _scene(cell: Cell, posed: Posed, index: int, told: dict, complexities: list[float]) -> None:
     """The scene belongs to its split, says how complex it is, and tells in words what decides the answer."""
     if scene_split(posed.scene) != cell.split:
@@ -274,6 +323,8 @@ def _facts(cell: Cell, engine: Engine, posed: Posed, index: int) -> None:
     if len(others) < MIN_FACTS:
         cell.fail("facts", f"{len(others)} further questions, need {MIN_FACTS}", index)
     for fact in facts:
+        for ambiguity in fact_ambiguities(cell.engine, posed.scene.to_json(), fact.question):
+            cell.fail("ambiguity", ambiguity, index)
         if not fact.answer.accepts(fact.answer.text()) or not fact.question.isascii():
             cell.fail("facts", f"{fact.question!r}: gold {fact.answer.text()!r} is refused or not ASCII", index)
 

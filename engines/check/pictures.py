@@ -15,8 +15,9 @@ from PIL import Image
 import engines
 from engines.base import Engine, QuestionType, Scene, Style, make_rng, pose
 from engines.check.cell import MISTAKES, Cell, Task
+from engines.check.readable import misread
 from engines.marks import Drawing, contrast_faults, faults
-from engines.photo import photograph
+from engines.photo import held, photograph
 from engines.plot import looks_matplotlib
 
 
@@ -62,12 +63,17 @@ def _picture(
     if not isinstance(drawing, Drawing):
         return {"draw": drawn - began, "photo": 0.0}
     _warm_up(size_px)
-    rng = make_rng("photo", engine.name, engine.version, kind.name, cell.split, index, cell.level)
+    drawing = engine.draw(scene, size_px, style._replace(is_photographed=True))
+    key = ("photo", engine.name, engine.version, kind.name, cell.split, index, cell.level)
+    rng = make_rng(*key)
     again = time.process_time()
     photo = photograph(drawing, rng, cell.level)
     ends = time.process_time()
     for fault in (*faults(photo, is_photo=True), *contrast_faults(np.asarray(photo.image), photo.marks)):
         cell.fail("photo", f"{fault} photographed {where}", index)
+    _, taken = held(drawing, make_rng(*key), cell.level)
+    for fault in misread(drawing, taken.view, scene.to_json()):
+        cell.fail("readable", f"{fault} photographed {where}", index)
     return {"draw": drawn - began, "photo": ends - again}
 
 

@@ -14,7 +14,9 @@ import engines
 from engines import ends
 from engines.check import whole
 from engines.check.cell import Cell, Task, audit
+from engines.check.lesson import Lesson, lesson_of
 from engines.check.pictures import look
+from engines.check.solver import solve
 
 MIN_PHRASINGS = 4
 PHRASED_OFTEN = 40  # samples of a program before its wordings are counted
@@ -23,8 +25,8 @@ MAX_GUESS_RATE = 0.5  # mean over the levels of a type; above it there is little
 NOISE = 3.5  # standard errors allowed on top where a number is a sample's
 LIMITS_MS = {"pose": 1.0, "facts": 0.5, "draw": 6.0, "photo": 12.0}  # mean over the levels; twice what is aimed at
 CHECKS = (  # in the order in which failures are told
-    *("pose", "oracle", "gold", "near", "blind", "guess_rate", "phrasings", "query", "text", "facts", "describe"),
-    *("complexity", "split", "picture", "photo", "speed", "repeat"),
+    *("pose", "oracle", "gold", "near", "ambiguity", "blind", "guess_rate", "shortcut", "idle", "phrasings", "query"),
+    *("text", "facts", "describe", "complexity", "level", "split", "picture", "photo", "readable", "speed", "repeat"),
 )
 
 
@@ -41,6 +43,8 @@ class TypeReport:
     phrasings: int = 0
     guess_rate: float = 0.0
     guess: float = 0.0
+    lesson: Lesson | None = None
+    same: list[int] = field(default_factory=list)  # levels at which the reference solver errs no more than before
 
     @property
     def name(self) -> str:
@@ -79,21 +83,34 @@ class Report:
 
 
 def tasks(
-    kinds: Iterable[tuple[str, str]], levels: tuple[int, ...], samples: int, drawn: int, size_px: int
+    kinds: Iterable[tuple[str, str]], levels: tuple[int, ...], samples: int, drawn: int, size_px: int, solved: int = 0
 ) -> list[Task]:
     """One task a type and level; levels from the top, as they take longest."""
-    return [Task(*kind, level, samples, drawn, size_px) for level in sorted(levels, reverse=True) for kind in kinds]
+    found = (Task(*kind, level, samples, drawn, size_px, solved) for level in sorted(levels)[::-1] for kind in kinds)
+    return list(found)
 
 
 def cells(work: list[Task], processes: int) -> Iterator[Cell]:
     """Audit tasks, in any order, in so many processes."""
+    return _everywhere(cell_of, work, processes)
+
+
+def lessons(
+    kinds: Iterable[tuple[str, str]], levels: tuple[int, ...], samples: int, processes: int
+) -> Iterator[Lesson]:
+    """Teach a guesser each type's questions, `samples` of each level, in so many processes."""
+    return _everywhere(lesson_of, [(*kind, levels, samples) for kind in kinds], processes)
+
+
+def _everywhere(do: Callable[[Any], Any], work: list, processes: int) -> Iterator[Any]:
+    """Do work, in any order, in so many processes."""
     if processes == 1:
-        yield from map(cell_of, work)
+        yield from map(do, work)
         return
     pool = ProcessPoolExecutor(processes, multiprocessing.get_context("spawn"))  # says so if a process dies
     try:
         with ends.deaf():
-            begun = [pool.submit(cell_of, task) for task in work]
+            begun = [pool.submit(do, task) for task in work]
         for future in as_completed(begun):
             yield future.result()
     finally:
@@ -104,18 +121,34 @@ def cell_of(task: Task) -> Cell:
     """Audit one type at one level, and look at its pictures."""
     cell = audit(task)
     look(task, cell)
+    if task.solved:
+        solve(task, cell)
     return cell
 
 
-def report(found: list[Cell], duplicates: int, advance: Callable[[int], None] = lambda _: None) -> Report:
-    """Judge the cells, then what concerns them together."""
+def report(
+    found: list[Cell],
+    duplicates: int,
+    advance: Callable[[int], None] = lambda _: None,
+    learned: Iterable[Lesson] = (),
+) -> Report:
+    """Judge the cells and what a guesser learned of their types, then what concerns all together."""
+    taught = {(lesson.engine, lesson.kind): lesson for lesson in learned}
     by_type = collections.defaultdict(list)
     for cell in found:
         by_type[cell.engine, cell.kind].append(cell)
     order = [(engine.name, kind) for engine in engines.ENGINES.values() for kind in engine.types]
     whole_report = Report(
         [
-            judged(TypeReport(name, kind.name, kind.held_out, sorted(by_type[name, kind.name], key=lambda c: c.level)))
+            judged(
+                TypeReport(
+                    name,
+                    kind.name,
+                    kind.held_out,
+                    sorted(by_type[name, kind.name], key=lambda c: c.level),
+                    lesson=taught.get((name, kind.name)),
+                )
+            )
             for name, kind in order
             if (name, kind.name) in by_type
         ]
@@ -139,8 +172,10 @@ def judged(kind: TypeReport) -> TypeReport:
             kind.failed[check] += count
             kind.failures.setdefault(check, []).extend(examples)
     _guesses(kind)
+    _shortcuts(kind)
     _phrasings(kind)
     _complexity(kind)
+    _solver(kind)
     for stage, limit in LIMITS_MS.items():
         mean = kind.mean_ms(stage)
         if mean is not None and mean > limit:
@@ -172,6 +207,23 @@ def _guesses(kind: TypeReport) -> None:
         kind.fail("guess_rate", f"must be within 0..{MAX_GUESS_RATE}, got {kind.guess_rate:.3f}")
 
 
+def _shortcuts(kind: TypeReport) -> None:
+    """Neither looks of the options alone nor words alone, however weighed, are worth more than the stated guess."""
+    for cell in kind.cells:
+        limit = cell.guess_rate + GUESS_POINTS + NOISE * (0.25 / max(cell.samples, 1)) ** 0.5
+        for rule, share in cell.picks.items():
+            if share > limit:
+                what = f"level {cell.level}: {rule} is right in {share:.3f}, stated guess_rate {cell.guess_rate:.3f}"
+                kind.fail("shortcut", what)
+    lesson = kind.lesson
+    if lesson is None or not lesson.held:
+        return
+    error = (max(lesson.stated * (1 - lesson.stated), 0.01) / lesson.held) ** 0.5
+    if lesson.right > lesson.stated + GUESS_POINTS + NOISE * error:
+        what = f"a guesser taught {lesson.taught} questions is right in {lesson.right:.3f} of {lesson.held} others"
+        kind.fail("shortcut", f"{what}, stated guess_rate {lesson.stated:.3f}")
+
+
 def _phrasings(kind: TypeReport) -> None:
     """Every program that is asked often enough to tell is put in four ways."""
     asked, wordings = collections.Counter(), collections.defaultdict(set)
@@ -199,6 +251,22 @@ def _complexity(kind: TypeReport) -> None:
             kind.fail("complexity", f"falls from {a:.1f} at level {low.level} to {b:.1f} at level {high.level}")
     if len(known) > 1 and not known[-1].complexity[0] > known[0].complexity[0]:
         kind.fail("complexity", f"does not grow: {known[0].complexity[0]:.1f} to {known[-1].complexity[0]:.1f}")
+
+
+def _solver(kind: TypeReport) -> None:
+    """The reference solver errs no less at the highest level than at the lowest.
+
+    Levels at which it errs as often as at the one before are named: they may have changed size alone.
+    """
+    known = [cell for cell in kind.cells if cell.solved is not None]
+    kind.same = [b.level for a, b in itertools.pairwise(known) if b.solved >= a.solved]
+    if len(known) < 2:
+        return
+    low, high = known[0], known[-1]
+    error = (0.25 / low.shown + 0.25 / high.shown) ** 0.5
+    if high.solved > low.solved + GUESS_POINTS + NOISE * error:
+        errors = f"{1 - low.solved:.2f} at level {low.level} to {1 - high.solved:.2f} at level {high.level}"
+        kind.fail("level", f"the reference solver's error falls from {errors}")
 
 
 def _whole(found: Report, audited: list[Cell]) -> None:
@@ -243,6 +311,8 @@ def _type_json(kind: TypeReport) -> dict[str, Any]:
         "phrasings": kind.phrasings,
         "guess_rate": kind.guess_rate,
         "guess": kind.guess,
+        "learned": kind.lesson and kind.lesson._asdict(),
+        "same_for_the_solver": kind.same,
         "failed": dict(kind.failed),
         "failures": kind.failures,
         "levels": {str(cell.level): _cell_json(cell) for cell in kind.cells},
@@ -258,6 +328,8 @@ def _cell_json(cell: Cell) -> dict[str, Any]:
         "constant": cell.constant,
         "guess": cell.guess,
         "guesser": cell.guesser,
+        "picks": cell.picks,
+        "solved": cell.solved,
         "complexity": cell.complexity[0],
         "facts": cell.facts,
         "repeated": len(cell.pictures) - len(set(cell.pictures)),

@@ -5,14 +5,16 @@ so are those with another answer than the one drawn, which keeps answers balance
 """
 
 import functools
-from collections.abc import Callable, Iterator, Sequence
+import itertools
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from engines.answer import Answer
 from engines.base import Posed, Scene
-from engines.compose.program import Node, Table, Thing, Undefined
+from engines.compose.program import Node, Table, Thing, Undefined, states, tells
 from engines.compose.program import operations as length_of
 from engines.compose.wording import Attribute, Kind, is_sayable, question
 
@@ -34,18 +36,21 @@ class _Target(NamedTuple):
     head: str
     name: str  # attribute, of a question that reads one
     share: float  # place of the answer within the range of possible ones, in [0, 1)
+    length: int  # of the program, in operations
 
 
 class _Drafter:
     """Draws random programs over one scene's things, out of short descriptions that are known to mean one thing."""
 
     def __init__(self, kind: Kind, table: Table, rng: np.random.Generator):
-        self._table, self._rng = table, rng
+        self.table, self._rng = table, rng
+        self._most_counted = _most_counted(kind)
         self._dice = iter(())
         self._said = [attribute.name for attribute in kind.attributes if attribute.role != "silent"]
         self._relations = _forms(kind, "same", "more", "less")
         self._extremes = _forms(kind, "most", "least")
         self._singles = [("is", name, value, ("all",)) for name in self._said for value in table.values(name)]
+        self._alone = {key[0] for key in kind.keys if len(key) == 1}  # values of these mean one thing
         self._names = functools.cache(lambda budget: list(self._every_name(budget)))
         self._lengths = functools.cache(self._lengths_of_names)
 
@@ -64,7 +69,7 @@ class _Drafter:
 
     def _values(self, witness: int, count: int) -> Node:
         """All things, or those that share `count` values with the witness."""
-        names, thing = list(self._said), self._table.things[witness]
+        names, thing = [name for name in self._said if name not in self._alone], self.table.things[witness]
         if count > len(names):
             raise Undefined("more clauses than attributes")
         node: Node = ("all",)
@@ -73,17 +78,25 @@ class _Drafter:
             node = ("is", name, thing[name], node)
         return node
 
-    def _some(self, witness: int, budget: int) -> Node:
+    def _some(self, witness: int, budget: int, *, is_counted: bool = False) -> Node:
         """A set of `budget` operations that has the witness: values alone, or a relation as its outermost clause."""
         lengths = self._lengths(budget)
+        if is_counted:
+            lengths = [length for length in lengths if budget - 1 - length <= self._most_counted]
         if not self._relations or not lengths or (budget <= 2 and self._roll(2)):
+            if is_counted and budget > self._most_counted:
+                raise Undefined("a set of one member is not counted")
             return self._values(witness, budget)
         length = self._pick(lengths)
         place, key = self._pick(self._names(length))
-        own, other = self._table.things[witness], self._table.things[place]
+        own, other = self.table.things[witness], self.table.things[place]
         if place == witness:
             raise Undefined("a thing is not related to itself")
-        holding = [(form, name) for form, name in self._relations if _order(own[name], other[name]) == form]
+        holding = [
+            (form, name)
+            for form, name in self._relations
+            if _order(own[name], other[name]) == form and not states(key, name)
+        ]
         return (*self._pick(holding), key, self._values(witness, budget - 1 - length))
 
     def _lengths_of_names(self, budget: int) -> list[int]:
@@ -97,7 +110,7 @@ class _Drafter:
 
     def _every_name(self, budget: int) -> Iterator[tuple[int, Node]]:
         """Things with descriptions by values and an extreme, none of them idle: the shortest, some longer ones."""
-        table = self._table
+        table = self.table
         plain = self._singles if budget == 1 else self._sampled(budget)
         inner = [("all",)] if budget == 1 else self._sampled(budget - 1)
         for node in [*(("the", node) for node in plain), *((*e, node) for e in self._extremes for node in inner)]:
@@ -107,36 +120,48 @@ class _Drafter:
 
     def _sampled(self, count: int) -> list[Node]:
         """Some of the many sets of `count` values."""
-        if count > len(self._said):
+        if count > len(self._said) - len(self._alone):
             return []
-        drawn = (self._values(self._roll(len(self._table.things)), count) for _ in range(SAMPLED))
+        drawn = (self._values(self._roll(len(self.table.things)), count) for _ in range(SAMPLED))
         return list(dict.fromkeys(drawn))
 
-    def draft(self, target: _Target, budget: int, wanted: str | int) -> Node:
-        """A question of `budget` operations. Raises `Undefined`, or gives one that may still be idle or unsayable."""
-        head, name = target.head, target.name
-        anything = range(len(self._table.things))
+    def draft(self, target: _Target, wanted: str | int) -> Node:
+        """A question of the target's length. Raises `Undefined`, or gives one that may still be idle or unsayable."""
+        head, name, budget = target.head, target.name, target.length
+        anything = range(len(self.table.things))
         if head == "count":
-            return ("count", self._some(self._pick(anything), budget))
+            return ("count", self._some(self._pick(anything), budget, is_counted=True))
         if head == "read":
-            having = [place for place in anything if self._table.things[place][name] == wanted]
+            having = [place for place in anything if self.table.things[place][name] == wanted]
             return ("read", name, self._the(self._pick(having), budget))
         if head in ("gap", "sum"):
             return self._pair(head, name, budget - 1, wanted)
         share = 1 + self._roll(budget - 2)
         one, two = self._pick(anything), self._pick(anything)
-        return (head, self._some(one, share), self._some(two, budget - 1 - share))
+        first = self._some(one, share, is_counted=True)
+        return (head, first, self._some(two, budget - 1 - share, is_counted=True))
 
     def _pair(self, head: str, name: str, budget: int, wanted: str | int) -> Node:
         """A question about two things of known descriptions whose values have the wanted difference or sum."""
         lengths = [n for n in range(1, budget) if max(n, budget - n) <= LONGEST_NAME]
-        lengths = [n for n in lengths if self._names(n) and self._names(budget - n)]
-        length = self._pick(lengths)
-        one, first = self._pick(self._names(length))
-        value, sign = self._table.things[one][name], -1 if head == "gap" else 1
-        seconds = self._names(budget - length)
-        fitting = [node for two, node in seconds if value + sign * self._table.things[two][name] == wanted]
+        known = {n: [(place, key) for place, key in self._names(n) if not states(key, name)] for n in lengths}
+        length = self._pick([n for n in lengths if known[n] and known[budget - n]])
+        one, first = self._pick(known[length])
+        value, sign = self.table.things[one][name], -1 if head == "gap" else 1
+        seconds = known[budget - length]
+        fitting = [node for two, node in seconds if value + sign * self.table.things[two][name] == wanted]
         return (head, name, first, self._pick(fitting))
+
+
+@functools.cache
+def _most_counted(kind: Kind) -> int:
+    """How many values a set can fix without having one member at most."""
+    said = [a.name for a in kind.attributes if a.role != "silent"]
+    sizes = range(len(said), 0, -1)
+    free = (
+        n for n in sizes for some in itertools.combinations(said, n) if not any(set(k) <= {*some} for k in kind.keys)
+    )
+    return next(free, 0)
 
 
 def _order(own: str | int, other: str | int) -> str:
@@ -158,17 +183,21 @@ def make_pose(
     operations: Sequence[int] = OPERATIONS,
     most: Sequence[int] = MOST,
     skew: Sequence[float] = (1.0,) * 10,
+    lengths: Mapping[str, Sequence[int]] = MappingProxyType({}),
 ) -> Callable[[np.random.Generator, int], Posed]:
     """Build the `pose` of a compositional question type over a category's random scenes.
 
     `operations` and `most` say per level how long programs are and how far is counted; `skew`, how much likelier than
     the average of the answers drawn the commonest is: where sets are small, programs that count one thing abound.
+    `lengths` give questions of some heads other numbers of operations, 0 where things have too few attributes for any.
     Raises `RuntimeError` from `pose` if no scene has a question with one of the answers drawn.
     """
 
     def pose(rng: np.random.Generator, level: int) -> Posed:
         for _ in range(TARGETS):
-            target = _target(kind, rng, operations[level])
+            target = _target(
+                kind, rng, operations[level], {head: by_level[level] for head, by_level in lengths.items()}
+            )
             for _ in range(SCENES):
                 scene = random_scene(rng, level)
                 table = Table(things(scene))
@@ -176,7 +205,7 @@ def make_pose(
                 if not options:
                     continue
                 wanted = options[int(target.share * len(options))]
-                node = _search(_Drafter(kind, table, rng), table, target, operations[level], wanted)
+                node = _search(_Drafter(kind, table, rng), kind, target, wanted)
                 if node is not None:
                     return _posed(kind, scene, node, wanted, min(1.0, skew[level] / len(options)), rng)
         raise RuntimeError(f"no question about {kind.plural} at level {level} in {TARGETS * SCENES} scenes")
@@ -184,12 +213,14 @@ def make_pose(
     return pose
 
 
-def _target(kind: Kind, rng: np.random.Generator, budget: int) -> _Target:
+def _target(kind: Kind, rng: np.random.Generator, budget: int, lengths: Mapping[str, int]) -> _Target:
     heads = [("count", ""), *(("read", a.name) for a in kind.attributes if a.read)]
     if budget >= 3:
         heads += [("difference", ""), ("total", ""), ("compare", "")]
         heads += [(head, a.name) for a in kind.attributes for head in ("gap", "sum") if getattr(a, head)]
-    return _Target(*heads[int(rng.integers(len(heads)))], float(rng.random()))
+    heads = [head for head in heads if lengths.get(head[0], budget)]
+    head, name = heads[int(rng.integers(len(heads)))]
+    return _Target(head, name, float(rng.random()), lengths.get(head, budget))
 
 
 def _options(kind: Kind, table: Table, target: _Target, most: int) -> Sequence[str | int]:
@@ -211,33 +242,22 @@ def _options(kind: Kind, table: Table, target: _Target, most: int) -> Sequence[s
     return range(1, max(2, reach)) if head == "gap" else range(2 * values[0] + 1, 2 * values[-1])
 
 
-def _search(drafter: _Drafter, table: Table, target: _Target, budget: int, wanted: str | int) -> Node | None:
-    """A sayable program of exactly `budget` operations with the wanted answer, if some tries find one."""
+def _search(drafter: _Drafter, kind: Kind, target: _Target, wanted: str | int) -> Node | None:
+    """A sayable program of the target's length with the wanted answer, if some tries find one."""
+    table, budget = drafter.table, target.length
     if isinstance(wanted, str) and target.head == "read" and wanted not in table.where[target.name]:
         return None
     for _ in range(TRIES_OF_PAIRS if target.head in ("gap", "sum") else TRIES_PER_SCENE):
         try:
-            node = drafter.draft(target, budget, wanted)
+            node = drafter.draft(target, wanted)
             is_wanted = table.answer(node) == wanted
         except Undefined:
             continue
-        if not is_wanted or length_of(node) != budget or not is_sayable(node) or _gives_away(node):
+        if not is_wanted or length_of(node) != budget or not is_sayable(node) or tells(node, kind.keys):
             continue
-        if not table.is_idle(node):
+        if not table.is_idle(node) and (target.head != "compare" or table.is_close(node)):
             return node
     return None
-
-
-def _gives_away(node: Node) -> bool:
-    """Say whether the question names its answer or asks twice about the same."""
-    if node[0] == "read":
-        clause = node[2][-1]
-        while clause[0] != "all":
-            if clause[0] in ("is", "same") and clause[1] == node[1]:
-                return True
-            clause = clause[-1]
-        return False
-    return node[0] != "count" and node[-1] == node[-2]
 
 
 def _posed(

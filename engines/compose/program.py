@@ -5,8 +5,9 @@
 - a question: `("count", set)`, `("read", attribute, thing)`, `("difference", set, set)`, `("total", set, set)`,
   `("compare", set, set)`, `("gap", attribute, thing, thing)`, `("sum", attribute, thing, thing)`
 
-`same` leaves out the thing itself. A program is undefined where a set has not exactly one member or an extreme is
-shared; it is idle where one of its clauses could be dropped without a change. Neither is ever asked.
+`same` leaves out the thing itself, and the wording says so ("other"). A program is undefined where a set has not
+exactly one member or an extreme is shared; it is idle where one of its clauses could be dropped without a change, or
+where an extreme chooses among fewer than two things. Neither is ever asked.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,6 +16,7 @@ Node = tuple  # of strings, whole numbers and nodes
 Thing = Mapping[str, str | int]
 CLAUSES = ("is", "same", "more", "less")
 THINGS = ("the", "most", "least")
+CLOSE = 2  # members by which two sets that are compared differ at most
 
 
 class Undefined(ValueError):
@@ -51,14 +53,21 @@ class Table:
         return place
 
     def place_of_concise(self, node: Node) -> int:
-        """Evaluate one thing that no clause of its own could be dropped from; -1 if it is undefined or one could be.
+        """Evaluate one thing that no part of its description could be dropped from; -1 if one could, or if undefined.
 
         Raises `Undefined` if a thing in it is undefined.
         """
         masks = self._clauses(node[-1])
-        place = self._only(node, self._all_of(masks))
-        is_idle = place >= 0 and any(self._only(node, inside) == place for inside in self._less_one(masks))
+        inside = self._all_of(masks)
+        place = self._only(node, inside)
+        is_idle = place >= 0 and self._has_idle(node, masks, inside, place)
         return -1 if is_idle else place
+
+    def _has_idle(self, node: Node, masks: list[int], inside: int, place: int) -> bool:
+        """Say whether a description means the same without one of its clauses, or chooses an extreme of one thing."""
+        if node[0] != "the" and inside & (inside - 1) == 0:
+            return True
+        return any(self._only(node, wider) == place for wider in self._less_one(masks))
 
     def _clauses(self, node: Node) -> list[int]:
         """What each clause of a set holds for, whatever the others say; outermost first."""
@@ -121,14 +130,19 @@ class Table:
         return "first" if one > two else "second" if two > one else "equal"
 
     def is_idle(self, node: Node) -> bool:
-        """Say whether some clause of a question does nothing: dropped, its set has the same size or its thing stays."""
+        """Say whether some part of a question does nothing: dropped, its set has the same size or its thing stays."""
         return any(self.keeps(part) for part in _operands(node))
 
+    def is_close(self, node: Node) -> bool:
+        """Say whether two sets that are compared have nearly as many members: else most of their words do nothing."""
+        one, two = (self.members(part).bit_count() for part in node[1:])
+        return abs(one - two) <= CLOSE
+
     def keeps(self, operand: Node) -> bool:
-        """Say whether an operand, a set or a thing, means the same with one of its own clauses dropped."""
+        """Say whether an operand, a set or a thing, means the same with one of its own parts dropped."""
         if operand[0] in THINGS:
-            place = self.place(operand)
-            return any(self._only(operand, inside) == place for inside in self._less_one(self._clauses(operand[-1])))
+            masks = self._clauses(operand[-1])
+            return self._has_idle(operand, masks, self._all_of(masks), self.place(operand))
         masks = self._clauses(operand)
         count = self._all_of(masks).bit_count()
         return any(inside.bit_count() == count for inside in self._less_one(masks))
@@ -140,6 +154,58 @@ def operations(node: Node) -> int:
     inner = [part for part in node[1:] if isinstance(part, tuple)]
     further = len(inner) - 1 if node[0] not in CLAUSES and len(inner) > 1 else 0
     return own + further + sum(operations(part) for part in inner)
+
+
+def states(thing: Node, attribute: str) -> bool:
+    """Say whether the description of a thing tells its attribute: by its value, or as that of another thing."""
+    clause = thing[-1]
+    while clause[0] != "all":
+        if clause[0] in ("is", "same") and clause[1] == attribute:
+            return True
+        clause = clause[-1]
+    return False
+
+
+def tells(node: Node, keys: Sequence[Sequence[str]]) -> bool:
+    """Say whether the words of a question answer it, or a part of it, without the picture.
+
+    `keys` are sets of attributes that no two things share: a set that fixes them all has one member at most, so it is
+    not counted. Nor is a thing read, or compared with others, by what its own description states; no two equal things
+    are put together, and no set with one that holds it by its words.
+    """
+    head = node[0]
+    if head in CLAUSES and head != "is" and states(node[2], node[1]):
+        return True
+    if head in ("read", "gap", "sum") and any(states(part, node[1]) for part in node[2:]):
+        return True
+    if head in ("count", "difference", "total", "compare") and any(_is_keyed(part, keys) for part in node[1:]):
+        return True
+    if head in ("gap", "sum") and node[-1] == node[-2]:
+        return True
+    if head in ("difference", "total", "compare"):
+        one, other = (_said(part) for part in node[1:])
+        if one <= other or other <= one:
+            return True
+    return any(tells(part, keys) for part in node[1:] if isinstance(part, tuple))
+
+
+def _said(node: Node) -> set[Node]:
+    """The clauses of a set, each by itself."""
+    clauses = set()
+    while node[0] != "all":
+        clauses.add(node[:-1])
+        node = node[-1]
+    return clauses
+
+
+def _is_keyed(node: Node, keys: Sequence[Sequence[str]]) -> bool:
+    """Say whether a set fixes all attributes of some key."""
+    fixed = set()
+    while node[0] != "all":
+        if node[0] in ("is", "same"):
+            fixed.add(node[1])
+        node = node[-1]
+    return any(fixed.issuperset(key) for key in keys)
 
 
 def _operands(node: Node) -> Iterator[Node]:

@@ -1,7 +1,8 @@
 """How a question program reads in English.
 
 Each attribute says how it is spoken: before the noun (a red star), as the noun (a star), or after it (a star in
-row 2). A set is spoken with its relation last: "red stars in row 2 that are below the blue circle".
+row 2). A set is spoken with its relation last: "red stars in row 2 that are below the blue circle". Where things
+are the same as one thing, "other" says that this one is left out: "other stars that are in the same row as the disc".
 """
 
 from typing import Literal, NamedTuple
@@ -38,6 +39,7 @@ class Kind(NamedTuple):
     noun: str  # one of them, whatever its attributes
     plural: str
     attributes: tuple[Attribute, ...]
+    keys: tuple[tuple[str, ...], ...] = ()  # attributes that no two things of a scene share
 
     def attribute(self, name: str) -> Attribute:
         """The attribute of this name."""
@@ -54,18 +56,18 @@ HEADS = {
     "difference": (
         "How many more {0} than {1} are there?",
         "By how many do the {0} outnumber the {1}?",
-        "How many more are the {0} than the {1}?",
+        "What is the number of {0} minus the number of {1}?",
         "Subtract the number of {1} from the number of {0}.",
     ),
     "total": (
         "How many {0} and {1} are there altogether?",
         "Add the number of {0} to the number of {1}.",
-        "How many are the {0} and the {1} in all?",
+        "Count the {0} and the {1}. How many are they together?",
         "What is the number of {0} plus the number of {1}?",
     ),
     "compare": (
-        "Which are more: first, the {0}, or second, the {1}? Answer first, second or equal.",
-        "First, the {0}; second, the {1}. Which are more? Answer first, second or equal.",
+        "Of which are there more: first, the {0}, or second, the {1}? Answer first, second or equal.",
+        "First, the {0}; second, the {1}. Of which are there more? Answer first, second or equal.",
         "Compare the number of {0} (first) with the number of {1} (second). Which is larger: first, second or equal?",
         "Are there more {0} (first) or more {1} (second)? Answer first, second or equal.",
     ),
@@ -91,7 +93,7 @@ def _said(kind: Kind, node: Node, rng: np.random.Generator) -> str:
 
 def some(kind: Kind, node: Node, *, is_one: bool = False, extreme: str = "") -> str:
     """Say a set, in the plural or as one of its members, without an article."""
-    before, after, relation = [], [], ""
+    before, after, relation, other = [], [], "", ""
     noun = kind.noun if is_one else kind.plural
     while node[0] != "all":
         attribute, key = kind.attribute(node[1]), node[2]
@@ -103,8 +105,9 @@ def some(kind: Kind, node: Node, *, is_one: bool = False, extreme: str = "") -> 
         else:
             said = {"same": attribute.same, "more": attribute.more, "less": attribute.less}[node[0]]
             relation = f"that {'is' if is_one else 'are'} {said.format(it=the(kind, key))}"
+            other = "other" if node[0] == "same" else ""
         node = node[-1]
-    return " ".join(part for part in (extreme, *before, noun, *after, relation) if part)
+    return " ".join(part for part in (extreme, other, *before, noun, *after, relation) if part)
 
 
 def the(kind: Kind, node: Node) -> str:

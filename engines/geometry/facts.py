@@ -31,10 +31,12 @@ def facts(scene: GeometryScene, rng: np.random.Generator) -> tuple[Fact, ...]:
 def _counts(scene: GeometryScene) -> Iterator[tuple[str, int]]:
     kinds = [shape.kind for shape in scene.shapes]
     yield "circles", kinds.count("circle")
-    yield "closed shapes with straight sides", kinds.count("polygon")
+    if "segment" not in kinds and scene.lattice is None:  # lines close shapes of their own, and cut others
+        yield "closed shapes with straight sides", kinds.count("polygon")
     yield "dots", len(scene.marks)
     yield "angles with an arc", len(scene.angles)
-    yield "lines with a letter", sum(bool(shape.letter) for shape in scene.shapes)
+    if not any(mark.letter for mark in scene.marks):  # a letter at the end of a line is and is not the line's
+        yield "lines with a letter", sum(bool(shape.letter) for shape in scene.shapes)
     yield "sides with tick marks", sum(bool(note.ticks) for note in scene.notes)
     for colour in sorted({shape.colour for shape in scene.shapes} - {INK}):
         yield f"{colour} lines, circles or shapes", sum(shape.colour == colour for shape in scene.shapes)

@@ -15,6 +15,10 @@ LETTER_SHARE = 0.1  # of the picture, kept on every side for the letters around 
 GAP_SHARE = 0.06  # of the picture, between two panels
 GAP_FLOOR_PX = 5 / 448  # of the picture: what tells overlap, touch and apart from each other
 
+OPEN_RATE = 0.25  # of boards without a frame around their lines
+BAND_RATE = 0.15  # of boards of shapes whose rows are tinted in turn, and as many whose columns are
+BAND_SHARE = 0.3  # of the theme's secondary colour, in a tint
+
 Scene = GridScene | RegionScene | PanelsScene | TrailScene | RingsScene | NestScene
 
 
@@ -38,14 +42,14 @@ def draw(scene: Scene, size_px: int, style: Style) -> Drawing:
         return _draw_cells(canvas, scene, style)
     if isinstance(scene, RegionScene):
         board = _board(canvas, theme, scene.rows, scene.columns, (0, 0), size_px)
-        _shade(canvas, board, scene.rows, scene.columns, scene.shaded, colour_of(scene.colour, style), theme)
+        _shade(canvas, board, scene.rows, scene.columns, scene.shaded, colour_of(scene.colour, style), style)
         return canvas.drawing()
     if isinstance(scene, PanelsScene):
         width = size_px * (1 - GAP_SHARE) / 2
         for name, side, left in (("left", scene.left, 0.0), ("right", scene.right, size_px - width)):
             board = _board(canvas, theme, scene.rows, scene.columns, (left, 0), width, height=size_px)
             canvas.part(name, board.centre((1, 1)))
-            _shade(canvas, board, scene.rows, scene.columns, side, colour_of(scene.colour, style), theme)
+            _shade(canvas, board, scene.rows, scene.columns, side, colour_of(scene.colour, style), style)
         return canvas.drawing()
     if isinstance(scene, TrailScene):
         return _draw_trail(canvas, scene, theme, style)
@@ -68,7 +72,9 @@ def _board(
     return board
 
 
-def _lines(canvas: Canvas, board: Board, rows: int, columns: int, theme: Theme) -> None:
+def _lines(canvas: Canvas, board: Board, rows: int, columns: int, style: Style) -> None:
+    """The lines between cells, with a frame around them or (as in a table of a book) without one."""
+    theme = theme_of(style)
     width, size = _line_px(canvas, theme), (board.cell * columns, board.cell * rows)
     for row in range(1, rows):
         y = board.top + row * board.cell
@@ -76,17 +82,32 @@ def _lines(canvas: Canvas, board: Board, rows: int, columns: int, theme: Theme) 
     for column in range(1, columns):
         x = board.left + column * board.cell
         canvas.line([(x, board.top), (x, board.top + size[1])], theme.ink, width)
-    canvas.rectangle((board.left, board.top), size, outline=theme.ink, width_px=width * 1.5)
+    if make_rng("board", style.rng_seed).random() >= OPEN_RATE:
+        canvas.rectangle((board.left, board.top), size, outline=theme.ink, width_px=width * 1.5)
+
+
+def _bands(canvas: Canvas, board: Board, rows: int, columns: int, style: Style) -> None:
+    """Tint every other row of a board, or every other column, or none."""
+    manner = make_rng("bands", style.rng_seed).random()
+    if manner >= 2 * BAND_RATE:
+        return
+    theme, is_rows = theme_of(style), manner < BAND_RATE
+    tint = tuple(round(p + BAND_SHARE * (f - p)) for p, f in zip(theme.panel, theme.faint, strict=True))
+    for place in range(1, rows if is_rows else columns, 2):
+        if is_rows:
+            canvas.rectangle((board.left, board.top + place * board.cell), (columns * board.cell, board.cell), tint)
+        else:
+            canvas.rectangle((board.left + place * board.cell, board.top), (board.cell, rows * board.cell), tint)
 
 
 def _shade(
-    canvas: Canvas, board: Board, rows: int, columns: int, shaded: frozenset[Cell], colour: Colour, theme: Theme
+    canvas: Canvas, board: Board, rows: int, columns: int, shaded: frozenset[Cell], colour: Colour, style: Style
 ) -> None:
     for row, column in sorted(shaded):
         x, y = board.centre((row, column))
         canvas.rectangle((x - board.cell / 2, y - board.cell / 2), (board.cell, board.cell), fill=colour)
         canvas.part(f"{row},{column}", (x, y))
-    _lines(canvas, board, rows, columns, theme)
+    _lines(canvas, board, rows, columns, style)
 
 
 def _draw_cells(canvas: Canvas, scene: GridScene, style: Style) -> Drawing:
@@ -94,7 +115,8 @@ def _draw_cells(canvas: Canvas, scene: GridScene, style: Style) -> Drawing:
     rng = make_rng("grid", style.rng_seed)
     header = size_px * HEADER_SHARE if scene.has_headers else 0.0
     board = _board(canvas, theme, scene.rows, scene.columns, (header, header), size_px - header)
-    _lines(canvas, board, scene.rows, scene.columns, theme)
+    _bands(canvas, board, scene.rows, scene.columns, style)
+    _lines(canvas, board, scene.rows, scene.columns, style)
     radius = board.cell * rng.uniform(0.31, 0.37)
     paints = {mark.colour: colour_of(mark.colour, style) for _, _, mark in scene.marks()}
     for row, column, mark in scene.marks():
@@ -144,7 +166,7 @@ def _draw_trail(canvas: Canvas, scene: TrailScene, theme: Theme, style: Style) -
     size_px = canvas.size_px
     edge = size_px * (LETTER_SHARE - MARGIN_SHARE)
     board = _board(canvas, theme, scene.side, scene.side, (edge, edge), size_px - 2 * edge)
-    _lines(canvas, board, scene.side, scene.side, theme)
+    _lines(canvas, board, scene.side, scene.side, style)
     reach, width = board.cell * 0.32, max(1.5, board.cell * 0.09)
     for cell, way in scene.arrows:
         x, y = board.centre(cell)

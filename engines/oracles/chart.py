@@ -280,11 +280,14 @@ def _written(sample: Sample) -> str:
     }[sample.query["what"]]
 
 
-def _compose(sample: Sample) -> str:
-    scene = sample.scene
+def rows(scene: dict[str, Any]) -> list[compose.Row]:
+    """The bars of a chart, for question programs."""
     columns = zip(scene["categories"], scene["values"][0], scene["colours"][0], strict=True)
-    rows = [{"place": i, "label": name, "value": v, "colour": c} for i, (name, v, c) in enumerate(columns)]
-    return compose.answer(sample.query["program"], rows)
+    return [{"place": i, "label": name, "value": v, "colour": c} for i, (name, v, c) in enumerate(columns)]
+
+
+def _compose(sample: Sample) -> str:
+    return compose.answer(sample.query["program"], rows(sample.scene))
 
 
 def _seen(by_data: Callable[[Sample], str], by_pixels: Callable[[Sample], str | None]) -> Callable[[Sample], str]:

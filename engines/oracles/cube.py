@@ -122,14 +122,18 @@ def _nearest(sample: Sample) -> str:
     return ordered[0][1]
 
 
-def _compose(sample: Sample) -> str:
-    rows = [
+def rows(scene: dict) -> list[compose.Row]:
+    """The towers of a scene, for question programs."""
+    return [
         {"colour": stack[0], "height": len(stack), "row": ROWS[row], "column": column}
-        for row, line in enumerate(_stack(sample))
+        for row, line in enumerate(scene["stacks"])
         for column, stack in enumerate(line, start=1)
         if stack
     ]
-    return compose.answer(sample.query["program"], rows)
+
+
+def _compose(sample: Sample) -> str:
+    return compose.answer(sample.query["program"], rows(sample.scene))
 
 
 def _turned(cubes: list[list[int]]) -> set[tuple]:

@@ -20,14 +20,16 @@ TURNS = {
 WAYS = {"up": -1j, "down": 1j, "left": -1, "right": 1}
 
 
-def _table(sample: Sample) -> dict[tuple[int, int], tuple[str, str]]:
+def _cells(scene: dict) -> dict[tuple[int, int], tuple[str, str]]:
     """Filled cells as {(row, column): (colour, shape)}, counted from 1."""
-    columns = sample.scene["columns"]
+    columns = scene["columns"]
     return {
-        (place // columns + 1, place % columns + 1): tuple(mark)
-        for place, mark in enumerate(sample.scene["cells"])
-        if mark
+        (place // columns + 1, place % columns + 1): tuple(mark) for place, mark in enumerate(scene["cells"]) if mark
     }
+
+
+def _table(sample: Sample) -> dict[tuple[int, int], tuple[str, str]]:
+    return _cells(sample.scene)
 
 
 def _image(sample: Sample, key: str) -> np.ndarray:
@@ -69,9 +71,13 @@ def _most_common(sample: Sample) -> str:
     return winner
 
 
+def rows(scene: dict) -> list[compose.Row]:
+    """The shapes of a grid, for question programs."""
+    return [{"row": r, "column": c, "colour": m[0], "shape": m[1]} for (r, c), m in _cells(scene).items()]
+
+
 def _compose(sample: Sample) -> str:
-    rows = [{"row": r, "column": c, "colour": m[0], "shape": m[1]} for (r, c), m in _table(sample).items()]
-    return compose.answer(sample.query["program"], rows)
+    return compose.answer(sample.query["program"], rows(sample.scene))
 
 
 def _perimeter(sample: Sample) -> str:

@@ -113,15 +113,24 @@ def _forced(sample: Sample) -> str:
     return _name(sample, number)
 
 
-def _compose(sample: Sample) -> str:
-    side = sample.scene["side"]
+def rows(scene: dict) -> list[compose.Row]:
+    """The digits of a board, for question programs."""
+    side = scene["side"]
     tall, wide = {4: (2, 2), 6: (2, 3), 9: (3, 3)}[side]
-    rows = [
-        {"value": int(n), "row": int(r) + 1, "column": int(c) + 1, "box": (int(r) // tall, int(c) // wide)}
-        for (r, c), n in np.ndenumerate(_board(sample))
+    return [
+        {
+            "value": n,
+            "row": place // side + 1,
+            "column": place % side + 1,
+            "box": (place // side // tall, place % side // wide),
+        }
+        for place, n in enumerate(scene["cells"])
         if n
     ]
-    return compose.answer(sample.query["program"], rows)
+
+
+def _compose(sample: Sample) -> str:
+    return compose.answer(sample.query["program"], rows(sample.scene))
 
 
 def _pattern(sample: Sample) -> str:

@@ -22,7 +22,9 @@ Scene = SudokuScene | TilesScene | MatrixScene | RunsScene | LettersScene
 
 def draw(scene: Scene, size_px: int, style: Style) -> Drawing:
     """Draw a scene as an RGB picture of size_px x size_px."""
-    canvas = Canvas(size_px, theme_of(style).background, theme_of(style).wobble_px)
+    # Lines end near the edge of small pictures, where an unsteady hand would leave the paper.
+    wobble_px = theme_of(style).wobble_px * min(1.0, size_px / 448)
+    canvas = Canvas(size_px, theme_of(style).background, wobble_px)
     if isinstance(scene, SudokuScene):
         _draw_board(canvas, scene, style)
     elif isinstance(scene, TilesScene):

@@ -1,8 +1,8 @@
 """The audit: a right toy engine passes, and each thing that can be wrong with an engine is found and named."""
 
 import dataclasses
+import functools
 import json
-from dataclasses import dataclass
 from fractions import Fraction
 
 import numpy as np
@@ -11,93 +11,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import engines
-from engines import base, check
+from engines import check
 from engines.answer import Answer
-from engines.base import Engine, Fact, Posed, QuestionType, make_rng
+from engines.base import QuestionType, make_rng
 from engines.canvas import Canvas
 from engines.check import cell as cells
-from engines.check import run, whole
+from engines.check import whole
 from engines.check.__main__ import main
 from engines.check.blind import blind
 from engines.check.near import COUNT, near_misses
-from engines.marks import Apart
-
-PHRASINGS = ("How many dots in {row}?", "Count the dots in {row}.", "Dots in {row}?", "Number of dots in {row}?")
-ROWS = ("top", "bottom")
-INK, PAPER = (20, 20, 20), (250, 250, 250)
-
-
-@dataclass(frozen=True)
-class Dots:
-    """Rows of dots."""
-
-    top: int
-    bottom: int
-    size: int
-    spare: int = 0
-
-    def to_json(self):
-        return dataclasses.asdict(self)
-
-    def describe(self):
-        return f"{self.top} dots at the top, {self.bottom} at the bottom, {self.size} wide, {self.spare} spare."
-
-    def complexity(self):
-        return float(self.top + self.bottom + self.size)
-
-
-def pose_count(rng, level):
-    most, row = 9 + 2 * level, ROWS[int(rng.integers(2))]
-    counts = dict(zip(ROWS, rng.integers(1, most + 1, size=2).tolist(), strict=True))
-    scene = Dots(counts["top"], counts["bottom"], level + 1, int(rng.integers(10**6)))
-    question = PHRASINGS[int(rng.integers(4))].format(row=row)
-    answer = Answer.integer(counts[row])
-    return Posed(scene, question, answer, guess_rate=1 / most, query={"ask": "count", "row": row})
-
-
-def facts(scene, rng):
-    names = ("top", "bottom", "size", "spare")
-    return tuple(Fact(f"Say {name}.", Answer.integer(getattr(scene, name))) for name in names)
-
-
-def draw(scene, size_px, style):
-    canvas = Canvas(size_px, PAPER)
-    for height, row in zip((0.3, 0.7), ROWS, strict=True):
-        canvas.text((size_px * 0.5, size_px * height), row, max(size_px / 20, 11), INK)
-        canvas.part(row, (size_px * 0.5, size_px * height))
-    return canvas.drawing([Apart((0.0, size_px * 0.3), (0.0, size_px * 0.7), 5.0)])
-
-
-TOY = Engine("toy", 1, (QuestionType("count", pose_count),), draw, facts=facts)
-ORACLES = {"count": lambda sample: str(sample.scene[sample.query["row"]])}
+from tests.engines.toy import PAPER, TOY, Dots, altered, audited, draw, facts
 
 
 @pytest.fixture
 def toy(monkeypatch):
-    """Audit the toy engine after some of its parts were exchanged."""
-
-    def audited(pose=pose_count, oracles=ORACLES, levels=(0, 1), samples=120, drawn=1, limit_ms=1e3, **parts):
-        engine = dataclasses.replace(TOY, types=(QuestionType("count", pose),), **parts)
-        monkeypatch.setitem(engines.ENGINES, "toy", engine)
-        monkeypatch.setattr(base, "MAX_DRAFTS", 60)
-        monkeypatch.setattr(run, "LIMITS_MS", dict.fromkeys(run.LIMITS_MS, limit_ms))
-        monkeypatch.setattr(cells, "oracles_of", lambda name: oracles)
-        monkeypatch.setattr(whole, "irreproducible", lambda names: [])
-        work = run.tasks([("toy", "count")], levels, samples, drawn, 448)
-        (kind,) = run.report(list(run.cells(work, 1)), 0).types
-        return kind
-
-    return audited
-
-
-def altered(**change):
-    """The toy's pose with parts of what it poses exchanged."""
-
-    def pose(rng, level):
-        posed = pose_count(rng, level)
-        return posed._replace(**{name: make(posed, level) for name, make in change.items()})
-
-    return pose
+    """The audit of the toy engine."""
+    return functools.partial(audited, monkeypatch)
 
 
 def scened(**methods):

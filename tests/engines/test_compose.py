@@ -8,8 +8,9 @@ import pytest
 from engines import compose
 from engines.base import Posed
 from engines.compose.pose import MOST
-from engines.compose.program import Table, Undefined, operations
+from engines.compose.program import Table, Undefined, operations, tells
 from engines.compose.wording import is_sayable, question
+from engines.oracles.compose import Manner, shorter
 from engines.oracles.compose import answer as oracle
 
 COLOURS, SHAPES = ("red", "blue", "green"), ("star", "disc")
@@ -111,6 +112,50 @@ def test_a_clause_that_changes_nothing_makes_a_program_idle():
     assert not table.is_idle(("count", ("is", "colour", "red", STARS)))
 
 
+def test_an_extreme_of_one_thing_is_idle_and_so_is_what_it_would_name():
+    table = Table(THINGS)
+    green = ("is", "colour", "green", ALL)
+    assert table.is_idle(("read", "row", ("most", "row", green))) and table.place_of_concise(("most", "row", green)) < 0
+    assert not table.is_idle(("read", "colour", ("most", "row", STARS)))
+
+
+@pytest.mark.parametrize(
+    "node, is_told",
+    [
+        (("read", "row", ("the", ("is", "row", 2, ALL))), True),
+        (("read", "row", ("the", ("same", "row", BLUE_STAR, ALL))), True),
+        (("read", "row", BLUE_STAR), False),
+        (("gap", "row", ("the", ("is", "row", 3, RED)), BLUE_STAR), True),
+        (("count", ("more", "row", ("the", ("is", "row", 2, ALL)), ALL)), True),
+        (("count", ("more", "row", BLUE_STAR, ALL)), False),
+        (("count", ("is", "shape", "star", ("is", "row", 1, ALL))), True),
+        (("count", ("same", "row", BLUE_STAR, STARS)), True),
+        (("count", ("is", "row", 1, ALL)), False),
+        (("compare", RED, RED), True),
+        (("compare", RED, STARS), False),
+        (("compare", ("is", "row", 3, RED), RED), True),
+    ],
+)
+def test_what_the_words_of_a_question_tell_is_known(node, is_told):
+    assert tells(node, (("shape", "row"),)) == is_told
+
+
+def test_shorter_programs_leave_out_one_operation_each():
+    for item in posed(6, 12):
+        program = item.query["program"]
+        less = list(shorter(program))
+        assert len(less) >= operations(_tuples(program)) - 1
+        assert all(operations(_tuples(one)) < operations(_tuples(program)) for one in less)
+
+
+def test_the_second_opinion_reads_the_same_and_below_either_way():
+    rows = [thing | {"column": place} for place, thing in enumerate(THINGS)]
+    same = ["count", ["same", "row", ["the", ["is", "colour", "blue", ["all"]]], ["all"]]]
+    assert (oracle(same, rows), oracle(same, rows, Manner(with_itself=True))) == ("1", "2")
+    below = ["count", ["more", "row", ["the", ["is", "colour", "blue", ["all"]]], ["all"]]]
+    assert (oracle(below, rows), oracle(below, rows, Manner(in_line=True))) == ("3", "0")
+
+
 @pytest.mark.parametrize("level", range(10))
 def test_posed_questions_are_right_needed_and_as_long_as_the_level_says(level):
     for item in posed(level, 12):
@@ -146,7 +191,10 @@ def test_recolouring_the_scene_recolours_the_answer():
     [
         (("count", ("more", "row", BLUE_STAR, RED)), "red shapes that are below the blue star"),
         (("read", "colour", ("most", "row", STARS)), "What colour is the lowest star?"),
-        (("read", "row", ("the", ("same", "colour", ("least", "row", RED), ALL))), "the shape that is of the same"),
+        (
+            ("read", "row", ("the", ("same", "colour", ("least", "row", RED), ALL))),
+            "the other shape that is of the same",
+        ),
     ],
 )
 def test_programs_are_said_in_plain_words(node, text):

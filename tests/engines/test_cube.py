@@ -11,7 +11,7 @@ import engines
 from engines.base import Style, make_rng
 from engines.cube import ENGINE
 from engines.cube.draw import draw
-from engines.cube.draw.stacks import View, faces
+from engines.cube.draw.stacks import LEANS, MARGIN, SHADOW_RATE, WIDTHS, Frame, Slant, View, faces, slant_of
 from engines.cube.questions.make import COLOURS
 from engines.cube.scene import StackScene
 from engines.cube.scene.sight import SEEN, cube_shares, is_clear, is_readable, top_shares
@@ -209,13 +209,54 @@ def test_tops_show_their_colour_at_their_place(theme):
 
 
 def test_cubes_are_large_enough_to_see():
-    from engines.cube.draw.stacks import MARGIN, Frame
-
     for name, level in itertools.product(("count_cubes", "column_height", "height_map", "compose"), range(10)):
         size_px = KINDS[name].min_size_px[level]
         side = size_px * (1 - 2 * MARGIN)
         for item in posed(name, level, 4):
-            assert View(item.scene, Frame(0, 0, side, side)).unit_px >= 6.5  # half of a tile's width
+            for lean, width in itertools.product(LEANS, WIDTHS):
+                view = View(item.scene, Frame(0, 0, side, side), Slant(lean, width))
+                assert view.unit_px >= 6.5 and view.unit_px * width >= 5.5  # a cube's height, half of a tile's width
+
+
+def test_a_slanted_picture_hides_what_a_straight_one_hides():
+    """Any two of them are one affine map apart, so every face shows the same share in both."""
+    for item in posed("count_cubes", 6, 6):
+        frame, floor = Frame(0, 0, 400, 400), item.scene.heights
+        corners = [(r, c, h) for r in range(len(floor) + 1) for c in range(len(floor[0]) + 1) for h in (0, 1, 3)]
+        straight = np.array([View(item.scene, frame)(*corner) for corner in corners])
+        for lean, width in itertools.product(LEANS, WIDTHS):
+            slanted = np.array([View(item.scene, frame, Slant(lean, width))(*corner) for corner in corners])
+            known = np.c_[straight, np.ones(len(straight))]
+            found, *_ = np.linalg.lstsq(known, slanted, rcond=None)
+            assert abs(known @ found - slanted).max() < 1e-6 and np.linalg.det(found[:2]) > 0
+            assert abs(found[1, 0]) < 1e-9  # upright edges stay upright
+            (_, y), *others = (View(item.scene, frame, Slant(lean, width))(*at) for at in _ends(floor))
+            assert all(y > other for _, other in others)  # the front corner is the lowest
+
+
+def _ends(floor):
+    rows, columns = len(floor), len(floor[0])
+    return (rows, columns), (rows, 0), (0, columns), (0, 0)
+
+
+def test_pictures_are_seen_from_several_sides_but_not_where_nearness_is_asked():
+    seen = {slant_of(Style(0, seed), posed("count_cubes", 3, 1)[0].scene) for seed in range(200)}
+    assert len(seen) == len(LEANS) * len(WIDTHS)
+    assert {slant_of(Style(0, seed), posed("nearest", 3, 1)[0].scene).lean for seed in range(60)} == {0.0}
+
+
+def test_a_shadow_lies_on_the_floor_beside_its_column():
+    scene = StackScene(((("red",) * 2, (), ()), ((), (), ())))
+    cast = next(seed for seed in range(40) if make_rng("cube shadows", seed).random() < SHADOW_RATE)
+    bare = next(seed for seed in range(40) if make_rng("cube shadows", seed).random() >= SHADOW_RATE)
+    pixels = []
+    for seed in (cast, bare):
+        view = View(
+            scene, Frame(MARGIN * 448, MARGIN * 448, *(2 * (448 * (1 - 2 * MARGIN),))), slant_of(Style(0, seed), scene)
+        )
+        x, y = view(0.4, 1.3)
+        pixels.append(np.array(draw(scene, 448, Style(0, seed)).image).astype(int)[round(y), round(x)])
+    assert (pixels[0] < pixels[1] - 20).all()
 
 
 def test_facts_are_true():

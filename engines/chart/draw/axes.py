@@ -97,7 +97,7 @@ def draw_axes(sheet: Sheet, plot: Plot, names: Sequence[str]) -> None:
     canvas, theme = sheet.canvas, sheet.theme
     canvas.rectangle((plot.left, plot.top), (plot.right - plot.left, plot.bottom - plot.top), theme.panel)
     numbers = plot.axis.numbers()
-    if sheet.furniture.gridlines:
+    if sheet.has_gridlines:
         for value in numbers[1:]:
             canvas.line([plot.at(0, value), plot.at(1, value)], theme.faint, sheet.line_px)
     _value_ticks(sheet, plot, numbers)
@@ -136,7 +136,7 @@ def _x_ticks(sheet: Sheet, plot: Plot) -> None:
     for value in numbers:
         x, y = plot.point(value, plot.axis.low)
         sheet.write((x, y + sheet.gap), axis.text(value), "mt")
-        if sheet.furniture.gridlines and value != axis.low:
+        if sheet.has_gridlines and value != axis.low:
             sheet.canvas.line([(x, y), (x, plot.top)], sheet.theme.faint, sheet.line_px)
 
 
@@ -158,12 +158,15 @@ def draw_frame(sheet: Sheet, plot: Plot) -> None:
 
 
 def draw_break(sheet: Sheet, plot: Plot) -> None:
-    """Two slanted strokes across the foot of the value axis: numbers are left out below."""
-    reach, canvas = 0.28 * sheet.text_px, sheet.canvas
+    """Two slanted strokes across the foot of the value axis, which is cut between them: numbers are left out below."""
+    reach, canvas = 0.4 * sheet.text_px, sheet.canvas
     x, y = plot.left, plot.bottom
-    for step in (0.9, 1.7):
+    strokes = []
+    for step in (0.8, 1.7):
         if plot.is_sideways:
-            ends = [(x + step * reach - reach / 2, y + reach), (x + step * reach + reach / 2, y - reach)]
+            strokes.append([(x + step * reach - reach / 2, y + reach), (x + step * reach + reach / 2, y - reach)])
         else:
-            ends = [(x - reach, y - step * reach + reach / 2), (x + reach, y - step * reach - reach / 2)]
-        canvas.line(ends, sheet.theme.ink, sheet.line_px)
+            strokes.append([(x - reach, y - step * reach + reach / 2), (x + reach, y - step * reach - reach / 2)])
+    canvas.polygon([*strokes[0], *reversed(strokes[1])], fill=sheet.theme.background)
+    for ends in strokes:
+        canvas.line(ends, sheet.theme.ink, 1.3 * sheet.line_px)

@@ -65,10 +65,6 @@ def draw_bars(sheet: Sheet, scene: Chart) -> list[Margin]:
             size = (box[2] - box[0], box[3] - box[1])
             sheet.canvas.rectangle(box[:2], size, sheet.colour(scene.colours[s][c]), outline, sheet.line_px)
             sheet.canvas.part(part_name(scene, s, c), box)
-            if has_numbers:
-                at = (box[2] + 0.3 * sheet.gap, (box[1] + box[3]) / 2) if scene.is_sideways else (
-                    (box[0] + box[2]) / 2, box[1] - 0.5 * sheet.gap)  # fmt: skip
-                sheet.on_patch(at, scene.axis.text(scene.values[s][c]), "lm" if scene.is_sideways else "mb")
     if scene.threshold is not None:
         ends = [plot.at(0, scene.threshold), plot.at(1, scene.threshold)]
         sheet.canvas.line(ends, sheet.theme.panel, 3.2 * sheet.line_px)
@@ -76,7 +72,18 @@ def draw_bars(sheet: Sheet, scene: Chart) -> list[Margin]:
     draw_frame(sheet, plot)
     if scene.axis.low > 0 and not scene.axis.is_log:
         draw_break(sheet, plot)
+    if has_numbers:
+        _write_values(sheet, scene, boxes)
     return plot.margins(bar_ends(scene), sheet.floor_px)
+
+
+def _write_values(sheet: Sheet, scene: Chart, boxes: list[list[tuple[Point, Point]]]) -> None:
+    """Write every value at the end of its bar, over the frame where that is in the way."""
+    for row, line in zip(scene.values, boxes, strict=True):
+        for value, ((x0, y0), (x1, y1)) in zip(row, line, strict=True):
+            across, up = (x0 + x1) / 2, (y0 + y1) / 2
+            at = (max(x0, x1) + 0.3 * sheet.gap, up) if scene.is_sideways else (across, min(y0, y1) - 0.5 * sheet.gap)
+            sheet.on_patch(at, scene.axis.text(value), "lm" if scene.is_sideways else "mb")
 
 
 def bar_ends(scene: Chart) -> list[int]:
@@ -106,6 +113,9 @@ def draw_histogram(sheet: Sheet, scene: Histogram) -> list[Margin]:
         (left, top), (right, bottom) = plot.point(low, count), plot.point(high, scene.axis.low)
         sheet.canvas.rectangle((left, top), (right - left, bottom - top), colour, sheet.theme.ink, sheet.line_px)
         sheet.canvas.part(f"{low} to {high}", (left, top, right, bottom))
+    if sheet.style.is_photographed:  # bars side by side hide the gridlines behind them
+        for value in scene.axis.numbers()[1:-1]:
+            sheet.canvas.line([plot.at(0, value), plot.at(1, value)], sheet.theme.faint, sheet.line_px)
     draw_frame(sheet, plot)
     return plot.margins(scene.counts, sheet.floor_px)
 

@@ -56,12 +56,13 @@ def _measured(face: Face, axis: Axis, is_sideways: bool = False, x_axis: Axis | 
     return Plot(left, top, right, bottom, axis, is_sideways, x_axis)
 
 
-def _lines_at_numbers(face: Face, axis: Axis, is_sideways: bool) -> None:
-    """Gridlines at the numbers alone, where the style wants any."""
+def _lines_at_numbers(face: Face, axis: Axis, is_sideways: bool, is_above: bool = False) -> None:
+    """Gridlines at the numbers alone, behind or above what else is drawn."""
     face.axes.grid(visible=False)
     for value in axis.numbers()[1:-1]:
         draw = face.axes.axvline if is_sideways else face.axes.axhline
-        draw(axis.share(value), color=[part / 255 for part in face.theme.faint], linewidth=0.5 * face.line_px, zorder=0)
+        colour, width = [part / 255 for part in face.theme.faint], 0.5 * face.line_px
+        draw(axis.share(value), color=colour, linewidth=width, zorder=3 if is_above else 0)
 
 
 def _of_chart(scene: Chart, size_px: int, style: Style) -> Drawing | None:
@@ -205,7 +206,7 @@ def _of_histogram(scene: Histogram, size_px: int, style: Style) -> Drawing | Non
     if not _has_room(plot, size_px):
         return None
     with face:
-        _lines_at_numbers(face, scene.axis, is_sideways=False)
+        _lines_at_numbers(face, scene.axis, is_sideways=False, is_above=style.is_photographed)
         ink = [part / 255 for part in face.theme.ink]
         lefts = [x_axis.share(edge) for edge in edges]
         tops = [scene.axis.share(count) for count in scene.counts]

@@ -83,6 +83,8 @@ class Sheet:
     def __init__(self, size_px: int, style: Style, furniture: Furniture, is_plain: bool):
         self.size_px, self.style, self.furniture = size_px, style, furniture
         self.theme, self.look = theme_of(style), look_of(style)
+        # Seen at an angle, the height of a bar and that of a tick far beside it cannot be compared by eye alone.
+        self.has_gridlines = furniture.gridlines or style.is_photographed
         self.canvas = Canvas(size_px, self.theme.background)  # an unsteady hand would bend what is read
         least_px = least_text_px(size_px)
         plain_px = min(max(PLAIN_TEXT * size_px, LEAST_PLAIN_PX), MOST_PLAIN_PX)

@@ -20,7 +20,7 @@ __all__ = ["ENGINE"]
 
 ENGINE = Engine(
     name="chart",
-    version=2,
+    version=3,
     types=(
         QuestionType("read_bar", bars.pose_read_bar, SIZES),
         QuestionType("read_between", bars.pose_read_between, SIZES),

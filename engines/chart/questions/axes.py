@@ -50,7 +50,7 @@ def _plain_chart(rng: np.random.Generator, level: int, axis: Axis) -> Chart:
         marks, kind = bar_marks(rng, level), bar_kind(rng, level)
         # Long numbers have no room side by side.
         kind = kind if len(axis.numbers()) * len(str(axis.high)) <= MOST_DIGITS else "bar"
-        return bar_chart(rng, level, kind, marks, [between(rng, 1, count) for _ in marks.names], axis)
+        return bar_chart(rng, level, kind, marks, [between(rng, 1, count) for _ in marks.names], axis, may_grow=False)
     stand = axis.ticks()
     labels = names(rng, level, MARKS[level], topic)
     return Chart(
@@ -84,10 +84,10 @@ def pose_axis_step(rng: np.random.Generator, level: int) -> Posed:
     is_tick = axis.unit != axis.step and rng.random() < 0.5
     scene = _plain_chart(rng, level, axis)
     question = pick(rng, (
-        "How much is it from one tick of the value axis to the next?",
-        "What is the step between neighbouring ticks of the value axis?",
-        "How much is one small tick of the value axis worth?",
-        "By how much do neighbouring ticks of the value axis differ?",
+        "How much is it from one tick of the value axis to the next, short ticks included?",
+        "What is the step between neighbouring ticks of the value axis, short ones included?",
+        "Long and short ticks: what is the step from each to the next on the value axis?",
+        "By how much do neighbouring ticks of the value axis differ, short ones included?",
     ) if is_tick else (
         "What is the step between the numbers on the value axis?",
         "By how much do neighbouring numbers on the value axis differ?",

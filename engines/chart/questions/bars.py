@@ -89,10 +89,10 @@ def pose_read_between(rng: np.random.Generator, level: int) -> Posed:
     )
     name = marks.name(index)
     question = pick(rng, (
-        "Estimate the value of {name}.",
-        "About what is the value of {name}?",
-        "Roughly which number does {name} reach?",
-        "What is the value of {name}, as well as you can tell?",
+        "Estimate the value of {name} to within half a tick.",
+        "About what is the value of {name}? Half a tick off is allowed.",
+        "Roughly which number does {name} reach? Be within half a tick.",
+        "What is the value of {name}, to the nearest half of a tick or better?",
     )).format(name=name)  # fmt: skip
     scale = 10**axis.decimals
     answer = Answer.decimal(Fraction(scene.values[0][index], scale), Fraction(axis.unit, 2 * scale))
@@ -186,12 +186,13 @@ def pose_count_above(rng: np.random.Generator, level: int) -> Posed:
     return Posed(scene, question, Answer.integer(count), guess_rate=1 / (len(ticks) + 1), query=query)
 
 
-COUNTED = (4, 5, 6, 7, 8, 9, 10, 11, 12, 13)  # most bars to be counted
+COUNTED = ((2, 4), (2, 5), (2, 6), (2, 7), (3, 9), (3, 10), (4, 11), (5, 13), (6, 14), (7, 16))  # bars, least and most
 
 
 def pose_count_marks(rng: np.random.Generator, level: int) -> Posed:
     """How many bars there are."""
-    count = between(rng, 2, COUNTED[level])
+    low, high = COUNTED[level]
+    count = between(rng, low, high)
     marks, kind = bar_marks(rng, level, count, by_colour=False), bar_kind(rng, level)
     axis = value_axis(rng, level, marks.topic)
     if marks.topic is None or chance(rng, 0.5):
@@ -205,4 +206,4 @@ def pose_count_marks(rng: np.random.Generator, level: int) -> Posed:
         "What is the number of bars?",
     ))  # fmt: skip
     answer = Answer.integer(len(ticks))
-    return Posed(scene, question, answer, guess_rate=1 / (COUNTED[level] - 1), query={"ask": "count_bars"})
+    return Posed(scene, question, answer, guess_rate=1 / (high - low + 1), query={"ask": "count_bars"})

@@ -105,7 +105,7 @@ TABLE_BEST = (
     "Which row has the {word} number in column {column}?",
     "Look at column {column}. Which row has the {word} number?",
     "Name the row with the {word} number under {column}.",
-    "In column {column}, whose number is the {word}?",
+    "In column {column}, the number of which row is the {word}?",
 )
 
 

@@ -61,7 +61,7 @@ def pose_sum_bars(rng: np.random.Generator, level: int) -> Posed:
     question = pick(rng, (
         f"What is the sum of {first} and {second}?",
         f"Add the values of {first} and {second}.",
-        f"How much are {first} and {second} together?",
+        f"What is the value of {first} plus that of {second}?",
         f"What do {first} and {second} add up to?",
     ))  # fmt: skip
     query = {"ask": "sum", **marks.query(one), "and": marks.names[other]}

@@ -97,8 +97,8 @@ def pose_best_series(rng: np.random.Generator, level: int) -> Posed:
     word, label = kind_words[0 if is_high else 1], scene.categories[column]
     question = pick(rng, (
         f"Which name in the legend has the {word} bar at {label}?",
-        f"Whose bar is the {word} at {label}?",
-        f"Look at {label}. Who has the {word} bar?",
+        f"Which name of the legend is the {word} bar at {label}?",
+        f"Look at {label}. To which name of the legend does the {word} bar belong?",
         f"At {label}, which name belongs to the {word} bar?",
     ))  # fmt: skip
     answer = Answer.word(known[(np.argmax if is_high else np.argmin)(columns[column])], known)
@@ -129,7 +129,7 @@ def pose_legend_lookup(rng: np.random.Generator, level: int) -> Posed:
     if way == "colour":
         question = pick(rng, (
             f"Which colour stands for {name}?",
-            f"What colour has {name} in the legend?",
+            f"What colour does {name} have in the legend?",
             f"In which colour are the {noun}s of {name} drawn?",
             f"Name the colour of {name}.",
         ))  # fmt: skip
@@ -139,8 +139,8 @@ def pose_legend_lookup(rng: np.random.Generator, level: int) -> Posed:
     question = pick(rng, (
         f"Which name in the legend goes with {sign}?",
         f"What does the legend say for {sign}?",
-        f"Who is shown by {sign}?",
-        f"Name the one shown by {sign}.",
+        f"What is shown by {sign}?",
+        f"Name what is shown by {sign}.",
     ))  # fmt: skip
     query = {"ask": "legend_name", **({"marker": scene.markers[index]} if way == "marker" else {"colour": colour})}
     return Posed(scene, question, Answer.word(name, known), guess_rate=NAME_RATE, query=query)

@@ -3,6 +3,7 @@
 Poses think in ticks: 0 is the foot of a value axis and `units` its far end. `Axis.ticks` turns ticks into values.
 """
 
+import dataclasses
 import functools
 import itertools
 from collections.abc import Sequence
@@ -28,6 +29,7 @@ WORDY_SIZES = (196, 196, 196, 224, 252, 280, 336, 336, 448, 448)  # for legends 
 WORDS_LEVEL = 5  # from here on names are words, in any order, and charts have titles
 LOG_LEVEL, LOG_RATE, DECADES = 8, 0.2, 2
 BREAK_LEVEL, BREAK_RATE = 6, 0.2
+ROOM_RATE = 0.75  # of the charts whose highest bar would end with the axis, and that have room above it instead
 
 COLOURS = tuple(name for name in PALETTE if name != "black")  # ink is dark
 SCALES = ((1,), (1, 2, 5, 10), (1, 2, 5, 10, 20, 100))  # values of a tick: below WORDS_LEVEL, up to level 6, above
@@ -230,9 +232,12 @@ def bar_chart(
     axis: Axis,
     threshold: int | None = None,
     numbers_rate: float = 0.0,
+    may_grow: bool = True,
 ) -> Chart:
-    """A chart of single bars that end at these ticks."""
+    """A chart of single bars that end at these ticks; with `may_grow` its axis mostly goes on beyond the highest."""
     stand = axis.ticks()
+    if may_grow and not axis.is_log and stand[max(ticks)] == axis.high and chance(rng, ROOM_RATE):
+        axis = dataclasses.replace(axis, high=axis.high + axis.step)
     return Chart(
         kind=kind,
         categories=marks.labels,

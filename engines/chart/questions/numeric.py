@@ -97,7 +97,8 @@ def pose_scatter_point(rng: np.random.Generator, level: int) -> Posed:
 def pose_scatter_outlier(rng: np.random.Generator, level: int) -> Posed:
     """The coordinates of the only point far from the line along which all others lie."""
     units = PLANE[level][0]
-    is_rising, count = chance(rng, 0.5), min(DOTS[level], units)
+    # Three points would leave it open which one the line of the others misses.
+    is_rising, count = chance(rng, 0.5), min(DOTS[level] + 2, units + 1)
     far = int(np.ceil(FAR * units))
     x = between(rng, 0, units)
     y = pick(rng, [tick for tick in range(units + 1) if abs(tick - x) >= far])
@@ -110,10 +111,10 @@ def pose_scatter_outlier(rng: np.random.Generator, level: int) -> Posed:
         dots, y = [Dot(dot.x, units - dot.y, 0) for dot in dots], units - y
     scene = _scatter(rng, level, [dots[i] for i in rng.permutation(len(dots))], 1)
     question = pick(rng, (
-        "Which point lies far from all others? Answer (x, y).",
+        "All points but one lie along a line. Where is that one? Answer (x, y).",
         "One point is far from the line of the others. Where is it? Answer (x, y).",
-        "Give the coordinates (x, y) of the point that does not fit.",
-        "Find the outlier. Answer (x, y).",
+        "Give the coordinates (x, y) of the point that is off the line of the others.",
+        "Find the point that does not fit the line of all others. Answer (x, y).",
     ))  # fmt: skip
     rate = 1.5 / ((units + 1) * (units + 1 - far))
     return Posed(scene, question, Answer.pair(x, y), guess_rate=rate, query={"ask": "outlier"})
@@ -131,15 +132,18 @@ def pose_scatter_count(rng: np.random.Generator, level: int) -> Posed:
     chosen = inside[:count] + outside[: DOTS[level] - count]
     dots = [Dot(*chosen[i], 0) for i in rng.permutation(len(chosen))]
     scene = _scatter(rng, level, dots, 1, (x, y) if has_guides else None)
-    if has_guides:
-        where = f"{'right' if is_right else 'left'} of and {'above' if is_above else 'below'} the dashed lines"
-    else:
-        where = f"with x {'above' if is_right else 'below'} {x} and y {'above' if is_above else 'below'} {y}"
+    across, up = "above" if is_right else "below", "above" if is_above else "below"
+    side = "right" if is_right else "left"
     question = pick(rng, (
-        f"How many points are {where}?",
-        f"Count the points {where}.",
-        f"What is the number of points {where}?",
-        f"How many points lie {where}?" if has_guides else f"How many points are there {where}?",
+        f"How many points are {side} of the upright dashed line and {up} the other?",
+        f"Count the points {side} of the upright dashed line and {up} the other.",
+        f"What is the number of points {side} of the upright dashed line and {up} the other?",
+        f"How many points lie {side} of one dashed line and {up} the other?",
+    ) if has_guides else (
+        f"How many points have x {across} {x} and y {up} {y}?",
+        f"Count the points with x {across} {x} and y {up} {y}.",
+        f"What is the number of points with x {across} {x} and y {up} {y}?",
+        f"For how many points is x {across} {x} and y {up} {y}?",
     ))  # fmt: skip
     query = {"ask": "quadrant", "x": x, "y": y, "right": is_right, "above": is_above}
     return Posed(scene, question, Answer.integer(count), guess_rate=1 / (MOST_INSIDE[level] + 1), query=query)
@@ -169,11 +173,13 @@ def pose_hist_bin(rng: np.random.Generator, level: int) -> Posed:
         x_title=topic.measure if topic else "",
     )
     low, high = edges[place], edges[place + span]
+    verb = "does" if span == 1 else "do"
+    bar = f"the bar from {low} to {high}" if span == 1 else f"the two bars from {low} to {high} together"
     question = pick(rng, (
-        f"How many values lie between {low} and {high}?",
-        f"How many values are there from {low} to {high}?",
-        f"Count the values between {low} and {high}.",
-        f"What is the number of values from {low} to {high}?",
+        f"How many values {verb} {bar} hold?",
+        f"How many values are in {bar}?",
+        f"Count the values in {bar}.",
+        f"What is the number of values in {bar}?",
     ))  # fmt: skip
     answer = Answer.integer(sum(scene.counts[place : place + span]))
     rate = 1 / units if level < 4 else 0.75 / units
@@ -215,7 +221,7 @@ def pose_box_value(rng: np.random.Generator, level: int) -> Posed:
         f"What is the {what} of {label}?",
         f"Read the {what} of box {label}.",
         f"Which number is the {what} of {label}?",
-        f"What value has the {what} of box {label}?",
+        f"What value does the {what} of box {label} have?",
     ))  # fmt: skip
     answer = Answer.integer(scene.boxes[index][part])
     query = {"ask": "five", "part": part, "category": label}

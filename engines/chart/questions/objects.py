@@ -15,7 +15,12 @@ KIND = Kind(
             COLOURS,
             "before",
             same="of the same colour as {it}",
-            read=("What colour is {it}?", "Which colour has {it}?", "Name the colour of {it}.", "{it}: which colour?"),
+            read=(
+                "What colour is {it}?",
+                "What is the colour of {it}?",
+                "Name the colour of {it}.",
+                "Find {it}. What colour is it?",
+            ),
         ),
         Attribute("label", says="labelled {value}"),
         Attribute(
@@ -42,7 +47,7 @@ KIND = Kind(
                 "Add the values of {one} and {two}.",
                 "What is the value of {one} plus that of {two}?",
                 "What is the sum of the values of {one} and {two}?",
-                "How much are the values of {one} and {two} together?",
+                "What do the values of {one} and {two} add up to?",
             ),
         ),
         Attribute(
@@ -54,6 +59,7 @@ KIND = Kind(
             least="leftmost",
         ),
     ),
+    keys=(("label",),),
 )
 
 
@@ -78,5 +84,4 @@ def things(scene: Chart) -> list[Thing]:
 OPERATIONS = (1, 1, 2, 2, 2, 3, 3, 3, 3, 3)  # few bars leave little to say
 MOST = (2, 2, 3, 3, 3, 3, 3, 3, 3, 3)
 
-SKEW = (1.3, 1.35, *(1.0,) * 8)  # per level, measured
-pose_compose = make_pose(KIND, random_scene, things, OPERATIONS, MOST, SKEW)
+pose_compose = make_pose(KIND, random_scene, things, OPERATIONS, MOST)

@@ -84,7 +84,7 @@ def pose_extreme_sector(rng: np.random.Generator, level: int) -> Posed:
     ) if not scene.categories else (
         f"Which name has the {word} sector?",
         f"What does the {word} sector of the pie stand for?",
-        f"Whose part of the pie is the {word}?",
+        f"Which name belongs to the {word} part of the pie?",
         f"Name what the {word} sector stands for.",
     ))  # fmt: skip
     answer = Answer.word(name, scene.categories or COLOURS)
@@ -104,7 +104,7 @@ def pose_pie_share(rng: np.random.Generator, level: int) -> Posed:
         f"What fraction of the pie {is_verb} {name}?",
         f"Which fraction of the pie {is_verb} {name}?",
         f"What part of the pie {is_verb} {name}? Give a fraction.",
-        f"The ticks are equally far apart. What fraction {is_verb} {name}?",
+        f"The ticks are equally far apart. What fraction of the pie {is_verb} {name}?",
     ))  # fmt: skip
     query = {"ask": "share", **known}
     answer = Answer.fraction(Fraction(share, parts))

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from engines.base import Style
 from engines.canvas import Canvas, Colour, Point
-from engines.cube.draw.stacks import MARGIN, SHIFTS, Frame, View, faces, floor
+from engines.cube.draw.stacks import MARGIN, SHIFTS, Frame, View, faces, floor, slant_of
 from engines.cube.scene.dice import DiceScene, Die, RollScene
 from engines.cube.scene.sight import DEPTH
 from engines.cube.scene.stacks import StackScene
@@ -90,9 +90,8 @@ def draw_roll(canvas: Canvas, scene: RollScene, style: Style) -> list[Apart]:
     row, column = scene.way[0]
     stacks = [[() for _ in range(scene.columns)] for _ in range(scene.rows)]
     stacks[row][column] = ("red",)  # for its height only
-    view = View(
-        StackScene(tuple(map(tuple, stacks)), zoom=scene.zoom, shift=scene.shift), Frame(free, free, side, side)
-    )
+    floored = StackScene(tuple(map(tuple, stacks)), zoom=scene.zoom, shift=scene.shift)
+    view = View(floored, Frame(free, free, side, side), slant_of(style, floored))
     unit_px = view.unit_px
     width_px = max(1.0, 0.04 * unit_px) * theme.line_scale
     floor(canvas, view, scene.rows, scene.columns, theme, width_px)

@@ -1,12 +1,16 @@
-"""How stacks of cubes look: parallel projection, painted from the far corner to the near one."""
+"""How stacks of cubes look: parallel projection, painted from the far corner to the near one.
+
+What hides what in a parallel projection follows from the line of sight alone, not from how the plane of the picture is
+turned. So pictures are seen from more than one side (`Slant`), and all of them show the same shares of every face.
+"""
 
 import math
 from typing import NamedTuple
 
-from engines.base import Style
+from engines.base import Style, make_rng
 from engines.canvas import Canvas, Colour, Point
 from engines.cube.scene.sight import DEPTH
-from engines.cube.scene.stacks import StackScene, ViewScene, cell_name
+from engines.cube.scene.stacks import Heights, StackScene, ViewScene, cell_name
 from engines.marks import Apart
 from engines.style import Theme, colour_of, theme_of
 
@@ -17,9 +21,31 @@ ZOOMS = (1.0, 0.95, 0.9, 0.85)
 SHIFTS = 7  # the largest shift; 0 is left or top, SHIFTS right or bottom
 STEP_PX = 5.0  # at 448 px: least height of a cube
 VIEW_SHARE = 0.66  # of a picture with options, for the stacks
+VIEW_SHARE_OF_ROWS, ROWS_TEXT = 0.48, 0.75  # the same, and the size of letters, where options stand in two rows
+ONE_ROW = 4  # options; more stand in two rows
 DISC = 0.46  # radius of the disc under a letter, in tiles
 ROUND = tuple((math.cos(math.tau * i / 24), math.sin(math.tau * i / 24)) for i in range(24))
 BELOW = 0.06  # of the side, for the letter of an option
+
+
+class Slant(NamedTuple):
+    """How the picture's plane is turned against the floor; upright edges stay upright."""
+
+    lean: float = 0.0  # by which columns fall more steeply than rows, per tile, in half tiles
+    width: float = 1.0  # of all that runs sideways, beside what stands upright
+
+
+PLAIN = Slant()
+LEANS, WIDTHS = (0.0, -0.16, 0.16, -0.08, 0.08), (1.0, 0.93, 0.86)
+SHADOW_RATE = 0.5
+SHADOW = (-0.12, 0.34)  # rows and columns by which the end of a shadow moves per cube of height
+SHADOW_SHARE = 0.2  # of the ink, in a shadow on the floor
+
+
+def slant_of(style: Style, scene: StackScene) -> Slant:
+    """From where a picture is seen; straight from the front corner where letters tell how near columns are."""
+    lean, width = make_rng("cube slant", style.rng_seed).integers([len(LEANS), len(WIDTHS)]).tolist()
+    return Slant(0.0 if scene.letters else LEANS[lean], WIDTHS[width])
 
 
 class Frame(NamedTuple):
@@ -32,25 +58,29 @@ class Frame(NamedTuple):
 
 
 class View:
-    """The map from floor coordinates (row, column, height) to final pixels; `unit_px` is half the width of a tile."""
+    """The map from floor coordinates (row, column, height) to final pixels; `unit_px` is the height of a cube."""
 
-    def __init__(self, scene: StackScene, frame: Frame):
+    def __init__(self, scene: StackScene, frame: Frame, slant: Slant = PLAIN):
         heights = scene.heights
         rows, columns = len(heights), len(heights[0])
         label = ARROW if scene.arrow else LABEL if scene.lettered else 0.0
-        width, height = rows + columns + label, (rows + columns) * DEPTH + label * DEPTH
+        self._wide, self._row, self._column = slant.width, DEPTH - slant.lean, DEPTH + slant.lean
+        width = (rows + columns + label) * self._wide
+        height = rows * self._row + columns * self._column + label * max(self._row, self._column)
         # A column rises above the floor's outline by what its own place does not give back.
-        above = max(0.0, *(h - (r + c) * DEPTH for r, line in enumerate(heights) for c, h in enumerate(line)))
+        places = ((r * self._row + c * self._column, h) for r, line in enumerate(heights) for c, h in enumerate(line))
+        above = max(0.0, *(h - down for down, h in places))
         height += above
         self.unit_px = min(frame.width / width, frame.height / height) * ZOOMS[scene.zoom]
         extents = zip((width, height), frame[2:], scene.shift, strict=True)
         spare = [(room - extent * self.unit_px) * move / SHIFTS for extent, room, move in extents]
-        self._x = frame.left + spare[0] + (rows + label / 2) * self.unit_px
+        self._x = frame.left + spare[0] + (rows + label / 2) * self._wide * self.unit_px
         self._y = frame.top + spare[1] + above * self.unit_px
 
     def __call__(self, row: float, column: float, height: float = 0.0) -> Point:
         """The place of a point in the picture."""
-        return self._x + (column - row) * self.unit_px, self._y + ((row + column) * DEPTH - height) * self.unit_px
+        down = row * self._row + column * self._column - height
+        return self._x + (column - row) * self._wide * self.unit_px, self._y + down * self.unit_px
 
 
 def shade(colour: Colour, factor: float) -> Colour:
@@ -67,16 +97,30 @@ def tint(colour: Colour, share: float) -> Colour:
 
 def faces(colour: Colour) -> tuple[Colour, Colour, Colour]:
     """Colours of a cube's top, of its side towards the lower left, and of its side towards the lower right."""
-    return tint(colour, 0.16), shade(colour, 0.92), shade(colour, 0.7)
+    return tint(colour, 0.16), shade(colour, 0.86), shade(colour, 0.68)
 
 
-def floor(canvas: Canvas, view: View, rows: int, columns: int, theme: Theme, width_px: float) -> None:
-    """Draw the tiles."""
-    canvas.polygon([view(0, 0), view(0, columns), view(rows, columns), view(rows, 0)], theme.panel, theme.ink, width_px)
+def floor(
+    canvas: Canvas, view: View, rows: int, columns: int, theme: Theme, width_px: float, shadows: Heights = ()
+) -> None:
+    """Draw the tiles; `shadows` are the heights of what casts one on them."""
+    rim = [view(0, 0), view(0, columns), view(rows, columns), view(rows, 0)]
+    canvas.polygon(rim, theme.panel, theme.ink, width_px)
+    dark = tuple(round(p + SHADOW_SHARE * (i - p)) for p, i in zip(theme.panel, theme.ink, strict=True))
+    for row, line in enumerate(shadows):
+        for column, height in enumerate(line[:-1]):
+            if height and not line[column + 1]:  # elsewhere another column stands on the shadow
+                canvas.polygon([view(*at) for at in _shadow(row, column, height, columns)], dark)
     for row in range(1, rows):
         canvas.line([view(row, 0), view(row, columns)], theme.faint, width_px)
     for column in range(1, columns):
         canvas.line([view(0, column), view(rows, column)], theme.faint, width_px)
+
+
+def _shadow(row: int, column: int, height: int, columns: int) -> list[Point]:
+    """Where on the floor a column casts its shadow, as (row, column): to the right, where sides are dark."""
+    far_row, far_column = max(row + SHADOW[0] * height, 0), min(column + 1 + SHADOW[1] * height, columns)
+    return [(row, column + 1), (far_row, far_column), (far_row + 1, far_column), (row + 1, column + 1)]
 
 
 def _names(canvas: Canvas, view: View, rows: int, columns: int, theme: Theme) -> None:
@@ -126,7 +170,8 @@ def _stacks(canvas: Canvas, view: View, scene: StackScene, style: Style) -> list
     theme, heights = theme_of(style), scene.heights
     rows, columns = len(heights), len(heights[0])
     width_px = max(1.0, 0.05 * view.unit_px) * theme.line_scale
-    floor(canvas, view, rows, columns, theme, width_px)
+    has_shadows = make_rng("cube shadows", style.rng_seed).random() < SHADOW_RATE
+    floor(canvas, view, rows, columns, theme, width_px, heights if has_shadows else ())
     letters = {(row, column): letter for letter, row, column in scene.letters}
     margins = []
     for row in range(rows):
@@ -156,24 +201,26 @@ def draw_stacks(canvas: Canvas, scene: StackScene, style: Style) -> list[Apart]:
     """Draw stacks that have the picture to themselves."""
     free = MARGIN * canvas.size_px
     side = canvas.size_px - 2 * free
-    return _stacks(canvas, View(scene, Frame(free, free, side, side)), scene, style)
+    return _stacks(canvas, View(scene, Frame(free, free, side, side), slant_of(style, scene)), scene, style)
 
 
 def draw_view(canvas: Canvas, scene: ViewScene, style: Style) -> list[Apart]:
     """Draw stacks with lettered outlines below them."""
     theme, size = theme_of(style), canvas.size_px
     free = MARGIN * size
-    margins = _stacks(
-        canvas, View(scene.stack, Frame(free, free, size - 2 * free, VIEW_SHARE * size - free)), scene.stack, style
-    )
-    left, top, width = free, (VIEW_SHARE + 0.02) * size, (size - 2 * free) / len(scene.options)
-    height = size - free - top
-    text_px = max(BELOW * size, 8.4)
+    rows = 1 if len(scene.options) <= ONE_ROW else 2
+    share, columns = VIEW_SHARE if rows == 1 else VIEW_SHARE_OF_ROWS, -(-len(scene.options) // rows)
+    view = View(scene.stack, Frame(free, free, size - 2 * free, share * size - free), slant_of(style, scene.stack))
+    margins = _stacks(canvas, view, scene.stack, style)
+    left, top, width = free, (share + 0.02) * size, (size - 2 * free) / columns
+    height = (size - free - top) / rows
+    text_px = max(BELOW * size * (1.0 if rows == 1 else ROWS_TEXT), 8.4)
     tallest, places = max(map(max, scene.options)), len(scene.options[0])
     cell = min((width * 0.86) / places, (height - 1.3 * text_px) / tallest, 0.1 * size)
     line_px = max(1.0, size / 300) * theme.line_scale
     for number, option in enumerate(scene.options):
-        middle, foot = left + (number + 0.5) * width, top + (height - 1.3 * text_px + tallest * cell) / 2
+        row, column = divmod(number, columns)
+        middle, foot = left + (column + 0.5) * width, top + row * height + (height - 1.3 * text_px + tallest * cell) / 2
         start = middle - places * cell / 2
         for place, squares in enumerate(option):
             for z in range(squares):

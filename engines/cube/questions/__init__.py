@@ -25,7 +25,7 @@ def facts(scene: Scene, rng: np.random.Generator) -> tuple[Fact, ...]:
 
 ENGINE = Engine(
     name="cube",
-    version=2,
+    version=3,
     types=(
         QuestionType("count_cubes", stacks.pose_count_cubes, make.MIN_SIZE_PX),
         QuestionType("count_colour", stacks.pose_count_colour, make.MIN_SIZE_PX),

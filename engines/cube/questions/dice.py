@@ -36,7 +36,9 @@ BOTTOMS = (
 def pose_dice_bottom(rng: np.random.Generator, level: int) -> Posed:
     """Ask for the sum of the faces on which dice lie."""
     count = COUNTS[level]
-    total = between(rng, count, 6 * count)
+    spare = count // 2  # totals so near to the ends would turn nearly all dice the same way
+    low, high = count + spare, 6 * count - spare
+    total = between(rng, low, high)
     bottoms = [1] * count
     for _ in range(total - count):
         bottoms[pick(rng, [place for place, pips in enumerate(bottoms) if pips < 6])] += 1
@@ -45,7 +47,7 @@ def pose_dice_bottom(rng: np.random.Generator, level: int) -> Posed:
     shift = tuple(rng.integers(SHIFTS + 1, size=2).tolist())
     scene = DiceScene(dice, pick(rng, COLOURS), width, shift)
     question = f"{SUM} {pick(rng, BOTTOM if count == 1 else BOTTOMS)}"
-    return Posed(scene, question, Answer.integer(total), (), 1 / (5 * count + 1), {"ask": "dice_bottom"})
+    return Posed(scene, question, Answer.integer(total), (), 1 / (high - low + 1), {"ask": "dice_bottom"})
 
 
 ROLL = (

@@ -1,5 +1,7 @@
 """Questions about nets: which faces meet back to back, and which cube a net folds into."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from engines.answer import Answer
@@ -16,18 +18,19 @@ NAMES = "ABCDEFGHJKLMNPQRSTUVWXYZ"  # 24 letters that read well
 MIN_SIZE_PX = (112, 112, 112, 112, 140, 140, 140, 224, 224, 224)
 CUBE_MIN_SIZE_PX = (112, 112, 140, 140, 168, 168, 168, 196, 196, 196)
 LETTERS = "ABCDEF"
+DRAFTS = 12  # sets of foils to choose from
 
 OPPOSITE = (
     "Fold the net into a cube. Which letter is opposite {name}?",
     "The net is folded into a cube. Which letter lies opposite {name}?",
     "Which letter is on the face opposite {name} when the net is a cube?",
-    "Fold up the cube. What is opposite {name}?",
+    "Fold the net up. Which letter is opposite {name} on the cube?",
 )
-EACH = (
-    ("the net is a cube", "the nets are cubes"),
-    ("the net", "each net"),
-    ("The net", "Each net"),
-    ("the cube", "the cubes"),
+OPPOSITE_OF_SEVERAL = (
+    "Fold each net into a cube. Which letter is opposite {name}?",
+    "Each net is folded into a cube. Which letter lies opposite {name}?",
+    "Which letter is on the face opposite {name} when the nets are cubes?",
+    "Fold each net up. Which letter is opposite {name} on its cube?",
 )
 
 
@@ -54,9 +57,7 @@ def pose_opposite(rng: np.random.Generator, level: int) -> Posed:
     net = pick(rng, nets)
     answer = pick(rng, net)[2]
     asked = opposite(net, answer)
-    text = pick(rng, OPPOSITE).format(name=asked)
-    for one, many in () if count == 1 else EACH:
-        text = text.replace(one, many)
+    text = pick(rng, OPPOSITE if count == 1 else OPPOSITE_OF_SEVERAL).format(name=asked)
     scene, query = NetScene(nets, False, (), _shift(rng)), {"ask": "opposite", "name": asked}
     return Posed(scene, text, Answer.choice(answer, NAMES), (), 1 / (len(NAMES) - 1), query)
 
@@ -76,20 +77,39 @@ def pose_net_cube(rng: np.random.Generator, level: int) -> Posed:
     possible = views(net)
     true = pick(rng, possible)
     backs = {name: opposite(net, name) for name in names}
-    foils: dict[tuple[str, str, str], None] = {}
-    if level >= 3:
-        foils[(true[0], true[2], true[1])] = None
-    while len(foils) < count - 1:
-        top, left, right = pick(rng, possible)
-        manner = int(rng.integers(3)) if level >= 1 else 1
-        foils[[(top, right, left), (top, left, backs[top]), (backs[right], left, right)][manner]] = None
-        foils = {foil: None for foil in foils if foil not in possible}
-    cubes = [*foils, true]
+    # How like the others the right cube is must not tell it: its ranks among them are drawn, and foils sought for them.
+    wanted, drafts = rng.integers(count, size=2), [_foils(rng, level, possible, backs, true) for _ in range(DRAFTS)]
+    cubes = [*min(drafts, key=lambda foils: float(abs(_ranks(true, foils) - wanted).sum())), true]
     cubes = tuple(cubes[place] for place in rng.permutation(count).tolist())
     letters = LETTERS[:count]
     scene = NetScene((net,), True, cubes, _shift(rng))
     answer = Answer.choice(letters[cubes.index(true)], letters)
     return Posed(scene, pick(rng, NET_CUBE), answer, (), 1 / count, {"ask": "net_cube"})
+
+
+Faces = tuple[str, str, str]  # colours of a cube's top, left and right side
+
+
+def _foils(
+    rng: np.random.Generator, level: int, possible: Sequence[Faces], backs: dict[str, str], true: Faces
+) -> list[Faces]:
+    """Cubes that the net does not give."""
+    foils: dict[Faces, None] = {(true[0], true[2], true[1]): None} if level >= 3 else {}
+    while len(foils) < CUBES[level] - 1:
+        top, left, right = pick(rng, possible)
+        manner = int(rng.integers(3))
+        foils[[(top, right, left), (top, left, backs[top]), (backs[right], left, right)][manner]] = None
+        foils = {foil: None for foil in foils if foil not in possible}
+    return list(foils)
+
+
+def _ranks(true: Faces, foils: Sequence[Faces]) -> np.ndarray:
+    """How many foils are more like all other options, and like one other, than the right one is; ties count half."""
+    options = np.array([[COLOURS.index(name) for name in option] for option in (true, *foils)])
+    unlike = (options[:, None] != options).sum(2)
+    nearest = np.sort(unlike, axis=1)[:, 1]  # the first is the option itself
+    scores = np.stack([unlike.sum(1), nearest])
+    return ((scores[:, 1:] < scores[:, :1]) + (scores[:, 1:] == scores[:, :1]) / 2).sum(1)
 
 
 def facts(scene: NetScene, rng: np.random.Generator) -> tuple[Fact, ...]:
@@ -105,8 +125,11 @@ def facts(scene: NetScene, rng: np.random.Generator) -> tuple[Fact, ...]:
         Fact(
             f"How many squares are in the top row of the {which}?", Answer.integer(sum(row == 0 for row, _, _ in net))
         ),
-        Fact(f"How many rows of squares has the {which}?", Answer.integer(1 + max(row for row, _, _ in net))),
-        Fact(f"How many columns of squares has the {which}?", Answer.integer(1 + max(column for _, column, _ in net))),
+        Fact(f"How many rows of squares does the {which} have?", Answer.integer(1 + max(row for row, _, _ in net))),
+        Fact(
+            f"How many columns of squares does the {which} have?",
+            Answer.integer(1 + max(column for _, column, _ in net)),
+        ),
     ]
     if scene.cubes:
         place = int(rng.integers(len(scene.cubes)))

@@ -23,7 +23,12 @@ KIND = Kind(
             COLOURS,
             "before",
             same="of the same colour as {it}",
-            read=("What colour is {it}?", "Which colour has {it}?", "Name the colour of {it}.", "{it}: which colour?"),
+            read=(
+                "What colour is {it}?",
+                "What is the colour of {it}?",
+                "Name the colour of {it}.",
+                "Find {it}. What colour is it?",
+            ),
         ),
         Attribute(
             "height",
@@ -37,13 +42,13 @@ KIND = Kind(
                 "How many cubes high is {it}?",
                 "How high is {it}?",
                 "What is the height of {it}?",
-                "{it}: how many cubes high?",
+                "Find {it}. How many cubes high is it?",
             ),
             gap=(
-                "How many cubes is {one} higher than {two}?",
+                "How many cubes higher is {one} than {two}?",
                 "By how many cubes is {one} higher than {two}?",
                 "Subtract the height of {two} from the height of {one}.",
-                "How many more cubes has {one} than {two}?",
+                "How many more cubes does {one} have than {two}?",
             ),
             sum=(
                 "How many cubes do {one} and {two} have together?",
@@ -61,6 +66,7 @@ KIND = Kind(
             less="in a column of a lower number than {it}",
         ),
     ),
+    keys=(("row", "column"),),
 )
 
 
@@ -86,5 +92,5 @@ def things(scene: StackScene) -> list[Thing]:
     ]
 
 
-SKEW = (1.35, 1.4, 1.5, 1.35, 1.05, 1.05, 1.1, 1.1, 1.15, 1.2)  # per level, measured
+SKEW = (1.15, 1.25, 1.2, 1.0, 0.9, 1.0, 1.0, 0.95, 0.85, 0.85)  # per level, measured
 pose_compose = make_pose(KIND, random_scene, things, skew=SKEW)

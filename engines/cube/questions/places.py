@@ -37,7 +37,7 @@ TOUCHING = (
     "Which colours touch the {colour} cube face to face?",
     "Name the colours of the cubes that share a face with the {colour} cube.",
     "A whole face in common is a touch. Which colours touch the {colour} cube?",
-    "Which colours have the cubes that lie against a face of the {colour} cube?",
+    "What are the colours of the cubes that lie against a face of the {colour} cube?",
 )
 
 

@@ -113,7 +113,7 @@ def facts(scene: SolidsScene, rng: np.random.Generator) -> tuple[Fact, ...]:
     place = int(rng.integers(len(scene.options)))
     letter, high = chr(65 + place), max(height for _, _, height in scene.options[place]) + 1
     return (
-        Fact("No cube is hidden. Of how many cubes is the solid at the top?", Answer.integer(len(scene.model))),
+        Fact("No cube is hidden. How many cubes make up the solid at the top?", Answer.integer(len(scene.model))),
         Fact(f"How many cubes high is solid {letter}?", Answer.integer(high)),
         Fact("How many lettered solids are there?", Answer.integer(len(scene.options))),
         Fact("What colour are the solids?", Answer.word(scene.colour, COLOURS)),

@@ -23,6 +23,8 @@ from engines.cube.questions.make import (
 )
 from engines.cube.scene import StackScene
 from engines.cube.scene.sight import SEEN, cube_shares, is_clear, top_shares
+from engines.cube.scene.stacks import profile
+from engines.style import ALIKE
 
 MOST_COLOUR = (3, 4, 6, 7, 8, 9, 10, 11, 12, 12)  # cubes of the colour asked for, per level
 MOST_COLUMNS = (3, 3, 5, 7, 7, 8, 8, 9, 10, 12)  # columns of the height asked for
@@ -71,7 +73,10 @@ def pose_count_colour(rng: np.random.Generator, level: int) -> Posed:
         seen = np.argwhere(cube_shares(heights[None])[0] >= SEEN)
         if len(seen) >= count:
             break
-    asked, *colours = palette(rng, COLOURS_SHOWN[level])
+    asked, *colours = palette(rng, COLOURS_SHOWN[level] + 1)
+    if not count:  # no colour may show that could be called by the name of one that does not
+        colours = [colour for colour in colours if colour != ALIKE.get(asked)]
+    colours = colours[: COLOURS_SHOWN[level] - 1]
     stacks = [[[pick(rng, colours) for _ in range(height)] for height in line] for line in heights.tolist()]
     for row, column, z in seen[rng.permutation(len(seen))[:count]].tolist():
         stacks[row][column][z] = asked
@@ -197,7 +202,12 @@ def facts(scene: StackScene, rng: np.random.Generator) -> tuple[Fact, ...]:
     tallest = max(flat)
     height = between(rng, 1, tallest)
     row, column = divmod(int(rng.integers(len(flat))), len(scene.heights[0]))
+    along = ()
+    if scene.arrow:
+        question = "Look along the arrow. How many cubes high is the view at its left end?"
+        along = (Fact(question, Answer.integer(profile(scene.heights, scene.arrow)[0])),)
     return (
+        *along,
         Fact(f"{RULE} How many cubes are there?", Answer.integer(sum(flat))),
         Fact("How many cubes high is the tallest column?", Answer.integer(tallest)),
         Fact("How many tiles of the floor have a cube?", Answer.integer(sum(h > 0 for h in flat))),

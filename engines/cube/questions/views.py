@@ -16,14 +16,13 @@ from engines.cube.questions.make import (
     between,
     drafts,
     finish,
-    frozen,
     painted,
     pick,
     spread,
 )
 from engines.cube.scene import ViewScene
 from engines.cube.scene.sight import SEEN, cube_shares, is_clear, is_readable
-from engines.cube.scene.stacks import Arrow, profile
+from engines.cube.scene.stacks import Arrow
 
 SEEN_CUBES = ((1, 4), (2, 7), (3, 9), (4, 12), (5, 15), (6, 18), (8, 22), (10, 28), (13, 34), (18, 42))  # per level
 HIDDEN_CUBES = (2, 3, 5, 6, 7, 8, 9, 10, 11, 12)  # the largest number
@@ -114,18 +113,21 @@ def _with_profile(rng: np.random.Generator, floor: tuple[int, int], wanted: list
     raise RuntimeError(f"no readable stacks with the profile {wanted} in {TRIES} tries")
 
 
-def _seen_along(rng: np.random.Generator, level: int, tallest: int) -> tuple[np.ndarray, list[int], Arrow]:
-    """Heights, an arrow, and the profile that is seen along it; all profiles of a length are equally likely."""
-    low, high = SIDES[level]
-    length, depth = between(rng, low, high), between(rng, low, high)
-    wanted = [0]
+def _profile(rng: np.random.Generator, level: int, tallest: int) -> list[int]:
+    """Heights of a view, not all 0; all of a length are equally likely."""
+    length, wanted = between(rng, *SIDES[level]), [0]
     while not any(wanted):
         wanted = rng.integers(0, tallest + 1, size=length).tolist()
-    heights = _with_profile(rng, (depth, length), wanted, level)
+    return wanted
+
+
+def _seen_along(rng: np.random.Generator, level: int, wanted: list[int]) -> tuple[np.ndarray, Arrow]:
+    """Heights and an arrow along which they have the wanted profile."""
+    depth = between(rng, *SIDES[level])
     if rng.random() < 0.5:
-        return heights, wanted, "left"
+        return _with_profile(rng, (depth, len(wanted)), wanted, level), "left"
     # Seen from the other side, left and right change places, and so do they in the mirror.
-    return heights.T, wanted[::-1], "right"
+    return _with_profile(rng, (depth, len(wanted)), wanted[::-1], level).T, "right"
 
 
 PROFILE = (
@@ -139,7 +141,8 @@ PROFILE = (
 def pose_profile(rng: np.random.Generator, level: int) -> Posed:
     """Ask for the heights of the view along an arrow."""
     tallest, (low, high) = PROFILE_TALLEST[level], SIDES[level]
-    heights, wanted, arrow = _seen_along(rng, level, tallest)
+    wanted = _profile(rng, level, tallest)
+    heights, arrow = _seen_along(rng, level, wanted)
     scene, query = finish(rng, painted(rng, heights, level), arrow=arrow), {"ask": "profile"}
     guess_rate = 1 / (high - low + 1) / ((tallest + 1) ** low - 1)
     return Posed(scene, pick(rng, PROFILE), Answer.listing(wanted), (), guess_rate, query)
@@ -154,25 +157,29 @@ VIEW = (
 
 
 def pose_view(rng: np.random.Generator, level: int) -> Posed:
-    """Ask which outline is seen along an arrow; the others are its mirror image, the other side, and near misses."""
+    """Ask which outline is seen along an arrow, out of some that are near misses and mirror images of each other."""
     tallest, count = PROFILE_TALLEST[level], OPTIONS[level]
-    heights, wanted, arrow = _seen_along(rng, level, tallest)
-    true, foils = tuple(wanted), {}
-    other = profile(frozen(heights), "left" if arrow == "right" else "right")
-    if level >= 2:
-        foils = {foil: None for foil in (true[::-1], other) if foil != true and len(foil) == len(true)}
-    while len(foils) < count - 1:
-        place, step = int(rng.integers(len(true))), int(rng.integers(1, 3)) * (1 if rng.random() < 0.5 else -1)
-        base = list(true if rng.random() < 0.7 else true[::-1])
-        base[place] += step
-        if 0 <= base[place] <= tallest and tuple(base) != true and any(base):
-            foils[tuple(base)] = None
-    options = [*list(foils)[: count - 1], true]
-    options = [options[place] for place in rng.permutation(count).tolist()]
+    options = _outlines(rng, level, tallest, count)
+    true = pick(rng, options)  # by lot, so that the options alone tell nothing; then stacks that look like it
+    heights, arrow = _seen_along(rng, level, list(true))
     letters = "ABCDEF"[:count]
     scene = ViewScene(finish(rng, painted(rng, heights, level), arrow=arrow), tuple(options))
     answer = Answer.choice(letters[options.index(true)], letters)
     return Posed(scene, pick(rng, VIEW), answer, (), 1 / count, {"ask": "view"})
+
+
+def _outlines(rng: np.random.Generator, level: int, tallest: int, count: int) -> list[tuple[int, ...]]:
+    """Different outlines of one length, in random order: one, from level 2 on its mirror image, and what is near."""
+    first = tuple(_profile(rng, level, tallest))
+    found = {first: None} | ({first[::-1]: None} if level >= 2 else {})
+    while len(found) < count:
+        outline = list(pick(rng, list(found)))
+        place, step = int(rng.integers(len(outline))), int(rng.integers(1, 3)) * (1 if rng.random() < 0.5 else -1)
+        outline[place] = min(max(outline[place] + step, 0), tallest)
+        if any(outline):
+            found[tuple(outline)] = None
+    outlines = list(found)
+    return [outlines[place] for place in rng.permutation(count).tolist()]
 
 
 PAINT = (

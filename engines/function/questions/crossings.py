@@ -90,10 +90,10 @@ def pose_zeros(rng: np.random.Generator, level: int) -> Posed:
     scene = finished(rng, level, view, [asked], colours, [(x, 0) for x in zeros])
     name = named(scene, asked)
     texts = (
-        f"At which x values does {name} cross the x-axis?",
-        f"List every x where {name} crosses the x-axis.",
-        f"Where does {name} cross the x-axis? List all x.",
-        f"Give all x where {name} is zero.",
+        f"Within the grid, at which x values does {name} cross the x-axis?",
+        f"List every x of the grid where {name} crosses the x-axis.",
+        f"Where in the grid does {name} cross the x-axis? List all x.",
+        f"Give all x within the grid where {name} is zero.",
     )
     rate = max(1 / (most * _zero_sets(level, size)) for size in range(1, most + 1))
     query = {"ask": "zeros", "curve": asked.colour}
@@ -115,10 +115,10 @@ def pose_solve(rng: np.random.Generator, level: int) -> Posed:
     scene = finished(rng, level, view, [asked], colours, [(x, height) for x in xs])
     name = named(scene, asked)
     texts = (
-        f"At which x values is {name} at y = {height}?",
-        f"List every x where {name} has y = {height}.",
-        f"Where does {name} reach y = {height}? List all x.",
-        f"Give all x for which y = {height} on {name}.",
+        f"Within the grid, at which x values is {name} at y = {height}?",
+        f"List every x of the grid where {name} has y = {height}.",
+        f"Where in the grid does {name} reach y = {height}? List all x.",
+        f"Give all x within the grid for which y = {height} on {name}.",
     )
     rate = max(1 / (2 * _zero_sets(level, size)) for size in (1, 2))
     query = {"ask": "solve", "curve": asked.colour, "y": height}
@@ -135,10 +135,10 @@ def pose_axis_crossings(rng: np.random.Generator, level: int) -> Posed:
     scene = finished(rng, level, view, [asked], colours, [(x, 0) for x in zeros])
     name = named(scene, asked)
     texts = (
-        f"How many times does {name} cross the x-axis?",
-        f"Count the points where {name} crosses the x-axis.",
-        f"How often does {name} cross the x-axis?",
-        f"In how many points does {name} meet the x-axis?",
+        f"How many times does {name} cross the x-axis within the grid?",
+        f"Count the points of the grid where {name} crosses the x-axis.",
+        f"How often does {name} cross the x-axis inside the grid?",
+        f"Within the grid, in how many points does {name} meet the x-axis?",
     )
     query = {"ask": "axis_crossings", "curve": asked.colour}
     return Posed(scene, pick(rng, texts), Answer.integer(count), guess_rate=1 / (most + 1), query=query)
@@ -189,10 +189,10 @@ def pose_meetings(rng: np.random.Generator, level: int) -> Posed:
     zeros = spread_zeros(rng, view, count, 2 if level < 2 else 1, 1 if level < 2 else 2)
     scene, pair, colours = _meeting(rng, level, view, zeros)
     texts = (
-        f"How many times do {pair} meet?",
-        f"Count the points where {pair} cross.",
-        f"How often do {pair} cross?",
-        f"In how many points do {pair} meet?",
+        f"How many times do {pair} meet within the grid?",
+        f"Count the points of the grid where {pair} cross.",
+        f"How often do {pair} cross inside the grid?",
+        f"Within the grid, in how many points do {pair} meet?",
     )
     query = {"ask": "meetings", "curves": colours}
     return Posed(scene, pick(rng, texts), Answer.integer(count), guess_rate=1 / (most + 1), query=query)
@@ -204,10 +204,10 @@ def pose_intersections(rng: np.random.Generator, level: int) -> Posed:
     view = window(rng, level, xs)
     scene, pair, colours = _meeting(rng, level, view, xs)
     texts = (
-        f"At which x values do {pair} meet?",
-        f"List every x where {pair} cross.",
-        f"Where do {pair} cross? List all x.",
-        f"Give all x at which {pair} have the same y.",
+        f"Within the grid, at which x values do {pair} meet?",
+        f"List every x of the grid where {pair} cross.",
+        f"Where in the grid do {pair} cross? List all x.",
+        f"Give all x within the grid at which {pair} have the same y.",
     )
     query = {"ask": "intersections", "curves": colours}
     rate = 1 / pairs_of_coordinates(level)

@@ -258,7 +258,7 @@ def pose_radius(rng: np.random.Generator, level: int) -> Posed:
     texts = (
         "What is the radius of the circle? It is a multiple of 0.5.",
         "Find the radius of the circle, a multiple of 0.5.",
-        "How far is the circle from its centre? Give a multiple of 0.5.",
+        "How far is it from the centre of the circle to its edge? Give a multiple of 0.5.",
         "Give the radius of the circle. It is a multiple of 0.5.",
     )
     query = {"ask": "radius", "curve": colour}

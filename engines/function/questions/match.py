@@ -124,7 +124,7 @@ def _differ(first: Curve, second: Curve, half: int) -> bool:
 def pose_match(rng: np.random.Generator, level: int) -> Posed:
     """Find the graph of an equation among four."""
     half, kinds = PANELS_HALF[level], KINDS[: KINDS_OF[level]]
-    kind, winner = pick(rng, kinds), whole(rng, 0, 3)
+    kind = pick(rng, kinds)
     given = _parameters(rng, kind, half)
     colours = [COLOURS[i] for i in rng.permutation(CLEAR_COLOURS)[:4].tolist()]
     if rng.integers(2):
@@ -143,7 +143,11 @@ def pose_match(rng: np.random.Generator, level: int) -> Posed:
             curves.append(curve)
     else:
         raise RuntimeError(f"no four different graphs at level {level}")
-    curves[0], curves[winner] = curves[winner], curves[0]
+    # The others are like the first, so which one is asked for is left to chance: being like the others tells nothing.
+    order = rng.permutation(4).tolist()
+    chosen, curves = [chosen[i] for i in order], [curves[i] for i in order]
+    winner = whole(rng, 0, 3)
+    kind, given = chosen[winner]
     panels = tuple(dataclasses.replace(curve, colour=colour) for curve, colour in zip(curves, colours, strict=True))
     equation = _equation(kind, *given)
     texts = (

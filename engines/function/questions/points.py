@@ -83,8 +83,8 @@ def pose_y_intercept(rng: np.random.Generator, level: int) -> Posed:
     texts = (
         f"At which y does {name} cross the y-axis?",
         f"Where does {name} cross the y-axis?",
-        f"How high is {name} on the y-axis?",
-        f"Find the y where {name} meets the y-axis.",
+        f"What is y where {name} meets the y-axis?",
+        f"Find the y at which {name} crosses the y-axis.",
     )
     query = {"ask": "y_intercept", "curve": asked.colour}
     return Posed(scene, pick(rng, texts), Answer.integer(y), guess_rate=1 / (2 * HALF[level] - 1), query=query)

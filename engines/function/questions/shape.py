@@ -119,10 +119,10 @@ def pose_turns(rng: np.random.Generator, level: int) -> Posed:
     scene = finished(rng, level, view, [wave], colours)
     name = named(scene, wave)
     texts = (
-        f"How many peaks and valleys does {name} have together?",
-        f"Count the turning points of {name}.",
-        f"How often does {name} turn from rising to falling or back?",
-        f"How many turning points does {name} have?",
+        f"How many peaks and valleys does {name} have together within the grid?",
+        f"Count the turning points of {name} that the grid shows.",
+        f"Within the grid, how often does {name} turn from rising to falling or back?",
+        f"How many turning points does {name} have inside the grid?",
     )
     query = {"ask": "turns", "curve": wave.colour}
     return Posed(scene, pick(rng, texts), Answer.integer(count), guess_rate=1 / (most + 1), query=query)

@@ -8,7 +8,7 @@ from engines.geometry.questions import angles, circles, counting, graphs, lattic
 
 ENGINE = Engine(
     name="geometry",
-    version=2,
+    version=3,
     types=(
         QuestionType("angle", angles.pose_angle, angles.SIZES),
         QuestionType("angle_size", angles.pose_angle_size, PLAIN),

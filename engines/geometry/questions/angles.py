@@ -80,7 +80,7 @@ def _ends(rng: np.random.Generator, angles: list[Angle]) -> tuple[Mark, ...]:
 
 
 SIZE = (
-    "How many degrees has {name}? Within {tolerance} is right.",
+    "How many degrees does {name} measure? Within {tolerance} is right.",
     "Estimate {name} in degrees, within {tolerance}.",
     "How large is {name} in degrees? You may be off by {tolerance}.",
     "Give the size of {name} in degrees, within {tolerance}.",

@@ -210,10 +210,10 @@ def pose_tangent(rng: np.random.Generator, level: int) -> Posed:
 
 
 TWO_CIRCLES = (
-    "The {one} and the {other} circle: apart, touching, crossing, or one inside the other?",
-    "Are the {one} and the {other} circle apart, touching, crossing, or one inside the other?",
-    "How do the {one} and {other} circles lie: apart, touching, crossing or inside?",
-    "Choose for the {one} and the {other} circle: apart, touching, crossing or inside.",
+    "The {one} and the {other} circle: apart, touching (also from inside), crossing, or inside without a touch?",
+    "Are the {one} and {other} circles apart, touching (also from inside), crossing, or one inside without touching?",
+    "How do the {one} and {other} circles lie: apart, touching (also from inside), crossing, or inside untouched?",
+    "Choose for the {one} and {other} circles: apart, touching (also from inside), crossing, or inside untouched.",
 )
 SLOPES = ((3, 4, 5), (5, 12, 13), (8, 15, 17), (20, 21, 29), (1, 0, 1), (0, 1, 1))
 

@@ -41,7 +41,7 @@ CHORDS = ((1, 2), (1, 3), (1, 3), (2, 4), (2, 4), (3, 5), (3, 5), (3, 6), (4, 6)
 CUTS = (2, 2, 2, 3, 3, 4, 4, 4, 5, 5)
 
 SIDES = (
-    "How many sides has {name}?",
+    "What is the number of sides of {name}?",
     "Count the sides of {name}.",
     "How many sides does {name} have?",
     "Give the number of sides of {name}.",
@@ -64,10 +64,16 @@ def pose_sides(rng: np.random.Generator, level: int) -> Posed:
 
 
 CROSSINGS = (
-    "In how many points do {things} cross?",
-    "Count the points where {things} cross.",
-    "How many crossing points have {things}?",
-    "How many points are there where {things} cross?",
+    "In how many points do the lines cross?",
+    "Count the points where lines cross.",
+    "How many crossing points do the lines have?",
+    "How many points are there where lines cross?",
+)
+WITH_CIRCLE = (
+    "In how many points does a line cross another line or the circle?",
+    "Count all points where a line crosses another line or the circle.",
+    "How many crossing points are there, of lines with lines and of lines with the circle?",
+    "Count the crossings of lines with each other and with the circle, all together.",
 )
 
 
@@ -93,9 +99,9 @@ def pose_crossings(rng: np.random.Generator, level: int) -> Posed:
             break
     else:
         raise RuntimeError(f"no {count} lines with {wanted} crossings at level {level}")
-    things = "the lines and the circle" if is_circle else "the lines"
+    texts = WITH_CIRCLE if is_circle else CROSSINGS
     scene, answer = GeometryScene(tuple(shapes)), Answer.integer(wanted)
-    return posed(rng, CROSSINGS, {"things": things}, scene, answer, 1 / (most + 1), {"ask": "crossings"})
+    return posed(rng, texts, {}, scene, answer, 1 / (most + 1), {"ask": "crossings"})
 
 
 def _crossing(rng: np.random.Generator, level: int, shapes: list[Shape], hits: int) -> Shape | None:
@@ -155,7 +161,8 @@ TRIANGLES = (
 
 def pose_triangles(rng: np.random.Generator, level: int) -> Posed:
     """Number of triangles, of all sizes, in a triangle with lines from its corners or parallel to a side."""
-    numbers = [n for n in BY_NUMBER if n <= MOST_TRIANGLES[level]]
+    most = MOST_TRIANGLES[level]
+    numbers = [n for n in BY_NUMBER if most // 3 <= n <= most]
     wanted = pick(rng, numbers)
     figure = pick(rng, BY_NUMBER[wanted])
     gap = units(level, 9, TRIANGLE_SIZES)
@@ -225,7 +232,7 @@ def _apart(places: list[tuple[float, float]]) -> tuple[Apart, ...]:
 REGIONS = (
     "Into how many parts do the lines cut the circle?",
     "Count the parts into which the circle is cut.",
-    "How many parts has the circle, as cut by the lines?",
+    "How many parts does the circle have, as cut by the lines?",
     "The lines divide the disc. Into how many parts?",
 )
 

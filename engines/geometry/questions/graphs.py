@@ -14,6 +14,7 @@ from engines.geometry.scene import INK, GeometryScene, Mark, Shape
 
 Edge = tuple[int, int]  # two points by number
 LEAST_TURN = 22  # degrees between lines that meet
+LEAST_BEND = 12  # degrees by which two lines that meet are off one straight line, which would seem to pass the point
 
 # By level.
 POINTS = (4, 4, 5, 5, 6, 6, 7, 7, 8, 9)
@@ -87,13 +88,17 @@ def _star(rng: np.random.Generator, points: list[Point], number: int, gap: float
         chosen: list[Point] = []
         for end in rest:
             is_clear = all(segment_distance(p, points[hub], end) >= gap for p in rest if p != end)
-            turns = (degrees_between(minus(end, points[hub]), minus(old, points[hub])) for old in chosen)
-            if len(chosen) < number and is_clear and all(turn >= LEAST_TURN for turn in turns):
+            if len(chosen) < number and is_clear and all(_bends(points[hub], end, old) for old in chosen):
                 chosen.append(end)
         if len(chosen) == number:
             left = [point for point in rest if point not in chosen]
             return [points[hub], *chosen, *left], [(0, i + 1) for i in range(number)]
     return None
+
+
+def _bends(at: Point, one: Point, two: Point) -> bool:
+    """Say whether two lines leave a point clearly apart, and are clearly no single line through it."""
+    return LEAST_TURN <= degrees_between(minus(one, at), minus(two, at)) <= 180 - LEAST_BEND
 
 
 def _fits(edge: Edge, edges: list[Edge], points: list[Point], gap: float, may_cross: bool) -> bool:
@@ -107,7 +112,7 @@ def _fits(edge: Edge, edges: list[Edge], points: list[Point], gap: float, may_cr
         if common:
             (i,) = common
             one, two = (points[next(k for k in pair if k != i)] for pair in (edge, other))
-            if degrees_between(minus(one, points[i]), minus(two, points[i])) < LEAST_TURN:
+            if not _bends(points[i], one, two):
                 return False
         elif cross_properly((a, b), (c, d)) and (not may_cross or lean_between(minus(b, a), minus(d, c)) < LEAST_TURN):
             return False

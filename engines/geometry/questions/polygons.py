@@ -34,10 +34,10 @@ DASHED = (2, 2, 3, 3, 3, 4, 4, 4, 5, 5)  # lines that may be axes
 ORBIT = (1, 1, 1, 2, 2, 2, 2, 2, 3, 3)  # corners in each part that is mirrored or turned
 
 ORDER = (
-    "Go around the shape clockwise from {first}. List the letters.",
-    "List the corners clockwise, starting at {first}.",
-    "Read the letters around the shape clockwise from {first}.",
-    "Starting at {first}, list the corners in clockwise order.",
+    "Go once around the shape clockwise from {first}. List each letter once.",
+    "List all corners clockwise, each once, starting at {first}.",
+    "Read the letters around the shape clockwise from {first}, each letter once.",
+    "Starting at {first}, list the corners in clockwise order, each once.",
 )
 
 
@@ -74,7 +74,7 @@ INWARD = (
     "At which corners does the shape bend inwards? List all.",
     "List every corner that points into the shape.",
     "Which corners have an inside angle above 180 degrees? List all.",
-    "Give all corners that are dents of the shape.",
+    "Give all corners at which the shape has a dent.",
 )
 
 

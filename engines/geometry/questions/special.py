@@ -220,7 +220,7 @@ CHORD_TEXTS = (
 
 def pose_circle_part(rng: np.random.Generator, level: int) -> Posed:
     """The segment that is a diameter, a radius, a chord, a tangent or a secant of the circle."""
-    kinds = list(mixed(rng, PART_NAMES[: max(3, PARTS[level])]))[: PARTS[level]]
+    kinds = _part_kinds(rng, level)
     apart = units(level, 26 if level < 3 else 30, PART_SIZES)
     for _ in range(MAX_TRIES):
         radius = pick(rng, (130, 145) if level < 6 else (125, 130, 145))
@@ -255,6 +255,14 @@ def pose_circle_part(rng: np.random.Generator, level: int) -> Posed:
         answer = Answer.name(name_of([names[end] for end in sides[0]]))
         return posed(rng, texts, words, scene, answer, 0.01, {"ask": "circle_part", "kind": kinds[0]})
     raise RuntimeError(f"no room for {kinds} at level {level}")
+
+
+def _part_kinds(rng: np.random.Generator, level: int) -> list[str]:
+    """What is drawn in one circle, the first of it asked for: no diameter beside a radius, which its halves are too."""
+    asked, *others = mixed(rng, PART_NAMES[: max(3, PARTS[level])])
+    if asked == "radius":
+        others = [kind if kind != "diameter" else "chord" for kind in others]
+    return [asked, *others][: PARTS[level]]
 
 
 def _part(rng: np.random.Generator, kind: str, centre: Point, radius: int) -> Side:

@@ -24,7 +24,7 @@ def facts(scene: Scene, rng: np.random.Generator) -> tuple[Fact, ...]:
 
 ENGINE = Engine(
     name="grid",
-    version=2,
+    version=3,
     types=(
         QuestionType("read_colour", cells.pose_read_colour, cells.MIN_SIZE_PX),
         QuestionType("read_shape", cells.pose_read_shape, cells.MIN_SIZE_PX),

@@ -11,7 +11,7 @@ import numpy as np
 from engines.answer import Answer
 from engines.base import Fact, Posed
 from engines.grid.scene import PLURALS, SHAPES, GridScene, Mark
-from engines.style import COLOURS
+from engines.style import ALIKE, COLOURS
 
 
 class Knobs(NamedTuple):
@@ -90,6 +90,10 @@ class Draft:
         """All marks of the level but those of this colour, this shape, or (both given) this colour and shape."""
         return [mark for mark in self.kinds() if not (colour in (None, mark.colour) and shape in (None, mark.shape))]
 
+    def leave_out_alike(self, colour: str) -> None:
+        """Use no colour that could be called by the name of one that does not show."""
+        self.colours = tuple(other for other in self.colours if other != ALIKE.get(colour))
+
 
 READ_COLOUR = (
     "What colour is the shape in row {row}, column {column}?",
@@ -143,14 +147,19 @@ COUNT_COLOUR = (
     "How many {colour} shapes are there?",
     "Count the {colour} shapes.",
     "How many shapes are {colour}?",
-    "How many cells hold a {colour} shape?",
+    "How many cells hold {a_colour} shape?",
 )
 COUNT_BOTH = (
     "How many {colour} {shapes} are there?",
     "Count the {colour} {shapes}.",
     "How many {shapes} are {colour}?",
-    "How many cells hold a {colour} {shape}?",
+    "How many cells hold {a_colour} {shape}?",
 )
+
+
+def with_article(word: str) -> str:
+    """A word behind "a" or "an"."""
+    return f"{'an' if word[0] in 'aeiou' else 'a'} {word}"
 
 
 def pose_count_colour(rng: np.random.Generator, level: int) -> Posed:
@@ -159,8 +168,10 @@ def pose_count_colour(rng: np.random.Generator, level: int) -> Posed:
     count, colour = int(rng.integers(KNOBS[level].most + 1)), _pick(rng, draft.colours)
     for _ in range(count):
         draft.put(Mark(colour, _pick(rng, draft.shapes)))
+    if not count:
+        draft.leave_out_alike(colour)
     scene = draft.finish(draft.others(colour, None))
-    question = _pick(rng, COUNT_COLOUR).format(colour=colour)
+    question = _pick(rng, COUNT_COLOUR).format(colour=colour, a_colour=with_article(colour))
     return Posed(
         scene,
         question,
@@ -181,7 +192,8 @@ def pose_count_both(rng: np.random.Generator, level: int) -> Posed:
     draft.put(Mark(_pick(rng, [c for c in draft.colours if c != target.colour]), target.shape))
     scene = draft.finish(draft.others(*target))
     shapes = PLURALS[SHAPES.index(target.shape)]
-    question = _pick(rng, COUNT_BOTH).format(colour=target.colour, shape=target.shape, shapes=shapes)
+    named = {"colour": target.colour, "a_colour": with_article(target.colour), "shape": target.shape, "shapes": shapes}
+    question = _pick(rng, COUNT_BOTH).format(**named)
     return Posed(
         scene,
         question,
@@ -231,7 +243,7 @@ GRID_SIZE = (
 def pose_grid_size(rng: np.random.Generator, level: int) -> Posed:
     """Ask for the number of rows or of columns; the other number is drawn apart, so that it tells nothing."""
     draft = Draft(rng, level)
-    low, high = (2, 4) if level == 0 else (2, 4 + level // 2)
+    low, high = 2 + level // 3, 4 + level * 2 // 3
     draft.rows, draft.columns = int(rng.integers(low, high + 1)), int(rng.integers(low, high + 1))
     draft.places = rng.permutation(draft.rows * draft.columns).tolist()
     draft.cells = [None] * len(draft.places)
@@ -324,7 +336,8 @@ def facts(scene: GridScene, rng: np.random.Generator) -> tuple[Fact, ...]:
         found.append(Fact(READ_COLOUR[0].format(row=row, column=column), Answer.word(mark.colour, COLOURS)))
         row, column, mark = _pick(rng, marks)
         found.append(Fact(READ_SHAPE[0].format(row=row, column=column), Answer.word(mark.shape, SHAPES)))
-        colour = _pick(rng, COLOURS)
+        shown = {mark.colour for _, _, mark in marks}
+        colour = _pick(rng, [c for c in COLOURS if c in shown or ALIKE.get(c) not in shown])
         count = sum(mark.colour == colour for _, _, mark in marks)
         found.append(Fact(COUNT_COLOUR[0].format(colour=colour), Answer.integer(count)))
     return tuple(found)

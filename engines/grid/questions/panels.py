@@ -12,7 +12,7 @@ from engines.style import COLOURS
 SIDES = ((2, 3), (3, 3), (3, 4), (4, 4), (4, 5), (5, 5), (5, 6), (6, 7), (7, 8), (8, 9))  # of each grid, per level
 DIFFERENT = (3, 3, 4, 4, 5, 5, 6, 7, 8, 9)  # largest number of different cells
 OPTIONS = (2, 3, 3, 4, 4, 5, 5, 5, 5, 5)  # moves to choose from
-MIN_SIZE_PX = (112, 112, 112, 112, 112, 140, 168, 196, 224, 224)
+MIN_SIZE_PX = (112, 112, 112, 112, 112, 140, 196, 224, 280, 280)
 SHARE = (0.3, 0.6)  # of the cells that are shaded
 TRIES = 500
 

@@ -7,7 +7,7 @@ import numpy as np
 from engines.answer import Answer
 from engines.base import Fact, Posed
 from engines.grid.scene import NestScene, Ring, RingsScene
-from engines.style import COLOURS
+from engines.style import ALIKE, COLOURS
 
 RELATIONS = ("overlap", "touch", "apart")
 GAPS = (
@@ -192,7 +192,7 @@ def facts(scene: RingsScene, rng: np.random.Generator) -> tuple[Fact, ...]:
         )
         if _leads(sorted(map(key, scene.rings)))
     ]
-    others = [colour for colour in COLOURS if colour not in names]
+    others = [colour for colour in COLOURS if colour not in names and ALIKE.get(colour) not in names]
     found.append(Fact(f"How many {names[0]} circles are there?", Answer.integer(1)))
     return (*found, Fact(f"How many {others[0]} circles are there?", Answer.integer(0)))
 

@@ -24,7 +24,7 @@ def facts(scene: Scene, rng: np.random.Generator) -> tuple[Fact, ...]:
 
 ENGINE = Engine(
     name="sudoku",
-    version=2,
+    version=3,
     types=(
         QuestionType("read", boards.pose_read, MIN_SIZE_PX),
         QuestionType("count_empty", boards.pose_count_empty, MIN_SIZE_PX),

@@ -38,6 +38,7 @@ SYMBOLS_FROM_LEVEL = 2  # below it all symbols are digits
 IRREGULAR_FROM_LEVEL = 3
 SYMBOL_RATE, IRREGULAR_RATE = 0.5, 0.3
 LETTERS = "ABCDEFGHK"
+BOARD_COLOURS = tuple(colour for colour in COLOURS if colour != "cyan")  # beside no blue it may be called so
 
 
 def pick(rng: np.random.Generator, options):
@@ -68,7 +69,7 @@ class Board:
         if level < SYMBOLS_FROM_LEVEL or self.rng.random() >= SYMBOL_RATE:
             return "digits", tuple(map(str, range(1, self.side + 1)))
         kind = pick(self.rng, kinds)
-        names = {"letters": LETTERS, "colours": COLOURS, "shapes": SHAPES}[kind]
+        names = {"letters": LETTERS, "colours": BOARD_COLOURS, "shapes": SHAPES}[kind]
         if kind == "letters":
             return kind, tuple(names[: self.side])
         return kind, tuple(names[i] for i in self.rng.permutation(len(names))[: self.side].tolist())

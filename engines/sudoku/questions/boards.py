@@ -5,7 +5,7 @@ import numpy as np
 from engines.answer import Answer
 from engines.base import Fact, Posed
 from engines.sudoku.questions.board import KNOBS, Board, pick
-from engines.sudoku.scene import BOXES, SudokuScene
+from engines.sudoku.scene import BOXES, NOUNS, SudokuScene
 
 READ = (
     "Which {noun} is in row {row}, column {column}?",
@@ -114,10 +114,10 @@ def pose_count_symbol(rng: np.random.Generator, level: int) -> Posed:
     return Posed(scene, question, Answer.integer(count), guess_rate=1 / (board.side + 1), query=query)
 
 
-def _called(board: Board, number: int) -> str:
+def _called(board: Board | SudokuScene, number: int) -> str:
     """A symbol as a sentence names it: the digit 3, the colour red, a star."""
-    name = board.name(number)
-    return f"a {name}" if board.kind == "shapes" else f"the {board.noun} {name}"
+    name, kind = board.symbols[number - 1], board.kind
+    return f"a {name}" if kind == "shapes" else f"the {NOUNS[kind]} {name}"
 
 
 def pose_repeated(rng: np.random.Generator, level: int) -> Posed:
@@ -213,7 +213,7 @@ def facts(scene: SudokuScene, rng: np.random.Generator) -> tuple[Fact, ...]:
     found = [
         Fact("How many cells are empty?", Answer.integer(scene.cells.count(0))),
         Fact(f"How many cells of row {row} are filled?", Answer.integer(in_row)),
-        Fact(f"How many cells hold {scene.name(number)}?", Answer.integer(scene.cells.count(number))),
+        Fact(f"How many cells hold {_called(scene, number)}?", Answer.integer(scene.cells.count(number))),
         Fact("How many rows does the board have?", Answer.integer(scene.side)),
     ]
     if len(set(scene.regions)) == scene.side and scene.regions[0] == scene.regions[BOXES[scene.side][1] - 1]:

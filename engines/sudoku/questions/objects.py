@@ -12,7 +12,7 @@ def _ask(name: str) -> tuple[str, ...]:
         f"In which {name} is {{it}}?",
         f"What is the {name} of {{it}}?",
         f"Name the {name} of {{it}}.",
-        f"{{it}}: which {name}?",
+        f"Find {{it}}. Which {name} is it in?",
     )
 
 
@@ -37,7 +37,7 @@ KIND = Kind(
             less="smaller than {it}",
             most="largest",
             least="smallest",
-            read=("What is the value of {it}?", "Which value has {it}?", "Give the value of {it}.", "Read {it}."),
+            read=("What is the value of {it}?", "Which value does {it} have?", "Give the value of {it}.", "Read {it}."),
             gap=(
                 "How much larger is {one} than {two}?",
                 "By how much is {one} larger than {two}?",
@@ -48,17 +48,17 @@ KIND = Kind(
                 "Add {one} and {two}.",
                 "What is {one} plus {two}?",
                 "What is the sum of {one} and {two}?",
-                "How much are {one} and {two} together?",
+                "What do {one} and {two} add up to?",
             ),
         ),
         Attribute(
             "row",
             says="in row {value}",
             same="in the same row as {it}",
-            more="below {it}",
-            less="above {it}",
-            most="lowest",
-            least="highest",
+            more="in a row below {it}",
+            less="in a row above {it}",
+            most="bottommost",
+            least="topmost",
             read=_ask("row"),
             gap=_apart("row", "below"),
         ),
@@ -66,8 +66,8 @@ KIND = Kind(
             "column",
             says="in column {value}",
             same="in the same column as {it}",
-            more="to the right of {it}",
-            less="to the left of {it}",
+            more="in a column to the right of {it}",
+            less="in a column to the left of {it}",
             most="rightmost",
             least="leftmost",
             read=_ask("column"),
@@ -75,6 +75,7 @@ KIND = Kind(
         ),
         Attribute("box", role="silent", same="in the same box as {it}"),
     ),
+    keys=(("row", "column"), ("value", "row"), ("value", "column"), ("value", "box")),
 )
 
 
@@ -99,7 +100,9 @@ def things(scene: SudokuScene) -> list[Thing]:
     ]
 
 
-SKEW = (1.15, 1.3, 1.5, 1.5, 1.0, 1.0, 1.0, 1.0, 1.1, 1.3)  # per level, measured
+SKEW = (1.15, 1.2, 1.0, 1.0, 1.05, 1.1, 1.05, 0.85, 1.0, 0.9)  # per level, measured
 OPERATIONS = (1, 1, 2, 2, 3, 3, 3, 3, 4, 4)  # a digit has fewer attributes than a shape in a grid
+SETS, PAIRS = (0, 0, 0, 0, 3, 3, 3, 3, 5, 5), (0,) * 8 + (5, 5)  # of two sets, and of two digits, which take two each
+LENGTHS = {"difference": SETS, "compare": SETS, "total": (*SETS[:8], 3, 3), "gap": PAIRS, "sum": PAIRS}
 
-pose_compose = make_pose(KIND, random_scene, things, OPERATIONS, skew=SKEW)
+pose_compose = make_pose(KIND, random_scene, things, OPERATIONS, skew=SKEW, lengths=LENGTHS)

@@ -15,6 +15,7 @@ SIDES = ((4, 4), (4, 5), (4, 5), (5, 5), (5, 6), (6, 6), (6, 7), (7, 8), (8, 8),
 MOTIFS = (((1, 2),), ((1, 2),), ((2, 2), (1, 2)), ((2, 2),), ((2, 2), (1, 3)), ((2, 3),), ((2, 3),), ((2, 3), (3, 3)))
 WIDTHS = (4, 4, 5, 5, 6, 6, 7, 8, 9, 10)  # of the grids with runs
 VARYING = (1, 1, 2, 2, 2, 3, 3, 3, 3, 3)  # attributes that a matrix changes
+PAIRED_LEVEL = 4  # from here on options may differ in two of three attributes
 LETTER_SIDES = (4, 4, 5, 5, 6, 6, 7, 8, 9, 10)
 TILES_MIN_SIZE_PX = (112,) * 5 + (140, 168, 196, 224, 224)
 MATRIX_MIN_SIZE_PX = (112,) * 5 + (140,) * 5
@@ -120,15 +121,33 @@ def pose_matrix(rng: np.random.Generator, level: int) -> Posed:
         return Tile(shapes[chosen[0]], colours[chosen[1]], counts[chosen[2]])
 
     missing = tile(2, 2)
-    every = [Tile(*parts) for parts in itertools.product(shapes, colours, counts)]
-    near = [
-        t for t in every if t != missing and sum(a != b for a, b in zip(t, missing, strict=True)) <= 1 + (level < 4)
-    ]
-    foils = [near[i] for i in rng.permutation(len(near))[:3].tolist()]
+    foils = _foils(rng, level, missing, (shapes, colours, counts))
     options = [(missing, *foils)[i] for i in rng.permutation(4).tolist()]
     scene = MatrixScene(tuple(tile(i // 3, i % 3) for i in range(8)), tuple(options))
     answer = Answer.choice("ABCD"[options.index(missing)], "ABCD")
     return Posed(scene, pick(rng, COMPLETE), answer, guess_rate=0.25, query={"ask": "matrix"})
+
+
+def _foils(rng: np.random.Generator, level: int, missing: Tile, values: tuple[list, list, list]) -> list[Tile]:
+    """Three other tiles such that each of the four shares as much with the others as any of them does.
+
+    Two attributes take two values each, in all four combinations; or (from `PAIRED_LEVEL` on also) three do, and any
+    two of the four tiles differ in just two of them. So the options alone do not tell which of them is right.
+    """
+    places = rng.permutation(3).tolist()
+    other = [
+        pick(rng, [value for value in options if value != own]) for options, own in zip(values, missing, strict=True)
+    ]
+    changed = ((0,), (1,), (0, 1))
+    if level >= PAIRED_LEVEL and rng.integers(2):
+        changed = ((0, 1), (0, 2), (1, 2))
+    foils = []
+    for which in changed:
+        parts = list(missing)
+        for place in which:
+            parts[places[place]] = other[places[place]]
+        foils.append(Tile(*parts))
+    return foils
 
 
 RUNS = (
@@ -233,7 +252,9 @@ def matrix_facts(scene: MatrixScene, rng: np.random.Generator) -> tuple[Fact, ..
         Fact(f"How many shapes are on the tile {where}?", Answer.integer(tile.count)),
         Fact(f"What colour is the tile's shape {where}?", Answer.word(tile.colour, COLOURS)),
         Fact(f"What shape is on option {'ABCD'[option]}?", Answer.word(scene.options[option].shape, SHAPES)),
-        Fact(f"What colour has option {'ABCD'[option]}?", Answer.word(scene.options[option].colour, COLOURS)),
+        Fact(
+            f"What colour is the shape on option {'ABCD'[option]}?", Answer.word(scene.options[option].colour, COLOURS)
+        ),
     )
 
 
