@@ -19,10 +19,10 @@ from perc_jax.report.chart import COLOURS
 INK, SOFT, FAINT = "#1d2733", "#6b6f76", "#d8dde3"
 SHOWN_PX = 448  # side of the pictures
 # Level and index of each engine's sample.
-SHOWN = {"grid": (5, 4), "cube": (5, 2), "chart": (4, 7), "sudoku": (5, 2), "function": (5, 1), "geometry": (5, 2)}
+SHOWN = {"grid": (5, 5), "cube": (5, 4), "chart": (4, 7), "sudoku": (5, 2), "function": (5, 1), "geometry": (5, 2)}
 PHOTOGRAPHED = {"cube", "chart", "sudoku"}
 SMOOTHED_STEPS = 15  # of the accuracy while training, a centred mean
-COLOUR_COUNT = 128  # of the whole picture, a page's first download
+COLOUR_COUNT = 256  # of the whole picture, a page's first download
 
 
 def draw(run: Any, path: Path) -> None:
@@ -45,7 +45,7 @@ def draw(run: Any, path: Path) -> None:
     _accuracy(curves.subplots(), run)
     canvas.draw()
     drawn = Image.fromarray(np.asarray(canvas.buffer_rgba())[..., :3])
-    drawn.quantize(COLOUR_COUNT, dither=Image.Dither.NONE).save(path, "PNG", optimize=True)
+    drawn.quantize(COLOUR_COUNT, kmeans=2, dither=Image.Dither.NONE).save(path, "PNG", optimize=True)
 
 
 def _pictures(places: np.ndarray) -> None:

@@ -16,6 +16,7 @@ from tests.model.cases import small_config
 CONFIG = dataclasses.replace(small_config(tied=False), lora=LoraConfig(rank=2, targets=("all",)))
 # Where keys are made or used, in files of the package. A new purpose belongs into the tests below.
 USERS = {
+    "bench/device/clip.py",  # parameters of a CLIP that is measured
     "clip/model.py",  # parameters of a CLIP that is taught, in a program of its own
     "teach_clip.py",  # whose seed this is
     "model/layers.py",  # a key of each layer
