@@ -1,7 +1,7 @@
 """Weights that decoding reads as int8: half of bfloat16's bytes, which at few rows are most of what a token costs.
 
 A kernel [inputs, outputs] becomes `round(W / scale)` with one float32 scale per output, its largest |W| / 127
-(LLM.int8's vector-wise weights, arXiv 2208.07339, section 2.2): off by at most half a step. The product is taken with
+(LLM.int8's vector-wise weights, arXiv 2208.07339, section 3.1): off by at most half a step. The product is taken with
 the whole numbers, which every dtype of activations holds exactly, and scaled afterwards, so no second copy of a weight
 is ever made. Only the maps of the language model's layers are kept so; embedding, head, norms and the vision tower keep
 the model's dtype. A map whose weights are int8 has a parameter more, `kernel_scale`: the parameters themselves say so.

@@ -107,7 +107,8 @@ def draw(
     is_chosen = (jnp.arange(ends.shape[-1]) == block[..., None]).reshape(sums.shape)
     before = aim - jnp.sum(jnp.where(is_chosen, ends.reshape(sums.shape) - sums, 0), axis=(-2, -1))
     inside = jnp.cumsum(jnp.sum(jnp.where(is_chosen[..., None], blocks, 0), axis=(-3, -2)), axis=-1)
-    return find(block, jnp.sum(inside <= before[..., None], axis=-1)).astype(jnp.int32)
+    token = find(block, jnp.sum(inside <= before[..., None], axis=-1))
+    return jnp.clip(token, 0, logprobs.shape[-1] - 1).astype(jnp.int32)  # of what is no number too
 
 
 def _blocks(

@@ -117,6 +117,13 @@ def test_the_first_and_the_last_number_are_tokens_with_probability(bits, monkeyp
     assert found == (2 if bits < 2**30 else 5)
 
 
+def test_what_is_no_number_still_gives_an_id_of_the_vocabulary():
+    logprobs = jnp.full((1, 8, 9), jnp.nan)
+    keys = jax.random.key_data(jax.random.split(jax.random.key(1), 8)).reshape(1, 8, 2)
+    found = np.asarray(sampling.draw(logprobs, keys, jnp.zeros((1, 8), jnp.int32)))
+    assert ((found >= 0) & (found < 9)).all()
+
+
 def test_a_vocabulary_split_over_devices_gives_the_same_tokens():
     logprobs = jax.nn.log_softmax(jnp.array(np.random.default_rng(3).normal(size=(4, 64, 96)), jnp.float32))
     keys = jax.random.key_data(jax.random.split(jax.random.key(6), 256)).reshape(4, 64, 2)
