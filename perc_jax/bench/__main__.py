@@ -70,9 +70,11 @@ def _measure(arguments: argparse.Namespace, config: Config) -> dict[str, Any]:
     field, values = sweep(arguments.sweep) if arguments.sweep else ("", [0])
     _check(arguments)
     from perc_jax.bench import peers  # jax: seconds, for which mistakes need not wait
-    from perc_jax.bench.cases import shaped
+    from perc_jax.bench.cases import shaped, without_narrow_rows
 
     cases = [shaped(config, **(shapes | {field: value} if field else shapes)) for value in values]
+    if arguments.what == "rollout":
+        cases = [without_narrow_rows(case) for case in cases]
     if arguments.against:
         peers.check_comparable(cases[0])  # first: what is asked for wrongly needs no package
         peers.check_installed(arguments.against)

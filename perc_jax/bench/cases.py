@@ -100,6 +100,12 @@ def shaped(
     )
 
 
+def without_narrow_rows(config: Config) -> Config:
+    """A case whose updates are not measured: of their programs it has the widest only."""
+    stages = tuple(dataclasses.replace(stage, row_widths=()) for stage in config.stages)
+    return dataclasses.replace(config, stages=stages)
+
+
 def drawn_ids(tokens: Tokenizer, vocab_size: int, mean_tokens: int = 0) -> TokenIds:
     """Token ids under which every id is sampled but the marks. None ends a completion; with `mean_tokens`, one in so
     many does."""

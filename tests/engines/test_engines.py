@@ -84,7 +84,11 @@ def test_every_level_and_split_has_scenes_of_its_own(engine):
 
 @EACH_KIND
 def test_a_type_passes_a_small_audit(engine, kind):
-    tasks = run.tasks([(engine.name, kind.name)], (0, 9), samples=2, drawn=1, size_px=448)
+    tasks = [
+        task
+        for level, drawn in ((0, 0), (9, 1))  # pictures of level 0 are looked at by the tests of each engine
+        for task in run.tasks([(engine.name, kind.name)], (level,), samples=2, drawn=drawn, size_px=448)
+    ]
     report = run.TypeReport(
         engine.name, kind.name, kind.held_out, sorted(map(run.cell_of, tasks), key=lambda c: c.level)
     )
