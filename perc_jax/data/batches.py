@@ -81,6 +81,23 @@ class Batches:
         )
 
 
+@dataclass(frozen=True)
+class Chained:
+    """Batches of several sources, one source after the other."""
+
+    parts: tuple[Batches, ...]
+
+    def __len__(self) -> int:
+        return sum(map(len, self.parts))
+
+    def __getitem__(self, number: int) -> Batch:
+        for part in self.parts:
+            if number < len(part):
+                return part[number]
+            number -= len(part)
+        raise IndexError(f"there are {len(self)} batches")
+
+
 class Stream:
     """An iterator over batches, and a context manager that ends its workers.
 
@@ -88,7 +105,7 @@ class Stream:
     behind. One further batch is always being fetched while the caller uses the last one.
     """
 
-    def __init__(self, batches: Batches, workers: int, prefetch: int = 1):
+    def __init__(self, batches: Batches | Chained, workers: int, prefetch: int = 1):
         """`prefetch` is how many batches each of the `workers` may be ahead."""
         self.batches = batches  # random access to what is streamed
         self._count = len(batches)
@@ -130,7 +147,7 @@ class Stream:
         self.close()
 
 
-def _dataset(batches: Batches, count: int, prefetch: int) -> grain.IterDataset:
+def _dataset(batches: Batches | Chained, count: int, prefetch: int) -> grain.IterDataset:
     """Let Grain draw the batches, in so many worker processes; 0: in this one."""
     dataset = grain.MapDataset.source(batches).to_iter_dataset(grain.ReadOptions(num_threads=0, prefetch_buffer_size=0))
     if count == 0:

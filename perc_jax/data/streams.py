@@ -21,7 +21,7 @@ import engines
 from perc_jax.batch import WHOLE, Share
 from perc_jax.config import Config, StageConfig, TableConfig
 from perc_jax.data import table_prompts
-from perc_jax.data.batches import Batches, Rows, Stream
+from perc_jax.data.batches import Batches, Chained, Rows, Stream
 from perc_jax.data.curriculum import Cell, InTurn, Phases, types_of
 from perc_jax.data.engines import Draw
 from perc_jax.data.listed import of_mixture
@@ -103,25 +103,23 @@ def _drawn(config: Config, stage: StageConfig, phases: Phases | None) -> Draw:
     )
 
 
-def table(
+def of_table(
     config: Config, wanted: TableConfig, start: int = 0, *, share: Share = WHOLE, lenient: bool = False
-) -> Stream:
-    """Stream a table's rows from `start` on, in its order, in batches of `evaluation.batch`. None is left out, and one
-    that does not fit is a `ValueError` in the stream; if `lenient`, another row stands in its place."""
+) -> Batches:
+    """A table's rows from `start` on, in its order, in batches of `evaluation.batch`. None is left out, and one that
+    does not fit is a `ValueError` when it is drawn; if `lenient`, another row stands in its place."""
     count, batch = len(table_prompts.opened(wanted)), config.evaluation.batch
     _check_rows("evaluation.batch", batch, share)
     rows = Tabled(config, wanted, ("suite", wanted.label), split="test", in_order=True, is_whole=not lenient)
-    workers = config.data.workers if count - start > FEW_SAMPLES else 0
-    return Stream(Batches(rows, start, count, batch, share), workers, config.data.prefetch)
+    return Batches(rows, start, count, batch, share)
 
 
-def suite(config: Config, name: str, count: int, start: int = 0, *, share: Share = WHOLE) -> Stream:
-    """Stream samples `start` to `count` of a test set, the same for every run seed, in batches of `evaluation.batch`.
+def of_suite(config: Config, name: str, count: int, start: int = 0, *, share: Share = WHOLE) -> Batches:
+    """Samples `start` to `count` of a test set, the same for every run seed, in batches of `evaluation.batch`.
 
     test_a asks what the stages train, as often as they draw it (each stage counts alike), test_b the same on
     photographs, test_c asks `evaluation.hard_levels`, test_d held-out types and looks. Levels at which an engine asks
-    nothing legible are left out. A few samples are drawn in this process: a worker would not have started by then.
-    Raises `ValueError` if nothing is left, or if the units do not divide the batch.
+    nothing legible are left out. Raises `ValueError` if nothing is left, or if the units do not divide the batch.
     """
     asked = _asked(config, name)
     draw = Draw(
@@ -137,8 +135,15 @@ def suite(config: Config, name: str, count: int, start: int = 0, *, share: Share
         batch=(batch := config.evaluation.batch),
     )
     _check_rows("evaluation.batch", batch, share)
-    workers = config.data.workers if count - start > FEW_SAMPLES else 0
-    return Stream(Batches(draw, start, count, batch, share), workers, config.data.prefetch)
+    return Batches(draw, start, count, batch, share)
+
+
+def exam(config: Config, *parts: Batches) -> Stream:
+    """Stream suites and tables, one after the other. A few samples are drawn in this process: a worker would not have
+    started by then."""
+    chained = Chained(parts)
+    workers = config.data.workers if len(chained) * config.evaluation.batch > FEW_SAMPLES else 0
+    return Stream(chained, workers, config.data.prefetch)
 
 
 def grading(

@@ -19,8 +19,8 @@ from perc_jax.batch import PromptBatch, Share
 from perc_jax.benchmarks import Benchmark, Problem
 from perc_jax.benchmarks.base import Compare, Scored
 from perc_jax.config import Config, DataConfig, to_dict
+from perc_jax.data import streams
 from perc_jax.data.batches import Stream
-from perc_jax.data.streams import suite
 from perc_jax.prompt import questions
 from perc_jax.prompt.questions import Question, Reader
 from perc_jax.records.lines import Record
@@ -248,7 +248,7 @@ class SuiteExam:
 
     def _stream(self, start: int, share: Share) -> Stream:
         """This host's part of the questions from the `start`th on."""
-        return suite(self._config, self.name, self.count, start, share=share)
+        return streams.exam(self._config, streams.of_suite(self._config, self.name, self.count, start, share=share))
 
     def mark(self, asked: Asked, responses: Sequence[Sequence[str]]) -> list[Marked]:
         """Verify strictly, as in training."""

@@ -4,9 +4,8 @@
 the run's own, before and after each stage; `perc_jax.evaluate` asks the same questions and keeps each answer.
 """
 
-import contextlib
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -16,7 +15,10 @@ import engines
 from perc_jax import statistics
 from perc_jax.batch import Completions, Share
 from perc_jax.config import Config, RewardConfig
-from perc_jax.data import batches, streams, table_prompts
+from perc_jax.data import streams, table_prompts
+from perc_jax.data.batches import Batch, Stream
+from perc_jax.data.engines import SampleInfo
+from perc_jax.evaluation.papers import Papers, of_suite
 from perc_jax.mesh import sharding
 from perc_jax.processes import progress
 from perc_jax.programs.compiled import Programs, Score
@@ -57,6 +59,10 @@ class Evaluator:
         self._config, self._programs, self._tokens, self._verifier = config, programs, tokens, verifier
         self._screen, self._is_told_to_end = screen, is_told_to_end
         self._measured = term_names(RewardConfig(config.measured)) if config.measured else []
+        evaluation = config.evaluation
+        self._counts = dict(zip(evaluation.suites, evaluation.samples, strict=True))
+        self._counts |= {table.label: len(table_prompts.opened(table)) for table in evaluation.tables}
+        self._papers = Papers(config, self._counts, programs.share)
         self._of_all_hosts([])  # compiled now: a run may first ask between two steps
 
     def suites(self, params: Any) -> tuple[dict[str, Any], list[samples.Shown]] | None:
@@ -65,23 +71,16 @@ class Evaluator:
         None if it was told to end before all was asked.
         """
         results, shown = {}, []
-        evaluation = self._config.evaluation
-        counts = dict(zip(evaluation.suites, evaluation.samples, strict=True))
-        counts |= {table.label: len(table_prompts.opened(table)) for table in evaluation.tables}
-        with contextlib.ExitStack() as opened:
-            # All at once: workers take seconds to start, and those whose suite must wait draw ahead.
-            streams = {
-                suite: opened.enter_context(_stream(self._config, suite, n, self._programs.share))
-                for suite, n in counts.items()
-            }
-            for suite, stream in streams.items():
-                items, looked_at = self._ask(params, suite, counts[suite], stream)
-                if len(items) < counts[suite]:
+        with self._papers.opened() as ask:
+            for suite, count in self._counts.items():
+                items, looked_at = self._ask(params, suite, count, ask(suite))
+                if len(items) < count:
                     return None
                 results[suite] = summary(items, self._measured)
                 shown += looked_at
-        for suite, n in list(counts.items())[:1] if evaluation.blind else ():
-            blind = self._blind(params, suite, min(n, evaluation.blind))
+        few = self._config.evaluation.blind
+        for suite, count in list(self._counts.items())[:1] if few else ():
+            blind = self._blind(params, suite, min(count, few))
             if blind is None:
                 return None
             results[suite]["blind"] = blind
@@ -89,20 +88,20 @@ class Evaluator:
 
     def _blind(self, params: Any, suite: str, count: int) -> dict[str, Any] | None:
         """Accuracy on the first questions with a uniform grey picture in place of each; None if told to end."""
-        with _stream(self._config, suite, count, self._programs.share) as stream:
-            items, _ = self._ask(params, suite, count, stream, blind=True)
+        with self._papers.first(suite, count) as batches:
+            items, _ = self._ask(params, suite, count, batches, blind=True)
         if len(items) < count:
             return None
         return {name: value for name, value in summary(items).items() if name in ("n", "accuracy", "ci95")}
 
     def _ask(
-        self, params: Any, suite: str, count: int, stream: batches.Stream, blind: bool = False
+        self, params: Any, suite: str, count: int, batches: Iterator[Batch], blind: bool = False
     ) -> tuple[list[Item], list[samples.Shown]]:
         items: list[Item] = []
         shown: list[samples.Shown] = []
         name = f"{suite}, blind" if blind else suite
         with self._screen.phase(f"evaluating {name}"), self._screen.bar(name, count) as advance:
-            for batch in stream:
+            for batch in batches:
                 if self._is_told_to_end():
                     break
                 prompts = questions.unseen(batch.prompts) if blind else batch.prompts
@@ -226,28 +225,20 @@ def check_sight(change: float, picture: str, who: str = "model") -> None:
         )
 
 
-def _stream(config: Config, suite: str, count: int, share: Share) -> batches.Stream:
-    """This host's part of a suite or a test table."""
-    for table in config.evaluation.tables:
-        if table.label == suite:
-            return streams.table(config, table, share=share)
-    return streams.suite(config, suite, count, share=share)
-
-
-def _looked_at(config: Config, count: int, share: Share) -> batches.Stream:
+def _looked_at(config: Config, count: int, share: Share) -> Stream:
     """What a model is shown to prove that it sees: scenes of the engines where there are any, else of the first table
     whose first rows have pictures. Raises `ValueError` if none has."""
     if any(stage.mixture.engines for stage in config.stages):
-        return _stream(config, "test_a", count, share)
+        return streams.exam(config, of_suite(config, "test_a", count, share))
     tables = [*(table for stage in config.stages for table in stage.mixture.tables), *config.evaluation.tables]
     for table in dict.fromkeys(tables):
         rows = table_prompts.opened(table)
         if any(rows[number].pictures for number in range(min(count, len(rows)))):
-            return streams.table(config, table, share=share, lenient=True)
+            return streams.exam(config, streams.of_table(config, table, share=share, lenient=True))
     raise ValueError(f"one of the tables must have a picture in its first {count} rows: {[t.label for t in tables]}")
 
 
-def _item(info: batches.SampleInfo, verdict: Verdict, terms: tuple[float, ...]) -> Item:
+def _item(info: SampleInfo, verdict: Verdict, terms: tuple[float, ...]) -> Item:
     return Item(info.engine, info.question_type, info.level, verdict.correct, terms)
 
 

@@ -50,7 +50,10 @@ class Generation:
         buckets = np.full(self._plan.prompts, len(self._prefills) - 1) if buckets is None else buckets
         if self._pool is not None:
             return self._by_turns(given, buckets.reshape(self._plan.devices, -1))
-        context, state = self._prefills[buckets.max()](*given)
+        return self.finish(params, *self._prefills[buckets.max()](*given))
+
+    def finish(self, params: Any, context: Context, state: State) -> Completions:
+        """The completions of what a prefill began; consumes the state."""
         return self._finish(params, context, state, self._config.rings[0], 1).completions()
 
     def occupancy(self) -> dict[str, float]:

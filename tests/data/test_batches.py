@@ -14,7 +14,7 @@ from configs.debug_cpu import get_config
 from perc_jax.batch import Share
 from perc_jax.config import Config, MixtureConfig, StageConfig
 from perc_jax.data.batches import Batch
-from perc_jax.data.streams import stream, suite
+from perc_jax.data.streams import exam, of_suite, stream
 from perc_jax.prompt.image import unpatchify
 from perc_jax.prompt.tokenizer import load
 from tests import ROOT
@@ -169,6 +169,11 @@ def test_an_error_in_a_worker_arrives():
         next(batches)
 
 
+def suite(given, *asked, **how):
+    """The stream of one suite."""
+    return exam(given, of_suite(given, *asked, **how))
+
+
 @pytest.mark.parametrize("name", ["test_a", "test_b", "test_c", "test_d"])
 def test_suites_are_fresh_and_the_same_for_every_seed(whole, name):
     with suite(config(), name, 10) as batches:
@@ -199,7 +204,7 @@ def test_a_suite_asks_what_each_stage_trains_with_the_shares_of_each():
     narrow = MixtureConfig(engines=("grid",), weights=(5.0,), levels=(0,), types=("grid.grid_size",))
     wide = MixtureConfig(engines=("chart", "grid", "cube"), weights=(3.0, 1.0, 0.0), levels=(2,))
     with suite(two_stages(narrow, wide), "test_a", 80) as batches:
-        draw = batches.batches.rows
+        draw = batches.batches.parts[0].rows
     parts = list(zip(draw.engines, draw.levels, draw.types, strict=True))
     assert set(parts) == {("grid", (0,), ("grid_size",)), ("grid", (2,), ()), ("chart", (2,), ())}
     share = dict(zip(parts, np.array(draw.weights) / sum(draw.weights), strict=True))
@@ -209,7 +214,7 @@ def test_a_suite_asks_what_each_stage_trains_with_the_shares_of_each():
     assert {sample.question_type for sample in asked if (sample.engine, sample.level) == ("grid", 0)} == {"grid_size"}
     assert len({sample.question_type for sample in asked if (sample.engine, sample.level) == ("grid", 2)}) > 1
     with suite(two_stages(narrow, wide), "test_c", 4) as batches:
-        assert set(batches.batches.rows.levels) == {(3, 4)}
+        assert set(batches.batches.parts[0].rows.levels) == {(3, 4)}
 
 
 def test_stages_that_draw_alike_are_asked_like_one_of_them():

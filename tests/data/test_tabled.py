@@ -114,12 +114,12 @@ def test_rows_that_cannot_be_used_are_replaced_and_named(folder):
 def test_a_test_table_leaves_no_row_out(folder):
     config = config_of(engines=True)
     config = dataclasses.replace(config, evaluation=dataclasses.replace(config.evaluation, batch=8))
-    with streams.table(config, table(folder, "worded")) as stream:
+    with streams.exam(config, streams.of_table(config, table(folder, "worded"))) as stream:
         found = list(stream)
     real = [info.index for batch in found for info, keep in zip(batch.samples, batch.real, strict=True) if keep]
     assert real == list(range(ROWS))
     with (
-        streams.table(config, table(folder, "spoilt")) as stream,
+        streams.exam(config, streams.of_table(config, table(folder, "spoilt"))) as stream,
         pytest.raises(ValueError, match=r"spoilt.jsonl.* line 1: .*gone.png"),
     ):
         next(stream)

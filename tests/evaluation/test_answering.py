@@ -28,7 +28,7 @@ def params(programs):
 
 @pytest.fixture(scope="module")
 def batch() -> batches.Batch:
-    with streams.suite(CONFIG, "test_a", COUNT) as stream:
+    with streams.exam(CONFIG, streams.of_suite(CONFIG, "test_a", COUNT)) as stream:
         return next(stream)
 
 

@@ -65,7 +65,7 @@ class Oracle(Programs):
 def known(config, suite: str) -> dict[bytes, str]:
     """The right answer to every question of a suite, by its picture."""
     answers = {}
-    with streams.suite(config, suite, COUNT) as stream:
+    with streams.exam(config, streams.of_suite(config, suite, COUNT)) as stream:
         for batch in stream:
             for picture, info in zip(batch.prompts.pixels, batch.samples, strict=True):
                 answers[picture.tobytes()] = rf"<answer>\boxed{{{info.answer.text()}}}</answer>"

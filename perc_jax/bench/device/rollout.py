@@ -1,7 +1,7 @@
 """Prefill and decoding of a step's completions: seconds, shares of peak and bandwidth, memory beside the plan.
 
 The run's own programs, called as the loop calls them: pictures looked at, weights published, prompts prefilled, columns
-decoded to the end. Decoding is what the whole takes beyond the prefill. No optimizer exists meanwhile.
+decoded to the end. No optimizer exists meanwhile.
 """
 
 import statistics
@@ -41,9 +41,11 @@ def run(given: Given, completions: int) -> dict[str, Any]:
     key, step = sharding.same_to_mesh((np.array([0, given.seed], np.uint32), np.int32(0)), programs.mesh)
     asked = (weights, prompts._replace(features=features), names, key, step)
     prefill_s = seconds(lambda: generation.prefill(*asked), given.repeats)
-    whole_s = seconds(lambda: generation(*asked), given.repeats)
+    decode_s = seconds(
+        lambda begun: generation.finish(weights, *begun), given.repeats, lambda: (generation.prefill(*asked),)
+    )
     traced = top.traced(lambda: generation(*asked), given.folder, [one.call for one in programs.table])
-    decode_s, columns = whole_s - prefill_s, config.rollout.max_tokens - 1
+    columns = config.rollout.max_tokens - 1
     rows = stage.prompts_per_step * stage.group_size
     work = flops.step_work(config, stage, trains_vision=False)
     peak = best.flops * best.count
@@ -68,12 +70,13 @@ def run(given: Given, completions: int) -> dict[str, Any]:
     }
 
 
-def seconds(work: Callable[[], Any], repeats: int) -> float:
-    """The median over repeats of what the work takes until it is done, warmed up once."""
-    jax.block_until_ready(work())
+def seconds(work: Callable[..., Any], repeats: int, before: Callable[[], tuple[Any, ...]] = tuple) -> float:
+    """The median over repeats of what the work takes until it is done, warmed up once; `before` makes its arguments,
+    and is not counted."""
     taken = []
-    for _ in range(repeats):
+    for _ in range(repeats + 1):
+        arguments = jax.block_until_ready(before())
         clock = Clock()
-        jax.block_until_ready(work())
+        jax.block_until_ready(work(*arguments))
         taken.append(clock.spent()[0])
-    return statistics.median(taken)
+    return statistics.median(taken[1:])
