@@ -58,6 +58,7 @@ def recipe(name: str, perception: RewardConfig, clip: ClipConfig) -> Config:
         debug,
         name=name,
         clip=clip,
+        model=dataclasses.replace(debug.model, attention="blockwise"),  # rows of 8 answers: most pairs see nothing
         data=dataclasses.replace(debug.data, answer_form="sections", answer_sections=SECTIONS),
         rollout=dataclasses.replace(debug.rollout, max_tokens=160, temperature=1.0, top_p=0.99),
         stages=(
@@ -95,7 +96,7 @@ def _rl(name: str, reward: RewardConfig, difficulty: str) -> StageConfig:
         name,
         "grpo",
         50,
-        32,
+        16,
         OptimizerConfig(3e-4, b2=0.98, warmup_steps=5, schedule="cosine"),
         mixture=_rows(difficulty=difficulty, grade=GRADE),
         group_size=8,
