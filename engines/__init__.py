@@ -9,6 +9,7 @@ ones; `test_d` alternates held-out types in trained themes (even index) and trai
 """
 
 import sys
+from collections.abc import Iterable
 
 from engines import ends
 
@@ -25,13 +26,16 @@ from engines.cube import ENGINE as _CUBE
 from engines.function import ENGINE as _FUNCTION
 from engines.geometry import ENGINE as _GEOMETRY
 from engines.grid import ENGINE as _GRID
+from engines.path import ENGINE as _PATH
 from engines.photo import photograph
 from engines.sudoku import ENGINE as _SUDOKU
 from engines.verify import verify as _verify_answer
 
-__all__ = ["ENGINES", "Answer", "Sample", "candidates", "sample", "style_of", "verify"]
+__all__ = ["ENGINES", "MAIN", "Answer", "Sample", "candidates", "sample", "style_of", "verify", "versions"]
 
-ENGINES: dict[str, Engine] = {e.name: e for e in (_GRID, _CUBE, _CHART, _SUDOKU, _FUNCTION, _GEOMETRY)}
+# Those that are drawn where none are named: mixtures, data sets and gradings of these stay as they are.
+MAIN: tuple[str, ...] = tuple(e.name for e in (_GRID, _CUBE, _CHART, _SUDOKU, _FUNCTION, _GEOMETRY))
+ENGINES: dict[str, Engine] = {e.name: e for e in (_GRID, _CUBE, _CHART, _SUDOKU, _FUNCTION, _GEOMETRY, _PATH)}
 
 
 def candidates(name: str, *, split: str, level: int, size_px: int) -> tuple[QuestionType, ...]:
@@ -94,6 +98,12 @@ def sample(
         marks=drawing.marks,
         guess_rate=posed.guess_rate,
     )
+
+
+def versions(named: Iterable[str] = ()) -> dict[str, int]:
+    """Versions of the main engines and of those named beside them: whatever they draw follows from these."""
+    wanted = {*MAIN, *named}
+    return {name: engine.version for name, engine in ENGINES.items() if name in wanted}
 
 
 def verify(text: str, target: Sample | Answer) -> bool:

@@ -216,6 +216,26 @@ def _bend(at: tuple[int, int], one: tuple[int, int], two: tuple[int, int]) -> fl
     return 180 - abs(math.degrees(math.atan2((a.conjugate() * b).imag, (a.conjugate() * b).real)))
 
 
+# Ways
+
+
+def _cells_of_way(sample: Sample) -> str:
+    """The cells of a way counted, and not the steps between them."""
+    return str(int(sample.answer.text()) + 1)
+
+
+def _arrows_missing(sample: Sample) -> str | None:
+    return OPEN if sample.scene["one_way"] and sample.scene["two_way"] else None
+
+
+def _any_gate(sample: Sample) -> str | None:
+    return OPEN if sample.scene["gates"] else None
+
+
+GATES = Reading(
+    "gates that stand open, or are shut like any other", _any_gate, r"\w+ gates are closed, the others are open"
+)
+ARROWS = Reading("streets without an arrow", _arrows_missing, r"without one go both ways")
 PASSING = Reading("two lines that seem one", _passing, NEVER)
 BEYOND = Reading("what the picture does not show", lambda sample: OPEN, r"\bgrid\b")
 FACTS: dict[str, tuple[tuple[str, Callable[[dict[str, Any]], bool]], ...]] = {
@@ -243,6 +263,11 @@ READINGS: dict[tuple[str, str], tuple[Reading, ...]] = {
     ("geometry", "vertex_order"): (Reading("the start again at the end", _closed, r"\bonce\b"),),
     ("geometry", "degree"): (PASSING,),
     ("geometry", "joined"): (PASSING,),
+    ("path", "maze_exit"): (GATES,),
+    ("path", "maze_reach"): (GATES,),
+    ("path", "maze_length"): (Reading("steps or cells", _cells_of_way, r"\bsteps?\b"),),
+    ("path", "drive_blocks"): (ARROWS,),
+    ("path", "drive_reach"): (ARROWS, Reading("the place where one starts", lambda sample: OPEN, r"\bother\b")),
     **{
         ("function", name): (BEYOND,)
         for name in ("zeros", "solve", "axis_crossings", "meetings", "intersections", "turns")
