@@ -28,6 +28,7 @@ from engines.geometry import ENGINE as _GEOMETRY
 from engines.grid import ENGINE as _GRID
 from engines.path import ENGINE as _PATH
 from engines.photo import photograph
+from engines.scene import ENGINE as _SCENE
 from engines.sudoku import ENGINE as _SUDOKU
 from engines.verify import verify as _verify_answer
 
@@ -35,7 +36,7 @@ __all__ = ["ENGINES", "MAIN", "Answer", "Sample", "candidates", "sample", "style
 
 # Those that are drawn where none are named: mixtures, data sets and gradings of these stay as they are.
 MAIN: tuple[str, ...] = tuple(e.name for e in (_GRID, _CUBE, _CHART, _SUDOKU, _FUNCTION, _GEOMETRY))
-ENGINES: dict[str, Engine] = {e.name: e for e in (_GRID, _CUBE, _CHART, _SUDOKU, _FUNCTION, _GEOMETRY, _PATH)}
+ENGINES: dict[str, Engine] = {e.name: e for e in (_GRID, _CUBE, _CHART, _SUDOKU, _FUNCTION, _GEOMETRY, _PATH, _SCENE)}
 
 
 def candidates(name: str, *, split: str, level: int, size_px: int) -> tuple[QuestionType, ...]:

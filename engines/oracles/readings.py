@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 from engines.base import Sample
-from engines.oracles import chart, compose, cube, grid, sudoku
+from engines.oracles import chart, compose, cube, grid, scene, sudoku
 from engines.style import ALIKE
 
 NEVER = r"(?!)"  # no words settle it
@@ -26,6 +26,7 @@ ROWS: dict[str, Callable[[dict[str, Any]], list[compose.Row]]] = {
     "chart": chart.rows,
     "cube": cube.rows,
     "grid": grid.rows,
+    "scene": scene.rows,
     "sudoku": sudoku.rows,
 }
 
@@ -216,6 +217,31 @@ def _bend(at: tuple[int, int], one: tuple[int, int], two: tuple[int, int]) -> fl
     return 180 - abs(math.degrees(math.atan2((a.conjugate() * b).imag, (a.conjugate() * b).real)))
 
 
+# Things on a floor
+
+
+def _by_what_is_seen(sample: Sample) -> str | None:
+    """Right and left taken of the middle of what is seen of a thing."""
+    if not _uses(sample.query["program"], "more", "less", "most", "least"):
+        return None
+    middles = scene.seen_middles(sample.scene)
+    rows = [row | {"x": x} for row, x in zip(scene.rows(sample.scene), middles, strict=True)]
+    try:
+        return compose.answer(sample.query["program"], rows)
+    except ValueError:
+        return OPEN
+
+
+def _order_of_what_is_seen(sample: Sample) -> str:
+    pairs = zip(scene.seen_middles(sample.scene), sample.scene["things"], strict=True)
+    order = sorted((x, thing["colour"]) for x, thing in pairs if thing["shape"] == sample.query["shape"])
+    return ", ".join(colour for _, colour in order)
+
+
+def _nearest_edges(sample: Sample) -> str:
+    return scene.nearest_outline(sample.scene, sample.query["colour"])
+
+
 # Ways
 
 
@@ -263,6 +289,9 @@ READINGS: dict[tuple[str, str], tuple[Reading, ...]] = {
     ("geometry", "vertex_order"): (Reading("the start again at the end", _closed, r"\bonce\b"),),
     ("geometry", "degree"): (PASSING,),
     ("geometry", "joined"): (PASSING,),
+    ("scene", "compose"): (ITSELF, Reading("where things are by the middle of what is seen", _by_what_is_seen, NEVER)),
+    ("scene", "order"): (Reading("order by the middle of what is seen", _order_of_what_is_seen, NEVER),),
+    ("scene", "nearest"): (Reading("nearest to the edge and not to the middle", _nearest_edges, NEVER),),
     ("path", "maze_exit"): (GATES,),
     ("path", "maze_reach"): (GATES,),
     ("path", "maze_length"): (Reading("steps or cells", _cells_of_way, r"\bsteps?\b"),),
