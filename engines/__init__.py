@@ -26,6 +26,7 @@ from engines.cube import ENGINE as _CUBE
 from engines.function import ENGINE as _FUNCTION
 from engines.geometry import ENGINE as _GEOMETRY
 from engines.grid import ENGINE as _GRID
+from engines.logic import ENGINE as _LOGIC
 from engines.path import ENGINE as _PATH
 from engines.photo import photograph
 from engines.scene import ENGINE as _SCENE
@@ -36,7 +37,9 @@ __all__ = ["ENGINES", "MAIN", "Answer", "Sample", "candidates", "sample", "style
 
 # Those that are drawn where none are named: mixtures, data sets and gradings of these stay as they are.
 MAIN: tuple[str, ...] = tuple(e.name for e in (_GRID, _CUBE, _CHART, _SUDOKU, _FUNCTION, _GEOMETRY))
-ENGINES: dict[str, Engine] = {e.name: e for e in (_GRID, _CUBE, _CHART, _SUDOKU, _FUNCTION, _GEOMETRY, _PATH, _SCENE)}
+ENGINES: dict[str, Engine] = {
+    e.name: e for e in (_GRID, _CUBE, _CHART, _SUDOKU, _FUNCTION, _GEOMETRY, _PATH, _SCENE, _LOGIC)
+}
 
 
 def candidates(name: str, *, split: str, level: int, size_px: int) -> tuple[QuestionType, ...]:

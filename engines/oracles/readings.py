@@ -217,6 +217,14 @@ def _bend(at: tuple[int, int], one: tuple[int, int], two: tuple[int, int]) -> fl
     return 180 - abs(math.degrees(math.atan2((a.conjugate() * b).imag, (a.conjugate() * b).real)))
 
 
+# Boards with one solution
+
+
+def _less_than_nothing(sample: Sample) -> str | None:
+    """A difference or quotient may be taken the other way round."""
+    return OPEN if any(operation in ("-", ":") for _, operation, _ in sample.scene["cages"]) else None
+
+
 # Things on a floor
 
 
@@ -258,6 +266,7 @@ def _any_gate(sample: Sample) -> str | None:
     return OPEN if sample.scene["gates"] else None
 
 
+LARGER_FIRST = Reading("differences and quotients the other way round", _less_than_nothing, r"the larger number first")
 GATES = Reading(
     "gates that stand open, or are shut like any other", _any_gate, r"\w+ gates are closed, the others are open"
 )
@@ -289,6 +298,8 @@ READINGS: dict[tuple[str, str], tuple[Reading, ...]] = {
     ("geometry", "vertex_order"): (Reading("the start again at the end", _closed, r"\bonce\b"),),
     ("geometry", "degree"): (PASSING,),
     ("geometry", "joined"): (PASSING,),
+    ("logic", "cages"): (LARGER_FIRST,),
+    ("logic", "contradiction"): (LARGER_FIRST,),
     ("scene", "compose"): (ITSELF, Reading("where things are by the middle of what is seen", _by_what_is_seen, NEVER)),
     ("scene", "order"): (Reading("order by the middle of what is seen", _order_of_what_is_seen, NEVER),),
     ("scene", "nearest"): (Reading("nearest to the edge and not to the middle", _nearest_edges, NEVER),),
