@@ -19,7 +19,7 @@ CAGES_FROM_LEVEL = 5  # where something is wrong: signs below it, cages from it 
 WRONG_MIN_SIZE_PX = (112, 112, 112, 112, 112, 168, 168, 224, 224, 224)
 TRIES = 200
 
-RULE = "Each row and column has 1 to {side} once; each cage gives its number by its sign{first}. "
+RULE = "Rows and columns have 1 to {side} once; cages give their number by their sign{first}. "
 CELL = (
     RULE + "What is in row {row}, column {column}?",
     RULE + "Find row {row}, column {column}.",
@@ -35,8 +35,8 @@ WRONG_SIGN = (
 WRONG_CAGE = (
     "One cage does not give its number by its sign{first}. Where is that number written? Answer (row, column).",
     "All cages but one give their number by their sign{first}. Where is the wrong one written? Answer (row, column).",
-    "Find the cage whose numbers do not give the number written in it{first}; answer (row, column) of the cell with it.",
-    "In which cage is the number wrong{first}? Give (row, column) of the cell in which its number is written.",
+    "Find the cage that does not give its number by its sign{first}; answer (row, column) of where it is written.",
+    "Which cage does not give its number by its sign{first}? Give (row, column) of the cell in which it is written.",
 )
 
 
