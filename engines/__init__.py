@@ -27,6 +27,7 @@ from engines.function import ENGINE as _FUNCTION
 from engines.geometry import ENGINE as _GEOMETRY
 from engines.grid import ENGINE as _GRID
 from engines.logic import ENGINE as _LOGIC
+from engines.panels import ENGINE as _PANELS
 from engines.path import ENGINE as _PATH
 from engines.photo import photograph
 from engines.scene import ENGINE as _SCENE
@@ -35,11 +36,12 @@ from engines.verify import verify as _verify_answer
 
 __all__ = ["ENGINES", "MAIN", "Answer", "Sample", "candidates", "sample", "style_of", "verify", "versions"]
 
+_MAIN = (_GRID, _CUBE, _CHART, _SUDOKU, _FUNCTION, _GEOMETRY)
+_FURTHER = (_PATH, _SCENE, _LOGIC, _PANELS)
+
 # Those that are drawn where none are named: mixtures, data sets and gradings of these stay as they are.
-MAIN: tuple[str, ...] = tuple(e.name for e in (_GRID, _CUBE, _CHART, _SUDOKU, _FUNCTION, _GEOMETRY))
-ENGINES: dict[str, Engine] = {
-    e.name: e for e in (_GRID, _CUBE, _CHART, _SUDOKU, _FUNCTION, _GEOMETRY, _PATH, _SCENE, _LOGIC)
-}
+MAIN: tuple[str, ...] = tuple(engine.name for engine in _MAIN)
+ENGINES: dict[str, Engine] = {engine.name: engine for engine in (*_MAIN, *_FURTHER)}
 
 
 def candidates(name: str, *, split: str, level: int, size_px: int) -> tuple[QuestionType, ...]:

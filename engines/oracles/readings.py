@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 from engines.base import Sample
-from engines.oracles import chart, compose, cube, grid, scene, sudoku
+from engines.oracles import chart, compose, cube, grid, panels, scene, sudoku
 from engines.style import ALIKE
 
 NEVER = r"(?!)"  # no words settle it
@@ -217,6 +217,14 @@ def _bend(at: tuple[int, int], one: tuple[int, int], two: tuple[int, int]) -> fl
     return 180 - abs(math.degrees(math.atan2((a.conjugate() * b).imag, (a.conjugate() * b).real)))
 
 
+# Panels
+
+
+def _lower_middle(sample: Sample) -> str:
+    values = sorted(panels.line(sample.scene, sample.query["names"][0]).values())
+    return str(values[(len(values) - 1) // 2])
+
+
 # Boards with one solution
 
 
@@ -298,6 +306,7 @@ READINGS: dict[tuple[str, str], tuple[Reading, ...]] = {
     ("geometry", "vertex_order"): (Reading("the start again at the end", _closed, r"\bonce\b"),),
     ("geometry", "degree"): (PASSING,),
     ("geometry", "joined"): (PASSING,),
+    ("panels", "median"): (Reading("the lower of two in the middle", _lower_middle, r"the two in the middle"),),
     ("logic", "cages"): (LARGER_FIRST,),
     ("logic", "contradiction"): (LARGER_FIRST,),
     ("scene", "compose"): (ITSELF, Reading("where things are by the middle of what is seen", _by_what_is_seen, NEVER)),
