@@ -5,7 +5,6 @@ Right and left, nearer and farther are relations alone: no two things are level,
 
 import numpy as np
 
-from engines.base import Posed
 from engines.compose import Attribute, Kind, Thing, make_pose
 from engines.scene.questions.place import COLOURS, COUNTS, SURFACES_FROM_LEVEL, kinds, spread
 from engines.scene.scene import SHAPES, SIZES, SURFACES, Floor
@@ -85,9 +84,10 @@ def things(scene: Floor) -> list[Thing]:
 
 
 OPERATIONS = (1, 1, 2, 2, 2, 3, 3, 3, 4, 4)
-_pose_plain, _pose_all = (make_pose(kind, random_scene, things, OPERATIONS) for kind in (PLAIN_KIND, KIND))
 
 
-def pose_compose(rng: np.random.Generator, level: int) -> Posed:
-    """Ask a compositional question."""
-    return (_pose_plain if level < SURFACES_FROM_LEVEL else _pose_all)(rng, level)
+def _kind(level: int) -> Kind:
+    return PLAIN_KIND if level < SURFACES_FROM_LEVEL else KIND
+
+
+pose_compose = make_pose(_kind, random_scene, things, OPERATIONS)
