@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 from engines.canvas import Canvas, Colour, Point
+from engines.lettering import text_width_px
 from engines.marks import Apart, Margin
 from engines.panels.scene import INTERVALS, Axis, Panel, Panels
 from engines.style import Theme
@@ -49,11 +50,14 @@ def draw_plot(
         y = plot.y(value)
         canvas.line([(plot.left, y), (plot.right, y)], theme.faint, thin)
         canvas.text((plot.left - 0.35 * height, y), str(value), height, theme.ink, anchor="rm", font=theme.font)
-    draw_values = _bars if scene.kind == "bar" else _lines
-    draw_values(canvas, scene, panel, plot, theme, look, height)
     zero = plot.y(max(0, plot.axis.low))
-    canvas.line([(plot.left, zero), (plot.right, zero)], theme.ink, thin * 1.6)
     canvas.line([(plot.left, plot.top), (plot.left, plot.bottom)], theme.ink, thin * 1.6)
+    draw_values = _bars if scene.kind == "bar" else _lines
+    if scene.kind == "line":
+        canvas.line([(plot.left, zero), (plot.right, zero)], theme.ink, thin * 1.6)
+    draw_values(canvas, scene, panel, plot, theme, look, height)
+    if scene.kind == "bar":  # over the ends of bars
+        canvas.line([(plot.left, zero), (plot.right, zero)], theme.ink, thin * 1.6)
     count = len(scene.categories)
     for place, category in enumerate(scene.categories):
         at = (plot.x(place, count), plot.bottom + 0.75 * height)
@@ -65,9 +69,11 @@ def draw_plot(
 
 
 def _printed(canvas: Canvas, at: Point, value: int, is_below: bool, theme: Theme, height: float) -> None:
-    """A number beyond the end of a bar, or over a point."""
-    x, y = at
-    canvas.text((x, y + (0.7 if is_below else -0.66) * height), str(value), height, theme.ink, font=theme.font)
+    """A number beyond the end of a bar, or over a point, on a plate that covers the lines behind it."""
+    x, y = at[0], at[1] + (0.7 if is_below else -0.66) * height
+    wide = text_width_px(str(value), height, theme.font) + 0.2 * height
+    canvas.rectangle((x - wide / 2, y - 0.44 * height), (wide, 0.88 * height), fill=theme.panel)
+    canvas.text((x, y), str(value), height, theme.ink, font=theme.font)
 
 
 def _bars(canvas: Canvas, scene: Panels, panel: Panel, plot: Plot, theme: Theme, look: Look, height: float) -> None:
@@ -96,11 +102,12 @@ def _lines(canvas: Canvas, scene: Panels, panel: Panel, plot: Plot, theme: Theme
         points = [(plot.x(place, count), plot.y(value)) for place, value in enumerate(row)]
         stroke = look.strokes[series] if len(panel.values) > 1 else "solid"
         canvas.line(points, look.colours[series], width, stroke=stroke)
-        for place, (point, value) in enumerate(zip(points, row, strict=True)):
-            canvas.marker(point, look.symbols[series], max(2.2, 0.26 * height), look.colours[series])
-            canvas.part(f"{panel.name} {scene.series[series]} {scene.categories[place]}", point)
-            if scene.has_numbers:
+        if scene.has_numbers:
+            for place, (point, value) in enumerate(zip(points, row, strict=True)):
                 beside = [row[i] for i in (place - 1, place + 1) if 0 <= i < count]
                 # Where the line comes down to it and rises again, if there is room.
                 is_below = value * len(beside) < sum(beside) and point[1] + 1.3 * height < plot.bottom
                 _printed(canvas, point, value, is_below, theme, height)
+        for place, point in enumerate(points):
+            canvas.marker(point, look.symbols[series], max(2.2, 0.26 * height), look.colours[series])
+            canvas.part(f"{panel.name} {scene.series[series]} {scene.categories[place]}", point)

@@ -11,6 +11,7 @@ VERDICTS = ("true", "false", "not shown")
 LIMIT_FROM_LEVEL = 3  # of counts: above a number in two panels
 HARD_CLAIMS_FROM_LEVEL = 3
 TOTAL_FROM_LEVEL = 5  # of leads: by total and not by peak
+NAMED = 0.05  # of the leads: the commonest of all names that panels may have, measured
 TRIES, TRIES_OF_ONE = 400, 20  # claims in all, and about one set of panels
 
 OVER = (
@@ -166,7 +167,7 @@ def pose_lead(rng: np.random.Generator, level: int) -> Posed:
     question = pick(rng, PEAK if form == "peak" else SUM).format(year=f" of {name}" if name else "")
     query = {"ask": "lead", "form": form, "series": name}
     answer = Answer.word(draft.names[sizes.index(first)], sorted(draft.names))
-    return Posed(draft.finish(), question, answer, guess_rate=1 / len(draft.names), query=query)
+    return Posed(draft.finish(), question, answer, guess_rate=NAMED, query=query)
 
 
 def facts(scene: Panels, rng: np.random.Generator) -> tuple[Fact, ...]:

@@ -72,7 +72,7 @@ class Draft:
         steps = [pick(rng, self.topic.steps)] * self.knobs.panels
         if self.knobs.own_axes:
             steps = [pick(rng, self.topic.steps) for _ in steps]
-        below = int(rng.integers(1, 3)) if is_negative else 0
+        below = (2 if self.knobs.has_numbers else int(rng.integers(1, 3))) if is_negative else 0
         self.axes = [Axis(-below * step, step) for step in steps]
         self.grains = [1 if self.knobs.has_numbers else step // 2 for step in steps]
         self.values = [[self._course(panel) for _ in self.series] for panel in range(self.knobs.panels)]
@@ -80,9 +80,9 @@ class Draft:
     def range(self, panel: int) -> tuple[int, int]:
         """Least and largest value of a panel, in grains; printed numbers need room beyond the ends of bars."""
         axis, grain = self.axes[panel], self.grains[panel]
-        spare = axis.step // 2 if self.knobs.has_numbers else 0
-        low = -(-axis.low // grain) + spare // grain if axis.low < 0 else max(1, axis.step // (4 * grain))
-        return low, (axis.low + INTERVALS * axis.step - spare) // grain
+        above, below = (axis.step // 2, 9 * axis.step // 10) if self.knobs.has_numbers else (0, 0)
+        low = axis.low + below if axis.low < 0 else max(grain, axis.step // 4)
+        return -(-low // grain), (axis.low + INTERVALS * axis.step - above) // grain
 
     def _course(self, panel: int) -> list[int]:
         """A plausible course over the times, without 0."""

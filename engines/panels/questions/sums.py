@@ -102,11 +102,12 @@ def pose_total(rng: np.random.Generator, level: int) -> Posed:
     totals = range(-(-ends[0] // grain) + 1, ends[1] // grain)
     middle = totals[len(totals) // 5 : -max(1, len(totals) // 5)]
     wanted = pick(rng, middle) * grain
+    last = max(range(len(ranges)), key=lambda panel: draft.grains[panel])  # its range reaches farthest
     for _ in range(TRIES):
         drawn = [int(rng.integers(low, high + 1)) for low, high in ranges]
-        rest = wanted - sum(v * g for v, g in zip(drawn[:-1], draft.grains, strict=False))
-        if rest % draft.grains[-1] == 0 and ranges[-1][0] <= rest // draft.grains[-1] <= ranges[-1][1]:
-            drawn[-1] = rest // draft.grains[-1]
+        rest = wanted - sum(v * g for i, (v, g) in enumerate(zip(drawn, draft.grains, strict=True)) if i != last)
+        drawn[last], uneven = divmod(rest, draft.grains[last])
+        if not uneven and ranges[last][0] <= drawn[last] <= ranges[last][1]:
             break
     else:
         raise RuntimeError(f"no sum of {wanted} at level {level} in {TRIES} tries")
