@@ -10,7 +10,7 @@ TWO_TIMES_FROM_LEVEL = 5  # of differences: sums over two times
 TWO_PANELS_FROM_LEVEL = 7  # of changes: of the sum of two panels
 ACROSS_FROM_LEVEL = 6  # of shares: of all panels at one time
 SHARES = tuple(range(10, 65, 5))  # in percent
-TRIES = 200
+TRIES, TRIES_OF_ONE = 600, 60  # sets of values in all, and for one sum that is wanted
 
 GAP = (
     "How much higher is {a} than {b} in {c}?",
@@ -101,16 +101,17 @@ def pose_total(rng: np.random.Generator, level: int) -> Posed:
     ends = [sum(r[end] * g for r, g in zip(ranges, draft.grains, strict=True)) for end in (0, 1)]
     totals = range(-(-ends[0] // grain) + 1, ends[1] // grain)
     middle = totals[len(totals) // 5 : -max(1, len(totals) // 5)]
-    wanted = pick(rng, middle) * grain
     last = max(range(len(ranges)), key=lambda panel: draft.grains[panel])  # its range reaches farthest
-    for _ in range(TRIES):
+    for attempt in range(TRIES):
+        if attempt % TRIES_OF_ONE == 0:
+            wanted = pick(rng, middle) * grain
         drawn = [int(rng.integers(low, high + 1)) for low, high in ranges]
         rest = wanted - sum(v * g for i, (v, g) in enumerate(zip(drawn, draft.grains, strict=True)) if i != last)
         drawn[last], uneven = divmod(rest, draft.grains[last])
         if not uneven and ranges[last][0] <= drawn[last] <= ranges[last][1]:
             break
     else:
-        raise RuntimeError(f"no sum of {wanted} at level {level} in {TRIES} tries")
+        raise RuntimeError(f"no sum at level {level} in {TRIES} tries")
     for panel, value in enumerate(drawn):
         draft.values[panel][series][time] = value
     name = draft.series[series]
