@@ -11,7 +11,7 @@ from engines.logic.scene import Cage, Latin
 SIDES = (3, 3, 3, 4, 4, 4, 4, 4, 4, 4)
 OPERATIONS = ("+", "+", "+", "+", "+", "+x", "+x", "+x-", "+x-:", "+x-:")
 LARGEST = (2, 2, 3, 2, 3, 3, 3, 3, 3, 3)  # cells of a cage
-SINGLES = (2, 1, 1, 3, 2, 2, 1, 1, 0, 0)  # cages of one cell at first; one solution may need more
+SINGLES = (2, 1, 0, 3, 2, 2, 1, 1, 0, 0)  # cages of one cell at first; one solution may need more
 MIN_SIZE_PX = (112, 112, 112, 168, 168, 168, 168, 168, 168, 168)
 WRONG_SIDES = (3, 3, 4, 4, 4, 4, 4, 5, 5, 5)
 WRONG_SIGNS = (4, 5, 7, 9, 12)

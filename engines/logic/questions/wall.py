@@ -11,11 +11,11 @@ from engines.base import Posed
 from engines.logic.questions.signs import pick
 from engines.logic.scene import Wall
 
-BASES = (3, 3, 3, 4, 4, 4, 4, 5, 5, 5)
-ROUNDS = ((1, 1), (2, 2), (2, 2), (2, 2), (3, 3), (3, 4), (9, 9), (3, 4), (4, 6), (9, 9))  # 9: only by equations
+BASES = (3, 3, 3, 4, 4, 4, 5, 5, 5, 5)
+ROUNDS = ((1, 1), (1, 2), (2, 2), (2, 2), (3, 3), (4, 4), (3, 4), (4, 5), (5, 8), (9, 9))  # 9: only by equations
 EQUATIONS = 9
 VALUES = ((1, 9), (4, 16), (12, 28), (30, 50))  # asked for by layer; all of a layer are equally likely
-MIN_SIZE_PX = (112, 112, 112, 140, 140, 140, 140, 168, 168, 168)
+MIN_SIZE_PX = (112, 112, 112, 140, 140, 140, 168, 168, 168, 168)
 TRIES = 3000
 
 WHAT = (
@@ -107,5 +107,5 @@ def pose_wall(rng: np.random.Generator, level: int) -> Posed:
         tuple(n if (height, i) in given else None for i, n in enumerate(layer)) for height, layer in enumerate(numbers)
     )
     scene = Wall(written, asked, count)
-    rate = (0.09, 0.09, 0.08, 0.07, 0.07, 0.07, 0.09, 0.07, 0.07, 0.08)[level]
+    rate = (0.09, 0.09, 0.08, 0.07, 0.07, 0.07, 0.07, 0.07, 0.07, 0.08)[level]
     return Posed(scene, pick(rng, WHAT), Answer.integer(wanted), guess_rate=rate, query={"ask": "wall"})

@@ -59,6 +59,7 @@ class Latin:
         return "\n".join(lines)
 
     def complexity(self) -> float:
-        """Cells, those without a number twice, signs and cages; products and differences count more than sums."""
+        """Cells, those without a number twice, signs, and cells in cages with others; sums count less than the rest."""
         hard = sum(cage.operation not in ("", "+") for cage in self.cages)
-        return len(self.cells) + self.cells.count(0) + len(self.signs) + len(self.cages) + 3 * hard
+        joined = sum(len(cage.cells) for cage in self.cages if len(cage.cells) > 1)
+        return len(self.cells) + self.cells.count(0) + len(self.signs) + joined + 3 * hard

@@ -10,7 +10,7 @@ TWO_TIMES_FROM_LEVEL = 5  # of differences: sums over two times
 TWO_PANELS_FROM_LEVEL = 7  # of changes: of the sum of two panels
 ACROSS_FROM_LEVEL = 6  # of shares: of all panels at one time
 SHARES = tuple(range(10, 65, 5))  # in percent
-TRIES, TRIES_OF_ONE = 600, 60  # sets of values in all, and for one sum that is wanted
+TRIES = 200
 
 GAP = (
     "How much higher is {a} than {b} in {c}?",
@@ -98,27 +98,27 @@ def pose_total(rng: np.random.Generator, level: int) -> Posed:
     draft = Draft(rng, level, may_be_negative=True, adds=True)
     series, time, grain = int(rng.integers(len(draft.series))), draft.time(), max(draft.grains)
     ranges = [draft.range(panel) for panel in range(len(draft.names))]
-    ends = [sum(r[end] * g for r, g in zip(ranges, draft.grains, strict=True)) for end in (0, 1)]
-    totals = range(-(-ends[0] // grain) + 1, ends[1] // grain)
-    middle = totals[len(totals) // 5 : -max(1, len(totals) // 5)]
-    last = max(range(len(ranges)), key=lambda panel: draft.grains[panel])  # its range reaches farthest
-    for attempt in range(TRIES):
-        if attempt % TRIES_OF_ONE == 0:
-            wanted = pick(rng, middle) * grain
-        drawn = [int(rng.integers(low, high + 1)) for low, high in ranges]
-        rest = wanted - sum(v * g for i, (v, g) in enumerate(zip(drawn, draft.grains, strict=True)) if i != last)
-        drawn[last], uneven = divmod(rest, draft.grains[last])
-        if not uneven and ranges[last][0] <= drawn[last] <= ranges[last][1]:
+    low, high = (sum(r[end] * g for r, g in zip(ranges, draft.grains, strict=True)) for end in (0, 1))
+    spare = (high - low) // 5  # sums near the ends have few sets of values
+    last = draft.grains.index(grain)  # the panel that brings the sum to where it is wanted
+    for _ in range(TRIES):
+        wanted = rng.uniform(low + spare, high - spare)
+        drawn = [int(rng.integers(a, b + 1)) for a, b in ranges]
+        others = sum(v * g for i, (v, g) in enumerate(zip(drawn, draft.grains, strict=True)) if i != last)
+        drawn[last] = round((wanted - others) / grain)
+        if ranges[last][0] <= drawn[last] <= ranges[last][1]:
             break
     else:
         raise RuntimeError(f"no sum at level {level} in {TRIES} tries")
+    total = others + drawn[last] * grain
     for panel, value in enumerate(drawn):
         draft.values[panel][series][time] = value
     name = draft.series[series]
     year = f"in {name} " if name else ""
     question = pick(rng, TOTAL).format(series=_spaced(name), year=year, c=draft.times[time])
     query = {"ask": "total", "series": name, "times": [draft.times[time]]}
-    return Posed(draft.finish(), question, Answer.integer(wanted), guess_rate=1 / len(middle), query=query)
+    rate = grain / (high - low - 2 * spare)
+    return Posed(draft.finish(), question, Answer.integer(total), guess_rate=rate, query=query)
 
 
 def pose_mean(rng: np.random.Generator, level: int) -> Posed:

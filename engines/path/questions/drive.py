@@ -8,7 +8,7 @@ from engines.path.questions.carve import distances, pick
 from engines.path.scene.streets import Streets
 
 SIDES = (3, 3, 4, 4, 4, 5, 5, 5, 6, 6)  # crossings along an edge
-CLOSED = (0.15, 0.2, 0.2, 0.15, 0.15, 0.15, 0.15, 0.12, 0.12, 0.12)  # share of the blocks that are not there
+CLOSED = (0.2, 0.15, 0.2, 0.15, 0.15, 0.15, 0.15, 0.12, 0.12, 0.12)  # share of the blocks that are not there
 ONE_WAY = (0.0, 0.0, 0.4, 0.55, 0.65, 0.7, 0.75, 0.8, 0.9, 1.0)  # of those that are there
 BLOCKS = ((2, 4), (2, 5), (2, 6), (3, 7), (3, 7), (3, 9), (3, 9), (4, 10), (4, 11), (4, 12))
 PLACES = (3, 3, 3, 4, 4, 4, 5, 5, 6, 6)  # further letters, where reach is asked
