@@ -3,6 +3,7 @@
 import dataclasses
 import itertools
 import json
+import math
 
 import numpy as np
 import pytest
@@ -184,3 +185,33 @@ def test_scenes_that_cannot_be_are_refused():
 
 def test_the_engine_is_asked_by_its_name_alone():
     assert "path" in engines.ENGINES and "path" not in engines.MAIN
+
+
+@pytest.mark.parametrize("level", [2, 6, 9])
+def test_the_nearest_exit_is_hardly_a_better_guess_than_any(level):
+    nearest = []
+    for item in posed("maze_exit", level, 120):
+        away = {letter: math.dist(place, item.scene.start) for place, letter in item.scene.exits}
+        nearest.append(min(away, key=away.get) == item.answer.value)
+        places = [place for place, _ in item.scene.exits]
+        assert all(math.dist(a, b) > 1 for a, b in itertools.combinations(places, 2))
+    assert np.mean(nearest) < item.guess_rate + 0.25
+
+
+@pytest.mark.parametrize("name", ["maze_reach", "drive_reach"])
+def test_what_is_near_is_hardly_reached_more_often(name):
+    right = []
+    for item in posed(name, 8, 80):
+        places = {letter: place for place, letter in item.scene.letters}
+        start = places.pop(item.query["from"]) if name == "drive_reach" else item.scene.start
+        away = {letter: math.dist(place, start) for letter, place in places.items()}
+        middle = np.median(list(away.values()))
+        right += [(away[letter] <= middle) == (letter in item.answer.value) for letter in away]
+    assert np.mean(right) < 0.68
+
+
+def test_lines_end_anywhere():
+    same = [
+        i.scene.ends[i.scene.starts.index(i.query["letter"])] == i.answer.value for i in posed("tangle_end", 9, 120)
+    ]
+    assert np.mean(same) < 0.3

@@ -4,6 +4,7 @@ Cells are numbered row by row from 0 here.
 """
 
 import functools
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -143,4 +144,22 @@ def way(ways: Mapping[int, Sequence[int]], start: int, goal: int) -> list[int]:
     found = [start]
     while found[-1] != goal:
         found.append(next(other for other in ways[found[-1]] if steps.get(other, -1) == steps[found[-1]] - 1))
+    return found
+
+
+def spread(rng: np.random.Generator, start: int, among: Sequence[list[int]], columns: int) -> list[int]:
+    """A cell out of each list, none twice, with distances from the start that do not depend on which list it is.
+
+    For each a distance is drawn that fits any of the lists, and the cell whose own is nearest to it is taken.
+    """
+    row, column = divmod(start, columns)
+    far = {c: math.hypot(c // columns - row, c % columns - column) for c in {c for cells in among for c in cells}}
+    every, taken = sorted(far.values()), set()
+    found = []
+    for cells in among:
+        wanted = every[int(rng.integers(len(every)))]
+        free = [cell for cell in cells if cell not in taken]
+        near = sorted(free, key=lambda cell: (abs(far[cell] - wanted), cell))[:2]
+        found.append(pick(rng, near))
+        taken.add(found[-1])
     return found

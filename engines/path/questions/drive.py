@@ -4,7 +4,7 @@ import numpy as np
 
 from engines.answer import Answer
 from engines.base import Fact, Posed
-from engines.path.questions.carve import distances, pick
+from engines.path.questions.carve import distances, pick, spread
 from engines.path.scene.streets import Streets
 
 SIDES = (3, 3, 4, 4, 4, 5, 5, 5, 6, 6)  # crossings along an edge
@@ -14,6 +14,7 @@ BLOCKS = ((2, 4), (2, 5), (2, 6), (3, 7), (3, 7), (3, 9), (3, 9), (4, 10), (4, 1
 PLACES = (3, 3, 3, 4, 4, 4, 5, 5, 6, 6)  # further letters, where reach is asked
 REACH_CLOSED = (0.45, 0.45, 0.35, 0.3, 0.3, 0.25, 0.25, 0.22, 0.2, 0.2)
 MIN_SIZE_PX = (112, 112, 112, 140, 140, 168, 168, 196, 224, 252)
+STRAIGHT = 0.3  # share of the drives that may be straight
 LETTERS = "ABCDEFG"
 TRIES = 600
 
@@ -73,16 +74,17 @@ class _Map:
 
 
 def pose_blocks(rng: np.random.Generator, level: int) -> Posed:
-    """Ask how many blocks the shortest drive between two letters has; mostly a detour where there are arrows."""
+    """Ask how many blocks the shortest drive between two letters has; mostly a detour."""
     low, high = BLOCKS[level]
     wanted, side = int(rng.integers(low, high + 1)), SIDES[level]
+    is_any = rng.random() < STRAIGHT
     for attempt in range(TRIES):
         net = _Map(rng, side, CLOSED[level], ONE_WAY[level])
         for start in rng.permutation(side * side)[:8].tolist():
             goals = [place for place, count in distances(net.ways, start).items() if count == wanted]
             far = [p for p in goals if abs(p // side - start // side) + abs(p % side - start % side) < wanted]
-            if far or (goals and (level < 2 or attempt > TRIES // 20)):
-                goal = pick(rng, far or goals)
+            if far or (goals and (level < 2 or is_any or attempt > TRIES // 20)):
+                goal = pick(rng, goals if is_any else far or goals)
                 a, b = (LETTERS[i] for i in rng.permutation(2).tolist())
                 scene, query = net.scene({a: start, b: goal}), {"ask": "drive_blocks", "from": a, "to": b}
                 question = pick(rng, DRIVE).format(a=a, b=b) + _rule(scene)
@@ -105,12 +107,11 @@ def pose_reach(rng: np.random.Generator, level: int) -> Posed:
         outside = [place for place in used if place not in reached]
         if len(inside) < sum(is_reached) or len(outside) < count - sum(is_reached):
             continue
-        near = [inside[i] for i in rng.permutation(len(inside)).tolist()]
-        far = [outside[i] for i in rng.permutation(len(outside)).tolist()]
+        at = spread(rng, start, [inside if flag else outside for flag in is_reached], side)
         letters = LETTERS[: count + 1]
         own = int(rng.integers(len(letters)))
         others = [letter for letter in letters if letter != letters[own]]
-        places = {letter: (near if flag else far).pop() for letter, flag in zip(others, is_reached, strict=True)}
+        places = dict(zip(others, at, strict=True))
         scene = net.scene(places | {letters[own]: start})
         answer = Answer.set_of([x for x, flag in zip(others, is_reached, strict=True) if flag], others)
         question = pick(rng, REACH).format(a=letters[own]) + _rule(scene)

@@ -3,11 +3,13 @@
 From level 5 on, gates of one colour are closed and others open, and where lengths are asked the maze has several ways.
 """
 
+import math
+
 import numpy as np
 
 from engines.answer import Answer
 from engines.base import Fact, Posed
-from engines.path.questions.carve import Carving, distances, pick, turns, way
+from engines.path.questions.carve import Carving, distances, pick, spread, turns, way
 from engines.path.scene.maze import Gate, Maze
 
 SIDES = (4, 5, 5, 6, 7, 8, 9, 10, 11, 12)
@@ -21,6 +23,7 @@ LOOPS_FROM_LEVEL = 5
 LOOP_SHARE = 0.1  # of the walls that are opened once more
 MIN_SIZE_PX = (112, 112, 112, 112, 140, 140, 168, 196, 224, 252)
 LETTERS = "ABCDEFG"
+Place = tuple[int, int]  # outside the maze
 GATE_COLOURS = ("blue", "green", "orange", "purple")
 FAR_SHARE = 0.4  # of the cells of a tree, those farthest from its exit, one of which the dot stands in
 TRIES = 200
@@ -98,6 +101,37 @@ def _gated(
     return closed, tuple(sorted(found))
 
 
+def _exits(
+    rng: np.random.Generator, carving: Carving, start: int, own: tuple[int, Place], count: int
+) -> list[Place] | None:
+    """An exit of every tree, in the order of trees, none beside another; `own` is that of the dot's tree.
+
+    How many of the others are nearer to the dot than the right one is drawn evenly, as far as the trees allow: the
+    nearest exit is no better a guess than any. `None` if a tree has no room for one.
+    """
+    rim, nearer, found = _rim(carving.rows), int(rng.integers(count)), {carving.owner[own[0]]: own[1]}
+    at, far = carving.place(start), math.dist(own[1], carving.place(start))
+    taken = {place for place, (_, outside) in enumerate(rim) if outside == own[1]}
+    for tree in rng.permutation(count).tolist():
+        if tree in found:
+            continue
+        free = [
+            (place, outside)
+            for place, (cell, outside) in enumerate(rim)
+            if carving.owner[cell] == tree
+            and all((place - other) % len(rim) not in (0, 1, len(rim) - 1) for other in taken)
+        ]
+        near = [item for item in free if math.dist(item[1], at) < far]
+        wanted = near if nearer > 0 and near else [item for item in free if item not in near] or free
+        if not wanted:
+            return None
+        place, outside = pick(rng, wanted)
+        nearer -= math.dist(outside, at) < far
+        found[tree] = outside
+        taken.add(place)
+    return [found[tree] for tree in range(count)]
+
+
 def pose_exit(rng: np.random.Generator, level: int) -> Posed:
     """Ask for the only exit that can be reached."""
     side, letters = SIDES[level], LETTERS[: EXITS[level]]
@@ -107,26 +141,28 @@ def pose_exit(rng: np.random.Generator, level: int) -> Posed:
             continue
         carving = Carving(rng, side, side, [cell for cell, _ in openings], BRANCHY[level])
         mine = int(rng.integers(len(letters)))
-        steps = distances(carving.open, openings[mine][0])
-        if len(steps) >= 3 + level // 2:
+        own = pick(rng, [item for item in _rim(side) if carving.owner[item[0]] == mine])
+        steps = distances(carving.open, own[0])
+        far = sorted(steps, key=lambda cell: (-steps[cell], cell))[: max(1, int(FAR_SHARE * len(steps)))]
+        start = pick(rng, far)
+        places = _exits(rng, carving, start, own, len(letters)) if len(steps) >= 3 + level // 2 else None
+        if places:
             break
     else:
         raise RuntimeError(f"no maze with {len(letters)} exits at level {level} in {TRIES} tries")
-    far = sorted(steps, key=lambda cell: (-steps[cell], cell))[: max(1, int(FAR_SHARE * len(steps)))]
-    start, closed, gates = pick(rng, far), "", ()
+    closed, gates = "", ()
     if level >= GATES_FROM_LEVEL:
-        cells = way(carving.open, start, openings[mine][0])
+        cells = way(carving.open, start, own[0])
         at = int(rng.integers(len(cells) - 1))
         closed, gates = _gated(rng, carving, mine, [tuple(sorted(cells[at : at + 2]))])
     right, down = carving.ways()
-    exits = tuple(sorted(((place, letters[i]) for i, (_, place) in enumerate(openings)), key=lambda item: item[1]))
     order = rng.permutation(len(letters)).tolist()  # letters stand around in no order
-    exits = tuple((exits[i][0], letters[place]) for place, i in enumerate(order))
-    answer = letters[order.index(mine)]
+    exits = tuple((places[tree], letters[place]) for place, tree in enumerate(order))
     scene = Maze(side, side, right, down, carving.place(start), exits=exits, gates=gates)
     query = {"ask": "maze_exit", "closed": closed}
+    answer = Answer.choice(letters[order.index(mine)], letters)
     question = pick(rng, EXIT) + _rule(closed)
-    return Posed(scene, question, Answer.choice(answer, letters), guess_rate=1 / len(letters), query=query)
+    return Posed(scene, question, answer, guess_rate=1 / len(letters), query=query)
 
 
 def pose_reach(rng: np.random.Generator, level: int) -> Posed:
@@ -142,12 +178,9 @@ def pose_reach(rng: np.random.Generator, level: int) -> Posed:
             break
     else:
         raise RuntimeError(f"no maze with {trees} parts at level {level} in {TRIES} tries")
-    start, *inside = (mine[i] for i in rng.permutation(len(mine))[: len(letters) + 1].tolist())
-    outside = [others[i] for i in rng.permutation(len(others))[: len(letters)].tolist()]
+    start = mine.pop(int(rng.integers(len(mine))))
     is_reached = rng.integers(2, size=len(letters)).tolist()
-    cells = [
-        pair[0] if flag else pair[1] for flag, pair in zip(is_reached, zip(inside, outside, strict=True), strict=True)
-    ]
+    cells = spread(rng, start, [mine if flag else others for flag in is_reached], side)
     reached = [letter for letter, flag in zip(letters, is_reached, strict=True) if flag]
     closed, gates = "", ()
     if level >= GATES_FROM_LEVEL:

@@ -69,8 +69,13 @@ def pose_end(rng: np.random.Generator, level: int) -> Posed:
     """Ask for the number at which a line ends; numbers stand in any order, so the letter does not tell."""
     for _ in range(TRIES):
         scene = _tangle(rng, level)
-        line = int(rng.integers(len(scene.starts)))
-        if _crossings(scene)[line]:
+        crossed = [line for line, count in enumerate(_crossings(scene)) if count]
+        # How far a line moves up or down is drawn evenly too: most would end about where they began.
+        moves: dict[int, list[int]] = {}
+        for line in crossed:
+            moves.setdefault(scene.lanes()[line][-1] - line, []).append(line)
+        if moves:
+            line = pick(rng, moves[pick(rng, sorted(moves))])
             break
     else:
         raise RuntimeError(f"no line with a crossing at level {level} in {TRIES} tries")
