@@ -8,7 +8,10 @@ Splits: `train`; `test_a` clean and `test_b` photographed, both of trained types
 ones; `test_d` alternates held-out types in trained themes (even index) and trained types in a held-out theme (odd).
 """
 
+import itertools
 import sys
+from collections.abc import Iterable
+from typing import NamedTuple
 
 from engines import ends
 
@@ -18,20 +21,30 @@ if sys.argv[:1] == ["-m"] and "engines." in sys.orig_argv[-len(sys.argv)]:
 
 import numpy as np
 
+from engines.again import posed_again
 from engines.answer import Answer
-from engines.base import SPLITS, Engine, QuestionType, Sample, Style, make_rng, pose
+from engines.base import SPLITS, Engine, Posed, QuestionType, Sample, Style, make_rng, pose
 from engines.chart import ENGINE as _CHART
 from engines.cube import ENGINE as _CUBE
 from engines.function import ENGINE as _FUNCTION
 from engines.geometry import ENGINE as _GEOMETRY
 from engines.grid import ENGINE as _GRID
+from engines.logic import ENGINE as _LOGIC
+from engines.panels import ENGINE as _PANELS
+from engines.path import ENGINE as _PATH
 from engines.photo import photograph
+from engines.scene import ENGINE as _SCENE
 from engines.sudoku import ENGINE as _SUDOKU
 from engines.verify import verify as _verify_answer
 
-__all__ = ["ENGINES", "Answer", "Sample", "candidates", "sample", "style_of", "verify"]
+__all__ = ["ENGINES", "MAIN", "Answer", "Sample", "candidates", "sample", "style_of", "variants", "verify", "versions"]
 
-ENGINES: dict[str, Engine] = {e.name: e for e in (_GRID, _CUBE, _CHART, _SUDOKU, _FUNCTION, _GEOMETRY)}
+_MAIN = (_GRID, _CUBE, _CHART, _SUDOKU, _FUNCTION, _GEOMETRY)
+_FURTHER = (_PATH, _SCENE, _LOGIC, _PANELS)
+
+# Those that are drawn where none are named: mixtures, data sets and gradings of these stay as they are.
+MAIN: tuple[str, ...] = tuple(engine.name for engine in _MAIN)
+ENGINES: dict[str, Engine] = {engine.name: engine for engine in (*_MAIN, *_FURTHER)}
 
 
 def candidates(name: str, *, split: str, level: int, size_px: int) -> tuple[QuestionType, ...]:
@@ -68,20 +81,59 @@ def sample(
     engine = ENGINES[name]
     kind = _question_type(engine, split, index, level, question_type, size_px)
     posed = pose(engine, kind, split=split, index=index, level=level)
-    key = (engine.name, engine.version, kind.name, split, index, level)
     is_photo = split == "test_b" if photo is None else photo
-    style = style_of(engine, kind, split=split, index=index, level=level)
+    return _made(engine, kind, posed, _Name(split, index, level), size_px, is_photo)
+
+
+def variants(of: Sample, count: int) -> tuple[Sample, ...]:
+    """The same question program about so many fresh scenes of the sample's level and split, all different.
+
+    Average and worst accuracy over them tell what a model can from what it has luck with. A compositional question is
+    the same word for word, any other has names and numbers of its own; look, size and photograph stage are the
+    sample's. Equal samples have equal variants, whose `variant` counts from 1; the first ones do not depend on `count`.
+
+    Raises:
+        ValueError: the sample is a variant itself, or of another version than its engine.
+        RuntimeError: too few scenes have the question.
+    """
+    engine = ENGINES[of.engine]
+    if of.variant or of.version != engine.version:
+        what = f"variant {of.variant} of version {of.version}"
+        raise ValueError(f"variants are drawn of a sample that is none, of version {engine.version}, got {what}")
+    kind = next(kind for kind in engine.types if kind.name == of.question_type)
+    place = {"split": of.split, "index": of.index, "level": of.level}
+    asked = posed_again(engine, kind, pose(engine, kind, **place), **place)
+    return tuple(
+        _made(engine, kind, posed, _Name(**place, variant=number), of.size_px, of.photographed)
+        for number, posed in itertools.islice(asked, count)
+    )
+
+
+class _Name(NamedTuple):
+    """What a sample is called, beside its engine and question type."""
+
+    split: str
+    index: int
+    level: int
+    variant: int = 0
+
+
+def _made(engine: Engine, kind: QuestionType, posed: Posed, name: _Name, size_px: int, is_photo: bool) -> Sample:
+    """Draw what was posed, and put everything together."""
+    key = (engine.name, engine.version, kind.name, name.split, name.index, name.level)
+    key += (name.variant,) if name.variant else ()
+    style = style_of(engine, kind, split=name.split, index=name.index, level=name.level)
     drawing = engine.draw(posed.scene, size_px, style._replace(is_photographed=is_photo))
     if is_photo:
-        drawing = photograph(drawing, make_rng("photo", *key), level)
+        drawing = photograph(drawing, make_rng("photo", *key), name.level)
     facts = () if engine.facts is None else engine.facts(posed.scene, make_rng("facts", *key))
     return Sample(
         engine=engine.name,
         version=engine.version,
         question_type=kind.name,
-        split=split,
-        index=index,
-        level=level,
+        split=name.split,
+        index=name.index,
+        level=name.level,
         size_px=size_px,
         photographed=is_photo,
         image=np.array(drawing.image),
@@ -93,7 +145,14 @@ def sample(
         query=dict(posed.query),
         marks=drawing.marks,
         guess_rate=posed.guess_rate,
+        variant=name.variant,
     )
+
+
+def versions(named: Iterable[str] = ()) -> dict[str, int]:
+    """Versions of the main engines and of those named beside them: whatever they draw follows from these."""
+    wanted = {*MAIN, *named}
+    return {name: engine.version for name, engine in ENGINES.items() if name in wanted}
 
 
 def verify(text: str, target: Sample | Answer) -> bool:

@@ -105,6 +105,7 @@ class Sample:
     query: dict[str, Any] = field(repr=False)
     marks: tuple[Mark, ...] = field(repr=False)  # where things stand in `image`
     guess_rate: float
+    variant: int = 0  # of the question of this name, about another scene; see `engines.variants`
 
 
 def make_rng(*name: object) -> np.random.Generator:

@@ -39,7 +39,13 @@ def main(arguments: list[str] | None = None) -> int:
     """Measure and print a table; gives the exit code."""
     parser = ends.Parser(prog="python -m engines.bench", description=__doc__.splitlines()[0])
     add = parser.add_argument
-    add("--engines", type=_names, default=tuple(engines.ENGINES), metavar="A,B", help="categories (default: all)")
+    add(
+        "--engines",
+        type=_names,
+        default=engines.MAIN,
+        metavar="A,B",
+        help=f"categories (default: {','.join(engines.MAIN)})",
+    )
     add("--samples", type=_positive, default=200, metavar="N", help="timed samples per category (default %(default)s)")
     add("--size-px", type=_positive, default=448, metavar="N", help="side of the pictures (default %(default)s)")
     add("--workers", type=_counts, default=(), metavar="1,2", help="also measure so many processes at once")

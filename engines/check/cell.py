@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 import engines
+from engines.again import program_of
 from engines.answer import Answer
 from engines.base import Engine, Posed, QuestionType, Sample, pose, scene_split
 from engines.check.blind import blind
@@ -168,32 +169,6 @@ def audit(task: Task) -> Cell:
 def digest(text: str) -> bytes:
     """Eight bytes that stand for a text: among a million, two share them with a chance of 3e-8."""
     return hashlib.blake2b(text.encode(), digest_size=8).digest()
-
-
-def program_of(query: dict[str, Any]) -> str:
-    """The shape of a query: its JSON without numbers, and without the texts that say what is meant, not what is done.
-
-    Under "program" stands a tree of lists (`engines.compose.program`), whose first two texts, operation and attribute,
-    say what is done; elsewhere the keys of `DOES` tell.
-    """
-    return json.dumps(_shape(query, ""), sort_keys=True)
-
-
-DOES = frozenset({"ask", "op", "by", "relation", "attribute", "axis", "what", "kind", "form", "of"})
-
-
-def _shape(value: Any, key: str) -> Any:
-    if isinstance(value, dict):
-        return {name: _node(inner) if name == "program" else _shape(inner, name) for name, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return [_shape(inner, key) for inner in value]
-    return value if isinstance(value, bool) or value is None or (isinstance(value, str) and key in DOES) else "*"
-
-
-def _node(value: Any) -> Any:
-    if not isinstance(value, list | tuple):
-        return "*"
-    return [part if place < 2 and isinstance(part, str) else _node(part) for place, part in enumerate(value)]
 
 
 def _literals(value: Any) -> list[str]:

@@ -103,10 +103,14 @@ def depends_on_byte_order() -> str | None:
 def duplicates(
     count: int, kinds: set[tuple[str, str]] | None = None, advance: Callable[[int], None] = lambda _: None
 ) -> Duplicates:
-    """Draw `count` samples as training does: categories in turn, level and type by the name of the sample."""
+    """Draw `count` samples as training does: categories in turn, level and type by the name of the sample.
+
+    The main categories among those of `kinds`, or whichever these are where none is a main one.
+    """
     seen: set[bytes] = set()
     samples, repeated = Counter(), Counter()
-    names = [name for name in engines.ENGINES if kinds is None or any(engine == name for engine, _ in kinds)]
+    audited = [name for name in engines.ENGINES if kinds is None or any(engine == name for engine, _ in kinds)]
+    names = [name for name in audited if name in engines.MAIN] or audited
     for index in range(count):
         engine = engines.ENGINES[names[index % len(names)]]
         rng = make_rng("mixture", index)

@@ -16,7 +16,7 @@ from engines.answer import Answer
 from engines.base import Posed, Scene
 from engines.compose.program import Node, Table, Thing, Undefined, states, tells
 from engines.compose.program import operations as length_of
-from engines.compose.wording import Attribute, Kind, is_sayable, question
+from engines.compose.wording import Kind, is_sayable, question
 
 OPERATIONS = (1, 1, 2, 2, 3, 3, 4, 4, 5, 5)  # per level, of the program besides its question; fewer for few things
 MOST = (3, 3, 4, 4, 5, 5, 5, 6, 6, 6)  # largest number that a count asks for, per level
@@ -177,40 +177,70 @@ def _forms(kind: Kind, *forms: str) -> list[tuple[str, str]]:
 
 
 def make_pose(
-    kind: Kind,
+    kind: Kind | Callable[[int], Kind],
     random_scene: Callable[[np.random.Generator, int], Scene],
     things: Callable[[Any], Sequence[Thing]],
     operations: Sequence[int] = OPERATIONS,
     most: Sequence[int] = MOST,
     skew: Sequence[float] = (1.0,) * 10,
     lengths: Mapping[str, Sequence[int]] = MappingProxyType({}),
-) -> Callable[[np.random.Generator, int], Posed]:
+) -> "Composed":
     """Build the `pose` of a compositional question type over a category's random scenes.
 
-    `operations` and `most` say per level how long programs are and how far is counted; `skew`, how much likelier than
-    the average of the answers drawn the commonest is: where sets are small, programs that count one thing abound.
-    `lengths` give questions of some heads other numbers of operations, 0 where things have too few attributes for any.
-    Raises `RuntimeError` from `pose` if no scene has a question with one of the answers drawn.
+    `kind` is what the things are called, or gives it by level. `operations` and `most` say per level how long programs
+    are and how far is counted; `skew`, how much likelier than the average of the answers drawn the commonest is: where
+    sets are small, programs that count one thing abound. `lengths` give questions of some heads other numbers of
+    operations, 0 where things have too few attributes for any. Raises `RuntimeError` from `pose` if no scene has a
+    question with one of the answers drawn.
     """
+    of_level = kind if callable(kind) else lambda _: kind
+    return Composed(of_level, random_scene, things, (operations, most, skew), lengths)
 
-    def pose(rng: np.random.Generator, level: int) -> Posed:
+
+class Composed:
+    """A `pose` of compositional questions, which can also be asked again about other scenes."""
+
+    def __init__(
+        self,
+        kind: Callable[[int], Kind],
+        random_scene: Callable[[np.random.Generator, int], Scene],
+        things: Callable[[Any], Sequence[Thing]],
+        knobs: tuple[Sequence[int], Sequence[int], Sequence[float]],
+        lengths: Mapping[str, Sequence[int]],
+    ):
+        self._kind, self._random_scene, self._things, self._lengths = kind, random_scene, things, lengths
+        self._operations, self._most, self._skew = knobs
+
+    def __call__(self, rng: np.random.Generator, level: int) -> Posed:
+        """Draw a question and a scene that has its answer."""
+        kind, most, skew = self._kind(level), self._most[level], self._skew[level]
+        lengths = {head: by_level[level] for head, by_level in self._lengths.items()}
         for _ in range(TARGETS):
-            target = _target(
-                kind, rng, operations[level], {head: by_level[level] for head, by_level in lengths.items()}
-            )
+            target = _target(kind, rng, self._operations[level], lengths)
             for _ in range(SCENES):
-                scene = random_scene(rng, level)
-                table = Table(things(scene))
-                options = _options(kind, table, target, most[level]) if table.things else ()
+                scene = self._random_scene(rng, level)
+                table = Table(self._things(scene))
+                options = _options(kind, table, target, most) if table.things else ()
                 if not options:
                     continue
                 wanted = options[int(target.share * len(options))]
                 node = _search(_Drafter(kind, table, rng), kind, target, wanted)
                 if node is not None:
-                    return _posed(kind, scene, node, wanted, min(1.0, skew[level] / len(options)), rng)
+                    return _posed(kind, scene, node, wanted, min(1.0, skew / len(options)), rng)
         raise RuntimeError(f"no question about {kind.plural} at level {level} in {TARGETS * SCENES} scenes")
 
-    return pose
+    def again(self, asked: Posed, rng: np.random.Generator, level: int) -> Posed | None:
+        """The same question, word for word, about another random scene; `None` if it means nothing there or is idle."""
+        scene = self._random_scene(rng, level)
+        node, table = _tuples(asked.query["program"]), Table(self._things(scene))
+        try:
+            value = table.answer(node)
+            is_idle = table.is_idle(node)
+        except (Undefined, KeyError):  # a value that no thing of this scene has
+            return None
+        if is_idle or (node[0] == "compare" and not table.is_close(node)) or (isinstance(value, int) and value < 1):
+            return None
+        return asked._replace(scene=scene, answer=_answer(self._kind(level), node, value))
 
 
 def _target(kind: Kind, rng: np.random.Generator, budget: int, lengths: Mapping[str, int]) -> _Target:
@@ -263,15 +293,22 @@ def _search(drafter: _Drafter, kind: Kind, target: _Target, wanted: str | int) -
 def _posed(
     kind: Kind, scene: Scene, node: Node, wanted: str | int, guess_rate: float, rng: np.random.Generator
 ) -> Posed:
-    attribute: Attribute | None = kind.attribute(node[1]) if node[0] == "read" else None
-    if isinstance(wanted, str):
-        answer = Answer.word(wanted, COMPARED if attribute is None else attribute.vocabulary)
-    else:
-        answer = Answer.integer(wanted)
     query = {"ask": "compose", "program": _plain(node)}
-    return Posed(scene, question(kind, node, rng), answer, guess_rate=guess_rate, query=query)
+    return Posed(scene, question(kind, node, rng), _answer(kind, node, wanted), guess_rate=guess_rate, query=query)
+
+
+def _answer(kind: Kind, node: Node, value: str | int) -> Answer:
+    """A value of a program as an answer."""
+    if not isinstance(value, str):
+        return Answer.integer(value)
+    return Answer.word(value, kind.attribute(node[1]).vocabulary if node[0] == "read" else COMPARED)
 
 
 def _plain(node: Node) -> list:
     """The program as JSON-ready data."""
     return [_plain(part) if isinstance(part, tuple) else part for part in node]
+
+
+def _tuples(program: Sequence[Any]) -> Node:
+    """The program from JSON-ready data."""
+    return tuple(_tuples(part) if isinstance(part, list | tuple) else part for part in program)

@@ -101,12 +101,18 @@ def some(kind: Kind, node: Node, *, is_one: bool = False, extreme: str = "") -> 
             if attribute.role == "noun":
                 noun = key if is_one else attribute.plurals[attribute.vocabulary.index(key)]
             else:
-                (before if attribute.role == "before" else after).append(attribute.says.format(value=key))
+                word = attribute.says.format(value=key)
+                if attribute.role == "before":
+                    before.append((kind.attributes.index(attribute), word))
+                else:
+                    after.append(word)
         else:
             said = {"same": attribute.same, "more": attribute.more, "less": attribute.less}[node[0]]
             relation = f"that {'is' if is_one else 'are'} {said.format(it=the(kind, key))}"
             other = "other" if node[0] == "same" else ""
         node = node[-1]
+    # Words before a noun stand in the order in which the category lists its attributes: "small red".
+    before = [word for _, word in sorted(before)]
     return " ".join(part for part in (extreme, other, *before, noun, *after, relation) if part)
 
 

@@ -108,7 +108,13 @@ def _parser() -> argparse.ArgumentParser:
     add("--split", choices=SPLITS, default="train", help="default %(default)s")
     add("--samples", type=int, default=10_000, metavar="N", help="default %(default)s")
     add("--shard-samples", type=int, default=1000, metavar="N", help="samples per shard at most (default %(default)s)")
-    add("--engines", type=_names, default=tuple(engines.ENGINES), metavar="A,B", help="categories (default: all)")
+    add(
+        "--engines",
+        type=_names,
+        default=engines.MAIN,
+        metavar="A,B",
+        help=f"categories (default: {','.join(engines.MAIN)})",
+    )
     add("--levels", type=_levels, default=tuple(range(10)), metavar="0,4,9", help="default: 0 to 9")
     add("--size-px", type=int, default=448, metavar="N", help="side of the pictures (default %(default)s)")
     share = "share photographed (default: 0.5 in train, 1 in test_b, else 0)"

@@ -39,7 +39,7 @@ def record(sample: Sample) -> dict[str, Any]:
     """The columns of a sample, and its encoded picture under `image`."""
     facts = [{"question": fact.question, "answer": fact.answer.to_json()} for fact in sample.facts]
     marks = [{"name": m.name, "kind": m.kind, "box": [round(x, 2) for x in m.box]} for m in sample.marks]
-    place = f"{sample.split}-{sample.index}-{sample.level}"
+    place = f"{sample.split}-{sample.index}-{sample.level}" + (f"-{sample.variant}" if sample.variant else "")
     return {
         "id": f"{sample.engine}-{sample.version}-{sample.question_type}-{place}",
         "engine": sample.engine,

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 from engines.base import Sample
-from engines.oracles import chart, compose, cube, grid, sudoku
+from engines.oracles import chart, compose, cube, grid, panels, scene, sudoku
 from engines.style import ALIKE
 
 NEVER = r"(?!)"  # no words settle it
@@ -26,6 +26,7 @@ ROWS: dict[str, Callable[[dict[str, Any]], list[compose.Row]]] = {
     "chart": chart.rows,
     "cube": cube.rows,
     "grid": grid.rows,
+    "scene": scene.rows,
     "sudoku": sudoku.rows,
 }
 
@@ -216,6 +217,68 @@ def _bend(at: tuple[int, int], one: tuple[int, int], two: tuple[int, int]) -> fl
     return 180 - abs(math.degrees(math.atan2((a.conjugate() * b).imag, (a.conjugate() * b).real)))
 
 
+# Panels
+
+
+def _lower_middle(sample: Sample) -> str:
+    values = sorted(panels.line(sample.scene, sample.query["names"][0]).values())
+    return str(values[(len(values) - 1) // 2])
+
+
+# Boards with one solution
+
+
+def _less_than_nothing(sample: Sample) -> str | None:
+    """A difference or quotient may be taken the other way round."""
+    return OPEN if any(operation in ("-", ":") for _, operation, _ in sample.scene["cages"]) else None
+
+
+# Things on a floor
+
+
+def _by_what_is_seen(sample: Sample) -> str | None:
+    """Right and left taken of the middle of what is seen of a thing."""
+    if not _uses(sample.query["program"], "more", "less", "most", "least"):
+        return None
+    middles = scene.seen_middles(sample.scene)
+    rows = [row | {"x": x} for row, x in zip(scene.rows(sample.scene), middles, strict=True)]
+    try:
+        return compose.answer(sample.query["program"], rows)
+    except ValueError:
+        return OPEN
+
+
+def _order_of_what_is_seen(sample: Sample) -> str:
+    pairs = zip(scene.seen_middles(sample.scene), sample.scene["things"], strict=True)
+    order = sorted((x, thing["colour"]) for x, thing in pairs if thing["shape"] == sample.query["shape"])
+    return ", ".join(colour for _, colour in order)
+
+
+def _nearest_edges(sample: Sample) -> str:
+    return scene.nearest_outline(sample.scene, sample.query["colour"])
+
+
+# Ways
+
+
+def _cells_of_way(sample: Sample) -> str:
+    """The cells of a way counted, and not the steps between them."""
+    return str(int(sample.answer.text()) + 1)
+
+
+def _arrows_missing(sample: Sample) -> str | None:
+    return OPEN if sample.scene["one_way"] and sample.scene["two_way"] else None
+
+
+def _any_gate(sample: Sample) -> str | None:
+    return OPEN if sample.scene["gates"] else None
+
+
+LARGER_FIRST = Reading("differences and quotients the other way round", _less_than_nothing, r"the larger number first")
+GATES = Reading(
+    "gates that stand open, or are shut like any other", _any_gate, r"\w+ gates are closed, the others are open"
+)
+ARROWS = Reading("streets without an arrow", _arrows_missing, r"without one go both ways")
 PASSING = Reading("two lines that seem one", _passing, NEVER)
 BEYOND = Reading("what the picture does not show", lambda sample: OPEN, r"\bgrid\b")
 FACTS: dict[str, tuple[tuple[str, Callable[[dict[str, Any]], bool]], ...]] = {
@@ -243,6 +306,17 @@ READINGS: dict[tuple[str, str], tuple[Reading, ...]] = {
     ("geometry", "vertex_order"): (Reading("the start again at the end", _closed, r"\bonce\b"),),
     ("geometry", "degree"): (PASSING,),
     ("geometry", "joined"): (PASSING,),
+    ("panels", "median"): (Reading("the lower of two in the middle", _lower_middle, r"the two in the middle"),),
+    ("logic", "cages"): (LARGER_FIRST,),
+    ("logic", "contradiction"): (LARGER_FIRST,),
+    ("scene", "compose"): (ITSELF, Reading("where things are by the middle of what is seen", _by_what_is_seen, NEVER)),
+    ("scene", "order"): (Reading("order by the middle of what is seen", _order_of_what_is_seen, NEVER),),
+    ("scene", "nearest"): (Reading("nearest to the edge and not to the middle", _nearest_edges, NEVER),),
+    ("path", "maze_exit"): (GATES,),
+    ("path", "maze_reach"): (GATES,),
+    ("path", "maze_length"): (Reading("steps or cells", _cells_of_way, r"\bsteps?\b"),),
+    ("path", "drive_blocks"): (ARROWS,),
+    ("path", "drive_reach"): (ARROWS, Reading("the place where one starts", lambda sample: OPEN, r"\bother\b")),
     **{
         ("function", name): (BEYOND,)
         for name in ("zeros", "solve", "axis_crossings", "meetings", "intersections", "turns")

@@ -8,6 +8,7 @@ again, and a mixture with a `difficulty` draws those alone: each once an epoch, 
 import functools
 import hashlib
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -44,10 +45,9 @@ class Listed:
         return self.names[place_in_list(key, self.fingerprint, len(self.names), count, draft)]
 
 
-def scenes(size_px: int) -> str:
-    """Digest of what scenes of a name look like: engines' versions and the size of pictures."""
-    versions = {name: engine.version for name, engine in engines.ENGINES.items()}
-    return hashlib.sha256(json.dumps([size_px, versions], sort_keys=True).encode()).hexdigest()[:16]
+def scenes(size_px: int, named: Iterable[str] = ()) -> str:
+    """Digest of what scenes of a name look like: versions of the main engines and of those named, size of pictures."""
+    return hashlib.sha256(json.dumps([size_px, engines.versions(named)], sort_keys=True).encode()).hexdigest()[:16]
 
 
 @functools.cache  # once in a process
@@ -58,7 +58,7 @@ def of_mixture(mixture: MixtureConfig, size_px: int) -> Listed:
     question of that difficulty in the mixture.
     """
     head, records = lines.read(Path(mixture.grade).expanduser())
-    if head.get("scenes") != scenes(size_px):
+    if head.get("scenes") != scenes(size_px, {one.id.split("/")[1] for one in records.values() if "/" in one.id}):
         what = head.get("suite", "something else")
         raise ValueError(
             f"mixture.grade must be of engines' scenes as they are now at {size_px} px, {mixture.grade} is of {what}"

@@ -224,8 +224,8 @@ class SuiteExam:
         settings = to_dict(self._config)
         drawn = [settings["data"][field] for field in ("image_px", "max_prompt_tokens", "max_patches", "instruction")]
         asked = [settings["evaluation"]["hard_levels"], *(stage["mixture"] for stage in settings["stages"])]
-        versions = {name: engine.version for name, engine in engines.ENGINES.items()}
-        content = json.dumps([drawn, asked, versions], sort_keys=True)
+        named = {name for stage in settings["stages"] for name in stage["mixture"]["engines"]}
+        content = json.dumps([drawn, asked, engines.versions(named)], sort_keys=True)
         return {"suite": self.name, "drawn": hashlib.sha256(content.encode()).hexdigest()[:16]}
 
     def check(self, answered: Mapping[str, Record]) -> None:

@@ -46,10 +46,10 @@ class CellsExam(SuiteExam):
         """What is drawn and how it is asked."""
         fields = to_dict(self._config)["data"]
         drawn = {field: fields[field] for field in ("image_px", "max_prompt_tokens", "max_patches", "instruction")}
-        versions = {name: engine.version for name, engine in engines.ENGINES.items()}
-        content = json.dumps([drawn, [cell.name for cell in self.cells], versions], sort_keys=True)
+        named = {cell.engine for cell in self.cells}
+        content = json.dumps([drawn, [cell.name for cell in self.cells], engines.versions(named)], sort_keys=True)
         drawn_as = {"drawn": hashlib.sha256(content.encode()).hexdigest()[:16]}
-        return {"suite": self.name, "scenes": scenes(self._config.data.image_px), **drawn_as}
+        return {"suite": self.name, "scenes": scenes(self._config.data.image_px, named), **drawn_as}
 
     def _stream(self, start: int, share: Share) -> batches.Stream:
         """This host's part of the questions from the `start`th on."""
@@ -66,15 +66,16 @@ class Fit(NamedTuple):
 
 
 def cells_asked(types: Sequence[str], levels: Sequence[int]) -> list[Cell]:
-    """The cells of question types (`engine.type` or a whole `engine`; none: all trained ones) at levels.
+    """The cells of question types at levels.
 
-    Raises `ValueError` for a name that is none.
+    `types` are `engine.type` or a whole `engine`; none: all trained ones of the main engines. Raises `ValueError` for a
+    name that is none.
     """
     known = [(e.name, t.name) for e in engines.ENGINES.values() for t in e.types if not t.held_out]
     for name in types:
         if name not in engines.ENGINES and tuple(name.split(".", 1)) not in known:
             raise ValueError(f"--types must name engines, or trained types as engine.type, got {name!r}")
-    wanted = [pair for pair in known if not types or pair[0] in types or ".".join(pair) in types]
+    wanted = [pair for pair in known if pair[0] in (types or engines.MAIN) or ".".join(pair) in types]
     return [Cell(*pair, level) for level in levels for pair in wanted]
 
 

@@ -273,11 +273,11 @@ def _token_ids(marks: dict[str, int], vocab_size: int, extra: Sequence[int] = ()
 
 
 def corpus() -> Iterator[str]:
-    """Every engine's questions and gold answers, all types and levels, as sentences to train on; deterministic."""
+    """The main engines' questions and gold answers, all types and levels, as sentences to train on; deterministic."""
     import engines  # the program needs them, users of a tokenizer do not
     from engines.base import pose
 
-    for engine in engines.ENGINES.values():
+    for engine in (engines.ENGINES[name] for name in engines.MAIN):
         for question_type in engine.types:
             for level in range(10):
                 for index in range(PHRASINGS):

@@ -19,15 +19,16 @@ from engines.check.__main__ import main as check
 
 FOLDER = Path(engines.__file__).parent
 
-CATEGORIES = ("grid", "cube", "chart", "sudoku", "function", "geometry")
+CATEGORIES = ("grid", "cube", "chart", "sudoku", "function", "geometry")  # drawn where none are named
+FURTHER = ("path", "scene", "logic", "panels")  # drawn by name
 KINDS = [(engine, kind) for engine in engines.ENGINES.values() for kind in engine.types]
 EACH_ENGINE = pytest.mark.parametrize("engine", engines.ENGINES.values(), ids=lambda engine: engine.name)
 EACH_KIND = pytest.mark.parametrize("engine, kind", KINDS, ids=[f"{engine.name}.{kind.name}" for engine, kind in KINDS])
 
 NAMES = [
     {"name": name, "split": split, "index": 5, "level": level, "size_px": size_px}
-    for name in CATEGORIES
-    for split, level, size_px in (("train", 0, 112), ("test_b", 2, 448), ("test_d", 1, 448))
+    for name in (*CATEGORIES, *FURTHER)
+    for split, level, size_px in (("train", 0, 224), ("test_b", 2, 448), ("test_d", 1, 448))
 ]
 DIGEST = """
 import hashlib, json, sys
@@ -47,8 +48,10 @@ def posed(engine, kind, level, count, split=None):
     return [pose(engine, kind, split=split, index=index, level=level) for index in range(count)]
 
 
-def test_the_six_categories_are_there_in_order():
-    assert tuple(engines.ENGINES) == CATEGORIES
+def test_the_categories_are_there_in_order_and_the_main_ones_alone_are_drawn_unasked():
+    assert tuple(engines.ENGINES) == (*CATEGORIES, *FURTHER) and engines.MAIN == CATEGORIES
+    assert engines.versions() == dict.fromkeys(CATEGORIES, 3)
+    assert engines.versions(["path", "no engine"]) == engines.versions() | {"path": engines.ENGINES["path"].version}
 
 
 def test_equal_names_give_equal_bytes_in_every_process_and_engines_stand_alone():
@@ -61,9 +64,11 @@ def test_equal_names_give_equal_bytes_in_every_process_and_engines_stand_alone()
 @EACH_ENGINE
 def test_a_category_has_types_to_train_and_to_hold_out(engine):
     names = [kind.name for kind in engine.types]
-    assert len(names) == len(set(names)) >= 10 and sum(kind.held_out for kind in engine.types) >= 2
+    assert len(names) == len(set(names)) >= (10 if engine.name in engines.MAIN else 6)
+    assert sum(kind.held_out for kind in engine.types) >= 2
     assert 1 <= engine.held_out_themes < engine.themes
-    assert {kind.held_out for kind in engine.types if kind.min_size_px[0] <= 112} == {False, True}
+    smallest = 112 if engine.name in engines.MAIN else 224
+    assert {kind.held_out for kind in engine.types if kind.min_size_px[0] <= smallest} == {False, True}
     for kind in engine.types:
         assert len(kind.min_size_px) == 10 and list(kind.min_size_px) == sorted(kind.min_size_px)
         assert kind.min_size_px[9] <= 448
