@@ -4,10 +4,10 @@ set -euo pipefail
 
 USAGE="usage: keep.sh --project P --zone Z --name N --type TYPE --runtime VERSION --tries 20 [--dry-run] -- COMMAND…
 
-Creates a spot slice, sets it up, starts COMMAND and looks after it. A slice that is taken away is replaced, a run that a
-new start may mend (killed, stuck, told to end, failed) is started again: --tries starts in all. The slice is given back at
-the end in any case. The exit code is the run's; 1 if no try brought it to its end. COMMAND must resume, as train does
-with a --workdir on gs://.
+Creates a spot slice, sets it up, starts COMMAND and looks after it. A slice that is taken away is replaced, a run that
+a new start may mend (killed, stuck, told to end, failed) is started again: --tries starts in all. The slice is given
+back at the end in any case. The exit code is the run's; 1 if no try brought it to its end. COMMAND must resume, as
+train does with a --workdir on gs://.
   --tries    how many starts there are at most
   --dry-run  print every command of one try instead of running it"
 # shellcheck disable=SC2034  # options.sh reads it

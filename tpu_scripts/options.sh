@@ -48,5 +48,5 @@ for option in $NEEDS; do
   [[ -n ${!option} ]] || fail "--${option,,} must be given"
 done
 for option in NODES GPUS CPUS TRIES; do
-  [[ -z ${!option} || ${!option} =~ ^[1-9][0-9]{0,3}$ ]] || fail "--${option,,} must be a whole number from 1 on, got ${!option}"
+  [[ ${!option:-1} =~ ^[1-9][0-9]{0,3}$ ]] || fail "--${option,,} must be a whole number from 1 on, got ${!option}"
 done

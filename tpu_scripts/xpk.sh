@@ -2,7 +2,8 @@
 # Run a command on a TPU slice of a GKE cluster, through XPK (pip install xpk).
 set -euo pipefail
 
-USAGE="usage: xpk.sh --project P --zone Z --cluster C --name N --type TYPE --image IMAGE --tries 20 [--dry-run] -- COMMAND…
+USAGE="usage: xpk.sh --project P --zone Z --cluster C --name N --type TYPE --image IMAGE --tries 20 [--dry-run]
+         -- COMMAND…
 
 Lays this tree over IMAGE, which must have Python 3.11 or newer (python:3.12, for example), and starts COMMAND on every
 host of a slice of the cluster after installing the tree there with the extras tpu and gcs. For example
