@@ -191,10 +191,7 @@ def _headline(status: Status) -> str:
     if status.state == UNKNOWN:
         return "no start was noted; a version before this one may have run it"
     newest = status.attempts[-1]
-    since = f"attempt {newest.number} of {moment(newest.began)}"
-    if newest.ended:
-        return f"{status.state}, {since} {_ended(newest)}"
-    return f"{status.state}, {since}"
+    return f"{status.state}, attempt {newest.number} since {moment(newest.began)}"
 
 
 def _ended(attempt: Attempt) -> str:
