@@ -84,19 +84,22 @@ def connect(place: Place | None) -> None:
 
 def told(place: Place | None, mesh: Mesh) -> str:
     """What was found, in one line; all processes must ask."""
-    kind = jax.devices()[0].device_kind
-    axes = " x ".join(f"{axis} {size}" for axis, size in mesh.shape.items())
+    devices = f"{_some(jax.device_count(), 'device')} ({jax.devices()[0].device_kind})"
+    shape = f"mesh {' x '.join(f'{axis} {size}' for axis, size in mesh.shape.items())}"
     if place is None:
-        return f"one process, {jax.device_count()} devices ({kind}); mesh {axes}"
+        return f"one process, {devices}; {shape}"
     name = zlib.crc32(socket.gethostname().encode()) >> 8  # 24 bits: exact in float32
     hosts = len(set(sharding.of_each_host(float(name))))
     owners = np.vectorize(lambda device: device.process_index, otypes=[int])(mesh.devices)
     across = ", ".join(axes_over(owners, mesh.axis_names)) or "no axis"
     return (
-        f"process {place.rank} of {place.count} on {hosts} hosts (by {place.found_by}, process 0 at {place.address}), "
-        f"{jax.device_count()} devices ({kind}), {jax.local_device_count()} of this process; mesh {axes}, of which "
-        f"over processes: {across}"
+        f"process {place.rank} of {place.count} on {_some(hosts, 'host')} (by {place.found_by}, process 0 at "
+        f"{place.address}), {devices}, {jax.local_device_count()} of this process; {shape}, over processes: {across}"
     )
+
+
+def _some(count: int, what: str) -> str:
+    return f"{count} {what}{'s' * (count > 1)}"
 
 
 def axes_over(owners: np.ndarray, names: Sequence[str]) -> list[str]:

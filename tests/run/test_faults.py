@@ -1,11 +1,13 @@
 """Faults at random moments of a run of two processes: all end soon, each with the right line, and nothing is lost.
 
 A seed is a run: five faults strike it one after the other, each at a random moment of a start, on a random process;
-then it is left alone to its end, which must be that of a run that nothing ever struck, in all bits. Each is printed.
+then it is left alone to its end, which must be that of a run that nothing ever struck, in all bits. A run that is done
+before a fault comes must be so too, and the next fault strikes a new one. Each fault is printed.
 """
 
 import contextlib
 import json
+import shutil
 import signal
 import time
 from collections.abc import Iterator, Sequence
@@ -14,6 +16,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pytest
+from etils import epath
 
 from perc_jax.processes import peers
 from perc_jax.records import attempts
@@ -68,12 +71,12 @@ def both(workdir: Path, output: Path, cache: Path) -> Iterator[list[whole_runs.R
 
 
 def undisturbed(workdir: Path, output: Path, cache: Path) -> float:
-    """Run to the end; gives its seconds."""
-    began = time.monotonic()
+    """Run to the end; gives the seconds from the moment at which the run was opened."""
     with both(workdir, output, cache) as ranks:
         ended = [rank.end() for rank in ranks]
     assert [rank.code for rank in ended] == [0, 0], [rank.err for rank in ended]
-    return time.monotonic() - began
+    begun = json.loads((workdir / attempts.FILE).read_text())[-1]
+    return attempts.beats_of(epath.Path(workdir), attempts.Attempt(**begun))[0].ended.time - begun["began"]
 
 
 @pytest.fixture(scope="module")
@@ -83,6 +86,11 @@ def reference(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, flo
     folder = tmp_path_factory.mktemp("faults")
     undisturbed(folder / "first", folder / "first.output", folder / "cache")
     return folder / "run", folder / "cache", undisturbed(folder / "run", folder / "run.output", folder / "cache")
+
+
+def is_done(ended: Sequence[whole_runs.Ended]) -> bool:
+    """Whether both came to a good end."""
+    return [one.code for one in ended] == [0, 0]
 
 
 def strike(ranks: Sequence[whole_runs.Running], victim: int, fault: Fault) -> list[whole_runs.Ended]:
@@ -101,7 +109,7 @@ def strike(ranks: Sequence[whole_runs.Running], victim: int, fault: Fault) -> li
 def check(ended: Sequence[whole_runs.Ended], victim: int, fault: Fault) -> str:
     """Whether both ended as the fault says; gives what is to be printed."""
     other = 1 - victim
-    if [one.code for one in ended] == [0, 0]:
+    if is_done(ended):
         return "it was done before"
     assert ended[victim].code in fault.own, ended[victim].err
     last = (ended[other].err.splitlines() or [""])[-1]
@@ -125,7 +133,10 @@ def test_nothing_is_lost_whatever_strikes_a_run(reference, tmp_path, seed: int) 
             ranks[0].let_run(delay_s)
             ended = strike(ranks, victim, KINDS[kind])
         print(f"seed {seed}, fault {number}: {kind} to process {victim} after {delay_s:.2f} s: ", end="")
-        print(check(ended, victim, KINDS[kind]))
+        print(check(ended, victim, KINDS[kind]), flush=True)
+        if is_done(ended):
+            whole_runs.assert_same(workdir, wanted)
+            shutil.rmtree(workdir)
     undisturbed(workdir, tmp_path / "output", cache)
     whole_runs.assert_same(workdir, wanted)
     found = json.loads((workdir / attempts.FILE).read_text())
