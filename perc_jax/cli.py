@@ -70,11 +70,15 @@ class _Training(_Command):
     dry_run: bool = False
     # Who else is told metrics, config and samples: tensorboard, wandb, trackio; several with commas, or repeated
     track: tyro.conf.UseAppendAction[tuple[str, ...]] = ()
+    # Steps of which a trace for TensorBoard's profiler is made, by the first host: 10:12, both included
+    profile: str = ""
+    # How often the run is started again when it ends by a kill, a hang or a failure; on machines without a supervisor
+    max_restarts: int = 0
 
     def start(self) -> Start:
         """How the run is to start."""
         names = (name.strip() for words in self.track for name in words.split(","))
-        return Start(self.stop_after, self.dry_run, tuple(names))
+        return Start(self.stop_after, self.dry_run, tuple(names), self.profile, self.max_restarts)
 
 
 class Training(NamedTuple):
@@ -151,6 +155,9 @@ def _check(draft: Config, workdir: str, start: Start, trains: bool) -> None:
     begun = "://" in workdir or (Path(workdir).expanduser() / "checkpoints").exists()
     refuse(chain(violations(start), violations(draft), sound.violations(draft, trains=trains, begun=begun)))
     _check_trackers(start, workdir)
+    steps = sum(stage.steps for stage in draft.stages)
+    if start.traced[1] > steps:
+        raise ValueError(f"profile must be within the run's steps, 1:{steps}, got {start.profile!r}")
     if trains and draft.begin_from and not begun:
         same.check_first(draft.begin_from, to_dict(draft))
 

@@ -6,7 +6,9 @@ report.html. Started again on the same workdir, the run goes on from its newest 
 `run/loop.py`.
 
 SIGTERM lets the step end and a checkpoint be written; in a run of several processes it is enough that one of them gets
-it. `--stop-after 3h` does the same after that time. `--dry-run` says what would be done, and does nothing. Exit codes:
+it. `--stop-after 3h` does the same after that time. `--dry-run` says what would be done, and does nothing. With
+`--max-restarts 5` this process only watches another, and starts it again when it ends by a kill, a hang or a failure.
+`--profile 10:12` traces those steps for TensorBoard. Exit codes:
 0 done, 1 the run could not go on, 2 bad command line or config, 3 stopped by `--stop-after`, 75 nothing moved any more,
 130 Ctrl-C, 143 SIGTERM. In all cases what was written stays, and the same command resumes.
 """
@@ -21,9 +23,13 @@ from perc_jax.processes import ends, interrupts
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Parse the command line and run."""
-    began = time.monotonic()
+    began, words = time.monotonic(), sys.argv[1:] if argv is None else argv
     with ends.told():
-        config, workdir, start = cli.parse_training(sys.argv[1:] if argv is None else argv)
+        config, workdir, start = cli.parse_training(words)
+        if start.max_restarts and not start.dry_run:
+            from perc_jax.processes import supervisor
+
+            raise SystemExit(supervisor.supervise(supervisor.command_of(words), workdir, start, began))
         interrupts.leave_with(f"the same command resumes {workdir} from its newest checkpoint")
         from perc_jax.programs import patterns  # jax: seconds, for which --help and mistakes need not wait
 
@@ -35,8 +41,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             for line in rehearsal.show(config, workdir, start):
                 print(line)
             return
-        together.connect()
-        loop.run(config, workdir, start, began)
+        loop.run(config, workdir, start, began, together.connect())
 
 
 if __name__ == "__main__":

@@ -1,4 +1,5 @@
-"""The TPU scripts against a stand-in for gcloud that records its calls: what --dry-run prints is what runs."""
+"""The scripts for clusters against stand-ins for gcloud, xpk and SLURM, which record their calls: what --dry-run prints
+is what runs."""
 
 import os
 import subprocess
@@ -13,7 +14,7 @@ import pytest
 from tests import ROOT
 
 SCRIPTS = ROOT / "tpu_scripts"
-MAX_LINES = 60
+MAX_LINES = 70
 SLICE = ("--project", "my-project", "--zone", "us-x1-a", "--name", "slice-1")
 ARGUMENTS = {
     "create.sh": (*SLICE, "--type", "v6e-16", "--runtime", "v2-alpha-tpuv6e", "--spot"),
@@ -21,24 +22,55 @@ ARGUMENTS = {
     "run.sh": (*SLICE, "--", "python", "-m", "perc_jax.train", "--workdir", "gs://b/run 1"),
     "logs.sh": (*SLICE, "--worker", "3"),
     "delete.sh": SLICE,
+    "xpk.sh": (
+        *(*SLICE, "--cluster", "my-cluster", "--type", "v6e-16", "--image", "python:3.12", "--tries", "5"),
+        *("--", "python", "-m", "perc_jax.train", "--workdir", "gs://b/run 1"),
+    ),
+    "keep.sh": (
+        *(*SLICE, "--type", "v6e-16", "--runtime", "v2-alpha-tpuv6e", "--tries", "3"),
+        *("--", "python", "-m", "perc_jax.train", "--workdir", "gs://b/run"),
+    ),
+    "slurm.sbatch": (
+        *("--account", "physics", "--partition", "gpu", "--name", "run", "--nodes", "2", "--gpus", "8", "--cpus", "64"),
+        *("--time", "24:00:00", "--venv", "/shared/venv", "--tries", "3"),
+        *("--", "python", "-m", "perc_jax.train", "--workdir", "/shared/run 1"),
+    ),
 }
+GCLOUD_ALONE = ("create.sh", "setup.sh", "run.sh", "logs.sh", "delete.sh")
 
-# Records each call as --dry-run prints it, keeps what is copied to the workers, says that the slice is there and, with
-# PLAY set, plays a worker in that folder.
-GCLOUD = """#!/usr/bin/env bash
-{ printf '%q ' gcloud "$@"; echo; } >>"$HOME/calls"
+# Records each call as --dry-run prints it.
+RECORDED = """#!/usr/bin/env bash
+{ printf '%q ' "${0##*/}" "$@"; echo; } >>"$HOME/calls"
+"""
+# Keeps what is copied to the workers, says that the slice is there and, with PLAY set, plays a worker in that folder.
+# With STATES or CODES it says the words of that list in turn, the last one again and again; `-` is nothing.
+GCLOUD = (
+    f"""{RECORDED}
+next() {{
+  read -r -a words <<<"$2"
+  count=$(cat "$HOME/$1" 2>/dev/null || echo 0)
+  echo $((count + 1)) >"$HOME/$1"
+  word=${{words[count < ${{#words[@]}} ? count : ${{#words[@]}} - 1]}}
+  if [[ $word != - ]]; then echo "$word"; fi
+}}
+"""
+    + """
 last=${!#}
+if [[ $4 == describe && -n ${STATES:-} ]]; then next states "$STATES"; exit; fi
+if [[ $4 == ssh && $last == *run.code* && $last != *nohup* ]]; then next codes "${CODES:-0}"; exit; fi
 if [[ $4 == describe ]]; then echo "${STATE:-ACTIVE}"; fi
 if [[ $4 == scp ]]; then cp "$5" "$HOME/copied.tar.gz"; fi
 if [[ -n ${PLAY:-} && $4 == ssh ]]; then cd "$PLAY" && bash -c "${last#--command=}"; fi
 """
+)
 
 
 @pytest.fixture
 def home(tmp_path: Path) -> Path:
     (tmp_path / "bin").mkdir()
-    (tmp_path / "bin" / "gcloud").write_text(GCLOUD)
-    (tmp_path / "bin" / "gcloud").chmod(0o755)
+    for name in ("gcloud", "xpk", "sbatch", "srun", "scontrol"):
+        (tmp_path / "bin" / name).write_text(GCLOUD if name == "gcloud" else RECORDED + 'exit "${CODE:-0}"\n')
+        (tmp_path / "bin" / name).chmod(0o755)
     return tmp_path
 
 
@@ -57,12 +89,13 @@ def test_a_dry_run_prints_what_a_run_does_and_does_nothing(home: Path, script: s
     dry = start(home, script, "--dry-run", *ARGUMENTS[script])
     assert (dry.returncode, dry.stderr, calls(home)) == (0, "", [])
     assert start(home, script, *ARGUMENTS[script]).returncode == 0
-    assert [line for line in dry.stdout.splitlines() if line.startswith("gcloud ")] == calls(home) != []
+    tools = ("gcloud ", "xpk ", "sbatch ")
+    assert [line for line in dry.stdout.splitlines() if line.startswith(tools)] == calls(home) != []
 
 
 def test_the_calls_name_the_slice_and_what_was_asked(home: Path) -> None:
-    for script, arguments in ARGUMENTS.items():
-        start(home, script, *arguments)
+    for script in GCLOUD_ALONE:
+        start(home, script, *ARGUMENTS[script])
     made = calls(home)
     assert all("slice-1" in call and "--project=my-project --zone=us-x1-a" in call for call in made)
     assert made[0].endswith("--accelerator-type=v6e-16 --runtime-version=v2-alpha-tpuv6e --spot ")
@@ -72,13 +105,22 @@ def test_the_calls_name_the_slice_and_what_was_asked(home: Path) -> None:
 
 def wrong() -> Iterator[tuple[str, tuple[str, ...], str]]:
     for script, arguments in ARGUMENTS.items():
-        for place in range(0, 6, 2):
+        words = arguments.index("--") if "--" in arguments else len(arguments)
+        for place in range(0, words - words % 2, 2):
+            if arguments[place] in ("--worker", "--spot"):
+                continue
             yield script, arguments[:place] + arguments[place + 2 :], f"{script}: {arguments[place]} must be given"
-        yield script, (*SLICE, "--zonk", "x"), f"{script}: unknown option --zonk; --help lists all"
-        yield script, ("--zone",), f"{script}: --zone needs a value"
+        if words < len(arguments):
+            yield script, arguments[:words], f"{script}: a command must be given after --"
+        if "--tries" in arguments:
+            for value in ("0", "x", "1e3"):
+                place = arguments.index("--tries") + 1
+                message = f"{script}: --tries must be a whole number from 1 on, got {value}"
+                yield script, (*arguments[:place], value, *arguments[place + 1 :]), message
+        yield script, ("--name", "x", "--zonk", "x"), f"{script}: unknown option --zonk; --help lists all"
+        yield script, ("--name",), f"{script}: --name needs a value"
     yield "create.sh", SLICE, "create.sh: --type must be given"
     yield "delete.sh", (*SLICE, "--spot"), "delete.sh: unknown option --spot; --help lists all"
-    yield "run.sh", SLICE, "run.sh: a command must be given after --"
 
 
 @pytest.mark.parametrize(("script", "arguments", "message"), list(wrong()))
@@ -92,7 +134,8 @@ def test_a_mistake_earns_one_line_and_no_call(home: Path, script: str, arguments
 def test_help_names_every_option_and_needs_none(home: Path, script: str) -> None:
     result = start(home, script, "--help")
     assert result.returncode == 0 and result.stdout.startswith(f"usage: {script} ")
-    assert all(option in result.stdout for option in ARGUMENTS[script] if option.startswith("--"))
+    words = ARGUMENTS[script][: [*ARGUMENTS[script], "--"].index("--")]
+    assert all(option in result.stdout for option in words if option.startswith("--"))
 
 
 def test_a_failed_slice_ends_the_set_up(home: Path) -> None:
@@ -129,7 +172,74 @@ def test_a_run_keeps_its_words_appends_to_its_log_and_runs_once(home: Path) -> N
     assert log.splitlines() == ["two words; $(false)", "again"]
 
 
-@pytest.mark.parametrize("script", sorted(SCRIPTS.glob("*.sh")), ids=lambda path: path.name)
+def test_a_run_leaves_its_exit_code(home: Path) -> None:
+    worker = home / "worker" / "perc_jax"
+    worker.mkdir(parents=True)
+    for code in (0, 143):
+        start(home, "run.sh", *SLICE, "--", "bash", "-c", f"exit {code}", PLAY=str(worker.parent))
+        until = time.monotonic() + 10
+        while not (worker / "run.code").exists() and time.monotonic() < until:
+            time.sleep(0.02)
+        time.sleep(0.05)
+        assert (worker / "run.code").read_text() == f"{code}\n"
+
+
+def kept(home: Path, **environment: str) -> tuple[int, list[str]]:
+    """How keep.sh ends, and what it asked gcloud for, without looking."""
+    result = start(home, "keep.sh", *ARGUMENTS["keep.sh"], POLL_S="0", **environment)
+    asked = [call.split()[4] if "nohup" not in call else "run" for call in calls(home)]
+    return result.returncode, [word for word in asked if word in ("create", "run", "delete")]
+
+
+ONE = ["create", "run"]
+
+
+@pytest.mark.parametrize(
+    ("states", "codes", "code", "asked"),
+    [
+        ("ACTIVE", "- - 0", 0, [*ONE, "delete"]),
+        ("ACTIVE", "- 2", 2, [*ONE, "delete"]),
+        ("ACTIVE", "3", 3, [*ONE, "delete"]),
+        ("ACTIVE", "143 - 0", 0, [*ONE, "run", "delete"]),  # on the same slice again
+        ("ACTIVE ACTIVE SUSPENDED ACTIVE", "- - - 0", 0, [*ONE, "delete", *ONE, "delete"]),  # on another one
+        ("ACTIVE - - ACTIVE", "- - - - 0", 0, [*ONE, "delete"]),  # unheard for two looks
+        ("ACTIVE - - - - - - - - - - FAILED", "-", 1, [*ONE, "delete", "create", "delete", "create", "delete"]),
+        ("ACTIVE", "1", 1, [*ONE, "run", "run", "delete"]),
+        ("FAILED", "-", 1, ["create", "delete"] * 3),
+    ],
+)
+def test_a_run_is_seen_to_its_end_or_given_up(home: Path, states: str, codes: str, code: int, asked: list) -> None:
+    assert kept(home, STATES=states, CODES=codes) == (code, asked)
+
+
+def in_job(home: Path, code: int, restarts: str = "0") -> tuple[int, list[str]]:
+    """The script within its job, in another folder, as sbatch copies it."""
+    copy = home / "slurm_script"
+    copy.write_text((SCRIPTS / "slurm.sbatch").read_text())
+    (home / "bin" / "scontrol").write_text(RECORDED)
+    variables = {"PATH": f"{home / 'bin'}:{os.environ['PATH']}", "HOME": str(home), "CODE": str(code)}
+    variables |= {"SLURM_JOB_ID": "7", "SLURM_CPUS_PER_TASK": "64", "SLURM_RESTART_COUNT": restarts}
+    words = ["bash", str(copy), "within-job", "3", "/shared/venv", "python", "-m", "x", "two words"]
+    return subprocess.run(words, env=variables, check=False).returncode, calls(home)
+
+
+@pytest.mark.parametrize("code", [0, 1, 2, 3, 75, 134, 137, 143])
+def test_a_job_is_queued_again_where_it_was_cut_short(home: Path, code: int) -> None:
+    ended, made = in_job(home, code)
+    assert ended == code and made[0] == "srun --cpus-per-task=64 --kill-on-bad-exit=0 python -m x two\\ words "
+    assert made[1:] == (["scontrol requeue 7 "] if code in (75, 134, 137, 143) else [])
+
+
+def test_a_job_is_queued_again_so_often_and_no_more(home: Path) -> None:
+    assert [len(in_job(home, 143, restarts)[1]) for restarts in ("1", "2")] == [2, 3]
+
+
+def test_a_job_asks_for_one_process_on_each_node_and_a_word_before_its_end() -> None:
+    lines = (SCRIPTS / "slurm.sbatch").read_text().splitlines()
+    assert {"#SBATCH --ntasks-per-node=1", "#SBATCH --requeue", "#SBATCH --signal=TERM@120"} <= set(lines)
+
+
+@pytest.mark.parametrize("script", [*sorted(SCRIPTS.glob("*.s[hb]*"))], ids=lambda path: path.name)
 def test_scripts_are_short_and_lint_free(script: Path) -> None:
     shellcheck = Path(sys.executable).parent / "shellcheck"
     result = subprocess.run([shellcheck, "-x", script], capture_output=True, text=True, check=False)

@@ -13,6 +13,7 @@ import pytest
 
 import engines
 from engines.verify import extract
+from perc_jax.processes import status
 from tests import whole_runs
 
 WARMUP, GRPO = 6, 4  # steps of the short config
@@ -37,8 +38,8 @@ def test_the_run_writes_all_that_is_promised(reference_run):
     print(f"the run: {ended.seconds:.0f} s")
     assert ended.seconds < 150  # under 40 on a quiet machine
     assert {path.name for path in workdir.iterdir()} == {
-        *("config.json", "metrics.jsonl", "run.json", "report.html"),
-        *("checkpoints", "curriculum", "eval", "samples"),
+        *("config.json", "metrics.jsonl", "run.json", "report.html", "attempts.json"),
+        *("checkpoints", "curriculum", "eval", "samples", "heartbeat"),
     }
     assert whole_runs.steps(workdir) == [BEFORE, LAST]
     assert json.loads((workdir / "config.json").read_text())["name"] == "short_run"
@@ -87,6 +88,16 @@ def test_evaluations_hold_the_contract(reference_run):
             low, high = result["ci95"]
             assert 0 <= low <= result["accuracy"] <= high <= 1
             assert set(result["by"]) == {"engine", "type", "level", "cell"} and len(result["correct"]) == result["n"]
+
+
+def test_it_says_what_it_found_and_how_it_ended(reference_run):
+    assert re.search(r"  one process, 1 device \(cpu\); mesh replica 1 x fsdp 1 x tensor 1\n", reference_run.ended.err)
+    found = status.look(str(reference_run.workdir))
+    assert (found.state, found.step, found.steps, found.steps_left, found.checkpoint) == ("done", LAST, LAST, 0, LAST)
+    [attempt], [process] = found.attempts, found.processes
+    assert (attempt.number, attempt.processes, attempt.ended[:2]) == (1, 1, (0, "done"))
+    assert (process.beat.step, process.beat.stage, process.beat.stage_step) == (LAST, "grpo", LAST - WARMUP)
+    assert process.beat.step_s > 0
 
 
 def test_kept_samples_are_verified_as_the_metrics_say(reference_run):

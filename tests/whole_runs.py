@@ -27,7 +27,7 @@ SMOKE = ("--config", "configs/smoke_cpu.py")
 SHORT = ("--config", "tests/short_run.py")  # the same parts in half the time
 SPOKEN = re.compile(r"\d\d:\d\d:\d\d  \S")  # a line of the progress screen
 LIMIT_S = 600.0
-CLOCKED = ("time/", "rate/")  # metrics that depend on the machine's mood
+CLOCKED = ("time/", "rate/", "hosts/")  # metrics that depend on the machine's mood
 
 
 class Ended(NamedTuple):
@@ -95,6 +95,16 @@ class Running:
         """Do nothing for that long, or until the program ends."""
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(seconds)
+
+    @property
+    def is_running(self) -> bool:
+        """Whether the program has not ended yet."""
+        return self._process.poll() is None
+
+    def signal(self, number: int) -> None:
+        """A signal to the program alone, if it still runs."""
+        if self.is_running:
+            self._process.send_signal(number)
 
     def kill(self) -> Ended:
         """SIGKILL to the program alone, as the kernel does when memory runs out; then none of its workers may live."""

@@ -1,8 +1,9 @@
 # shellcheck shell=bash disable=SC2034  # the variables are read by the scripts that source this
 # What all scripts share. A script says in USAGE what it does and takes, in NEEDS what it cannot do without, and sources
-# this file, which reads the options into PROJECT ZONE NAME TYPE RUNTIME WORKER SPOT and the words after -- into COMMAND.
+# this file, which reads each option into the variable of its name and the words after -- into COMMAND.
 
 PROJECT='' ZONE='' NAME='' TYPE='' RUNTIME='' WORKER=0 SPOT=no DRY_RUN=no COMMAND=()
+CLUSTER='' IMAGE='' ACCOUNT='' PARTITION='' NODES='' GPUS='' CPUS='' TIME='' VENV='' TRIES=''
 
 fail() {
   echo "error: ${0##*/}: $*" >&2
@@ -31,7 +32,8 @@ while (($#)); do
     --dry-run) DRY_RUN=yes ;;
     --spot) SPOT=yes ;;
     --) shift && COMMAND=("$@") && break ;;
-    --project | --zone | --name | --type | --runtime | --worker)
+    --project | --zone | --name | --type | --runtime | --worker | --cluster | --image | --account | --partition | \
+      --nodes | --gpus | --cpus | --time | --venv | --tries)
       [[ $# -ge 2 && $2 != -* && -n $2 ]] || fail "$1 needs a value"
       option=${1#--}
       printf -v "${option^^}" %s "$2"
@@ -44,4 +46,7 @@ done
 
 for option in $NEEDS; do
   [[ -n ${!option} ]] || fail "--${option,,} must be given"
+done
+for option in NODES GPUS CPUS TRIES; do
+  [[ ${!option:-1} =~ ^[1-9][0-9]{0,3}$ ]] || fail "--${option,,} must be a whole number from 1 on, got ${!option}"
 done

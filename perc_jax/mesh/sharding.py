@@ -9,6 +9,7 @@ the layer's turn. Decoding has them whole, or split over `tensor` only: it would
 
 import math
 import re
+import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -25,6 +26,7 @@ from perc_jax.rollout.decode import Context, State
 from perc_jax.update.optimizer import path_name
 
 AXES = ("replica", "fsdp", "tensor")
+EXCHANGE = "/perc_jax/exchange"  # the event of `jax.monitoring` with the seconds that an exchange took this host
 MAX_SUMS = 256  # numbers that the hosts add up in one exchange
 ROWS = PartitionSpec(ROW_AXES)  # of every batch's first dimension: prompts
 
@@ -163,11 +165,19 @@ def rows_to_host(tree: Any) -> Any:
     return jax.tree.map(local, tree)
 
 
+def _gathered(values: Any) -> np.ndarray:
+    """What each host brings, on all of them: [hosts, ...]."""
+    began = time.perf_counter()
+    found = multihost_utils.process_allgather(values)
+    jax.monitoring.record_event_duration_secs(EXCHANGE, time.perf_counter() - began)
+    return found
+
+
 def rows_of_all_hosts(rows: np.ndarray, mesh: Mesh) -> np.ndarray:
     """Join the rows of a small batch from all hosts, in the global batch's order, on each of them."""
     if jax.process_count() == 1:
         return rows
-    by_process = multihost_utils.process_allgather(rows)
+    by_process = _gathered(rows)
     whole = np.empty((shares.own(mesh).total(len(rows)), *rows.shape[1:]), rows.dtype)
     for process, share in shares.of_mesh(mesh).items():
         if share.is_first:
@@ -187,7 +197,7 @@ def as_first_sharer(rows: np.ndarray, share: Share) -> np.ndarray:
     What depends on a clock may differ between hosts, but the devices of one unit must be given the same. Where no two
     hosts share rows, nothing is exchanged.
     """
-    return rows if share.sharers == 1 else multihost_utils.process_allgather(rows)[share.first]
+    return rows if share.sharers == 1 else _gathered(rows)[share.first]
 
 
 def sum_over_hosts(values: dict[str, float], share: Share = WHOLE) -> dict[str, float]:
@@ -201,14 +211,19 @@ def sum_over_hosts(values: dict[str, float], share: Share = WHOLE) -> dict[str, 
     if share.is_first:
         padded[: len(values)] = list(values.values())
     # As the bits that they are: a device would round them to 32.
-    bits = multihost_utils.process_allgather(padded.view(np.uint32))
+    bits = _gathered(padded.view(np.uint32))
     summed = np.ascontiguousarray(bits).view(np.float64).sum(axis=0)[: len(values)]
     return dict(zip(values, summed.tolist(), strict=True))
 
 
+def of_each_host(value: float) -> list[float]:
+    """Every host's value, as float32, in the order of ranks; compiles once on several hosts."""
+    return [value] if jax.process_count() == 1 else _gathered(np.float32(value)).tolist()
+
+
 def max_over_hosts(value: float) -> float:
     """The largest of all hosts' values, as float32; compiles once on several hosts."""
-    return value if jax.process_count() == 1 else float(multihost_utils.process_allgather(np.float32(value)).max())
+    return max(of_each_host(value))
 
 
 def sum_array_over_hosts(values: np.ndarray, share: Share) -> np.ndarray:
@@ -216,4 +231,4 @@ def sum_array_over_hosts(values: np.ndarray, share: Share) -> np.ndarray:
     so call it before step 0."""
     if jax.process_count() == 1:
         return values
-    return multihost_utils.process_allgather((values * share.is_first).astype(np.int32)).sum(axis=0)
+    return _gathered((values * share.is_first).astype(np.int32)).sum(axis=0)

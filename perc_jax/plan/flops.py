@@ -33,6 +33,14 @@ class Work(NamedTuple):
     clip: float = 0.0  # the reward's CLIP: every picture once, every completion's description
 
 
+class Lengths(NamedTuple):
+    """What a step's rows hold, on average."""
+
+    prompt: float  # tokens
+    completion: float  # tokens
+    patches: float
+
+
 class TokenTraffic(NamedTuple):
     """What one device does to decode one column of all its rows."""
 
@@ -59,7 +67,7 @@ def attention(text: TextConfig, pairs: int | float) -> float:
     return 4.0 * text.num_hidden_layers * text.num_attention_heads * text.head_dim * pairs
 
 
-def vision(config: VisionConfig, patches: int, outputs: int) -> float:
+def vision(config: VisionConfig, patches: float, outputs: int) -> float:
     """Operations of the tower for one prompt's patch slots, forward."""
     width, unit = config.hidden_size, config.spatial_merge_size**2
     whole = sum(block in config.fullatt_block_indexes for block in range(config.depth))
@@ -70,7 +78,7 @@ def vision(config: VisionConfig, patches: int, outputs: int) -> float:
     return 2.0 * patches * per_patch + 4.0 * width * pairs
 
 
-def row_pairs(model: ModelConfig, prompt: int, group: int, completion: int) -> float:
+def row_pairs(model: ModelConfig, prompt: float, group: int, completion: float) -> float:
     """Pairs of a query and a key that are computed for a group row; masked ones too where scores are dense."""
     if model.attention == "dense":
         return float(prompt**2 + group * completion * (prompt + min(2, group) * completion))
@@ -78,16 +86,18 @@ def row_pairs(model: ModelConfig, prompt: int, group: int, completion: int) -> f
     return prompt * (prompt + 1) / 2 + group * (completion * prompt + own)
 
 
-def forward_row(model: ModelConfig, patches: int, prompt: int, group: int, completion: int) -> float:
+def forward_row(model: ModelConfig, patches: float, prompt: float, group: int, completion: float) -> float:
     """Operations of one group row through the language model's blocks, forward; no head, no pictures."""
     tokens = prompt + group * completion
     return tokens * text_token(model.text) + attention(model.text, row_pairs(model, prompt, group, completion))
 
 
-def step_work(config: Config, stage: StageConfig, *, trains_vision: bool) -> Work:
-    """Operations of one step of a GRPO stage (for SFT: of its update alone), every bucket filled to its end."""
+def step_work(config: Config, stage: StageConfig, *, trains_vision: bool, lengths: Lengths | None = None) -> Work:
+    """Operations of one step of a GRPO stage (for SFT: of its update alone), every bucket filled to its end; with
+    `lengths`, of rows that hold so much."""
     model, count, group = config.model, stage.prompts_per_step, stage.group_size
-    prompt, length, patches = config.data.max_prompt_tokens, config.completion_tokens(stage), config.data.max_patches
+    data, full = config.data, config.completion_tokens(stage)
+    prompt, length, patches = lengths or (data.max_prompt_tokens, full, data.max_patches)
     picture = vision(model.vision, patches, model.text.hidden_size)
     head = (group * length + prompt * stage.learns_history) * head_token(model.text)
     row = forward_row(model, patches, prompt, group, length)
@@ -112,8 +122,10 @@ def step_work(config: Config, stage: StageConfig, *, trains_vision: bool) -> Wor
     if stage.kind != "grpo":
         return Work(0.0, count * useful_update, 0.0, 0.0, count * update)
     prefill = picture + forward_row(model, patches, prompt, 0, 0) + head_token(model.text)
-    traffic = decode_traffic(config, 1, group, 1)
-    decode = (length - 1) * traffic.flops
+    column = decode_traffic(config, 1, group, 1).flops
+    if lengths:  # of one token of each completion, in the middle of it
+        column = group * (text_token(model.text) + head_token(model.text) + attention(model.text, prompt + length / 2))
+    decode = max(0.0, length - 1) * column
     useful_rollout = group * (single + picture) + head
     clip = clip_prompt(config.clip, group, len(stage.reward.clip_terms))
     return Work(

@@ -52,6 +52,7 @@ class Group:
     who = ""  # this process, as its lines begin
     tell: Callable[[str, int], None] | None = None  # called with message and code before this process is gone
     done: Callable[[], None] | None = None  # called at a good end
+    note: Callable[[str, int], None] | None = None  # called with message and code before `leave` ends this process
 
 
 class Terminated(Exception):
@@ -82,6 +83,8 @@ def leave(message: str, code: int) -> NoReturn:
         os.write(2, (cursor + line(message)).encode(errors="backslashreplace"))
     if Group.tell:
         Group.tell(message, code)
+    if Group.note:
+        Group.note(message, code)
     _end_children()
     os._exit(code)
 

@@ -1,9 +1,10 @@
 """The processes of a run of several learn of each other's end within a second, with its cause.
 
 JAX's own service notices a process that is gone after minutes, and then aborts the others without a cause; one that has
-raised waits for the others at its exit. So process 0 keeps a connection to each of the others, over which nothing goes
-but the announcement of an end, one JSON line `{"rank", "message", "code"}`, or `{"rank", "done"}` of a good one.
-Process 0 passes an announcement on; a connection that breaks without one is an end too, a kill for instance.
+raised waits for the others at its exit. So process 0 keeps a connection to each of the others. Over it goes the
+announcement of an end, one JSON line `{"rank", "message", "code"}`, or `{"rank", "done"}` of a good one; process 0
+passes it on. A connection that breaks without one is an end too, a kill for instance, and so is one over which no sign
+of life (an empty line) has come for `SILENT_S`: a process that is stopped, a machine that hangs.
 """
 
 import contextlib
@@ -18,7 +19,12 @@ from perc_jax.processes import ends
 GATHER_S = 300.0  # for all processes to begin, as JAX has it
 RETRY_S = 0.2
 HELLO_S = 10.0  # for the first line of a connection
+BEAT_S = 5.0  # between two signs of life
+SILENT_S = 25.0  # no library keeps the interpreter for itself that long
 GOING_S = 5.0  # for the others to go before the one that JAX's service runs in
+
+
+GONE = "it was killed, or its machine is gone"
 
 
 class _Link(NamedTuple):
@@ -34,9 +40,11 @@ class _Peers:
     def __init__(self, rank: int, count: int, links: dict[int, _Link]):
         self._rank, self._count, self._links = rank, count, links
         self._done: set[int] = set()
+        self._sending = threading.Lock()  # so that no two lines mix
         self._first = threading.Lock()  # taken for ever by the first end that this process has heard of, its own too
         for other, link in links.items():
             threading.Thread(target=self._listen, args=(other, link), name="peers", daemon=True).start()
+        threading.Thread(target=self._beat, name="peers beat", daemon=True).start()
 
     def tell(self, message: str, code: int) -> None:
         """Announce this process's end to the others; process 0 waits until they are gone."""
@@ -49,23 +57,39 @@ class _Peers:
         self._send({"rank": self._rank, "done": True})
 
     def _send(self, record: dict[str, Any], but: int = -1) -> None:
-        text = (json.dumps(record) + "\n").encode()
-        for other, link in self._links.items():
-            if other != but:
-                with contextlib.suppress(OSError):  # it is gone
-                    link.to.sendall(text)
+        self._write((json.dumps(record) + "\n").encode(), but)
+
+    def _write(self, line: bytes, but: int = -1) -> None:
+        with self._sending:
+            for other, link in self._links.items():
+                if other != but:
+                    with contextlib.suppress(OSError):  # it is gone
+                        link.to.sendall(line)
+
+    def _beat(self) -> None:
+        """Show the others that this process lives, as long as it does."""
+        while True:
+            self._write(b"\n")
+            time.sleep(BEAT_S)
 
     def _listen(self, other: int, link: _Link) -> None:
         """Wait for the end of one of the others."""
-        with contextlib.suppress(OSError), link.lines:
-            for text in link.lines:
-                record = json.loads(text)
-                if "done" in record:
-                    self._done.add(other)
-                    return
-                self._follow(other, record)
+        message = GONE
+        try:
+            with link.lines:
+                for text in link.lines:
+                    record = json.loads(text) if text.strip() else {}
+                    if "done" in record:
+                        self._done.add(other)
+                        return
+                    if record:
+                        self._follow(other, record)
+        except TimeoutError:
+            message = f"nothing was heard of it for {SILENT_S:g} s: it is stopped, or its machine hangs"
+        except OSError:
+            pass  # it broke
         self._done.add(other)
-        self._follow(other, {"rank": other, "message": "it was killed, or its machine is gone", "code": ends.FAILED})
+        self._follow(other, {"rank": other, "message": message, "code": ends.FAILED})
 
     def _follow(self, other: int, record: dict[str, Any]) -> None:
         """End this process because of another's end."""
@@ -129,7 +153,7 @@ def _gather(count: int, port: int, gather_s: float) -> dict[int, _Link]:
                     links[rank] = found
     for found in links.values():
         found.to.sendall(b"all\n")
-        _keep(found.to)
+        found.to.settimeout(SILENT_S)
     return links
 
 
@@ -150,14 +174,5 @@ def _reach(rank: int, host: str, port: int, gather_s: float) -> _Link:
     found = _Link(link, link.makefile())
     if found.lines.readline() != "all\n":
         raise ConnectionError(f"{host}:{port} must be process 0 of this run, waiting for process {rank}; it hung up")
-    _keep(link)
+    link.settimeout(SILENT_S)
     return found
-
-
-def _keep(link: socket.socket) -> None:
-    """Let a connection last as long as the run, and tell of a machine that is gone within half a minute."""
-    link.settimeout(None)
-    link.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    for name, value in (("TCP_KEEPIDLE", 10), ("TCP_KEEPINTVL", 5), ("TCP_KEEPCNT", 3)):
-        if hasattr(socket, name):  # Linux; elsewhere the system's own patience
-            link.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)

@@ -147,9 +147,14 @@ class Progress:
 
     def status(self) -> str:
         """What is happening: phase, its seconds, newest numbers."""
-        phases = list(self._phases)  # the watchdog's thread reads while the run's thread writes
-        parts = [f"{phases[-1][0]} {time.monotonic() - phases[-1][1]:.0f} s"] if phases else []
+        phase, seconds = self.now()
+        parts = [f"{phase} {seconds:.0f} s"] if phase else []
         return " · ".join(parts + [self._note] * bool(self._note))
+
+    def now(self) -> tuple[str, float]:
+        """The phase of the moment and its seconds; no name outside of all."""
+        phases = list(self._phases)  # other threads read while the run's thread writes
+        return (phases[-1][0], time.monotonic() - phases[-1][1]) if phases else ("", 0.0)
 
     def _write(self, text: str) -> None:
         """Write a plain line with the time of day."""

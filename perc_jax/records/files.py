@@ -4,7 +4,10 @@ import importlib.util
 import json
 import math
 import os
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
+from types import TracebackType
 from typing import Any
 
 from etils import epath
@@ -57,3 +60,20 @@ def write_whole(path: epath.Path, text: str) -> None:
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)
+
+
+class Harmless(AbstractContextManager[None]):
+    """Inside, whatever fails is given to a function and ends nothing: for what is only looked at, and never needed.
+
+    What gs:// raises is its library's affair, so all that is an `Exception` is meant.
+    """
+
+    def __init__(self, tell: Callable[[Exception], None]):
+        self._tell = tell
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> bool:
+        if isinstance(error, Exception):
+            self._tell(error)
+        return isinstance(error, Exception)

@@ -228,7 +228,8 @@ def _curves(run: Run) -> str:
         note = "Fresh scenes, greedy decoding; whiskers are 95 % intervals."
         charts.insert(1 if charts else 0, figure("Greedy accuracy on the test sets", note, greedy, spans, percent, 0.0))
     intro = '<p class="soft">Faint lines are single steps, bold ones a moving mean. Shading marks the stages.</p>'
-    rest = [name for name in names_of(run.records) if name not in shown and not name.startswith("time/")]
+    clocks = ("time/", "hosts/own_s/")
+    rest = [name for name in names_of(run.records) if name not in shown and not name.startswith(clocks)]
     return f'<h2>Training</h2>{intro}<div class="charts">{"".join(charts)}</div>{_other_charts(run, rest, spans)}'
 
 

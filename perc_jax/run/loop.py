@@ -2,15 +2,14 @@
 
     data -> prompts on the mesh -> rollout -> verification on the host -> advantages -> update -> metrics -> checkpoint
 
-`run(config, workdir)` begins, or goes on from the newest checkpoint and ends as if it had never stopped: everything it
-writes, apart from `time/…`, `rate/…` and `run.json`, is a function of the config alone. What of the config may differ
-when it goes on, and all state that decides anything, is listed in `place.py`.
+`run(config, workdir)` begins, or goes on from the newest checkpoint and ends as if it had never stopped: all it writes,
+apart from `time/…`, `rate/…`, `hosts/…` and notes on its starts, is a function of the config alone. What of the config
+may differ when it goes on, and all state that decides anything, is listed in `place.py`.
 """
 
 import contextlib
 import json
 import time
-from typing import NamedTuple
 
 import jax
 import numpy as np
@@ -20,37 +19,31 @@ from perc_jax.batch import PromptBatch, TrainBatch
 from perc_jax.config import PLAIN, Config, StageConfig, Start, to_dict
 from perc_jax.data import batches, doctor
 from perc_jax.evaluation.suites import Evaluator, in_words
-from perc_jax.mesh import sharding
+from perc_jax.mesh import hosts, sharding
 from perc_jax.processes import ends, interrupts
+from perc_jax.processes.heart import Heart
 from perc_jax.processes.progress import Progress
 from perc_jax.programs.compiled import Programs, StagePrograms
 from perc_jax.records import compile_cache
 from perc_jax.records.files import to_json, write_whole
 from perc_jax.records.metrics import CompileCounter, Idle, Timer, peak_rss_bytes
 from perc_jax.records.owner import Owner
+from perc_jax.records.traces import Trace
 from perc_jax.report.runs import write_report
 from perc_jax.rewards.verifier import Verifier
-from perc_jax.run import beginning, groups, place, rewarded
+from perc_jax.run import beginning, groups, place, rewarded, together
 from perc_jax.run.ending import Ending
 from perc_jax.run.facts import Facts
 from perc_jax.run.fitting import Fitting
 from perc_jax.run.journal import Journal
 from perc_jax.run.place import Place, Streak
+from perc_jax.run.readings import Pending, Readings
 from perc_jax.run.standing import Standing
 from perc_jax.run.supply import FOLDER as PHASES
 from perc_jax.run.supply import Supply, prepare, row_names
 from perc_jax.update import sft
 from perc_jax.update.update import Metrics as DeviceMetrics
-from perc_jax.update.update import TrainState, of_step
-
-
-class Pending(NamedTuple):
-    """A dispatched step whose device metrics have not been read yet; its seconds are among the host's."""
-
-    step: int
-    stage: str
-    device: list[DeviceMetrics]  # of each of its updates
-    host: dict[str, float]
+from perc_jax.update.update import TrainState
 
 
 class Run:
@@ -64,18 +57,20 @@ class Run:
         timer: Timer,
         compiles: CompileCounter,
         owner: Owner,
+        heart: Heart,
         start: Start,
         began: float,
         opened: beginning.Opened,
     ):
-        self.owner, self.ending = owner, Ending(start, began)
-        self.streak, self.standing = Streak(), Standing(config)
+        self.owner, self.heart, self.ending = owner, heart, Ending(start, began)
+        self.standing = Standing(config)
         self.config, self.workdir, self.screen, self.timer, self.compiles = config, workdir, screen, timer, compiles
         self.folder = epath.Path(workdir).expanduser()
         self.facts = Facts(self.folder, compiles)
         self.tokens, self.checkpoints = opened.tokens, opened.checkpoints
         self.journal = Journal(workdir, config, start.track, screen.say)
         self.idle = Idle()
+        self.trace = Trace(self.folder, *start.traced, screen.say, screen.phase)
         self.drawn: dict = {}  # where the stage's data stand in the checkpoint that was restored
         with screen.phase("looking at tables"):
             doctor.before_run(config, screen.say)
@@ -87,7 +82,8 @@ class Run:
             for stage in self.stages:
                 with screen.compiling("compiling the look at checkpoints"):
                     self.checkpoints.prepare(stage.state)
-            sharding.sum_over_hosts({"compiled now": 0.0})
+            sharding.of_each_host(0.0)
+            self.readings = Readings(config, self.programs.blueprints, self.journal, screen)
             prepare(config, self.programs.share)
         for program in self.programs.table:
             screen.say(program.told)
@@ -117,7 +113,7 @@ class Run:
             self._end_if_told(state)
         with self.screen.phase("checkpoint"):
             self.checkpoints.wait()
-        self.streak.finish(int(state.step), self.checkpoints.sound_steps())
+        self.readings.streak.finish(int(state.step), self.checkpoints.sound_steps())
         self.screen.say(f"peak memory of all processes {peak_rss_bytes() / 2**30:.2f} GB")
 
     def _fresh(self) -> TrainState:
@@ -148,7 +144,7 @@ class Run:
             return None, Place(0, 0)
         state, position = found
         there, changes = resumed
-        self.drawn, self.streak = position, Streak(position.get("bad_steps", 0))
+        self.drawn, self.readings.streak = position, Streak(position.get("bad_steps", 0))
         self.standing = Standing(self.config, position.get("standing"))
         self.checkpoints.take_up_best(self.standing.best, step)
         self.facts.go_on()
@@ -166,9 +162,10 @@ class Run:
     ) -> TrainState:
         """The steps of one stage from `first` on."""
         stage, programs = self.config.stages[index], self.stages[index]
+        before, pending = int(state.step) - first, None  # a stage before may have ended early
+        self.heart.at(before + first, stage.name, first)
         if first == stage.steps:
             return state
-        before, pending = int(state.step) - first, None  # a stage before may have ended early
         if self._is_evaluated(stage, first):  # unless the run before this one came so far
             self._evaluate(evaluator, state, stage.name, index + 1)
             self._end_if_told(state)
@@ -177,9 +174,10 @@ class Run:
         compiled = self.compiles.count
         supply = Supply(self.config, stage, self.folder, before + first, self.drawn, self.programs.share)
         with supply as stream, self.screen.bar(stage.name, stage.steps, first) as advance:
-            self.timer.finish(), self.idle.finish()
+            self._clocks_anew()
             for done in range(first + 1, stage.steps + 1):
                 step, idle_s = before + done, self.idle.device_s()
+                self.trace.begin(step)
                 with self.screen.phase("data"):  # the update of the step before is under way
                     batch = next(stream)
                     prompts = sharding.rows_to_mesh(batch.prompts, self.programs.mesh)
@@ -192,33 +190,40 @@ class Run:
                     )
                 else:
                     state, device, found = self._sft_step(programs, state, prompts, batch)
-                pending = self._flush(pending)
+                pending = self.readings.read(pending)
                 self.checkpoints.raise_failure(), self.owner.raise_failure()
                 recompiles = self.compiles.count - compiled
                 host |= found | {"train/recompiles": recompiles} | self.idle.finish()
-                pending = Pending(step, stage.name, device, host | self.timer.finish())
-                self.ending.count_step()
+                seconds = self.timer.finish()
+                host |= seconds | self.readings.of_hosts(seconds["time/step_s"] - host["time/host_idle_s"])
+                pending = Pending.of(step, stage, device, host, batch.prompts)
+                self.trace.end(step, state.step)
+                self.ending.count_step(), self.heart.count_step(step, stage.name, done)
                 is_due = done % self.config.checkpoint.every == 0 or done == stage.steps
                 if self.ending.is_due() or is_due:
-                    pending = self._flush(pending)
+                    pending = self.readings.read(pending)
                     with self.screen.phase("checkpoint"):
                         self._save(state, Place(index, done), stream)
                     self._end_if_told(state)
                 if recompiles:
-                    self._flush(pending)
+                    self.readings.read(pending)
                     raise RuntimeError(
                         f"step {step} compiled {self.compiles.names[compiled:]}: shapes must be closed before step 0"
                     )
                 advance()
                 if self._is_evaluated(stage, done):
-                    pending = self._flush(pending)
+                    pending = self.readings.read(pending)
                     save = () if is_due else (state, Place(index, done), stream)
                     self._evaluate(evaluator, state, stage.name, index + 1, save)
                     self._end_if_told(state)
                     if self._is_over(stage):
                         break
-                    self.timer.finish(), self.idle.finish()
+                    self._clocks_anew()
         return state
+
+    def _clocks_anew(self) -> None:
+        """From now on time is the next step's."""
+        self.timer.finish(), self.idle.finish(), self.readings.begin()
 
     def _end_if_told(self, state: TrainState) -> None:
         """End the run, if that is decided, once what was begun to be written is on the disk."""
@@ -303,25 +308,9 @@ class Run:
                 self.journal.samples(step, stage.name, shown)
         return state, device, host
 
-    def _flush(self, pending: Pending | None) -> None:
-        """Read a step's metrics from the device, write them, and stop a run that has gone wrong."""
-        if pending is None:
-            return
-        values = of_step([jax.tree.map(float, update) for update in pending.device]) | pending.host
-        values["rate/tokens_per_s"] = values["train/tokens"] / values["time/step_s"]
-        self.journal.write(pending.step, pending.stage, values)
-        names = ("train/loss", "rollout/accuracy", "rollout/entropy")
-        self.screen.note({name.split("/")[1]: values[name] for name in names if name in values})
-        self.streak.count(bool(values["train/is_finite"]), pending.step)
-        mismatch = values.get("mismatch/prob_diff_mean", 0.0)
-        if mismatch > self.config.rollout.max_mismatch:
-            raise RuntimeError(
-                f"sampler and trainer differ by {mismatch:.3g} in mean probability at step {pending.step}"
-            )
-
     def _save(self, state: TrainState, place: Place, stream: Supply) -> None:
         """Begin to write a checkpoint of everything that the rest of the run depends on, beside the next steps."""
-        stage, bad_steps = self.config.stages[place.stage].name, self.streak.bad_steps
+        stage, bad_steps = self.config.stages[place.stage].name, self.readings.streak.bad_steps
         position = {"stage": stage, "step": place.step, "bad_steps": bad_steps}
         position |= {"standing": self.standing.stored()} | stream.stored()
         self.checkpoints.save(int(state.step), state, position, to_dict(self.config), sound=not bad_steps)
@@ -368,12 +357,19 @@ class Run:
     def close(self) -> None:
         """Finish the update and the checkpoint that are under way; close the files in any case, which may fail."""
         with contextlib.closing(self.journal), self.screen.phase("checkpoint"):
-            self.idle.close()
+            self.trace.close(), self.idle.close(), self.readings.close()
             self.checkpoints.close()
 
 
-def run(config: Config, workdir: str, start: Start = PLAIN, began: float | None = None) -> None:
-    """Run a config in a workdir, from its beginning or from where it stopped. The program `began` by `time.monotonic`.
+def run(
+    config: Config,
+    workdir: str,
+    start: Start = PLAIN,
+    began: float | None = None,
+    found: hosts.Place | None = None,
+) -> None:
+    """Run a config in a workdir, from its beginning or from where it stopped. The program `began` by `time.monotonic`,
+    and was `found` to be one process of several.
 
     Raises `ValueError` or `OSError` with one clear line for what a user can mend, `RuntimeError` when the run itself
     went wrong; what was written before stays whole.
@@ -393,7 +389,9 @@ def run(config: Config, workdir: str, start: Start = PLAIN, began: float | None 
                 write_report(workdir)
             screen.say(f"{workdir} is done after {opened.step} steps; look at {workdir}/report.html")
             return
-        with contextlib.closing(Run(config, workdir, screen, timer, compiles, owner, start, began, opened)) as this:
-            with ends.at_once(), interrupts.deferred():
+        screen.say(hosts.told(found, sharding.make_mesh(config.mesh)))
+        with together.heart(workdir, screen) as heart:
+            this = Run(config, workdir, screen, timer, compiles, owner, heart, start, began, opened)
+            with contextlib.closing(this), ends.at_once(), interrupts.deferred():
                 this.train(verifier)
             screen.say(f"done in {time.monotonic() - began:.0f} s; look at {workdir}/report.html")

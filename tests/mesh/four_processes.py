@@ -16,7 +16,7 @@ ROWS = 8
 
 def main() -> None:
     """Do it and print what this process has."""
-    hosts.connect()
+    hosts.connect(hosts.place())
     mesh = sharding.make_mesh(MeshConfig(tensor=2))
     share, batch = shares.own(mesh), np.arange(2.0 * ROWS, dtype=np.float32).reshape(ROWS, 2)
     mine = share.rows(ROWS)

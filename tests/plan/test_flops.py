@@ -111,6 +111,24 @@ def test_later_parts_of_a_rollout_pass_forward_once_more():
         assert useful > 0 and more.useful_update - once.useful_update == pytest.approx(share * useful, rel=1e-9)
 
 
+def test_lengths_in_place_of_full_buckets():
+    """Rows that are full are those of the plan; what is shorter costs less, pictures alone too."""
+    made = config()
+    [stage], data = made.stages, made.data
+    full = flops.Lengths(data.max_prompt_tokens, made.completion_tokens(stage), data.max_patches)
+
+    def work(**changes: float) -> flops.Work:
+        return flops.step_work(made, stage, trains_vision=True, lengths=full._replace(**changes))
+
+    plain = flops.step_work(made, stage, trains_vision=True)
+    assert work()._replace(decode=0.0) == plain._replace(decode=0.0)
+    assert work().decode == pytest.approx(plain.decode, rel=0.25)  # by what is read, not by the rings that hold it
+    for name in ("prompt", "completion", "patches"):
+        less = work(**{name: getattr(full, name) / 2})
+        assert less.update < work().update and less.decode <= work().decode
+    assert work(completion=0.0).decode == 0.0
+
+
 def test_a_decoded_column():
     """The loop over columns stays one loop, whose body is counted once: one column, on each of eight devices."""
     made = config()

@@ -18,7 +18,9 @@ PROCESS = """
 import signal, sys, threading, time
 from perc_jax.processes import ends, interrupts, peers
 
-rank, count, port, does = int(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]), sys.argv[4]
+rank, count, port, does, peers.SILENT_S = int(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]), *sys.argv[4:]
+peers.SILENT_S = float(peers.SILENT_S)
+peers.BEAT_S = peers.SILENT_S / 5
 interrupts.leave_with("all is kept")
 
 @ends.told()
@@ -38,13 +40,13 @@ WAITS = "threading.Event().wait()"
 
 
 @contextlib.contextmanager
-def started(does: Sequence[str]) -> Iterator[list[subprocess.Popen]]:
+def started(does: Sequence[str], silent_s: float = peers.SILENT_S) -> Iterator[list[subprocess.Popen]]:
     """A process for each text, which has joined the others and executes it."""
     port = whole_runs.free_port()
     with contextlib.ExitStack() as opened:
         found = []
         for rank, text in enumerate(does):
-            words = [sys.executable, "-c", PROCESS, str(rank), str(len(does)), str(port), text]
+            words = [sys.executable, "-c", PROCESS, str(rank), str(len(does)), str(port), text, str(silent_s)]
             process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
             found.append(opened.enter_context(process))
             opened.callback(process.kill)
@@ -111,6 +113,30 @@ def test_an_error_that_follows_from_anothers_end_does_not_hide_its_cause() -> No
         1,
         "error: process 0 of 2: process 1 of 2 ended the run: it was killed, or its machine is gone\n",
     )
+
+
+@pytest.mark.parametrize("guilty", [0, 2])
+def test_a_process_that_stands_still_is_the_end_of_all(guilty: int) -> None:
+    """Those that live end while it stands; it ends as soon as it goes on."""
+    with started([WAITS] * 3, silent_s=1.5) as processes:
+        os.kill(processes[guilty].pid, signal.SIGSTOP)
+        others = [process for rank, process in enumerate(processes) if rank != guilty]
+        found = ends_of(others)
+        assert processes[guilty].poll() is None
+        os.kill(processes[guilty].pid, signal.SIGCONT)
+        found.insert(guilty, ends_of([processes[guilty]])[0])
+    cause = "nothing was heard of it for 1.5 s: it is stopped, or its machine hangs"
+    for rank, (code, err) in enumerate(found):
+        assert code == 1 and err.startswith(f"error: process {rank} of 3: process ") and err.count("\n") == 1
+        assert rank == guilty or err == f"error: process {rank} of 3: process {guilty} of 3 ended the run: {cause}\n"
+
+
+def test_signs_of_life_keep_a_run_going_that_says_nothing() -> None:
+    with started(["time.sleep(2)"] * 2, silent_s=0.5) as processes:
+        time.sleep(1.5)
+        assert [process.poll() for process in processes] == [None, None]
+        for process in processes:
+            process.kill()
 
 
 def test_good_ends_are_no_news() -> None:

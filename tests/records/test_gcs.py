@@ -163,6 +163,47 @@ def test_a_workdir_has_one_owner_which_lives_while_it_beats(bucket, tmp_path):
     assert "workdir gs://bucket/owned must be of one run at a time, it is in use by process" in ended.stdout
 
 
+HEARTS = """
+import jax, jax.numpy as jnp
+from etils import epath
+from perc_jax import status
+from perc_jax.processes.heart import Heart
+from perc_jax.processes.status import look
+from perc_jax.records.attempts import Attempt
+from perc_jax.records.traces import Trace
+run, said = "gs://bucket/beaten", []
+for number in (1, 2):
+    hearts = [Heart(run, Attempt(number, 50.0, 2), rank, lambda: ("rollout", 1.0), said.append) for rank in (0, 1)]
+    for heart in hearts:
+        heart.__enter__()
+        heart.count_step(3, "grpo", 3)
+    if number == 1:
+        for heart in hearts:
+            heart.end("terminated; step 3 is kept", 143)
+trace = Trace(epath.Path(run), 1, 1, said.append)
+trace.begin(1)
+trace.end(1, jnp.ones(3) + 1)
+print(*said)
+while any(process.beat is None for process in (found := look(run)).processes):
+    pass
+print(found.state, found.is_well, found.attempts[0].ended.code, [one.beat.step for one in found.processes])
+status.main([run])
+"""
+
+
+def test_how_a_run_stands_is_written_to_a_bucket_and_read_from_it(bucket, tmp_path):
+    environment = bucket.env | {"PYTHONPATH": str(whole_runs.ROOT), "JAX_PLATFORMS": "cpu"}
+    command = [sys.executable, "-c", HEARTS]
+    ended = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=300)
+    assert ended.returncode == 0, ended.stderr
+    said, found, first, *_ = ended.stdout.splitlines()
+    assert said == "the trace is in gs://bucket/beaten/profile: tensorboard --logdir gs://bucket/beaten/profile"
+    assert found == "running True 143 [3, 3]" and first.startswith("gs://bucket/beaten: running, attempt 2 of ")
+    assert len([name for name in bucket.names("beaten/profile/") if name.endswith(".xplane.pb")]) == 1
+    assert bucket.names("beaten/heartbeat/") == ["beaten/heartbeat/0000.json", "beaten/heartbeat/0001.json"]
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.slow
 def test_a_run_that_is_killed_resumes_to_the_same_end(bucket, tmp_path):
     def start(name: str) -> subprocess.Popen:
