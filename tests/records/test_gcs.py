@@ -184,8 +184,9 @@ trace = Trace(epath.Path(run), 1, 1, said.append)
 trace.begin(1)
 trace.end(1, jnp.ones(3) + 1)
 print(*said)
-while any(process.beat is None for process in (found := look(run)).processes):
-    pass
+found = look(run)
+while any(process.beat is None for process in found.processes):
+    found = look(run)
 print(found.state, found.is_well, found.attempts[0].ended.code, [one.beat.step for one in found.processes])
 status.main([run])
 """
