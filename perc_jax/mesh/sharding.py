@@ -52,10 +52,21 @@ RULES = (
 
 
 def make_mesh(config: MeshConfig, devices: Sequence[Any] | None = None) -> Mesh:
-    """Arrange all devices (default: this run's); raises `ValueError` if their number does not factor as asked."""
+    """Arrange all devices (default: this run's). Of several TPU slices, whose network is slower than the links within
+    them, only `replica` goes across. Raises `ValueError` if the devices do not factor as asked."""
     devices = jax.devices() if devices is None else devices
-    grid = np.array(devices).reshape(mesh_shape(config, len(devices)))
+    shape = mesh_shape(config, len(devices))
+    grid = np.array(by_slice(devices, config.replica)).reshape(shape)
     return Mesh(grid, AXES, axis_types=(jax.sharding.AxisType.Auto,) * 3)
+
+
+def by_slice(devices: Sequence[Any], replica: int) -> list[Any]:
+    """The devices in an order in which each TPU slice's are together; raises `ValueError` unless the slices can share
+    out `replica`. Other devices stay in their order: JAX calls each host of GPUs a slice, whatever joins them."""
+    slices = {device.slice_index for device in devices if device.platform == "tpu"}
+    if len(slices) > 1 and replica % len(slices):
+        raise ValueError(f"mesh.replica must be a multiple of the {len(slices)} slices, got {replica}")
+    return sorted(devices, key=lambda device: device.slice_index) if len(slices) > 1 else list(devices)
 
 
 def mesh_shape(config: MeshConfig, count: int) -> tuple[int, int, int]:

@@ -77,12 +77,28 @@ def make(config: Config, topology: Topology, say: Callable[[str], None]) -> dict
         "peak": {"program": worst["name"], "bytes": worst["memory"]["total"]},
         "programs": listed,
         "advice": advice.advise(blueprints, held, topology, capacity),
-        "stages": [_speeds(blueprints, stage, topology) for stage in config.stages],
+        "stages": [
+            _speeds(blueprints, stage, topology) | {"between_slices_bytes": between_slices(found, stage)}
+            for stage in config.stages
+        ],
         "compile_s": round(time.perf_counter() - began, 1),
         "cpu_s": round(time.process_time(), 1),
         "load": round(os.getloadavg()[0], 1),
         "jax": jax.__version__,
     }
+
+
+def between_slices(found: Sequence[Measured], stage: StageConfig) -> float:
+    """Bytes that one device sends to other TPU slices in a step of a stage."""
+    total = 0.0
+    for one in found:
+        if one.stage is stage:
+            updates = stage.updates_per_rollout
+            calls = {"update": updates * stage.micro_batches, "finish": updates}.get(one.blueprint.kind, 1)
+            for exchange in one.collectives:
+                if exchange.kind == hlo.BETWEEN_SLICES:
+                    total += exchange.total_bytes * calls
+    return total
 
 
 def hosts(blueprints: Blueprints) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 COLLECTIVES = ("all-gather", "all-reduce", "reduce-scatter", "all-to-all", "collective-permute", "collective-broadcast")
+BETWEEN_SLICES = "between slices"  # of TPUs: what a device hands to its host for the data centre's network
 ITEM_BYTES = {"pred": 1, "s4": 0.5, "u4": 0.5, "s8": 1, "u8": 1, "s16": 2, "u16": 2, "f16": 2, "bf16": 2}
 ITEM_BYTES |= {"s32": 4, "u32": 4, "f32": 4, "s64": 8, "u64": 8, "f64": 8, "c64": 8, "c128": 16}
 
@@ -72,12 +73,17 @@ def instructions(text: str) -> Iterator[Instruction]:
 
 
 def collectives(text: str) -> list[Exchange]:
-    """Collectives by kind and place. An asynchronous one is counted once, at its start, by what it delivers."""
+    """Collectives by kind and place. An asynchronous one is counted once, at its start, by what it delivers.
+
+    One over several TPU slices is compiled into collectives within each of them, and sends between them, which stand
+    here as a kind of their own, by what is sent.
+    """
     sums: dict[tuple[str, bool], tuple[int, float]] = {}
     for instruction in instructions(text):
-        kind = instruction.kind.removesuffix("-start")
-        if kind in COLLECTIVES:
-            delivered = _delivered(instruction) if instruction.kind.endswith("-start") else instruction.output_bytes
+        kind = BETWEEN_SLICES if instruction.kind == "send" else instruction.kind.removesuffix("-start")
+        if kind in (*COLLECTIVES, BETWEEN_SLICES):
+            is_begun = instruction.kind == "send" or instruction.kind.endswith("-start")
+            delivered = _delivered(instruction) if is_begun else instruction.output_bytes
             runs, size = sums.get((kind, instruction.in_open_loop), (0, 0.0))
             sums[kind, instruction.in_open_loop] = runs + instruction.runs, size + delivered * instruction.runs
     return [Exchange(*key, *value) for key, value in sorted(sums.items())]
@@ -154,8 +160,10 @@ def _bytes(shape: str) -> float:
 
 def _delivered(start: Instruction) -> float:
     """What a `…-start` delivers: its output is (operands, results), for a permutation (operand, result, counters); that
-    of all-reduce-start is the results alone."""
+    of all-reduce-start is the results alone. That of a `send` is (operand, counter, token)."""
     if not start.shape.startswith("(") or start.kind == "all-reduce-start":
         return start.output_bytes
     sizes = [ITEM_BYTES[kind] * math.prod(dims) for kind, dims, _ in _arrays(start.shape)]
-    return float(sizes[1] if start.kind == "collective-permute-start" else sum(sizes[len(sizes) // 2 :]))
+    if start.kind in ("send", "collective-permute-start"):
+        return float(sizes[start.kind != "send"])
+    return float(sum(sizes[len(sizes) // 2 :]))

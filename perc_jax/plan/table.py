@@ -144,6 +144,8 @@ def _speed(stage: dict[str, Any], devices: int) -> Iterable[str]:
                 + f"clip {clip:.2f} s, " * (clip > 0)
                 + f"{rate:,.0f} tokens/s, {rate / devices:,.0f} per device"
             )
+    if size := stage.get("between_slices_bytes"):
+        yield f"  between slices: {size / 1e9:.3f} GB from each device, in all micro-batches and updates"
     if any(stage.get("exchange_s", {}).values()):
         seconds = stage["exchange_s"]
         yield (

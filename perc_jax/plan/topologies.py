@@ -1,6 +1,7 @@
 """Machines by name: chips with their memory and speed, slices and nodes of them, what their compiler must be told.
 
     parse("v5e:2x4")     8 chips; parse("v5p:2x2x1") 4 chips; parse("h100:8") one node of 8 GPUs
+    parse("2xv5e:4x4")   two slices of 16 chips, joined by the data centre's network
     parse("cpu:8")       this machine's CPU as 8 devices
 
 Of TPUs, numbers are those of Google's pages of each version (cloud.google.com/tpu/docs), memory is what XLA lets a
@@ -83,20 +84,26 @@ SLICES = {
 
 
 class Topology(NamedTuple):
-    """A slice, or GPUs of one node or several."""
+    """A slice or several equal ones, or GPUs of one node or several."""
 
     chip: Chip
     grid: tuple[int, ...]
+    slices: int = 1
+
+    @property
+    def slice_name(self) -> str:
+        """One slice, as `parse` and libtpu read it."""
+        return f"{self.chip.name}:{'x'.join(map(str, self.grid))}"
 
     @property
     def name(self) -> str:
         """As `parse` reads it."""
-        return f"{self.chip.name}:{'x'.join(map(str, self.grid))}"
+        return self.slice_name if self.slices == 1 else f"{self.slices}x{self.slice_name}"
 
     @property
     def devices(self) -> int:
         """How many devices XLA sees."""
-        return math.prod(self.grid) * self.chip.devices_per_chip
+        return math.prod(self.grid) * self.chip.devices_per_chip * self.slices
 
     @property
     def link(self) -> float:
@@ -106,7 +113,9 @@ class Topology(NamedTuple):
 
 def parse(name: str) -> Topology:
     """The machine of that name. `ValueError` says which names there are."""
-    family, _, text = name.partition(":")
+    several = re.fullmatch(r"([1-9][0-9]*)x(.+)", name)
+    slices, one = (int(several[1]), several[2]) if several else (1, name)
+    family, _, text = one.partition(":")
     chip = CHIPS.get(family)
     if chip is None:
         raise ValueError(f"--topology must begin with one of {', '.join(CHIPS)}, got {name!r}")
@@ -122,12 +131,15 @@ def parse(name: str) -> Topology:
     if chip.is_gpu and grid[0] not in (1, 2, 4, NODE) and (grid[0] % NODE or not chip.network):
         nodes = ", or whole nodes of 8" if chip.network else " of one node"
         raise ValueError(f"--topology {family} must have 1, 2, 4 or 8 GPUs{nodes}, got {name!r}")
-    return Topology(chip, grid)
+    if slices > 1 and not chip.is_tpu:
+        raise ValueError(f"--topology {family} must be one machine, only TPU slices are joined, got {name!r}")
+    return Topology(chip, grid, slices)
 
 
 def larger(topology: Topology) -> list[Topology]:
-    """The slices of the family with more chips, smallest first."""
+    """As many slices of the family with more chips, smallest first."""
     family = [parse(f"{topology.chip.name}:{grid}") for grid in SLICES.get(topology.chip.name, "").split()]
+    family = [other._replace(slices=topology.slices) for other in family]
     return [other for other in family if other.devices > topology.devices]
 
 
@@ -145,7 +157,7 @@ def environment(topology: Topology, *, exact: bool = True) -> dict[str, str]:
     return {
         "JAX_PLATFORMS": "cpu",
         "TPU_SKIP_MDS_QUERY": "1",  # no question to a metadata server that may not be there
-        "TPU_ACCELERATOR_TYPE": f"{topology.chip.name}-{topology.devices}",
+        "TPU_ACCELERATOR_TYPE": f"{topology.chip.name}-{topology.devices // topology.slices}",
         "TPU_WORKER_HOSTNAMES": "localhost",
         "ALLOW_MULTIPLE_LIBTPU_LOAD": "1",  # compiling needs no chip, so it may go on beside a program that has them
         "TF_CPP_MIN_LOG_LEVEL": "2",
@@ -162,4 +174,6 @@ def description(topology: Topology) -> tuple[str, dict[str, object]]:
         options = {"wrap": (*[side >= 16 for side in topology.grid], False)}  # whole pods are closed to a torus
     if topology.chip.dimensions == 3 and min(topology.grid) >= 4:
         options |= {"wrap": (True, True, True)}
-    return topology.name, options
+    if topology.slices > 1:
+        options |= {"num_slices": topology.slices}
+    return topology.slice_name, options

@@ -2,6 +2,7 @@
 
 import importlib
 import math
+from typing import NamedTuple
 
 import jax
 import numpy as np
@@ -71,6 +72,28 @@ def test_rows_come_back_as_they_went(shape):
     rows = {"a": np.arange(48, dtype=np.float32).reshape(16, 3), "b": np.arange(16)}
     back = sharding.rows_to_host(sharding.rows_to_mesh(rows, mesh))
     assert all(np.array_equal(back[name], rows[name]) for name in rows)
+
+
+class Device(NamedTuple):
+    """A chip as JAX describes one of several slices."""
+
+    id: int
+    slice_index: int
+    platform: str = "tpu"
+
+
+def test_slices_share_out_replicas_and_nothing_else():
+    chips = [Device(place, place % 2) for place in range(16)]  # in an order that mixes them
+    shape = (2, 4, 2)
+    grid = np.array([chip.slice_index for chip in sharding.by_slice(chips, 2)]).reshape(shape)
+    assert (grid == np.arange(2)[:, None, None]).all()
+    grid = np.array([chip.slice_index for chip in sharding.by_slice(chips, 4)]).reshape(4, 2, 2)
+    assert all(len(set(replica.flat)) == 1 for replica in grid)
+    for replica in (1, 3):
+        with pytest.raises(ValueError, match=f"mesh.replica must be a multiple of the 2 slices, got {replica}"):
+            sharding.by_slice(chips, replica)
+    for others in ([Device(0, 0), Device(1, 0)], [Device(0, 1, "gpu"), Device(1, 0, "gpu")]):
+        assert sharding.by_slice(others, 1) == others
 
 
 def test_a_mesh_that_does_not_use_all_devices_is_refused():

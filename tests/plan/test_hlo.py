@@ -72,6 +72,16 @@ def test_loops_multiply_and_open_loops_are_marked():
     }
 
 
+def test_what_is_sent_between_slices_counts_by_its_data():
+    """As libtpu 0.0.42 writes an all-reduce over two slices, in a loop of 36 rounds."""
+    sent = "%send.1 = (f32[4,8,128]{2,1,0:T(8,128)}, u32[], token[]) send(%p, %p), channel_id=7, is_host_transfer=true"
+    done = "%send.2 = token[] send-done(%send.1), channel_id=7, is_host_transfer=true"
+    received = "%recv.1 = (f32[4,8,128]{2,1,0:T(8,128)}, u32[], token[]) recv(%p), channel_id=8, is_host_transfer=true"
+    text = TEXT.replace("  %gather =", f"  {sent}\n  {done}\n  {received}\n  %gather =")
+    before, after = hlo.collectives(TEXT), hlo.collectives(text)
+    assert [one for one in after if one not in before] == [(hlo.BETWEEN_SLICES, True, 36, 36 * 4 * 8 * 128 * 4)]
+
+
 def test_only_copies_of_the_cache_that_are_written_are_reported():
     def sizes(text, **options):
         return [

@@ -24,6 +24,14 @@ def test_a_slice_has_its_devices_and_their_memory(name, devices, gib):
     assert topologies.environment(topology)["JAX_PLATFORMS"] == "cpu"
 
 
+def test_slices_are_joined():
+    topology, one = topologies.parse("2xv5e:4x4"), topologies.parse("v5e:4x4")
+    assert (topology.name, topology.slice_name) == ("2xv5e:4x4", "v5e:4x4") and topology.devices == 2 * one.devices
+    assert topologies.description(topology) == ("v5e:4x4", {"num_slices": 2})
+    assert topologies.environment(topology) == topologies.environment(one)
+    assert [other.name for other in topologies.larger(topology)][:1] == ["2xv5e:4x8"]
+
+
 def test_every_listed_slice_can_be_parsed_and_grows():
     for family in topologies.SLICES:
         smallest = topologies.parse(f"{family}:{topologies.SLICES[family].split()[0]}")
@@ -57,6 +65,9 @@ def test_the_cpu_is_cut_into_devices():
         ("v5e", "v5e must have 2 dimensions like v5e:2x4, got 'v5e'"),
         ("v5p:2x4", "v5p must have 3 dimensions like v5p:2x2x1, got 'v5p:2x4'"),
         ("v6e:0x2", "v6e must have 2 dimensions"),
+        ("0xv5e:4x4", "must begin with one of"),
+        ("2xv5e:4", "v5e must have 2 dimensions like v5e:2x4, got '2xv5e:4'"),
+        ("2xh100:8", "h100 must be one machine, only TPU slices are joined, got '2xh100:8'"),
         ("cpu:2x2", "cpu must have 1 dimensions like cpu:8"),
         ("v5e:1x1", "v5e must be made of hosts of 2x2 chips, got 'v5e:1x1'"),
     ],
