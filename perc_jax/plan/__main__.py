@@ -39,7 +39,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
-    parser.add_argument("--topology", required=True, help="v5e:2x4, h100:8, cpu:8: family and grid or count")
+    parser.add_argument("--topology", required=True, help="v5e:2x4, 2xv5e:4x4, h100:8, cpu:8: family and grid or count")
     parser.add_argument("--json", metavar="FILE", help="write the plan there, machine-readable; - for the screen")
     parser.add_argument("--exact", action="store_true", help="compile with the run's effort; several times slower")
     arguments, rest = parser.parse_known_args(argv)
