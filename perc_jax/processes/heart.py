@@ -48,13 +48,13 @@ class Heart:
         self._host, self._where = socket.gethostname(), (0, "", 0)
         self._steps: deque[float] = deque(maxlen=RATED + 1)  # when they were done
         self._ended: End | None = None
-        self._wake, self._told = threading.Event(), threading.Event()
+        self._wake = threading.Event()
         self.failures = 0
         self._thread = threading.Thread(target=self._beat, name="heartbeat", daemon=True)
 
     def __enter__(self) -> "Heart":
-        ends.Group.note = self.end
         self._thread.start()
+        ends.Group.note = self.end
         return self
 
     def __exit__(
@@ -78,7 +78,7 @@ class Heart:
         if self._ended is None:
             self._ended = End(code, cause, time.time())
         self._wake.set()
-        self._told.wait(LAST_S)
+        self._thread.join(LAST_S)
 
     def _beat(self) -> None:
         is_new = self._rank == 0
@@ -90,7 +90,6 @@ class Heart:
                     is_new = False
                 attempts.write_beat(self._folder, self._now())
             if is_last:
-                self._told.set()
                 return
             self._wake.wait(self._beat_s)
 

@@ -15,7 +15,9 @@ import pytest
 from engines.answer import Answer
 from perc_jax.benchmarks.symbolic import Comparer
 from perc_jax.data.streams import stream
+from perc_jax.processes.heart import Heart
 from perc_jax.processes.progress import Progress
+from perc_jax.records.attempts import Attempt
 from perc_jax.records.checkpoint import Checkpoints
 from perc_jax.records.metrics import Idle
 from perc_jax.records.owner import Owner
@@ -29,8 +31,9 @@ from tests.records.test_checkpoint import CONFIG, make_state
 BY_HAND = {
     "records/owner.py": "joined",
     "processes/progress.py": "joined",
+    "processes/heart.py": "joined, or waits for a file system that hangs",
     "processes/interrupts.py": "reads from a pipe",
-    "processes/peers.py": "reads from a socket",
+    "processes/peers.py": "reads from a socket, or sleeps",
     "processes/workers.py": "sleeps, and waits for a signal, in a worker process",
     "rewards/functions.py": "ends its worker process, unless told otherwise",
 }
@@ -74,6 +77,10 @@ def owner(opened: contextlib.ExitStack, folder: Path) -> None:
     opened.enter_context(Owner(str(folder)))
 
 
+def heart(opened: contextlib.ExitStack, folder: Path) -> None:
+    opened.enter_context(Heart(str(folder), Attempt(1, 0.0, 1), 0, lambda: ("", 0.0)))
+
+
 def checkpoint(opened: contextlib.ExitStack, folder: Path) -> None:
     checkpoints = opened.enter_context(contextlib.closing(Checkpoints(str(folder), keep=1)))
     checkpoints.save(1, make_state(1), {"step": 1}, CONFIG)
@@ -92,7 +99,7 @@ def comparer(opened: contextlib.ExitStack, _: Path) -> None:
     assert opened.enter_context(Comparer())("1", "1.0", "exact")
 
 
-@pytest.mark.parametrize("begin", [idle, progress, owner, checkpoint, batches, verifier, comparer])
+@pytest.mark.parametrize("begin", [idle, progress, owner, heart, checkpoint, batches, verifier, comparer])
 def test_an_exception_ends_what_was_begun(tmp_path: Path, begin: Callable[[contextlib.ExitStack, Path], None]) -> None:
     before, children = threads(), set(multiprocessing.active_children())
     with pytest.raises(RuntimeError, match="could not go on") as caught, contextlib.ExitStack() as opened:

@@ -180,6 +180,7 @@ for number in (1, 2):
     if number == 1:
         for heart in hearts:
             heart.end("terminated; step 3 is kept", 143)
+            heart._thread.join()  # in a run of its own the process would be gone
 trace = Trace(epath.Path(run), 1, 1, said.append)
 trace.begin(1)
 trace.end(1, jnp.ones(3) + 1)
