@@ -122,7 +122,7 @@ def _read(argv: Sequence[str], kind: type[_Command]) -> Training:
     draft = _copy(_Draft, load_config(path))
     draft = with_model(draft, model) if model else draft
     command = _override(kind(settings=draft, config=path), argv)
-    draft = _with_only(command.settings, command.only)
+    draft = _with_only(command.settings, command.only, draft)
     workdir = command.workdir or f"runs/{draft.name}"
     trains = isinstance(command, _Training)
     start = command.start() if trains else PLAIN
@@ -132,13 +132,21 @@ def _read(argv: Sequence[str], kind: type[_Command]) -> Training:
     return Training(_copy(Config, draft), workdir, start)
 
 
-def _with_only(config: Config, names: str) -> Config:
-    """The config with the stages of these names, in its own order. Raises `ValueError` for a name that is none."""
+def _with_only(config: Config, names: str, before: Config) -> Config:
+    """The config with the stages of these names, in its own order. Raises `ValueError` for a name that is none, and for
+    a stage that is left out but was given other values than it had `before`: they would be without effect."""
     wanted = [name.strip() for name in names.split(",") if name.strip()]
     known = [stage.name for stage in config.stages]
     for name in wanted:
         if name not in known:
             raise ValueError(f"--only must be of the config's stages ({', '.join(known)}), got {name!r}")
+    for number, (stage, as_it_was) in enumerate(zip(config.stages, before.stages, strict=True)):
+        if wanted and stage.name not in wanted and stage != as_it_was:
+            numbers = ", ".join(f"{known.index(name)} {name}" for name in sorted(wanted, key=known.index))
+            raise ValueError(
+                f"--stages.{number}… must be of a stage that runs, but {stage.name} is left out by --only; "
+                f"stages keep the config's numbers: {numbers}"
+            )
     kept = tuple(stage for stage in config.stages if stage.name in wanted)
     return dataclasses.replace(config, stages=kept) if wanted else config
 

@@ -96,6 +96,9 @@ def test_a_run_has_the_stages_that_are_named(config_file: str, capsys: pytest.Ca
         )
     changed, _ = cli.parse(["--config", config_file, "--stages.1.steps", "3", "--only", names[1]])
     assert [stage.steps for stage in changed.stages] == [3]  # overrides count the config's stages
+    line = complaint(capsys, "--config", config_file, "--stages.1.steps", "3", "--only", names[0])
+    assert f"--stages.1… must be of a stage that runs, but {names[1]} is left out by --only" in line
+    assert f"stages keep the config's numbers: 0 {names[0]}" in line
     line = complaint(capsys, "--config", config_file, "--only", "none")
     assert line == f"--only must be of the config's stages ({', '.join(names)}), got 'none'"
 
