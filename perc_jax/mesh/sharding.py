@@ -63,7 +63,7 @@ def make_mesh(config: MeshConfig, devices: Sequence[Any] | None = None) -> Mesh:
 def by_slice(devices: Sequence[Any], replica: int) -> list[Any]:
     """The devices in an order in which each TPU slice's are together; raises `ValueError` unless the slices can share
     out `replica`. Other devices stay in their order: JAX calls each host of GPUs a slice, whatever joins them."""
-    slices = {device.slice_index for device in devices if device.platform == "tpu"}
+    slices = {getattr(device, "slice_index", 0) for device in devices if device.platform == "tpu"}
     if len(slices) > 1 and replica % len(slices):
         raise ValueError(f"mesh.replica must be a multiple of the {len(slices)} slices, got {replica}")
     return sorted(devices, key=lambda device: device.slice_index) if len(slices) > 1 else list(devices)

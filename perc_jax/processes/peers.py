@@ -21,7 +21,7 @@ RETRY_S = 0.2
 HELLO_S = 10.0  # for the first line of a connection
 BEAT_S = 5.0  # between two signs of life
 SILENT_S = 25.0  # no library keeps the interpreter for itself that long
-GOING_S = 5.0  # for the others to go before the one that JAX's service runs in
+GOING_S = 5.0  # for the others to go, at most
 
 
 GONE = "it was killed, or its machine is gone"
@@ -47,14 +47,19 @@ class _Peers:
         threading.Thread(target=self._beat, name="peers beat", daemon=True).start()
 
     def tell(self, message: str, code: int) -> None:
-        """Announce this process's end to the others; process 0 waits until they are gone."""
+        """Announce this process's end to the others, and wait until they are gone: had it left what they last sent
+        unread, the system would take the announcement back."""
         if self._first.acquire(blocking=False):
             self._send({"rank": self._rank, "message": message, "code": code})
-        self._let_go()
+        for link in self._links.values():
+            with contextlib.suppress(OSError):
+                link.to.shutdown(socket.SHUT_WR)
+        self._wait_for_all()
 
     def done(self) -> None:
-        """Announce a good end: that the connection breaks now means nothing."""
+        """Announce a good end, and wait for that of the others: that the connections break now means nothing."""
         self._send({"rank": self._rank, "done": True})
+        self._wait_for_all()
 
     def _send(self, record: dict[str, Any], but: int = -1) -> None:
         self._write((json.dumps(record) + "\n").encode(), but)
@@ -79,8 +84,9 @@ class _Peers:
             with link.lines:
                 for text in link.lines:
                     record = json.loads(text) if text.strip() else {}
+                    if record:
+                        self._done.add(other)  # that was its last word
                     if "done" in record:
-                        self._done.add(other)
                         return
                     if record:
                         self._follow(other, record)
@@ -99,10 +105,10 @@ class _Peers:
         message = f"process {record['rank']} of {self._count} ended the run: {record['message']}"
         ends.leave(message, record["code"])
 
-    def _let_go(self) -> None:
-        """In process 0, wait until the others are gone."""
+    def _wait_for_all(self) -> None:
+        """Wait until nothing more comes from any of the others, in process 0 from all: its JAX service goes last."""
         until = time.monotonic() + GOING_S
-        while self._rank == 0 and len(self._done) < self._count - 1 and time.monotonic() < until:
+        while len(self._done) < len(self._links) and time.monotonic() < until:
             time.sleep(0.01)
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+import engines
 from perc_jax import cli
 from perc_jax.config import Config, CurriculumConfig, MixtureConfig, RewardConfig, TableConfig, TermConfig
 from perc_jax.data import sound
@@ -36,7 +37,7 @@ GRID = {"engines": ("grid",), "weights": (1.0,), "levels": (0,)}
 @pytest.mark.parametrize(
     ("mixture", "told_as"),
     [
-        ({"engines": ("gird",)}, "engines must be of grid, cube, chart, sudoku, function, geometry, got 'gird'"),
+        ({"engines": ("gird",)}, f"engines must be of {', '.join(engines.ENGINES)}, got 'gird'"),
         ({"types": ("grid.locat",)}, "types must name trained types as engine.type (did you mean 'grid.locate'?), got"),
         ({"types": ("chart.second_bar",)}, "types must name trained types as engine.type"),  # held out
         ({"types": ("locate",)}, "types must name trained types as engine.type"),

@@ -18,9 +18,8 @@ PROCESS = """
 import signal, sys, threading, time
 from perc_jax.processes import ends, interrupts, peers
 
-rank, count, port, does, peers.SILENT_S = int(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]), *sys.argv[4:]
-peers.SILENT_S = float(peers.SILENT_S)
-peers.BEAT_S = peers.SILENT_S / 5
+rank, count, port, does = int(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]), sys.argv[4]
+peers.SILENT_S, peers.BEAT_S = map(float, sys.argv[5:])
 interrupts.leave_with("all is kept")
 
 @ends.told()
@@ -31,7 +30,7 @@ def main():
         with ends.at_once():
             exec(does)
     finally:
-        if does != "pass":
+        if not does.endswith("pass"):
             threading.Event().wait()  # unwinding waits for others, as a checkpoint does
 
 main()
@@ -40,13 +39,16 @@ WAITS = "threading.Event().wait()"
 
 
 @contextlib.contextmanager
-def started(does: Sequence[str], silent_s: float = peers.SILENT_S) -> Iterator[list[subprocess.Popen]]:
+def started(
+    does: Sequence[str], silent_s: float = peers.SILENT_S, beat_s: float | None = None
+) -> Iterator[list[subprocess.Popen]]:
     """A process for each text, which has joined the others and executes it."""
+    times = str(silent_s), str(silent_s / 5 if beat_s is None else beat_s)
     port = whole_runs.free_port()
     with contextlib.ExitStack() as opened:
         found = []
         for rank, text in enumerate(does):
-            words = [sys.executable, "-c", PROCESS, str(rank), str(len(does)), str(port), text, str(silent_s)]
+            words = [sys.executable, "-c", PROCESS, str(rank), str(len(does)), str(port), text, *times]
             process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
             found.append(opened.enter_context(process))
             opened.callback(process.kill)
@@ -137,6 +139,19 @@ def test_signs_of_life_keep_a_run_going_that_says_nothing() -> None:
         assert [process.poll() for process in processes] == [None, None]
         for process in processes:
             process.kill()
+
+
+@pytest.mark.parametrize("does", ["pass", "raise OSError(28, 'No space left', '/disk')"])
+def test_signs_of_life_that_nobody_read_take_no_last_word_back(does: str) -> None:
+    """A connection that is closed before all was read is reset, and what lies there for the other is lost."""
+    reads_slowly = f"sys.setswitchinterval(1); {does}"
+    for _ in range(3):
+        with started([WAITS if "raise" in does else does, reads_slowly], beat_s=1e-5) as processes:
+            found = ends_of(processes)
+        if does == "pass":
+            assert found == [(0, "")] * 2
+        else:
+            assert found[0] == (1, "error: process 0 of 2: process 1 of 2 ended the run: /disk: No space left\n")
 
 
 def test_good_ends_are_no_news() -> None:

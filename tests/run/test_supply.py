@@ -13,7 +13,7 @@ from configs.debug_cpu import get_config
 from perc_jax.config import CurriculumConfig
 from perc_jax.data import batches
 from perc_jax.rewards.verifier import Verdict, Verifier
-from perc_jax.run import groups
+from perc_jax.run import groups, together
 from perc_jax.run.beginning import open_run
 from perc_jax.run.supply import Supply
 from tests import whole_runs
@@ -190,10 +190,11 @@ def test_an_impossible_and_a_trivial_mixture_end_the_run(correct, words, tmp_pat
         screen = opened.enter_context(Progress(config.phase_deadline_s, quiet=True, timer=timer))
         compiles = opened.enter_context(CompileCounter())
         workdir = str(tmp_path / "run")
-        owner = opened.enter_context(Owner(workdir, screen.say))
+        owner, now = opened.enter_context(Owner(workdir, screen.say)), time.monotonic()
+        heart = together.heart(workdir, screen)
         run = opened.enter_context(
             contextlib.closing(
-                Run(config, workdir, screen, timer, compiles, owner, PLAIN, time.monotonic(), open_run(config, workdir))
+                Run(config, workdir, screen, timer, compiles, owner, heart, PLAIN, now, open_run(config, workdir))
             )
         )
         with pytest.raises(RuntimeError, match=words) as error:

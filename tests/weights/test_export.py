@@ -25,7 +25,7 @@ from perc_jax.prompt import chat, pretrained, tokenizer
 from perc_jax.records.checkpoint import Checkpoints
 from perc_jax.records.metrics import CompileCounter, Timer
 from perc_jax.records.owner import Owner
-from perc_jax.run import beginning, loop
+from perc_jax.run import beginning, loop, together
 from perc_jax.update.update import TrainState
 from perc_jax.weights import hf_files, hf_folder, safetensors
 from tests.model.cases import random_params, relative, small_config
@@ -280,7 +280,8 @@ def begin(config: Config, workdir: Path) -> tuple[TrainState, bool]:
     with Progress(600.0, quiet=True) as screen, CompileCounter() as compiles:
         opened = beginning.open_run(config, str(workdir))
         owner, now = Owner(str(workdir)), time.monotonic()
-        run = loop.Run(config, str(workdir), screen, Timer(), compiles, owner, PLAIN, now, opened)
+        heart = together.heart(str(workdir), screen)
+        run = loop.Run(config, str(workdir), screen, Timer(), compiles, owner, heart, PLAIN, now, opened)
         with contextlib.closing(run):
             state, _ = run._restore()
             return (state, True) if state else (run._fresh(), False)
