@@ -7,7 +7,6 @@ import json
 import shutil
 import time
 from pathlib import Path
-from types import SimpleNamespace
 
 import jax
 import numpy as np
@@ -16,10 +15,11 @@ from safetensors.numpy import load_file
 
 from configs import smoke_cpu
 from perc_jax import export
-from perc_jax.batch import WHOLE
+from perc_jax.batch import WHOLE, TokenIds
 from perc_jax.config import PLAIN, Config, EvaluationConfig, to_dict
 from perc_jax.mesh import sharding
 from perc_jax.processes.progress import Progress
+from perc_jax.programs.blueprints import Blueprints
 from perc_jax.programs.compiled import Programs
 from perc_jax.prompt import chat, pretrained, tokenizer
 from perc_jax.records.checkpoint import Checkpoints
@@ -247,14 +247,13 @@ def starting(config: Config, folder: Path) -> Config:
 class Uncompiled(Programs):
     """Programs of a run without the programs."""
 
-    def __init__(self, config: Config, _ids: object, around: object):
+    def __init__(self, config: Config, ids: TokenIds, around: object):
         self.mesh, self.table = sharding.make_mesh(config.mesh), []
+        self.blueprints = Blueprints(config, ids, self.mesh)
         self.params, self.share = target(config.model, fsdp=8), WHOLE
 
     def stage(self, _stage: object) -> "Uncompiled":
         return self
-
-    blueprints = SimpleNamespace(clip_params=lambda: ())
 
     def scorer(self) -> None:
         """Nothing is asked of it here."""
