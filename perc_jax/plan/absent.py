@@ -37,12 +37,16 @@ def held(text: str, blueprint: Blueprint, blueprints: Blueprints) -> Held:
     words = {config.model.text.vocab_size, config.model.text.vocab_size // tensor}
     positions = blueprint.arguments["rows"].shape[1] * width
 
+    def is_weight(dims: tuple[int, ...]) -> bool:
+        """Whether it has both sides of a weight, in whatever order a compiler put them beside the layers."""
+        return any(all(dims.count(side) >= shape.count(side) for side in shape) for shape in weights)
+
     def is_square(dims: tuple[int, ...], size: float) -> bool:
         padded = [dim for dim in dims if row < dim <= row + row * PADDING and dim not in sides]
-        return len(padded) + dims.count(width) + dims.count(row) > 1 and dims[-2:] not in weights
+        return len(padded) + dims.count(width) + dims.count(row) > 1 and not is_weight(dims)
 
     def is_logits(dims: tuple[int, ...], size: float) -> bool:
         word = next((dim for dim in dims if dim in words), 0)
-        return word > 0 and math.prod(dims) // word >= positions and size > CHUNK_BYTES
+        return word > 0 and math.prod(dims) // word >= positions and size > CHUNK_BYTES and not is_weight(dims)
 
     return Held(hlo.largest(text, is_square), hlo.largest(text, is_logits))

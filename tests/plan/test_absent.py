@@ -28,10 +28,10 @@ WIDTH, ROW, WORDS = 4 * 64, 256 + 4 * 64, 2048
 BESIDE = ROW + 8  # width of the MLP, which a padded row might have
 
 
-@pytest.fixture(scope="module")
-def held():
+def held_with(**text):
+    """What a text with one array of a shape holds, by a model with these sizes."""
     made = config(attention="blockwise")
-    text = dataclasses.replace(made.model.text, intermediate_size=BESIDE)
+    text = dataclasses.replace(made.model.text, **text)
     made = dataclasses.replace(made, model=dataclasses.replace(made.model, text=text))
     blueprints = Blueprints(made, forecast.stand_in_ids(made), sharding.make_mesh(made.mesh, jax.devices()[:1]))
     update = blueprints.update(made.stages[0]).gradients[WIDTH]
@@ -40,6 +40,11 @@ def held():
         return absent.held(TEXT.replace("HERE", f"%b = {shape} broadcast(%a)"), update, blueprints)
 
     return of
+
+
+@pytest.fixture(scope="module")
+def held():
+    return held_with(intermediate_size=BESIDE)
 
 
 @pytest.mark.parametrize(
@@ -58,6 +63,12 @@ def held():
 def test_what_must_not_be_there_is_seen(held, shape, row_by_row, by_vocabulary):
     assert by_vocabulary == 0 or by_vocabulary > CHUNK_BYTES
     assert held(shape) == (row_by_row, by_vocabulary)
+
+
+def test_weights_as_large_as_a_row_are_none_however_they_lie():
+    held = held_with(hidden_size=WIDTH, intermediate_size=ROW)
+    assert held(f"f32[{ROW},3,{WIDTH}]{{2,1,0}}") == held(f"f32[3,{WIDTH},{ROW}]{{2,1,0}}") == (0, 0)
+    assert held(f"f32[2,{ROW},8,{ROW}]{{3,2,1,0}}") == (4 * 16 * ROW**2, 0)
 
 
 def test_dense_attention_is_told():
