@@ -25,7 +25,6 @@ def get_config():
         recipe,
         model=small.model,
         data=dataclasses.replace(recipe.data, workers=0),
-        rollout=dataclasses.replace(recipe.rollout, max_tokens=24),
         stages=tuple(map(shortened, recipe.stages)),
         evaluation=evaluation,
         checkpoint=dataclasses.replace(recipe.checkpoint, every=2),

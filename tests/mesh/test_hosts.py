@@ -214,6 +214,7 @@ def test_a_tpu_slice_on_gke(setting, tpu, monkeypatch):
     assert hosts.place() == found._replace(rank=3, count=4)
 
 
+@pytest.mark.filterwarnings("ignore:'maxsplit' is passed as positional:DeprecationWarning")  # jax, of Python 3.13's re
 def test_a_tpu_slice_of_virtual_machines(setting, tpu, monkeypatch):
     from jax._src.clusters import cloud_tpu_cluster
 
