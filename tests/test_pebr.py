@@ -121,7 +121,7 @@ def test_killed_in_each_part_and_between_them_it_ends_as_undisturbed(tmp_path):
     both, begin = "perception,reasoning", ("--from", str(tmp_path / "warm"))
     finished(pipeline.train(both, tmp_path / "run", *begin))
     for moment in (
-        lambda: whole_runs.lines(twice / "run") >= 1,  # in the first stage
+        lambda: committed(twice / "run", 2),  # in the first stage
         lambda: committed(twice / "run", STEPS),  # between them
         lambda: committed(twice / "run", STEPS + 2),  # in the second
     ):
