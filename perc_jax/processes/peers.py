@@ -51,9 +51,6 @@ class _Peers:
         unread, the system would take the announcement back."""
         if self._first.acquire(blocking=False):
             self._send({"rank": self._rank, "message": message, "code": code})
-        for link in self._links.values():
-            with contextlib.suppress(OSError):
-                link.to.shutdown(socket.SHUT_WR)
         self._wait_for_all()
 
     def done(self) -> None:
@@ -79,23 +76,22 @@ class _Peers:
 
     def _listen(self, other: int, link: _Link) -> None:
         """Wait for the end of one of the others."""
-        message = GONE
+        message, is_good = GONE, False
         try:
             with link.lines:
-                for text in link.lines:
+                for text in link.lines:  # to the end, also after a good one
                     record = json.loads(text) if text.strip() else {}
-                    if record:
-                        self._done.add(other)  # that was its last word
-                    if "done" in record:
-                        return
-                    if record:
+                    is_good |= "done" in record
+                    if record and not is_good:
+                        self._done.add(other)
                         self._follow(other, record)
         except TimeoutError:
             message = f"nothing was heard of it for {SILENT_S:g} s: it is stopped, or its machine hangs"
         except OSError:
             pass  # it broke
         self._done.add(other)
-        self._follow(other, {"rank": other, "message": message, "code": ends.FAILED})
+        if not is_good:
+            self._follow(other, {"rank": other, "message": message, "code": ends.FAILED})
 
     def _follow(self, other: int, record: dict[str, Any]) -> None:
         """End this process because of another's end."""
@@ -106,7 +102,10 @@ class _Peers:
         ends.leave(message, record["code"])
 
     def _wait_for_all(self) -> None:
-        """Wait until nothing more comes from any of the others, in process 0 from all: its JAX service goes last."""
+        """Say nothing more, and wait until nothing more comes: in process 0 from all, its JAX service goes last."""
+        for link in self._links.values():
+            with contextlib.suppress(OSError):
+                link.to.shutdown(socket.SHUT_WR)
         until = time.monotonic() + GOING_S
         while len(self._done) < len(self._links) and time.monotonic() < until:
             time.sleep(0.01)
