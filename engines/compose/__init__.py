@@ -8,6 +8,6 @@ question type whose number of operations grows with the level:
 
 from engines.compose.pose import OPERATIONS, make_pose
 from engines.compose.program import Thing
-from engines.compose.wording import Attribute, Kind
+from engines.compose.wording import COLOUR_ASKED, Attribute, Kind
 
-__all__ = ["OPERATIONS", "Attribute", "Kind", "Thing", "make_pose"]
+__all__ = ["COLOUR_ASKED", "OPERATIONS", "Attribute", "Kind", "Thing", "make_pose"]

@@ -11,6 +11,13 @@ import numpy as np
 
 from engines.compose.program import THINGS, Node
 
+COLOUR_ASKED = (  # how a colour is read, in all categories
+    "What colour is {it}?",
+    "What is the colour of {it}?",
+    "Name the colour of {it}.",
+    "Find {it}. What colour is it?",
+)
+
 
 class Attribute(NamedTuple):
     """One attribute of the things of a scene and its words; an empty text or tuple: not said, so never asked.

@@ -4,7 +4,7 @@ import numpy as np
 
 from engines.chart.questions.make import COLOURS, UNITS, bar_chart, bar_marks, between, value_axis
 from engines.chart.scene import Chart
-from engines.compose import Attribute, Kind, Thing, make_pose
+from engines.compose import COLOUR_ASKED, Attribute, Kind, Thing, make_pose
 
 KIND = Kind(
     "bar",
@@ -15,12 +15,7 @@ KIND = Kind(
             COLOURS,
             "before",
             same="of the same colour as {it}",
-            read=(
-                "What colour is {it}?",
-                "What is the colour of {it}?",
-                "Name the colour of {it}.",
-                "Find {it}. What colour is it?",
-            ),
+            read=COLOUR_ASKED,
         ),
         Attribute("label", says="labelled {value}"),
         Attribute(

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from engines.compose import Attribute, Kind, Thing, make_pose
+from engines.compose import COLOUR_ASKED, Attribute, Kind, Thing, make_pose
 from engines.cube.questions.make import COLOURS, TOPS_SHOWN, between, drafts, finish, palette, pick
 from engines.cube.scene import StackScene
 
@@ -23,12 +23,7 @@ KIND = Kind(
             COLOURS,
             "before",
             same="of the same colour as {it}",
-            read=(
-                "What colour is {it}?",
-                "What is the colour of {it}?",
-                "Name the colour of {it}.",
-                "Find {it}. What colour is it?",
-            ),
+            read=COLOUR_ASKED,
         ),
         Attribute(
             "height",

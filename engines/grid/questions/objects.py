@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from engines.compose import Attribute, Kind, Thing, make_pose
+from engines.compose import COLOUR_ASKED, Attribute, Kind, Thing, make_pose
 from engines.grid.questions.cells import Draft
 from engines.grid.scene import PLURALS, SHAPES, GridScene
 from engines.style import COLOURS
@@ -16,12 +16,7 @@ KIND = Kind(
             COLOURS,
             "before",
             same="of the same colour as {it}",
-            read=(
-                "What colour is {it}?",
-                "What is the colour of {it}?",
-                "Name the colour of {it}.",
-                "Find {it}. What colour is it?",
-            ),
+            read=COLOUR_ASKED,
         ),
         Attribute(
             "shape",

@@ -5,7 +5,7 @@ Right and left, nearer and farther are relations alone: no two things are level,
 
 import numpy as np
 
-from engines.compose import Attribute, Kind, Thing, make_pose
+from engines.compose import COLOUR_ASKED, Attribute, Kind, Thing, make_pose
 from engines.scene.questions.place import COLOURS, COUNTS, SURFACES_FROM_LEVEL, kinds, spread
 from engines.scene.scene import SHAPES, SIZES, SURFACES, Floor
 
@@ -16,12 +16,7 @@ ATTRIBUTES = (
         COLOURS,
         "before",
         same="of the same colour as {it}",
-        read=(
-            "What colour is {it}?",
-            "What is the colour of {it}?",
-            "Name the colour of {it}.",
-            "Find {it}. What colour is it?",
-        ),
+        read=COLOUR_ASKED,
     ),
     Attribute(
         "surface",
