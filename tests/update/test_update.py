@@ -275,6 +275,19 @@ def test_eight_devices_equal_one(params, on_one_device, shape):
     assert_gradients_close(found, wanted, 1e-5)
 
 
+@pytest.mark.slow
+def test_replicas_equal_one_device_where_a_rollout_serves_several_updates(params):
+    """What is noted for the updates after the first stays with the replica whose rows it is of."""
+    stage = dataclasses.replace(uncut(CALM), updates_per_rollout=2)
+    four = Mesh(np.array(jax.devices()[:4]).reshape(2, 2, 1), sharding.AXES)
+    (wanted, metrics), (found, other) = (
+        run_update(mesh, params, train_batch(), stage) for mesh in (one_device(), four)
+    )
+    for name, value in metrics.items():
+        assert other[name] == pytest.approx(value, rel=1e-4, abs=1e-6), name
+    assert_gradients_close(found, wanted, 1e-5)
+
+
 def test_frozen_parameters_stay_and_the_others_move(params):
     after, _ = run_update(one_device(), params, train_batch(), FROZEN)
     for before, now in zip(*map(jax.tree.leaves, (params["vision"], after["vision"])), strict=True):
