@@ -6,8 +6,8 @@
         --temperature 1.0 --top-p 0.99 --out runs/tables/grade.jsonl
     python -m perc_jax.train --config configs/pebr_cpu.py --only perception,reasoning --from runs/warm
 
-The rows are small grids; a response describes the picture in words, reasons in a step and answers (`engines.tables`,
-described). The warm-up learns whole responses. Perception then learns from rows whose answers are always right, by what
+The rows are small grids; a response describes the picture in words, reasons in a step (it says again what of the
+description answers the question) and answers (`engines.tables`, described). The warm-up learns whole responses. Perception then learns from rows whose answers are always right, by what
 it says of the picture; reasoning from those that are sometimes right, by the answer. The reward of perception is the
 published one, asked of the FG-CLIP that `perc_jax.teach_clip` made of such pictures and their words, but that answers
 and facts are measured beside it. After each stage the test table says both; `perc_jax.compare` pairs two files of
