@@ -2,8 +2,8 @@
 
     python -m perc_jax.train --config configs/pebr_facts_cpu.py --only perception,reasoning --from runs/warm
 
-Table, warm-up and grading are those of `pebr_cpu.py`. The second stage goes on being rewarded for its description, beside
-the answer: for the answer alone, descriptions are worn down, and with them what the answer is read from.
+Table, warm-up and grading are those of `pebr_cpu.py`. The second stage goes on being rewarded for its description,
+beside the answer: for the answer alone, descriptions are worn down, and with them what the answer is read from.
 """
 
 import dataclasses
