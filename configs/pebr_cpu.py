@@ -11,10 +11,10 @@ description answers the question) and answers (`engines.tables`, described). The
 Perception then learns from rows whose answers are always right, by what it says of the picture; reasoning from those
 that are sometimes right, by the answer. The reward of perception is the published one, asked of the FG-CLIP that
 `perc_jax.teach_clip` made of such pictures and their words, but that answers and facts are measured beside it. After
-each stage the test table says both; `perc_jax.compare` pairs two files of `eval/`. The recipe that this is cut from, and
-its sources: `_pebr_r1.py`; the same with exact facts as the reward: `pebr_facts_cpu.py`. Deviations, because the model is
-small and its steps are large: temperature 1.0 (1.2), KL coefficient 0.05 (0.01), one update of a rollout (5 and 4), all
-weights in the warm-up, 4 answers to a graded row (8).
+each stage the test table says both; `perc_jax.compare` pairs two files of `eval/`. The recipe that this is cut from,
+and its sources: `_pebr_r1.py`; the same with exact facts as the reward: `pebr_facts_cpu.py`. Deviations, because the
+model is small and its steps are large: temperature 1.0 (1.2), KL coefficient 0.05 (0.01), one update of a rollout (5
+and 4), all weights in the warm-up, 4 answers to a graded row (8).
 """
 
 import dataclasses
