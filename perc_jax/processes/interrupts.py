@@ -74,6 +74,11 @@ def deferred() -> Iterator[None]:
         _deferred.clear()
 
 
+def ask() -> None:
+    """Be as if SIGTERM had come; without effect on a program that does not look at `asked`."""
+    _asked.set()
+
+
 def asked() -> bool:
     """Whether SIGTERM has come while it was deferred."""
     return _asked.is_set()

@@ -20,7 +20,7 @@ from perc_jax.config import PLAIN, Config, StageConfig, Start, to_dict
 from perc_jax.data import batches, doctor
 from perc_jax.evaluation.suites import Evaluator, in_words
 from perc_jax.mesh import hosts, sharding
-from perc_jax.processes import ends, interrupts
+from perc_jax.processes import ends, interrupts, notices
 from perc_jax.processes.heart import Heart
 from perc_jax.processes.progress import Progress
 from perc_jax.programs.compiled import Programs, StagePrograms
@@ -392,6 +392,6 @@ def run(
         screen.say(hosts.told(found, sharding.make_mesh(config.mesh)))
         with together.heart(workdir, screen) as heart:
             this = Run(config, workdir, screen, timer, compiles, owner, heart, start, began, opened)
-            with contextlib.closing(this), ends.at_once(), interrupts.deferred():
+            with contextlib.closing(this), ends.at_once(), interrupts.deferred(), notices.watched(screen.say):
                 this.train(verifier)
             screen.say(f"done in {time.monotonic() - began:.0f} s; look at {workdir}/report.html")

@@ -33,6 +33,7 @@ BY_HAND = {
     "processes/progress.py": "joined",
     "processes/heart.py": "joined, or waits for a file system that hangs",
     "processes/interrupts.py": "reads from a pipe",
+    "processes/notices.py": "sleeps, or waits some seconds for a server's answer",
     "processes/peers.py": "reads from a socket, or sleeps",
     "processes/workers.py": "sleeps, and waits for a signal, in a worker process",
     "rewards/functions.py": "ends its worker process, unless told otherwise",
