@@ -89,7 +89,7 @@ class Play:
             if self.rows < self.group:
                 at[:] = self.group
                 for p, g in list(ready):
-                    if (free := np.flatnonzero(at[p] == self.group)).size:
+                    if free := np.flatnonzero(at[p] == self.group).tolist():
                         at[p, free[0]] = g
                         given[p, free[0]] = told.as_one(p, g, groups.tokens[p, g])
                         del ready[p, g]

@@ -67,3 +67,49 @@ def test_turns_are_the_whole_conversation_as_one_prompt(params, batch, played):
     completions, _ = played
     wanted = fresh_logprobs(params, batch, completions)
     np.testing.assert_allclose(completions.logprobs, wanted, atol=1e-5)
+
+
+WAYS = {
+    "blockwise, one segment": (small_config(attention="blockwise"), {"segment": 8, "ring": 80}),
+    "two rows of four": (CONFIG, {"rows": 2, "shapes": ((MOST, 224),), "segment": 3}),
+    "one row of four": (CONFIG, {"rows": 1, "shapes": ((MOST, 224),)}),
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_nothing_changes_what_is_sampled(params, batch, played, way):
+    """Which rows there are, how a rollout is cut up, how long the ring is: the same completions and replies."""
+    wanted, told = played
+    config, changes = WAYS[way]
+    found, _ = Play(config, **(HOW | changes))(params, batch, NAMES, KEY)
+    for name in ("tokens", "mask", "ended"):
+        np.testing.assert_array_equal(getattr(found, name), getattr(wanted, name))
+    np.testing.assert_allclose(found.logprobs, wanted.logprobs, atol=1e-5)
+    for name in ("present", "positions", "image_slots"):
+        np.testing.assert_array_equal(getattr(found.observed, name), getattr(wanted.observed, name))
+    count = [[sum(len(one.reply.patch_image) for one in own) // 4 for own in group] for group in told.given]
+    for p, g in np.ndindex(*wanted.ended.shape):
+        mine = wanted.observed.features[p, g, : count[p][g]]
+        np.testing.assert_allclose(found.observed.features[p, g, : count[p][g]], mine, atol=1e-5)
+
+
+def test_neighbours_and_place_in_the_batch_change_nothing(params, batch, played):
+    wanted, _ = played
+    order = np.array([2, 0, 1])
+    moved = type(batch)(*(None if x is None else x[order] for x in batch))
+    found, _ = Play(CONFIG, **HOW)(params, moved, NAMES[order], KEY)
+    np.testing.assert_array_equal(found.tokens, wanted.tokens[order])
+    np.testing.assert_allclose(found.logprobs, wanted.logprobs[order], atol=1e-5)
+
+
+def test_a_turn_ends_with_an_end_token_or_at_its_limit(played):
+    completions, told = played
+    for p, g in np.ndindex(*completions.ended.shape):
+        mask, tokens = completions.mask[p, g], completions.tokens[p, g]
+        begins = [0, *(one.place + len(one.reply.tokens) for one in told.given[p][g])]
+        ends = [*(one.place for one in told.given[p][g]), int(completions.observed.present[p, g].sum())]
+        for begin, end in zip(begins, ends, strict=True):
+            assert mask[begin:end].all() and 1 <= end - begin <= 7
+            is_end = np.isin(tokens[begin:end], IDS.ends)
+            assert not is_end[:-1].any()
+            assert is_end[-1] or end - begin == 7 or end == MOST
