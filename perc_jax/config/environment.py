@@ -30,15 +30,10 @@ class EnvironmentConfig:
     # Shapes (tokens, patch slots) of what is returned, ascending, for which programs are compiled: words alone, words
     # with a picture.
     shapes: Annotated[tuple[tuple[int, int], ...], filled, each(each(at_least(0)))] = ((128, 0), (512, 1024))
-    side: Annotated[int, within(1, 5)] = 2  # pieces, or pictures of a sheet, along a side
+    # jigsaw: pieces along a side. inspect: pictures along a side of the sheet, each of data.image_px.
+    side: Annotated[int, within(1, 5)] = 2
     rotation: bool = False  # jigsaw: pieces may be turned by quarters too
-    sheet_px: Annotated[int, within(28, 2048)] = 1024  # inspect: side of the sheet
     view_px: Annotated[int, within(28, 2048)] = 448  # longest side of what is shown
-
-    @property
-    def drawn_px(self) -> int:
-        """Side of the pictures that engines draw for it."""
-        return self.view_px if self.name == "jigsaw" else self.sheet_px // self.side
 
     @property
     def patches(self) -> int:
@@ -62,9 +57,6 @@ class EnvironmentConfig:
         if sound("name", "rotation"):
             rule = f"must be False for {self.name}"
             yield from unless(self.name == "jigsaw" or not self.rotation, "rotation", rule, self.rotation)
-        if sound("name", "sheet_px", "view_px") and self.name == "inspect":
-            rule = f"must be below sheet_px ({self.sheet_px}), or nothing is hidden"
-            yield from unless(self.view_px < self.sheet_px, "view_px", rule, self.view_px)
 
     def of_run(self, path: str, data: DataConfig, vision: VisionConfig) -> Iterator[Violation]:
         """Whether it fits a run's prompts and model; `path` is its own."""
@@ -74,6 +66,9 @@ class EnvironmentConfig:
         patches, tokens = windows**2 * vision.window_patches, (self.view_px // unit) ** 2
         rule = f"must be >= {2 * unit}, two merged patches"
         yield from unless(self.view_px >= 2 * unit, f"{path}.view_px", rule, self.view_px)
+        if self.name == "inspect":
+            sheet_px, rule = self.side * data.image_px, "must be below the {} of the sheet, or nothing is hidden"
+            yield from unless(self.view_px < sheet_px, f"{path}.view_px", rule.format(sheet_px), self.view_px)
         holds = f"must hold the {patches} of a picture of {path}.view_px = {self.view_px}"
         yield from unless(data.max_patches >= patches, "data.max_patches", holds, data.max_patches)
         if self.pictures:
@@ -97,6 +92,8 @@ class EnvironmentConfig:
             labels = [table.label for table in mixture.tables]
             rule = "must be empty for inspect with side > 1: a sheet is made of engines' pictures"
             yield from unless(not labels, f"{path}.mixture.tables", rule, labels)
+        kind, rule = mixture.curriculum.kind, "must be none with an environment, whose questions are others"
+        yield from unless(kind == "none", f"{path}.mixture.curriculum.kind", rule, kind)
         rule = "must be 0 for inspect: what is legible is measured without"
         photos = mixture.photo_share
         yield from unless(self.name != "inspect" or not photos, f"{path}.mixture.photo_share", rule, photos)

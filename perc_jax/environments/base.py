@@ -110,5 +110,6 @@ class Game(Protocol):
     def gold(self, scene: Any) -> Answer | Gold:
         """The right answer."""
 
-    def solution(self, scene: Any, rng: np.random.Generator) -> Sequence[str]:
-        """Blocks of code that lead from the first board to where the answer can be read off."""
+    def solution(self, scene: Any, rng: np.random.Generator, most: int) -> Sequence[str]:
+        """Blocks of code that lead from the first board to where the answer can be read off, if that takes `most` of
+        them or fewer; at least one."""

@@ -43,8 +43,9 @@ class Environment:
         """What the model is asked, as the user's first turn: pictures, the game's words, what may be called and how an
         answer must look."""
         asked = self.game.opening(state.scene, state.board)
-        calls = f" You may call {allowed(self.game.calls)} in {CODE[0]}...{CODE[1]}." if self.config.turns > 1 else ""
-        return asked._replace(parts=(*asked.parts, f"{calls} Answer as {written_answer('...', self.form)}."))
+        calls = f" In {CODE[0]}...{CODE[1]} you may call {allowed(self.game.calls)}." if self.config.turns > 1 else ""
+        answer = f" Answer as {written_answer('...', self.form)}."
+        return asked._replace(parts=(*asked.parts[:-1], f"{asked.parts[-1]}{calls}{answer}"))
 
     def step(self, move: Move) -> Step:
         """Answer a turn."""
@@ -58,12 +59,12 @@ class Environment:
             if move.cut:
                 return self._cut(state, move.cut)
             if state.turns >= self.config.turns:
-                return self._cut(state, "turns")
+                return self._cut(state, "no_answer")
             return self._act(state, said)
         except Refused as refused:
             state = state._replace(met=(*state.met, refused.reason))
             if move.cut or state.turns >= self.config.turns:
-                return self._cut(state, move.cut or "turns")
+                return self._cut(state, move.cut or "no_answer")
             return Step(state, Observation((f"{refused.words} {self._told()}",)))
 
     def give_up(self, state: State, reason: str) -> Ending:
@@ -72,7 +73,8 @@ class Environment:
 
     def solution(self, state: State, rng: np.random.Generator) -> Iterator[tuple[str, Step]]:
         """A conversation that ends with the right answer: what the model says, and what comes of it."""
-        blocks = self.game.solution(state.scene, rng)[: self.config.turns - 1]
+        most = self.config.turns - 1
+        blocks = self.game.solution(state.scene, rng, most)[:most]
         gold = written_answer(self.game.gold(state.scene).text(), self.form)
         for said in (*(written_code(block, self.form) for block in blocks), gold):
             step = self.step(Move(state, said))
@@ -101,7 +103,7 @@ class Environment:
         return Step(state, self._ending(state, judged, answer))
 
     def _told(self) -> str:
-        return f"You may call {allowed(self.game.calls)} in {CODE[0]}...{CODE[1]}."
+        return f"Allowed: {allowed(self.game.calls)}."
 
     def _cut(self, state: State, reason: str) -> Step:
         """End without an answer."""
@@ -112,4 +114,6 @@ class Environment:
         """The ending with what it is worth."""
         parts = judged.parts | {"steps": STEP * (state.pictures if judged.correct else self.config.turns)}
         counts = {"turns": state.turns, "pictures": state.pictures, **Counter(state.met)}
-        return Ending(judged.correct, judged.is_read and not state.met, answer if judged.is_read else None, parts, counts)
+        return Ending(
+            judged.correct, judged.is_read and not state.met, answer if judged.is_read else None, parts, counts
+        )

@@ -1,12 +1,12 @@
 """A sheet of m x m pictures that is shown reduced; a question about one of them, which can be read in the detail only.
 
-The sheet is 1,024 to 2,048 px wide and shown at `view_px`; `Crop` shows a box of it at its own resolution, `Zoom`
+The sheet, of some 1,024 to 2,048 px, is shown at `view_px`; `Crop` shows a box of it at its own resolution, `Zoom`
 larger. With m = 1 the sheet is the picture itself, a table's perhaps. Engines' pictures are of question types that are
 legible, by their own measure (`min_size_px`), at their size on the sheet and not at their size as it is shown
 (`hidden_types`): so whoever answers without looking closer has guessed.
 
-Worked example, m = 5, a sheet of 2,048 px shown at 448: each picture is 409 px wide and shown at 89, below the 112 px
-from which on the first types are legible.
+Worked example, m = 5, pictures of 392 px, a sheet of 1,976 px shown at 448: each picture is shown at 89 px, below the
+112 px from which on the first types are legible.
 
 Endings have `seen`: the largest share of the asked picture that one returned picture showed at twice the scale of the
 overview or more.
@@ -22,11 +22,14 @@ import engines
 from engines.answer import Answer
 from engines.base import make_rng
 from perc_jax.environments.base import Judged, Observation, Picture, Question, Shows
-from perc_jax.environments.calls import Allowed, Call
+from perc_jax.environments.calls import Call
 from perc_jax.environments.views import CROP, TOLD, ZOOM, Box, Viewer, within
 from perc_jax.prompt.chat import PICTURE
 from perc_jax.rewards.answers import Gold, needs_symbols
 
+GAP_PX = 4  # between the pictures of a sheet
+MOST_PX = 4096  # longest side of a picture that is a sheet by itself
+LINES = 176  # grey between the pictures of a sheet
 CLOSER = 2.0  # times the overview's scale, from which on a picture is seen in the detail
 MARGIN = 0.1  # of the asked picture's side, that a solution shows around it at most
 
@@ -46,7 +49,7 @@ class Inspect:
     """The game. `side` is m."""
 
     side: int
-    sheet_px: int
+    cell_px: int  # side of each picture of a sheet of several
     viewer: Viewer
 
     calls = {"Crop": CROP, "Zoom": ZOOM}  # noqa: RUF012 - only read
@@ -70,17 +73,18 @@ class Inspect:
         if needs_symbols(question.answer):
             raise ValueError(f"{question.id} must have an answer other than a formula, got {question.answer.text()!r}")
         if self.side == 1:
-            sheet = within(question.pictures[0], self.sheet_px)
+            sheet = within(question.pictures[0], MOST_PX)
             height, width = self.viewer.size(*sheet.shape[:2])
             return Scene(sheet, Box(0, 0, width, height), 0, question.text, question.answer), 0.0
         rng, count = make_rng("inspect", self.side, question.id), self.side**2
-        place, cell = int(rng.integers(count)), self.sheet_px // self.side
-        asked, *rest = (within(picture, cell) for picture in question.pictures[:count])
-        sheet = np.full((self.sheet_px, self.sheet_px, 3), 255, np.uint8)
+        place, cell = int(rng.integers(count)), self.cell_px + GAP_PX
+        asked, *rest = (within(picture, self.cell_px) for picture in question.pictures[:count])
+        side_px = self.side * cell - GAP_PX
+        sheet = np.full((side_px, side_px, 3), LINES, np.uint8)
         for number, picture in enumerate((*rest[:place], asked, *rest[place:])):
             row, column = divmod(number, self.side)
             sheet[row * cell : row * cell + len(picture), column * cell : column * cell + picture.shape[1]] = picture
-        scale = self.viewer.size(*sheet.shape[:2])[0] / self.sheet_px
+        scale = self.viewer.size(side_px, side_px)[0] / side_px
         row, column = divmod(place, self.side)
         box = Box(column * cell, row * cell, column * cell + asked.shape[1], row * cell + asked.shape[0])
         return Scene(sheet, box.scaled(scale, scale), place, question.text, question.answer), 0.0
@@ -107,8 +111,8 @@ class Inspect:
         """See `Game`."""
         return scene.answer
 
-    def solution(self, scene: Scene, rng: np.random.Generator) -> Sequence[str]:
-        """See `Game`: one look at the asked picture with some of what lies around; at a sheet of one, at its quarters."""
+    def solution(self, scene: Scene, rng: np.random.Generator, most: int) -> Sequence[str]:
+        """See `Game`: one look at the asked picture and some of what lies around; or at the quarters of a single."""
         height, width = self.viewer.size(*scene.sheet.shape[:2])
         if self.side == 1:
             halves = [(y, x) for y in (0, height // 2) for x in (0, width // 2)]
@@ -120,7 +124,7 @@ class Inspect:
         return [f"Zoom({x1}, {y1}, {x2}, {y2}, 2)" if rng.integers(2) else f"Crop({x1}, {y1}, {x2}, {y2})"]
 
 
-def hidden_types(engine: str, *, split: str, level: int, on_sheet_px: int, shown_px: int) -> tuple[str, ...]:
+def hidden_types(engine: str, *, split: str, level: int, cell_px: int, shown_px: int) -> tuple[str, ...]:
     """The question types of an engine that are legible at their size on the sheet and not as it is shown."""
-    found = engines.candidates(engine, split=split, level=level, size_px=on_sheet_px)
+    found = engines.candidates(engine, split=split, level=level, size_px=cell_px)
     return tuple(kind.name for kind in found if kind.min_size_px[level] > shown_px)

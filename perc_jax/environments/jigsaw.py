@@ -11,11 +11,13 @@ Deviations from AGILE: 1. the board is one picture without margins, there the pi
 board has white lines; 2. pieces have numbers, there letters; 3. the answer must be a permutation to be read; 4. calls
 are read by a grammar, there the model's text is executed.
 
+Pieces that look alike, such as two blank corners, stand for each other.
+
 Endings have `in_place`: the share of the pieces that the answer puts where they belong, 0 for what is no permutation.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -23,12 +25,13 @@ import numpy as np
 
 from engines.base import make_rng
 from perc_jax.environments.base import Judged, Observation, Picture, Question, Shows
-from perc_jax.environments.calls import Allowed, Call, Refused, Signature
+from perc_jax.environments.calls import MAX_STATEMENTS, Allowed, Call, Refused, Signature
 from perc_jax.environments.views import CROP, TOLD, ZOOM, Box, Viewer
 from perc_jax.prompt.chat import PICTURE
 from perc_jax.rewards.answers import Gold
 
-MIN_DIFFERENCE = 1.0  # grey levels, mean over two pieces' pixels, below which nobody can tell which is which
+ALIKE = 1.0  # grey levels, mean over two pieces' pixels, below which they look alike and stand for each other
+SHUFFLES = 20  # that are tried before a picture is called too uniform
 LEAST_PIECE_PX = 8
 QUARTERS = 4
 LOOKS = 4  # one solution in so many looks closer first
@@ -76,26 +79,27 @@ class Jigsaw:
         return {"in_place": 0.0}
 
     def begin(self, question: Question) -> tuple[Scene, Board]:
-        """Cut and shuffle a question's first picture. Raises `ValueError` for one whose pieces are too small or too
-        alike to be told apart."""
+        """Cut and shuffle a question's first picture. Raises `ValueError` for one whose pieces are too small, or so
+        much alike that no shuffling is seen."""
         if not question.pictures:
             raise ValueError(f"{question.id} must have a picture to be cut into pieces, got none")
         pieces = _cut(question.pictures[0], self.side, square=self.rotation)
         least = min(pieces.shape[1:3])
         if least < LEAST_PIECE_PX:
             raise ValueError(f"{question.id} must have pieces of {LEAST_PIECE_PX} px at least, got {least}")
-        self._check_different(question.id, pieces)
         rng, count = make_rng("jigsaw", self.side, self.rotation, question.id), len(pieces)
-        while True:  # until something is to be done
+        first = tuple(map(Piece, range(count)))
+        for _ in range(SHUFFLES):
             order = rng.permutation(count)  # which piece of the picture lies at each place
             quarters = rng.integers(QUARTERS, size=count) if self.rotation else np.zeros(count, int)
-            if (order != np.arange(count)).any() or quarters.any():
-                break
-        lying = np.stack([np.rot90(pieces[piece], -turned) for piece, turned in zip(order, quarters, strict=True)])
-        right: list[Piece] = [Piece(0)] * count
-        for place, piece in enumerate(order.tolist()):
-            right[piece] = Piece(place, -int(quarters[place]) % QUARTERS)
-        return Scene(_joined(lying, self.side), tuple(right)), tuple(map(Piece, range(count)))
+            lying = np.stack([np.rot90(pieces[piece], -turned) for piece, turned in zip(order, quarters, strict=True)])
+            right: list[Piece] = [Piece(0)] * count
+            for place, piece in enumerate(order.tolist()):
+                right[piece] = Piece(place, -int(quarters[place]) % QUARTERS)
+            scene = Scene(_joined(lying, self.side), tuple(right))
+            if not all(self._in_place(scene, first)):
+                return scene, first
+        raise ValueError(f"{question.id} must have {self.side} x {self.side} pieces that can be told apart")
 
     def opening(self, scene: Scene, board: Board) -> Observation:
         """See `Game`."""
@@ -103,8 +107,8 @@ class Jigsaw:
         turned = " and turned by quarters" if self.rotation else ""
         example = self._written(board)
         text = (
-            f"A picture was cut into {m} x {m} pieces, which were shuffled{turned}. Places and pieces have numbers from "
-            f"1 in reading order. Which pieces, in reading order, make up the picture? Write them like {example}. {TOLD}"
+            f"The {m} x {m} pieces of a picture were shuffled{turned}. Pieces and places have numbers from 1 in "
+            f"reading order. In which order do the pieces make up the picture? Write it like {example}. {TOLD}"
         )
         return Observation((PICTURE, text), (self.viewer.whole(scene.picture),))
 
@@ -131,22 +135,23 @@ class Jigsaw:
         given = self._read(answer)
         if given is None:
             return Judged(False, False, self.nothing)
-        in_place = sum(a == b for a, b in zip(given, scene.right, strict=True)) / len(given)
-        return Judged(given == scene.right, True, {"in_place": in_place})
+        found = self._in_place(scene, given)
+        return Judged(all(found), True, {"in_place": sum(found) / len(found)})
 
     def gold(self, scene: Scene) -> Gold:
         """See `Game`."""
         return Gold("text", self._written(scene.right))
 
-    def solution(self, scene: Scene, rng: np.random.Generator) -> Sequence[str]:
+    def solution(self, scene: Scene, rng: np.random.Generator, most: int) -> Sequence[str]:
         """See `Game`: swaps and turns, one a block or several, some of them after a closer look."""
         lines = self._moves(scene.right)
-        looks = []
-        if rng.integers(LOOKS) == 0:
+        looks: list[str] = []
+        if rng.integers(LOOKS) == 0 and most > 1:
             piece = self._box(scene, int(rng.integers(self.side**2)))
             named = ", ".join(str(int(value)) for value in piece)
             looks = [f"Crop({named})" if rng.integers(2) else f"Zoom({named}, 2)"]
-        each = int(rng.integers(1, len(lines) + 1))
+        least = -(-len(lines) // max(1, most - len(looks)))
+        each = min(MAX_STATEMENTS, int(rng.integers(least, len(lines) + 1)))
         return [*looks, *("\n".join(lines[i : i + each]) for i in range(0, len(lines), each))]
 
     def _moves(self, right: Board) -> list[str]:
@@ -172,12 +177,21 @@ class Jigsaw:
         return Shows(board, self._told(board), self.viewer.whole(self._lying(scene, board)))
 
     def _told(self, board: Board) -> str:
-        return f"The board is {self._written(board)}"
+        return f"Board {self._written(board)}"
 
     def _lying(self, scene: Scene, board: Board) -> Picture:
         """The board as a picture."""
+        return _joined(np.stack(list(self._pieces(scene, board))), self.side)
+
+    def _pieces(self, scene: Scene, board: Board) -> Iterator[Picture]:
+        """The pieces of a board as they lie."""
         pieces = _cut(scene.picture, self.side, square=self.rotation)
-        return _joined(np.stack([np.rot90(pieces[p.number], -p.quarters) for p in board]), self.side)
+        return (np.rot90(pieces[piece.number], -piece.quarters) for piece in board)
+
+    def _in_place(self, scene: Scene, board: Board) -> list[bool]:
+        """Whether each piece of a board looks as the one that belongs there."""
+        found = zip(self._pieces(scene, board), self._pieces(scene, scene.right), strict=True)
+        return [bool(np.abs(one.astype(np.int16) - other).mean() < ALIKE) for one, other in found]
 
     def _box(self, scene: Scene, place: int) -> Box:
         """A place of the board, in px of what is shown."""
@@ -201,15 +215,6 @@ class Jigsaw:
         if any(bool(quarters) != self.rotation or int(quarters or 0) >= QUARTERS for _, quarters in pieces):
             return None
         return tuple(Piece(number, int(quarters or 0)) for number, quarters in pieces)
-
-    def _check_different(self, name: str, pieces: np.ndarray) -> None:
-        """Raise `ValueError` where two pieces look alike, or one like itself turned."""
-        turns = range(QUARTERS if self.rotation else 1)
-        flat = [np.rot90(piece, turn).astype(np.int16).ravel() for piece in pieces for turn in turns]
-        for first, one in enumerate(flat):
-            for second in flat[:first]:
-                if np.abs(one - second).mean() < MIN_DIFFERENCE:
-                    raise ValueError(f"{name} must have {self.side} x {self.side} pieces that differ, got two alike")
 
 
 def _cut(picture: Picture, side: int, *, square: bool) -> np.ndarray:

@@ -14,7 +14,7 @@ def make(config: EnvironmentConfig, data: DataConfig, vision: VisionConfig) -> E
 
     Args:
         config: the stage's.
-        data: its form of answers is the environment's.
+        data: its form of answers is the environment's, its pictures' size that of the pictures on a sheet.
         vision: its merged patch is the unit of what is shown.
     """
     viewer = Viewer(vision.merged_px, config.view_px)
@@ -22,5 +22,5 @@ def make(config: EnvironmentConfig, data: DataConfig, vision: VisionConfig) -> E
     if config.name == "jigsaw":
         game = Jigsaw(config.side, viewer, config.rotation)
     else:
-        game = Inspect(config.side, config.sheet_px, viewer)
+        game = Inspect(config.side, data.image_px, viewer)
     return Environment(config, Form.of(data), game)

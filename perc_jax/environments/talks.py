@@ -106,7 +106,12 @@ def check_shape(reply: Reply, config: EnvironmentConfig) -> None:
 
 
 def talks_of(
-    config: Config, environment: Environment, players: Players, tokenizer: Tokenizer, states: Sequence[State], group: int
+    config: Config,
+    environment: Environment,
+    players: Players,
+    tokenizer: Tokenizer,
+    states: Sequence[State],
+    group: int,
 ) -> Talks:
     """The conversations of a rollout, laid out as a run's prompts are."""
     observer = Observer(tokenizer, config.model.vision, config.data.min_pixels, config.data.max_pixels)

@@ -6,7 +6,7 @@ from typing import NamedTuple
 # Why a turn was not as it must be, or a conversation ended without an answer; counted, each by its name.
 MALFORMED = ("no_call", "two_calls", "form", "syntax", "unknown", "arguments", "too_long", "overlong", "stopped")
 LOST = ("late", "died")  # in the environment's processes
-UNFINISHED = ("turns", "no_room", *LOST)
+UNFINISHED = ("no_answer", "no_room", *LOST)
 REASONS = (*MALFORMED, *UNFINISHED)
 
 
@@ -20,5 +20,5 @@ class Ending(NamedTuple):
     correct: bool
     well_formed: bool  # every turn was a call that is allowed or an answer in its form, and the last was the answer
     parsed: str | None  # the answer's text; None: there was none in its form
-    parts: Mapping[str, float] = {}  # noqa: RUF012 - what a reward may name, by the environment's own names
-    counts: Mapping[str, int] = {}  # noqa: RUF012 - `turns`, `pictures`, and of `REASONS` those that were met
+    parts: Mapping[str, float] = {}
+    counts: Mapping[str, int] = {}

@@ -1,8 +1,8 @@
 """The terms of a reward that are ours: pure functions of one completion, each a number or named parts.
 
 `measure` is called in the verifier's processes with what a term needs of a completion. accuracy and format come from
-the verdict (`verifier.py`), ending from the environment (`endings.py`), clip from the device (`fits.py`), a user's functions from `functions.py`. Each runs in
-linear time; none raises on a text.
+the verdict (`verifier.py`), ending from the environment (`endings.py`), clip from the device (`fits.py`), a user's
+functions from `functions.py`. Each runs in linear time; none raises on a text.
 """
 
 from collections.abc import Mapping, Sequence

@@ -11,7 +11,17 @@ from typing import Annotated, Any, Literal
 import pytest
 
 from perc_jax import cli
-from perc_jax.config import Config, EnvironmentConfig, RewardConfig, TermConfig, Violation, check, from_dict, to_dict, violations
+from perc_jax.config import (
+    Config,
+    EnvironmentConfig,
+    RewardConfig,
+    TermConfig,
+    Violation,
+    check,
+    from_dict,
+    to_dict,
+    violations,
+)
 from perc_jax.config.reward import OF_FUNCTIONS, OPTIONS
 from perc_jax.config.rules import fields_of
 from tests.config.test_config import CONFIG, GRPO
@@ -127,7 +137,6 @@ RIGHT: dict[str, Any] = {
         "shapes": (),
         "side": (),
         "rotation": (),
-        "sheet_px": (),
         "view_px": (),
     },
     "OptimizerConfig": {
