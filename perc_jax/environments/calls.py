@@ -4,6 +4,7 @@
     statement = [ name "=" ] ( call | value ) | nothing          # comments run from "#" to the line's end
     call      = Name "(" [ value { "," value } [","] ] ")"       # a Name that the environment allows
     value     = number | "text" | 'text' | "[" values "]" | "(" values ")" | name that was given a value before
+    values    = [ value { "," value } [","] ]
 
 Out: the calls in order, their arguments plain values. What is not of this form, or larger than the bounds below, is
 `Refused` with one of `rewards.endings.REASONS`. Reading takes time linear in the text, whatever it is.
@@ -11,6 +12,7 @@ Out: the calls in order, their arguments plain values. What is not of this form,
 Worked example: `a = 1\nSwap(a, 4); Observe()` is `Call("Swap", (1, 4))` and `Call("Observe", ())`.
 """
 
+import keyword
 import re
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -24,7 +26,7 @@ Value = int | float | str | tuple
 
 _TOKENS = re.compile(
     r"(?P<blank>[ \t\r]+|\#[^\n]*)"
-    r"|(?P<number>[+-]?(?:\d{1,6}(?:\.\d{0,6})?|\.\d{1,6})(?![\w.]))"
+    r"|(?P<number>[+-]?(?:(?:0|[1-9]\d{0,5})(?:\.\d{0,6})?|\.\d{1,6})(?![\w.]))"
     r"|(?P<name>[A-Za-z_]\w{0,39}(?!\w))"
     r"|(?P<text>\"[^\"\\\n]{0,100}\"|'[^'\\\n]{0,100}')"
     r"|(?P<sign>[()\[\],=;\n])",
@@ -81,6 +83,8 @@ class _Token(NamedTuple):
 
 
 END = _Token("end", "")
+OPEN, LIST, COMMA = _Token("sign", "("), _Token("sign", "["), _Token("sign", ",")
+LINE = _Token("sign", "\n")
 
 
 def _tokens(block: str) -> list[_Token]:
@@ -102,6 +106,7 @@ class _Reader:
     def __init__(self, block: str, signatures: Allowed):
         self._tokens, self._at = _tokens(block), 0
         self._signatures, self._values = signatures, {"True": 1, "False": 0}
+        self._had_comma = False  # behind the last entry of the list that was read last
 
     def block(self) -> list[Call]:
         calls: list[Call] = []
@@ -123,6 +128,8 @@ class _Reader:
         if self._next().kind == "name" and self._next(1).text == "=":
             target = self._take().text
             self._take()
+            if keyword.iskeyword(target):
+                raise _wrong()
         if self._next().kind == "name" and self._next(1).text == "(":
             # A name that is given what a call returns has no value: pictures are shown, not handed on.
             self._values.pop(target, None)
@@ -153,8 +160,12 @@ class _Reader:
             return token.text[1:-1]
         if token.kind == "name" and token.text in self._values:
             return self._values[token.text]
-        if token.text in ("(", "[") and depth < MAX_DEPTH:
-            return self._items(")" if token.text == "(" else "]", depth + 1)
+        if token in (OPEN, LIST):
+            if depth == MAX_DEPTH:
+                raise Refused("too_long", f"Lists must lie within each other {MAX_DEPTH} deep at most.")
+            items = self._items(")" if token == OPEN else "]", depth + 1)
+            is_bracketed = token == OPEN and len(items) == 1 and not self._had_comma
+            return items[0] if is_bracketed else items
         raise _wrong()
 
     def _items(self, closing: str, depth: int) -> tuple[Value, ...]:
@@ -162,20 +173,21 @@ class _Reader:
         items: list[Value] = []
         while True:
             self._skip_lines()
-            if self._next().text == closing and self._next().kind == "sign":
+            if self._next() == _Token("sign", closing):
                 self._take()
                 return tuple(items)
             if len(items) == MAX_ITEMS:
                 raise Refused("too_long", f"A list must have at most {MAX_ITEMS} entries.")
             items.append(self._value(depth))
             self._skip_lines()
-            if self._next().text == "," and self._next().kind == "sign":
+            self._had_comma = self._next() == COMMA
+            if self._had_comma:
                 self._take()
-            elif self._next().text != closing:
+            elif self._next() != _Token("sign", closing):
                 raise _wrong()
 
     def _skip_lines(self) -> None:
-        while self._next().text == "\n":
+        while self._next() == LINE:
             self._take()
 
     def _next(self, ahead: int = 0) -> _Token:

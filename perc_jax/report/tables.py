@@ -187,6 +187,7 @@ def _answer(answer: Mapping[str, Any], earned: Sequence[tuple[str, str]], form: 
     """One answer: a mark, the text, the parse, and what it earned."""
     right = answer.get("accuracy", 0) > 0
     flags = [" not well-formed"] * (answer.get("well_formed") is False) + [" cut off"] * (answer.get("ended") is False)
+    flags += [f" {reason.replace('_', ' ')}" for reason in answer.get("met", ())]
     parsed = answer.get("parsed")
     read = f"<code>{escape(str(parsed))}</code>" if parsed is not None else '<span class="empty">nothing</span>'
     values = answer | {f"terms/{name}": value for name, value in answer.get("terms", {}).items()}

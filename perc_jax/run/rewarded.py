@@ -275,5 +275,7 @@ def shown(
             answers, exchanges[mine], completions.logprobs[row], completions.mask[row], strict=bool(exchanges)
         ):
             answer["turns"] = samples.turns(talk, logprobs[mask], tokens)
+        for answer, ending in zip(answers, graded.endings[mine], strict=bool(graded.endings)):
+            answer["met"] = [reason for reason in REASONS if ending.counts.get(reason)]
         pages.append(samples.Shown(batch.samples[row], samples.picture(config, batch.prompts, row), answers))
     return pages
