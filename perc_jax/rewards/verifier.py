@@ -19,6 +19,7 @@ from perc_jax.config import Config, RewardConfig, TermConfig
 from perc_jax.rewards import boxes, fits, terms
 from perc_jax.rewards.answers import Gold, needs_symbols, symbols_missing
 from perc_jax.rewards.callers import Caller, Marks
+from perc_jax.rewards.endings import LOST, Ending
 from perc_jax.rewards.forms import STRICT, Form, read
 from perc_jax.rewards.functions import REASONS
 from perc_jax.rewards.pool import Lost, Pool
@@ -59,6 +60,12 @@ class Rewards(NamedTuple):
 
 
 TIMED_OUT = Verdict(correct=False, well_formed=False, parsed=None, timed_out=True)
+
+
+def of_ending(ending: Ending) -> Verdict:
+    """What the end of a conversation says; one that was lost in the environment's processes timed out."""
+    is_lost = any(ending.counts.get(reason) for reason in LOST)
+    return Verdict(ending.correct, ending.well_formed, ending.parsed, is_lost)
 
 
 def judge(text: str, answer: Answer | Gold, form: Form = STRICT) -> Verdict:
@@ -166,7 +173,9 @@ class Verifier:
         Terms of these places that were `begun` on the device are waited for when all others are measured. Raises
         `RuntimeError` where a user's function fails as a rule, `ValueError` as `verify` does.
         """
-        verdicts = self.verify([case.text for case in cases], [case.answer for case in cases])
+        asked = [case for case in cases if case.ending is None]
+        verified = iter(self.verify([case.text for case in asked], [case.answer for case in asked]))
+        verdicts = [of_ending(case.ending) if case.ending else next(verified) for case in cases]
         here = {place: term for place, term in enumerate(reward.terms) if place not in begun}
         marks = {place: self._marks(term, cases, group, verdicts) for place, term in here.items()}
         marks |= {place: wait() for place, wait in begun.items()}
@@ -186,6 +195,9 @@ class Verifier:
         if term.term in terms.FROM_VERDICT:
             values = [one.correct if term.term == "accuracy" else one.well_formed for one in verdicts]
             return Marks(np.array(values, np.float64).reshape(len(cases), 1), {}, ())
+        if term.term == "ending":
+            given = [case.ending.parts[term.part] if case.ending else 0.0 for case in cases]
+            return Marks(np.array(given, np.float64).reshape(len(cases), 1), {}, ())
         if terms.is_function(term):
             return self._caller(term).score(cases, group, self._form)
         values, lost = self._measure(cases, term)
@@ -238,7 +250,7 @@ def no_faults(reward: RewardConfig) -> dict[str, int]:
 
 def _reasons(term: TermConfig) -> tuple[str, ...]:
     """What can fail in measuring a term."""
-    if term.term in terms.FROM_VERDICT:
+    if term.term in (*terms.FROM_VERDICT, "ending"):
         return ()
     if term.term == "clip":
         return fits.REASONS

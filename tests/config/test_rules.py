@@ -11,17 +11,28 @@ from typing import Annotated, Any, Literal
 import pytest
 
 from perc_jax import cli
-from perc_jax.config import Config, RewardConfig, TermConfig, Violation, check, from_dict, to_dict, violations
+from perc_jax.config import (
+    Config,
+    EnvironmentConfig,
+    RewardConfig,
+    TermConfig,
+    Violation,
+    check,
+    from_dict,
+    to_dict,
+    violations,
+)
 from perc_jax.config.reward import OF_FUNCTIONS, OPTIONS
 from perc_jax.config.rules import fields_of
 from tests.config.test_config import CONFIG, GRPO
 
 SHIPPED = {path.stem: cli.load_config(path) for path in sorted(cli.CONFIGS.glob("[!_]*.py"))}
-TERMS = tuple(
-    TermConfig(term, headings=("Answer:",) if term == "sections" else ()) for term in (*OPTIONS, "my.py:score")
-)
+NEEDED = {"sections": {"headings": ("Answer:",)}, "ending": {"part": "steps"}}
+TERMS = tuple(TermConfig(term, **NEEDED.get(term, {})) for term in (*OPTIONS, "my.py:score"))
+JIGSAW = EnvironmentConfig("jigsaw", turn_tokens=2, shapes=((32, 0), (160, 1024)), view_px=56)
 WITH_TERMS = dataclasses.replace(
-    CONFIG, stages=(dataclasses.replace(GRPO, reward=RewardConfig(terms=TERMS, control="random")),)
+    CONFIG,
+    stages=(dataclasses.replace(GRPO, reward=RewardConfig(terms=TERMS, control="random"), environment=JIGSAW),),
 )
 OF_TERMS = {name for names in (*OPTIONS.values(), OF_FUNCTIONS) for name in names}
 
@@ -118,6 +129,16 @@ RIGHT: dict[str, Any] = {
         "turns": (),
         "max_tokens": (0,),
     },
+    "EnvironmentConfig": {
+        "name": (),
+        "turns": (),
+        "turn_tokens": COUNT,
+        "pictures": AMOUNT,
+        "shapes": (),
+        "side": (),
+        "rotation": (),
+        "view_px": (),
+    },
     "OptimizerConfig": {
         "learning_rate": SHARE,
         "method": (),
@@ -189,6 +210,7 @@ RIGHT: dict[str, Any] = {
         "l1_px": FACTOR,
         "point_px": FACTOR,
         "most": (),
+        "part": (),  # those of the stage's environment alone
         "parts": ((), "nothing"),
     },
     "LossConfig": {

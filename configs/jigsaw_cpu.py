@@ -1,0 +1,58 @@
+"""Several turns on a laptop's CPU: AGILE's jigsaw with the debug model, warm-up on shown solutions, then GRPO.
+
+    python -m perc_jax.train --config configs/jigsaw_cpu.py
+
+Pictures of the grid and chart engines are cut into 2 x 2 pieces and shuffled. The model swaps pieces in `<code>`, sees
+the board again, and answers with the pieces' order. Reward: the accuracy of the order and the share of pieces in place.
+Deviations from `debug_cpu`: longer prompts, for what the environment says and for whole conversations in the warm-up.
+"""
+
+import dataclasses
+
+from configs import debug_cpu
+from perc_jax.config import (
+    CheckpointConfig,
+    Config,
+    EnvironmentConfig,
+    EvaluationConfig,
+    MixtureConfig,
+    OptimizerConfig,
+    RewardConfig,
+    TermConfig,
+)
+
+# Words alone, words with a picture of 112 px; the debug tokenizer needs some 110 tokens to say what is allowed.
+SHAPES = ((128, 0), (144, 64))
+
+
+def get_config() -> Config:
+    """The recipe."""
+    debug = debug_cpu.get_config()
+    warmup, grpo = debug.stages
+    mixture = MixtureConfig(engines=("grid", "chart"), weights=(1.0, 1.0), levels=(0,))
+    environment = EnvironmentConfig(
+        "jigsaw", turns=3, turn_tokens=48, pictures=2, shapes=SHAPES, side=2, view_px=debug.data.image_px
+    )
+    return dataclasses.replace(
+        debug,
+        name="jigsaw_cpu",
+        data=dataclasses.replace(
+            debug.data, max_prompt_tokens=384, max_patches=192, buckets=((256, 64),), answer_form="answer"
+        ),
+        rollout=dataclasses.replace(debug.rollout, max_tokens=192),
+        stages=(
+            dataclasses.replace(warmup, steps=100, prompts_per_step=32, mixture=mixture, environment=environment),
+            dataclasses.replace(
+                grpo,
+                steps=60,
+                prompts_per_step=16,
+                micro_batches=2,
+                mixture=mixture,
+                environment=environment,
+                reward=RewardConfig(terms=(TermConfig("accuracy"), TermConfig("ending", 0.2, part="in_place"))),
+                optimizer=OptimizerConfig(learning_rate=2e-4, b2=0.98, warmup_steps=5, schedule="cosine"),
+            ),
+        ),
+        evaluation=EvaluationConfig(suites=("test_a",), samples=(400,), hard_levels=(), batch=100, blind=0),
+        checkpoint=CheckpointConfig(every=20),
+    )
