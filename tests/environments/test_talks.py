@@ -1,4 +1,4 @@
-"""Conversations of a rollout: replies stand where the model reads them, ends are counted, no room ends a conversation."""
+"""Conversations of a rollout: replies stand where the model reads them, ends are counted, no room is an end."""
 
 import numpy as np
 import pytest
