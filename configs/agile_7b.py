@@ -106,7 +106,7 @@ def get_config() -> Config:
         ),
         rollout=RolloutConfig(max_tokens=12_288),
         stages=(start, jigsaw),
-        evaluation=EvaluationConfig(suites=(), samples=(), hard_levels=(), tables=(test,), batch=32, every=60),
+        evaluation=EvaluationConfig(suites=(), samples=(), hard_levels=(), tables=(test,), batch=32, blind=0, every=60),
         mesh=MeshConfig(tensor=4),
         checkpoint=CheckpointConfig(every=30, best="test"),
     )

@@ -33,6 +33,7 @@ TERMS = tuple(TermConfig(term, **NEEDED.get(term, {})) for term in (*OPTIONS, "m
 JIGSAW = EnvironmentConfig("jigsaw", turn_tokens=2, shapes=((32, 0), (160, 1024)), view_px=56)
 WITH_TERMS = dataclasses.replace(
     CONFIG,
+    evaluation=dataclasses.replace(CONFIG.evaluation, blind=0),
     stages=(dataclasses.replace(GRPO, reward=RewardConfig(terms=TERMS, control="random"), environment=JIGSAW),),
 )
 OF_TERMS = {name for names in (*OPTIONS.values(), OF_FUNCTIONS) for name in names}
