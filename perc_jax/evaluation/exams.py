@@ -220,8 +220,8 @@ class SuiteExam:
         """Raises `ValueError` for a run that talks with an environment: here each question has one answer."""
         if config.environment.name != "none":
             raise ValueError(
-                f"suite {name} must be of a run without an environment, got {config.environment.name}: its conversations "
-                "are evaluated by the run itself"
+                f"suite {name} must be of a run without an environment, got {config.environment.name}: the run itself "
+                "evaluates its conversations"
             )
         self.name, self.count, self._config, self._verifier = name, count, config, verifier
 
