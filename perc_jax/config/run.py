@@ -211,13 +211,16 @@ class Config:
             hard, highest = self.evaluation.hard_levels, max(trained, default=0)
             rule = f"must be above the trained level {highest}"
             yield from unless(not trained or min(hard, default=10) > highest, "evaluation.hard_levels", rule, hard)
+        if sound("evaluation.blind", *(f"{path}.environment" for path in stages)):
+            blind, rule = self.evaluation.blind, "must be 0 with an environment, whose pictures would be seen"
+            yield from unless(not blind or self.environment.name == "none", "evaluation.blind", rule, blind)
         for path, stage in stages.items():
             yield from self._stage(sound, path, stage)
 
     @property
     def environment(self) -> EnvironmentConfig:
         """What the suites are asked in: the environment of the last stage that has one."""
-        played = [stage.environment for stage in self.stages if stage.plays]
+        played = [stage.environment for stage in self.stages if isinstance(stage, StageConfig) and stage.plays]
         return played[-1] if played else EnvironmentConfig()
 
     @property

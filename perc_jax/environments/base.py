@@ -47,6 +47,11 @@ class State(NamedTuple):
     pictures: int = 0  # that it was given in return
     met: tuple[str, ...] = ()  # why turns were malformed, of `rewards.endings.REASONS`, in order
 
+    @property
+    def nbytes(self) -> int:
+        """What its scene's pictures take."""
+        return sum(part.nbytes for part in self.scene if isinstance(part, np.ndarray))
+
 
 class Move(NamedTuple):
     """The model's turn in a state."""

@@ -17,7 +17,7 @@ import numpy as np
 from perc_jax.config import EnvironmentConfig
 from perc_jax.environments.base import Game, Judged, Move, Observation, Question, State, Step
 from perc_jax.environments.calls import Call, Refused, allowed
-from perc_jax.environments.turns import CODE, read_turn, written_answer, written_code
+from perc_jax.environments.turns import read_turn, written_answer, written_code
 from perc_jax.prompt.chat import PICTURE
 from perc_jax.rewards.endings import Ending
 from perc_jax.rewards.forms import Form
@@ -43,7 +43,8 @@ class Environment:
         """What the model is asked, as the user's first turn: pictures, the game's words, what may be called and how an
         answer must look."""
         asked = self.game.opening(state.scene, state.board)
-        calls = f" In {CODE[0]}...{CODE[1]} you may call {allowed(self.game.calls)}." if self.config.turns > 1 else ""
+        code = written_code("...", self.form)
+        calls = f" In {code} you may call {allowed(self.game.calls)}." if self.config.turns > 1 else ""
         answer = f" Answer as {written_answer('...', self.form)}."
         return asked._replace(parts=(*asked.parts[:-1], f"{asked.parts[-1]}{calls}{answer}"))
 
