@@ -140,7 +140,7 @@ class Sampler:
     ) -> Completions:
         """The same in turns, where something replies."""
         given = self._inputs(params, prompts, rows, seed)
-        return self._generation.converse(given, talking, prompts.next_position).completions
+        return self._generation.converse(given, talking).completions
 
     def first_logprobs(self, params: Any, prompts: PromptBatch) -> np.ndarray:
         """The log-probability [P] of each prompt's first token, by the prefill alone."""
@@ -208,12 +208,21 @@ class StagePrograms:
         """G completions per prompt: global device arrays in and out; `rows` (uint32) names the prompts."""
         return self._rollout(params, prompts, rows, state.key, state.step, self._buckets(prompts))
 
-    def converse(
-        self, params: Any, prompts: PromptBatch, rows: jax.Array, state: TrainState, talking: Talking, host: PromptBatch
+    def roll(
+        self, params: Any, prompts: PromptBatch, rows: jax.Array, state: TrainState, talking: Talking | None
     ) -> Conversed:
-        """`sample` for a stage with an environment; `host`: the prompts of this host, as they were before."""
-        given, buckets = (params, prompts, rows, state.key, state.step), self._buckets(prompts)
-        return self._rollout.converse(given, talking, host.next_position, buckets)
+        """`sample`, with replies where the stage has an environment; on this host and on the mesh."""
+        if talking is None:
+            on_mesh = self.sample(params, prompts, rows, state)
+            return Conversed(sharding.rows_to_host(on_mesh), on_mesh)
+        given = params, prompts, rows, state.key, state.step
+        found = self._rollout.converse(given, talking, self._buckets(prompts))
+        if self._stage.max_rounds == 1 or found.on_mesh.observed.features is None:
+            return found
+        # Of several rounds some groups are chosen: what the tower made of their pictures must be at hand.
+        features = sharding.rows_to_host(found.on_mesh.observed.features)
+        observed = found.completions.observed._replace(features=features)
+        return found._replace(completions=found.completions._replace(observed=observed))
 
     def occupancy(self) -> dict[str, float]:
         """How much of what the last `sample` decoded was of use, by the metrics' paths."""

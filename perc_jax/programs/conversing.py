@@ -49,13 +49,10 @@ class Conversing(Generation):
         self,
         given: tuple[Any, ...],
         talking: Talking,
-        next_position: Int[np.ndarray, "P"],
         buckets: Int[np.ndarray, "P"] | None = None,
     ) -> Conversed:
-        """Completions of `given` (params, prompts, names, key, step as `Generation` takes them).
-
-        `next_position` is that of this host's prompts; `buckets` as of `Generation`.
-        """
+        """Completions of `given`: params, prompts, names, key, step; these and `buckets` as `Generation` takes them."""
+        next_position = sharding.rows_to_host(given[1].next_position)
         place = len(self._prefills) - 1 if buckets is None else int(buckets.max())
         params, (context, state) = given[0], self._prefills[place](*given)
         moment = _Moment(self._plan, talking, next_position)

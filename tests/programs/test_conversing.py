@@ -65,9 +65,9 @@ def conversed(config: RolloutConfig, mesh_config: MeshConfig, *, keeps_features:
     how = {"group_size": GROUP, "draws": Draws(1.0), "talk": Talk(PLAYED, keeps_features)}
     plan = Maker(CONFIG, IDS, mesh).make("test", config, shapes(prompts), shapes(weights), **how)
     made, given = Conversing(plan, lambda blueprint: blueprint.compile()), (weights, prompts, names, KEY, STEP)
-    made.converse(given, Scripted(), batch.next_position)
+    made.converse(given, Scripted())
     with CompileCounter() as compiles:
-        found = made.converse(given, talking := Scripted(), batch.next_position)
+        found = made.converse(given, talking := Scripted())
     assert compiles.names == []
     return found, talking, made.occupancy()
 
