@@ -36,7 +36,7 @@ class Players:
             processes: how many.
             play: gives the step; the environment's own, unless it is another.
         """
-        self._environment, self._play = environment, play or environment.step
+        self.environment, self._play = environment, play or environment.step
         self._pool = Pool(deadline_s, processes)
 
     @classmethod
@@ -59,7 +59,7 @@ class Players:
                 ]
             for move, step in zip(task, found, strict=True):
                 if isinstance(step, Lost):
-                    yield Step(move.state, self._environment.give_up(move.state, step.value))
+                    yield Step(move.state, self.environment.give_up(move.state, step.value))
                 else:
                     yield step._replace(state=step.state._replace(scene=move.state.scene))
 

@@ -4,13 +4,12 @@ What the loop calls between two stretches of decoding. It knows tokens, and noth
 """
 
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Protocol, runtime_checkable
 
 from perc_jax.batch import Ended, Reply
 from perc_jax.config import Config, EnvironmentConfig
 from perc_jax.environments.base import Move, Observation, State, Step
 from perc_jax.environments.conversation import Environment
-from perc_jax.environments.players import Players
 from perc_jax.prompt.observe import Observer
 from perc_jax.prompt.tokenizer import Tokenizer
 from perc_jax.rewards.endings import Ending
@@ -26,13 +25,21 @@ class Exchange(NamedTuple):
     returned: Observation | None
 
 
+@runtime_checkable
+class Plays(Protocol):
+    """Who plays moves: `players.Players`."""
+
+    def begin(self, moves: Sequence[Move]) -> Iterator[Step]:
+        """Begin to play; the steps come in the order of the moves."""
+
+
 class Talks:
     """The conversations about P prompts, G about each."""
 
     def __init__(
         self,
         environment: Environment,
-        players: Players,
+        players: Plays,
         tokenizer: Tokenizer,
         observer: Observer,
         states: Sequence[State],
@@ -98,7 +105,7 @@ def check_shape(reply: Reply, config: EnvironmentConfig) -> None:
 def talks_of(
     config: Config,
     environment: Environment,
-    players: Players,
+    players: Plays,
     tokenizer: Tokenizer,
     states: Sequence[State],
     group: int,

@@ -22,3 +22,8 @@ class Ending(NamedTuple):
     parsed: str | None  # the answer's text; None: there was none in its form
     parts: Mapping[str, float] = {}
     counts: Mapping[str, int] = {}
+
+    @property
+    def met(self) -> list[str]:
+        """Those of `REASONS` that were met."""
+        return [reason for reason in REASONS if self.counts.get(reason)]

@@ -62,6 +62,8 @@ def measure(case: Case, term: TermConfig, form: Form = STRICT) -> tuple[float, .
         return tuple(facts.judge(said, given if isinstance(given, str) else ""))
     if term.term == "sections":
         return tuple(descriptions.divided(case.text, term.headings, anywhere=term.anywhere))
+    if term.term == "ending":
+        return (case.ending.parts[term.part] if case.ending else 0.0,)
     if term.term == "repetition":
         return (novelty(case.text, term.ngram) if term.ngram else not_repeated(case.text),)
     content = read(case.text, form)

@@ -151,6 +151,12 @@ class Verifier:
         verdicts = [next(in_turn[asks]) for asks in symbolic_too]
         return [TIMED_OUT if isinstance(one, Lost) else one for one in verdicts]
 
+    def judged(self, cases: Sequence[Case]) -> list[Verdict]:
+        """The verdicts of completions: that of its conversation's ending, where one has it, else as `verify`."""
+        asked = [case for case in cases if case.ending is None]
+        verified = iter(self.verify([case.text for case in asked], [case.answer for case in asked]))
+        return [of_ending(case.ending) if case.ending else next(verified) for case in cases]
+
     def _load(self, needed: set[str]) -> None:
         """Have the processes load what compares formulas, within a limit of memory, and boxes: outside any deadline."""
         if needed <= self._loaded:
@@ -173,9 +179,7 @@ class Verifier:
         Terms of these places that were `begun` on the device are waited for when all others are measured. Raises
         `RuntimeError` where a user's function fails as a rule, `ValueError` as `verify` does.
         """
-        asked = [case for case in cases if case.ending is None]
-        verified = iter(self.verify([case.text for case in asked], [case.answer for case in asked]))
-        verdicts = [of_ending(case.ending) if case.ending else next(verified) for case in cases]
+        verdicts = self.judged(cases)
         here = {place: term for place, term in enumerate(reward.terms) if place not in begun}
         marks = {place: self._marks(term, cases, group, verdicts) for place, term in here.items()}
         marks |= {place: wait() for place, wait in begun.items()}
@@ -196,8 +200,8 @@ class Verifier:
             values = [one.correct if term.term == "accuracy" else one.well_formed for one in verdicts]
             return Marks(np.array(values, np.float64).reshape(len(cases), 1), {}, ())
         if term.term == "ending":
-            given = [case.ending.parts[term.part] if case.ending else 0.0 for case in cases]
-            return Marks(np.array(given, np.float64).reshape(len(cases), 1), {}, ())
+            values = [terms.measure(case, term) for case in cases]  # it is known: nothing of a text is looked at
+            return Marks(np.array(values, np.float64).reshape(len(cases), 1), {}, ())
         if terms.is_function(term):
             return self._caller(term).score(cases, group, self._form)
         values, lost = self._measure(cases, term)

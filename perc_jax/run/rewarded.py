@@ -276,6 +276,6 @@ def shown(
         ):
             answer["turns"] = samples.turns(talk, logprobs[mask], tokens)
         for answer, ending in zip(answers, graded.endings[mine], strict=bool(graded.endings)):
-            answer["met"] = [reason for reason in REASONS if ending.counts.get(reason)]
+            answer["met"] = ending.met
         pages.append(samples.Shown(batch.samples[row], samples.picture(config, batch.prompts, row), answers))
     return pages
