@@ -3,7 +3,7 @@
 import contextlib
 from collections.abc import Sequence
 
-from perc_jax.config import Config, EnvironmentConfig, StageConfig
+from perc_jax.config import Config, StageConfig
 from perc_jax.environments.base import State
 from perc_jax.environments.make import make
 from perc_jax.environments.players import Players
@@ -18,10 +18,10 @@ class Playground:
         """Start the players' processes; none where no stage has an environment."""
         self._config = config
         played = {stage.environment for stage in config.stages if stage.plays}
-        self._made = {one: make(one, config.data, config.model.vision) for one in played}
         with contextlib.ExitStack() as undo:
-            self._players = {
-                one: undo.enter_context(Players.of(config, environment)) for one, environment in self._made.items()
+            self.players = {
+                one: undo.enter_context(Players.of(config, make(one, config.data, config.model.vision)))
+                for one in played
             }
             self._open = undo.pop_all()
 
@@ -29,13 +29,8 @@ class Playground:
         """The conversations about a stage's prompts, G about each; None where it has no environment."""
         if not stage.plays:
             return None
-        return self.talks_in(stage.environment, states, stage.group_size, tokenizer)
-
-    def talks_in(
-        self, played: EnvironmentConfig, states: Sequence[State | None], group: int, tokenizer: Tokenizer
-    ) -> Talks:
-        """The same in one of the run's environments."""
-        return talks_of(self._config, self._made[played], self._players[played], tokenizer, states, group)
+        players = self.players[stage.environment]
+        return talks_of(self._config, players.environment, players, tokenizer, states, stage.group_size)
 
     def close(self) -> None:
         """End the processes."""

@@ -208,15 +208,16 @@ class StagePrograms:
         """G completions per prompt: global device arrays in and out; `rows` (uint32) names the prompts."""
         return self._rollout(params, prompts, rows, state.key, state.step, self._buckets(prompts))
 
-    def roll(
-        self, params: Any, prompts: PromptBatch, rows: jax.Array, state: TrainState, talking: Talking | None
-    ) -> Conversed:
-        """`sample`, with replies where the stage has an environment; on this host and on the mesh."""
+    def roll(self, prompts: PromptBatch, rows: jax.Array, state: TrainState, talking: Talking | None) -> Conversed:
+        """A rollout of the state's policy, with replies where the stage has an environment; on this host and on the
+        mesh."""
+        # No name for the published parameters: they are gone before the update needs the memory.
+        publish = self._programs.publish_for_sampling
         if talking is None:
-            on_mesh = self.sample(params, prompts, rows, state)
+            on_mesh = self.sample(publish(state.params), prompts, rows, state)
             return Conversed(sharding.rows_to_host(on_mesh), on_mesh)
-        given = params, prompts, rows, state.key, state.step
-        found = self._rollout.converse(given, talking, self._buckets(prompts))
+        given = prompts, rows, state.key, state.step
+        found = self._rollout.converse((publish(state.params), *given), talking, self._buckets(prompts))
         if self._stage.max_rounds == 1 or found.on_mesh.observed.features is None:
             return found
         # Of several rounds some groups are chosen: what the tower made of their pictures must be at hand.

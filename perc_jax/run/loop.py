@@ -94,7 +94,8 @@ class Run:
 
     def train(self, verifier: Verifier) -> None:
         """Run the stages that are left."""
-        evaluator = Evaluator(self.config, self.programs, self.tokens, verifier, self.screen, self.ending.is_due)
+        given = self.config, self.programs, self.tokens, verifier, self.screen, self.ending.is_due
+        evaluator = Evaluator(*given, self.playground.players.get(self.config.environment))
         state, there = self._restore()
         if jax.process_index() == 0:
             write_whole(self.folder / "config.json", to_json(to_dict(self.config), indent=1))
@@ -280,10 +281,8 @@ class Run:
                 judge = self.fitting.judge(programs.clip, batch.prompts, verifier)
                 prompts = programs.look(state.params, prompts)
                 talks = self.playground.talks(stage, batch.states, self.tokens)
-                # No name for the published parameters: they are gone before the update needs the memory.
-                given = prompts, sharding.rows_to_mesh(row_names(batch), self.programs.mesh), state
-                published = self.programs.publish_for_sampling
-                completions, on_mesh = programs.roll(published(state.params), *given, talks and talks.begin)
+                names = sharding.rows_to_mesh(row_names(batch), self.programs.mesh)
+                completions, on_mesh = programs.roll(prompts, names, state, talks and talks.begin)
             with self.screen.phase("verify"):
                 given = completions, batch.samples, self.tokens, judge, stage, (self.config.seed, step), batch.share
                 graded = rewarded.grade(*given, talks.endings() if talks else ())
