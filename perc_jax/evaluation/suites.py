@@ -58,8 +58,8 @@ class Evaluator:
         is_told_to_end: Callable[[], bool] = lambda: False,
         players: Players | None = None,
     ):
-        """`is_told_to_end` is asked before each batch, on all hosts, and must say the same to all; `players` are those of
-        the config's environment, where it has one."""
+        """`is_told_to_end` is asked before each batch, on all hosts, and must say the same to all; `players` are those
+        of the config's environment, where it has one."""
         self._players = players
         self._config, self._programs, self._tokens, self._verifier = config, programs, tokens, verifier
         self._screen, self._is_told_to_end = screen, is_told_to_end
