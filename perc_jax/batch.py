@@ -8,6 +8,7 @@ width, **H** heads, **K** KV heads, **hd** head width, **L** layers, **B** = 588
 Host and device share these and nothing else. Arrays are numpy on the host and jax on the device, with the same shapes.
 """
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from jaxtyping import Bool, Float, Int, UInt8
@@ -71,6 +72,16 @@ class Reply(NamedTuple):
     pixels: UInt8[Array, "n B"]
     patch_rowcol: Int[Array, "n 2"]
     patch_image: Int[Array, "n"]  # number of the picture in this reply, -1 at padding
+
+
+class Ended(NamedTuple):
+    """A turn that a completion has ended, on the host: what an environment replies to."""
+
+    prompt: int
+    completion: int
+    tokens: Sequence[int]  # sampled in this turn; the last is an end mark, unless the turn was cut
+    position: int  # of the next token, on all axes
+    room: int  # places left in the completion
 
 
 class Observations(NamedTuple):

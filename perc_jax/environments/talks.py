@@ -6,7 +6,7 @@ What the loop calls between two stretches of decoding. It knows tokens, and noth
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple, Protocol, runtime_checkable
 
-from perc_jax.batch import Reply
+from perc_jax.batch import Ended, Reply
 from perc_jax.config import Config, EnvironmentConfig
 from perc_jax.environments.base import Move, Observation, State, Step
 from perc_jax.environments.conversation import Environment
@@ -15,16 +15,6 @@ from perc_jax.prompt.tokenizer import Tokenizer
 from perc_jax.rewards.endings import Ending
 
 LEAST_TURN = 2  # places that a turn needs: a token and its end mark
-
-
-class Ended(NamedTuple):
-    """A turn that a completion has ended."""
-
-    prompt: int
-    completion: int
-    tokens: Sequence[int]  # sampled in this turn; the last is an end mark, unless the turn was cut
-    position: int  # of the next token, on all axes
-    room: int  # places left in the completion
 
 
 class Exchange(NamedTuple):

@@ -112,7 +112,7 @@ def _of_rollout(kind: str, rollout: RolloutBlueprints) -> Split:
     """What a rollout holds beside one of its programs' arguments and results."""
     decoding = device_bytes(rollout.prefill.arguments["rollout_params"])
     if kind.startswith("ring"):
-        context = rollout.decode[rollout.config.max_tokens].arguments["context"]
+        context = rollout.decode[max(rollout.decode)].arguments["context"]
         return arrays(rollout.prefill._replace(arguments={"context": context}, outputs=())).plus(
             Split(decoding=decoding)
         )
