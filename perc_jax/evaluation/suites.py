@@ -18,8 +18,8 @@ from perc_jax.config import Config, RewardConfig
 from perc_jax.data import streams, table_prompts
 from perc_jax.data.batches import Batch, Stream
 from perc_jax.data.engines import SampleInfo
-from perc_jax.environments.players import Players
-from perc_jax.environments.talks import Talks, talks_of
+from perc_jax.environments.playground import Playground
+from perc_jax.environments.talks import Talks
 from perc_jax.evaluation.papers import Papers, of_suite
 from perc_jax.mesh import sharding
 from perc_jax.processes import progress
@@ -56,11 +56,11 @@ class Evaluator:
         verifier: Verifier,
         screen: progress.Progress,
         is_told_to_end: Callable[[], bool] = lambda: False,
-        players: Players | None = None,
+        playground: Playground | None = None,
     ):
-        """`is_told_to_end` is asked before each batch, on all hosts, and must say the same to all; `players` are those of
-        the config's environment, where it has one."""
-        self._players = players
+        """`is_told_to_end` is asked before each batch, on all hosts, and must say the same to all; `playground` has the
+        config's environment, where it has one."""
+        self._playground = playground
         self._config, self._programs, self._tokens, self._verifier = config, programs, tokens, verifier
         self._screen, self._is_told_to_end = screen, is_told_to_end
         self._measured = term_names(RewardConfig(config.measured)) if config.measured else []
@@ -139,10 +139,11 @@ class Evaluator:
 
     def _answered(self, params: Any, prompts: PromptBatch, batch: Batch) -> tuple[Completions, Talks | None]:
         """Greedy completions of a batch, and the conversations that they are in an environment."""
-        if self._players is None:
+        played = self._config.environment
+        if self._playground is None or played.name == "none":
             return self._programs.greedy(params, prompts), None
         states = [info.state for info in batch.samples]
-        talks = talks_of(self._config, self._players.environment, self._players, self._tokens, states, 1)
+        talks = self._playground.talks_in(played, states, 1, self._tokens)
         return self._programs.converse(params, prompts, talks.begin), talks
 
     def _mark(self, cases: Sequence[Case]) -> tuple[list[Verdict], list[tuple[float, ...]]]:
