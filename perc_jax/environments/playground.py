@@ -3,7 +3,7 @@
 import contextlib
 from collections.abc import Sequence
 
-from perc_jax.config import Config, StageConfig
+from perc_jax.config import Config, EnvironmentConfig, StageConfig
 from perc_jax.environments.base import State
 from perc_jax.environments.make import make
 from perc_jax.environments.players import Players
@@ -19,7 +19,7 @@ class Playground:
         self._config = config
         played = {stage.environment for stage in config.stages if stage.plays}
         with contextlib.ExitStack() as undo:
-            self.players = {
+            self._players = {
                 one: undo.enter_context(Players.of(config, make(one, config.data, config.model.vision)))
                 for one in played
             }
@@ -29,8 +29,14 @@ class Playground:
         """The conversations about a stage's prompts, G about each; None where it has no environment."""
         if not stage.plays:
             return None
-        players = self.players[stage.environment]
-        return talks_of(self._config, players.environment, players, tokenizer, states, stage.group_size)
+        return self.talks_in(stage.environment, states, stage.group_size, tokenizer)
+
+    def talks_in(
+        self, played: EnvironmentConfig, states: Sequence[State | None], group: int, tokenizer: Tokenizer
+    ) -> Talks:
+        """The same in one of the run's environments, `group` about each prompt."""
+        players = self._players[played]
+        return talks_of(self._config, players.environment, players, tokenizer, states, group)
 
     def close(self) -> None:
         """End the processes."""

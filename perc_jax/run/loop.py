@@ -95,7 +95,7 @@ class Run:
     def train(self, verifier: Verifier) -> None:
         """Run the stages that are left."""
         given = self.config, self.programs, self.tokens, verifier, self.screen, self.ending.is_due
-        evaluator = Evaluator(*given, self.playground.players.get(self.config.environment))
+        evaluator = Evaluator(*given, self.playground)
         state, there = self._restore()
         if jax.process_index() == 0:
             write_whole(self.folder / "config.json", to_json(to_dict(self.config), indent=1))
