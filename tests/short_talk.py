@@ -1,7 +1,7 @@
 """What the whole runs in turns of the tests train: the jigsaw on a laptop, short, with a model that compiles faster.
 
-A short warm-up would teach nothing: there is none, and coins are the reward. So nearly every turn is malformed; one that
-is cut ends its conversation, one that is not is replied to.
+A short warm-up would teach nothing: there is none, and coins are the reward. So nearly every turn is malformed; one
+that is cut ends its conversation, one that is not is replied to.
 """
 
 import dataclasses

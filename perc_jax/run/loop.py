@@ -296,7 +296,8 @@ class Run:
             else:
                 prompts, on_mesh, advantages = sharding.rows_to_mesh(used, self.programs.mesh)
                 prompts = programs.look(state.params, prompts)
-            rows = TrainBatch(prompts, *on_mesh[:3], advantages, observed=on_mesh.observed)
+            tokens, logprobs, mask, _, observed = on_mesh
+            rows = TrainBatch(prompts, tokens, mask, logprobs, advantages, observed=observed)
             plan = programs.plan(used.prompts.mask, used.completions.mask, used.advantages, prompts)
             state, device = programs.update(state, rows, plan)
             self.idle.until(device[-1]["train/loss"])
