@@ -33,6 +33,8 @@ class EnvironmentConfig:
     # jigsaw: pieces along a side. inspect: pictures along a side of the sheet, each of data.image_px.
     side: Annotated[int, within(1, 5)] = 2
     rotation: bool = False  # jigsaw: pieces may be turned by quarters too
+    # Whether the first turn says what may be called and how an answer looks; False: to models that have learned it.
+    explains: bool = True
     view_px: Annotated[int, within(28, 2048)] = 448  # longest side of what is shown
 
     @property

@@ -104,7 +104,10 @@ class Game(Protocol):
         """Make scene and first board. Raises `ValueError` for a question that does not serve."""
 
     def opening(self, scene: Any, board: Any) -> Observation:
-        """What the model is asked, as the user's first turn."""
+        """What the model is asked, as the user's first turn; words stand last."""
+
+    def explained(self, scene: Any, board: Any) -> str:
+        """What a model that does not know the game must be told besides."""
 
     def act(self, scene: Any, board: Any, call: Call) -> Shows:
         """Do what a call says. Raises `calls.Refused` for arguments that are not possible."""

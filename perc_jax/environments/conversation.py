@@ -40,13 +40,15 @@ class Environment:
         return State(*self.game.begin(question))
 
     def opening(self, state: State) -> Observation:
-        """What the model is asked, as the user's first turn: pictures, the game's words, what may be called and how an
-        answer must look."""
+        """What the model is asked, as the user's first turn: pictures and the game's words, and where the config says
+        so, what may be called and how an answer must look."""
         asked = self.game.opening(state.scene, state.board)
-        code = written_code("...", self.form)
+        if not self.config.explains:
+            return asked
+        more, code = self.game.explained(state.scene, state.board), written_code("...", self.form)
         calls = f" In {code} you may call {allowed(self.game.calls)}." if self.config.turns > 1 else ""
         answer = f" Answer as {written_answer('...', self.form)}."
-        return asked._replace(parts=(*asked.parts[:-1], f"{asked.parts[-1]}{calls}{answer}"))
+        return asked._replace(parts=(*asked.parts[:-1], f"{asked.parts[-1]} {more}{calls}{answer}"))
 
     def step(self, move: Move) -> Step:
         """Answer a turn."""
@@ -66,7 +68,7 @@ class Environment:
             state = state._replace(met=(*state.met, refused.reason))
             if move.cut or state.turns >= self.config.turns:
                 return self._cut(state, move.cut or "no_answer")
-            return Step(state, Observation((f"{refused.words} {self._told()}",)))
+            return Step(state, Observation((f"{refused.words}{self._told()}",)))
 
     def give_up(self, state: State, reason: str) -> Ending:
         """The ending of a conversation that is not gone on with, for one of `rewards.endings.REASONS`."""
@@ -104,7 +106,7 @@ class Environment:
         return Step(state, self._ending(state, judged, answer))
 
     def _told(self) -> str:
-        return f"Allowed: {allowed(self.game.calls)}."
+        return f" Allowed: {allowed(self.game.calls)}." if self.config.explains else ""
 
     def _cut(self, state: State, reason: str) -> Step:
         """End without an answer."""

@@ -93,7 +93,11 @@ class Inspect:
         """See `Game`."""
         m, (row, column) = self.side, divmod(scene.place, self.side)
         where = f"The sheet has {m} x {m} pictures. In row {row + 1}, column {column + 1}: " if m > 1 else ""
-        return Observation((PICTURE, f"{where}{scene.text} {TOLD}"), (self.viewer.whole(scene.sheet),))
+        return Observation((PICTURE, f"{where}{scene.text}"), (self.viewer.whole(scene.sheet),))
+
+    def explained(self, scene: Scene, board: float) -> str:
+        """See `Game`."""
+        return TOLD
 
     def act(self, scene: Scene, board: float, call: Call) -> Shows:
         """See `Game`."""

@@ -105,12 +105,13 @@ class Jigsaw:
         """See `Game`."""
         m = self.side
         turned = " and turned by quarters" if self.rotation else ""
-        example = self._written(board)
-        text = (
-            f"The {m} x {m} pieces of a picture were shuffled{turned}. Pieces and places have numbers from 1 in "
-            f"reading order. In which order do the pieces make up the picture? Write it like {example}. {TOLD}"
-        )
+        text = f"The {m} x {m} pieces of a picture were shuffled{turned}. In which order do they make up the picture?"
         return Observation((PICTURE, text), (self.viewer.whole(scene.picture),))
+
+    def explained(self, scene: Scene, board: Board) -> str:
+        """See `Game`."""
+        example = self._written(board)
+        return f"Pieces and places have numbers from 1 in reading order. Write it like {example}. {TOLD}"
 
     def act(self, scene: Scene, board: Board, call: Call) -> Shows:
         """See `Game`."""

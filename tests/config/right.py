@@ -104,6 +104,7 @@ RIGHT: dict[str, Any] = {
         "shapes": (),
         "side": (),
         "rotation": (),
+        "explains": (),
         "view_px": (),
     },
     "OptimizerConfig": {
