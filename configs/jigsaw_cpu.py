@@ -46,7 +46,7 @@ def get_config() -> Config:
         debug,
         name="jigsaw_cpu",
         data=dataclasses.replace(
-            debug.data, max_prompt_tokens=224, max_patches=192, buckets=((80, 64),), answer_form="answer"
+            debug.data, max_prompt_tokens=256, max_patches=192, buckets=((80, 64),), answer_form="answer"
         ),
         rollout=dataclasses.replace(debug.rollout, max_tokens=160),
         stages=(

@@ -143,3 +143,23 @@ def test_rewards_are_those_of_agile_for_what_both_call_well_formed():
     found = rewards(scores, RewardConfig(terms), np.random.default_rng(0))
     assert np.allclose(found.total, wanted) and len(set(wanted)) == 6
     assert [verdict.correct for verdict in scores.verdicts] == [True, False] * 5
+
+
+def test_what_is_explained_is_said_once_and_in_refusals_or_not_at_all():
+    calls = "Swap(a, b), Observe(), Crop(x1, y1, x2, y2), Zoom(x1, y1, x2, y2, k)"
+    for form, code, answer in (
+        ("answer", "<code>...</code>", "<answer>...</answer>"),
+        ("think_answer", "<think>...</think><code>...</code>", "<think>...</think><answer>...</answer>"),
+    ):
+        talked = environment(form=form)
+        [_, words] = talked.opening(talked.start(question(0))).parts
+        assert f"In {code} you may call {calls}." in words and words.endswith(f"Answer as {answer}.")
+    silent = environment(explains=False)
+    state = silent.start(question(0))
+    [place, words] = silent.opening(state).parts
+    assert place == PICTURE and words == (
+        "The 2 x 2 pieces of a picture were shuffled. In which order do they make up the picture?"
+    )
+    assert silent.step(Move(state, "hm")).outcome.parts == ("This turn has neither code nor an answer in its form.",)
+    alone = environment(turns=1)
+    assert "may call" not in alone.opening(alone.start(question(0))).parts[1]
