@@ -19,7 +19,14 @@ from perc_jax.rollout.slots import Pool
 from perc_jax.update.optimizer import split_frozen
 from perc_jax.update.update import Progress, TrainState
 
-ROLLOUT = ("ring", "slots", "admit", "collect")  # first words of the names of a rollout's programs beside the two
+ROLLOUT = (
+    "ring",
+    "slots",
+    "admit",
+    "collect",
+    "extend",
+    "features",
+)  # first words of the names of a rollout's programs beside the two
 
 
 class Split(NamedTuple):
