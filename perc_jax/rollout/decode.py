@@ -121,8 +121,7 @@ def make_rollout(
     that no completion has more than B tokens in the ring at a segment's end (`resize`). With `apart`, a segment is
     decoded layer by layer without a scan (`model/cache.py`).
 
-    `turn_tokens`: most tokens of a turn where an environment replies to completions (`_aligned`); 0: none does.
-    """
+    `turn_tokens`: most tokens of a turn where an environment replies to completions (`_aligned`); 0: none."""
     rows = rows or group_size
 
     def prefill(
