@@ -63,7 +63,7 @@ def conversed():
                 list(talks.begin([Ended(p, g, turn, 100, 1000)]))
     logprobs = np.where(mask, -np.arange(64) / 64, 0).astype(np.float32)
     completions = Completions(ids, logprobs, mask, np.ones(shape[:2], bool))
-    with Verifier(5.0) as verifier:
+    with Verifier(60.0) as verifier:
         graded = rewarded.grade(completions, batch.samples, tokens, verifier, stage, (0, 1), endings=talks.endings())
     return config, stage, batch, completions, graded, talks
 
