@@ -65,6 +65,7 @@ def case(config: Config, prompt_tokens: int, turns: int, turn_tokens: int, side_
         plain,
         data=dataclasses.replace(plain.data, answer_form="answer"),
         rollout=dataclasses.replace(plain.rollout, segment_tokens=segment),
+        evaluation=dataclasses.replace(plain.evaluation, blind=0),
         stages=(dataclasses.replace(plain.stages[0], environment=environment),),
     )
 

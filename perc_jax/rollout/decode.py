@@ -324,13 +324,13 @@ def append(
     """Add one token to the live completions; the others stay as they are."""
     # Compared and not scattered: a scatter at each completion's own place runs entry by entry on a TPU.
     here = live[..., None] & (jnp.arange(groups.tokens.shape[-1]) == groups.length[..., None])
-    is_end = jnp.isin(token, jnp.array(ends))
     after = groups._replace(
         tokens=jnp.where(here, token[..., None], groups.tokens),
         logprobs=jnp.where(here, logprob[..., None], groups.logprobs),
         mask=groups.mask | here,
         length=groups.length + live,
     )
+    is_end = jnp.isin(token, jnp.array(ends))
     if groups.turns is None:
         return after._replace(ended=groups.ended | (live & is_end))
     return after._replace(turns=groups.turns.with_token(groups.length, is_end, live, turn_tokens))
