@@ -80,7 +80,7 @@ def test_a_lesson_is_a_conversation_that_ends_right_and_only_what_is_said_is_lea
     config = jigsaw()
     batch, opened = first(config, 0), 0
     environment = environment_of(config.environment, config.data, config.model.vision)
-    wanted = dataclasses.replace(config.stages[1], name=config.stages[0].name, prompts_per_step=32)
+    wanted = dataclasses.replace(config.stages[1], name=config.stages[0].name, prompts_per_step=16)
     with streams.stream(config, wanted) as stream:  # the same positions as openings
         states = [info.state for info in next(stream).samples]
     for row, (info, state) in enumerate(zip(batch.samples, states, strict=True)):
@@ -130,9 +130,9 @@ def test_a_sheet_asks_what_only_its_detail_shows():
 
 
 def test_a_sheet_on_which_everything_is_legible_is_refused():
-    config = sheet(view_px=336, side=2, shapes=((256, 576),))
+    config = sheet(view_px=336, side=2, shapes=((200, 576),))
     found = [str(violation) for violation in sound.violations(config, trains=False)]
-    assert any("stages.0.environment.view_px must hide a type of grid at level 0" in line for line in found)
+    assert any("stages.0.environment.view_px must hide a type of chart at level 0" in line for line in found)
 
 
 @pytest.fixture
@@ -159,7 +159,7 @@ def test_a_table_s_pictures_are_played_with(table, name):
     config = dataclasses.replace(
         config,
         stages=(stages[0], dataclasses.replace(stages[1], reward=reward)),
-        evaluation=EvaluationConfig(suites=(), samples=(), hard_levels=(), tables=(table,), batch=6),
+        evaluation=EvaluationConfig(suites=(), samples=(), hard_levels=(), tables=(table,), batch=6, blind=0),
     )
     batch = first(config, 1)
     assert all(info.state is not None and info.engine == "rows" for info in batch.samples)
