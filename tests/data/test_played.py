@@ -9,7 +9,7 @@ from PIL import Image
 
 from configs import debug_cpu, jigsaw_cpu
 from perc_jax.config import Config, EnvironmentConfig, EvaluationConfig, MixtureConfig, TableConfig
-from perc_jax.data import sound, streams
+from perc_jax.data import doctor, sound, streams
 from perc_jax.data.batches import Batch
 from perc_jax.data.played import environment_of
 from perc_jax.environments.base import Move, Observation
@@ -169,5 +169,9 @@ def test_a_table_s_pictures_are_played_with(table, name):
     else:
         assert not any(info.sample_id.endswith("rows.jsonl:1") for info in batch.samples)
         assert any("told apart" in line for line in batch.dropped)
+        looked = doctor.look(config, table, range(6))
+        assert "can be told apart" in looked[0].wrong and not any(one.wrong for one in looked[1:])
+        assert {one.patches for one in looked[1:]} == {48}  # 84 x 112 px as it is shown
+        assert doctor.longest_said(config, table) == 0
         with pytest.raises(ValueError, match="can be told apart"):  # a test leaves none out
             streams.of_table(config, table)[0]
