@@ -20,9 +20,12 @@ TOKENS = load("debug.model")
 
 
 def jigsaw(**data: object) -> Config:
-    """The shipped recipe, its data drawn in this process."""
+    """The shipped recipe with longer conversations to learn from, its data drawn in this process."""
     config = jigsaw_cpu.get_config()
-    return dataclasses.replace(config, data=dataclasses.replace(config.data, workers=0, **data))
+    warmup, grpo = config.stages
+    stages = (dataclasses.replace(warmup, prompts_per_step=16, environment=grpo.environment), grpo)
+    data = {"workers": 0, "max_prompt_tokens": 256, "max_patches": 192} | data
+    return dataclasses.replace(config, stages=stages, data=dataclasses.replace(config.data, **data))
 
 
 def sheet(**fields: object) -> Config:
