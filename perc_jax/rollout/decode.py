@@ -121,9 +121,7 @@ def make_rollout(
     that no completion has more than B tokens in the ring at a segment's end (`resize`). With `apart`, a segment is
     decoded layer by layer without a scan (`model/cache.py`).
 
-    `turn_tokens`: most tokens of a turn where an environment replies to completions (`turns.py`); 0: none does. A row
-    whose completion waits keeps it where W = G: it stays the last of its columns, so the caller sees to it that the
-    ring has room for a segment more than it holds. Where W < G it is given away, and with it what was in the ring.
+    `turn_tokens`: most tokens of a turn where an environment replies to completions (`_aligned`); 0: none does.
     """
     rows = rows or group_size
 
@@ -137,9 +135,7 @@ def make_rollout(
         logprobs = sampling.sampling_logprobs(model.logits(last_hidden)[:, None], draws, ids)
         logprobs = jnp.broadcast_to(logprobs, (count, group_size, logprobs.shape[-1]))
         first = choose(logprobs, random_keys, jnp.zeros((count, group_size), jnp.int32), draws)
-        groups = _begin(*first, ids, rows, max_tokens)
-        if turn_tokens:
-            groups = _in_turns(groups, prompts.next_position, turn_tokens)
+        groups = _in_turns(_begin(*first, ids, rows, max_tokens), prompts.next_position, turn_tokens)
         room = (layers, count, kv_heads, rows, ring or max_tokens, head_dim)
         empty = [cache.empty(room, old.dtype, kv_dtype) for old in kept]
         keys, values = (cache.stored(old, kv_dtype) for old in kept)
@@ -180,11 +176,7 @@ def make_rollout(
         state = jax.lax.while_loop(going_on, step, state)
         state = _with_layers(cache.together, state) if apart else state
         state = state._replace(time=end)  # also where all was done before: equal on all devices
-        if not turn_tokens or rows < group_size:
-            return state
-        # The columns since a turn's end are not the row's: what was last before them is again.
-        stale = segment_tokens - (state.groups.length - before)
-        return state._replace(keys=cache.rolled(state.keys, stale), values=cache.rolled(state.values, stale))
+        return _aligned(state, segment_tokens - (state.groups.length - before)) if turn_tokens else state
 
     return prefill, decode
 
@@ -192,6 +184,17 @@ def make_rollout(
 def _with_layers(laid: Callable[[Any], Any], state: State) -> State:
     """The state with the layers of its ring stacked or apart."""
     return state._replace(keys=laid(state.keys), values=laid(state.values))
+
+
+def _aligned(state: State, stale: Int[Array, "P G"]) -> State:
+    """The state in which each row that keeps its completion while this waits has its tokens up to the newest column,
+    as if the last `stale` columns had not gone by; for that the ring must have room for a segment more than it holds.
+
+    Where W < G a row whose completion waits is given away, and with it what was in the ring.
+    """
+    if state.groups.at.shape != stale.shape:
+        return state
+    return state._replace(keys=cache.rolled(state.keys, stale), values=cache.rolled(state.values, stale))
 
 
 def choose(
@@ -221,7 +224,9 @@ def _begin(token: Int[Array, "P G"], logprob: Float[Array, "P G"], ids: TokenIds
 
 
 def _in_turns(groups: Groups, next_position: Int[Array, "P"], turn_tokens: int) -> Groups:
-    """Completions of one token which, if it is an end, wait."""
+    """Completions of one token which, if it is an end, wait; those of a stage without turns as they are."""
+    if not turn_tokens:
+        return groups
     turns = Turns.first(next_position, groups.ended, turn_tokens)
     return groups._replace(ended=jnp.zeros_like(groups.ended), turns=turns)
 

@@ -97,12 +97,13 @@ def test_the_worked_example_of_extending():
 @given(st.integers(0, 9), st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3)), min_size=4, max_size=4))
 def test_extending_is_writing_one_by_one(kind, time, rows):
     """Rows of different lengths get different numbers of tokens; what they then see is what they would have written."""
+    float32 = np.dtype(np.float32)
     lengths, counts = (np.array(each).reshape(2, 2) for each in zip(*rows, strict=True))
     rng = np.random.default_rng(time)
     kept = cache.stored(jnp.asarray(rng.normal(size=(2, 2, 3, 2, 7, 4)), jnp.float32), kind)
     fresh = jnp.asarray(rng.normal(size=(2, 2, 3, 2, 3, 4)), jnp.float32)
-    found = cache.plain(extended(kept, fresh, np.int32(time), counts), jnp.float32)
-    old, new = (np.asarray(cache.plain(each, jnp.float32)) for each in (kept, cache.stored(fresh, kind)))
+    found = cache.plain(extended(kept, fresh, np.int32(time), counts), float32)
+    old, new = (np.asarray(cache.plain(each, float32)) for each in (kept, cache.stored(fresh, kind)))
     for p, w in np.ndindex(2, 2):
         length, count = lengths[p, w], counts[p, w]
         before = [old[:, p, :, w, (time - 1 - age) % 7] for age in reversed(range(length))]
