@@ -2,7 +2,7 @@
 
     python -m perc_jax.train --config configs/jigsaw_cpu.py
 
-Pictures of bars and lines are cut into 2 x 2 pieces and shuffled. The model swaps pieces in `<code>`, sees
+Pictures of bars are cut into 2 x 2 pieces and shuffled. The model swaps pieces in `<code>`, sees
 the board again, and answers with the pieces' order. Reward: the accuracy of the order and the share of pieces in place.
 Deviations from `debug_cpu`: longer prompts, for what the environment says and for whole conversations in the warm-up.
 """
@@ -29,13 +29,11 @@ def get_config() -> Config:
     debug = debug_cpu.get_config()
     warmup, grpo = debug.stages
     # Their axes say where a piece belongs: what so small a model can learn to see within minutes.
-    mixture = MixtureConfig(
-        engines=("chart",), weights=(1.0,), levels=(0,), types=("chart.read_bar", "chart.line_value")
-    )
+    mixture = MixtureConfig(engines=("chart",), weights=(1.0,), levels=(0,), types=("chart.read_bar",))
     environment = EnvironmentConfig(
         "jigsaw",
         turns=3,
-        turn_tokens=48,
+        turn_tokens=64,
         pictures=2,
         shapes=SHAPES,
         side=2,
@@ -46,11 +44,16 @@ def get_config() -> Config:
         debug,
         name="jigsaw_cpu",
         data=dataclasses.replace(
-            debug.data, max_prompt_tokens=256, max_patches=192, buckets=((80, 64),), answer_form="answer"
+            debug.data, max_prompt_tokens=160, max_patches=128, buckets=((80, 64),), answer_form="answer"
         ),
         rollout=dataclasses.replace(debug.rollout, max_tokens=160),
         stages=(
-            dataclasses.replace(warmup, steps=150, prompts_per_step=16, mixture=mixture, environment=environment),
+            dataclasses.replace(
+                warmup,
+                steps=200,
+                mixture=mixture,
+                environment=dataclasses.replace(environment, turns=2),  # all swaps at once: short conversations
+            ),
             dataclasses.replace(
                 grpo,
                 steps=60,

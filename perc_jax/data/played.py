@@ -15,9 +15,10 @@ import numpy as np
 
 from engines.base import make_rng
 from perc_jax.batch import PromptBatch
-from perc_jax.config import Config, EnvironmentConfig
+from perc_jax.config import Config, EnvironmentConfig, TableConfig
 from perc_jax.data.engines import MAX_DRAFTS, Gold, Row, SampleInfo
-from perc_jax.data.table_prompts import Lesson, asked, tokenizer_of
+from perc_jax.data.table_prompts import Lesson, Size, asked, tokenizer_of
+from perc_jax.data.tabled import Tabled
 from perc_jax.environments.base import Observation, Picture, Question, State
 from perc_jax.environments.conversation import Environment
 from perc_jax.environments.make import make
@@ -43,6 +44,15 @@ class Questions(Protocol):
     def question(self, position: int, draft: int) -> tuple[Question, SampleInfo]:
         """The question of a position's draft, and what is kept of it. Raises `ValueError` or `OSError` for one that
         cannot be had."""
+
+
+def measure(config: Config, environment: EnvironmentConfig, table: TableConfig, number: int) -> tuple[SampleInfo, Size]:
+    """Find what the first turn about a table's row takes. Raises `ValueError` or `OSError` for a row that does not
+    serve or does not fit."""
+    rows = Tabled(config, table, ("looked at", table.label), in_order=True)
+    row = Played(config, environment, rows, is_whole=True).row(number)
+    tokens, patches = int(row.prompt.mask.sum()), int((row.prompt.patch_image >= 0).sum())
+    return row.info, Size(tokens, patches, 0, row.info.sample_id, True)
 
 
 @dataclass(frozen=True)

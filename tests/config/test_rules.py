@@ -30,7 +30,7 @@ from tests.config.test_config import CONFIG, GRPO
 SHIPPED = {path.stem: cli.load_config(path) for path in sorted(cli.CONFIGS.glob("[!_]*.py"))}
 NEEDED = {"sections": {"headings": ("Answer:",)}, "ending": {"part": "steps"}}
 TERMS = tuple(TermConfig(term, **NEEDED.get(term, {})) for term in (*OPTIONS, "my.py:score"))
-JIGSAW = EnvironmentConfig("jigsaw", turn_tokens=2, shapes=((32, 0), (160, 1024)), view_px=56)
+JIGSAW = EnvironmentConfig("jigsaw", turn_tokens=2, shapes=((6, 16),), view_px=56)
 WITH_TERMS = dataclasses.replace(
     CONFIG,
     evaluation=dataclasses.replace(CONFIG.evaluation, blind=0),

@@ -9,7 +9,7 @@ from PIL import Image
 
 from configs import debug_cpu, jigsaw_cpu
 from perc_jax.config import Config, EnvironmentConfig, EvaluationConfig, MixtureConfig, TableConfig
-from perc_jax.data import sound, streams
+from perc_jax.data import doctor, sound, streams
 from perc_jax.data.batches import Batch
 from perc_jax.data.played import environment_of
 from perc_jax.environments.base import Move, Observation
@@ -20,9 +20,12 @@ TOKENS = load("debug.model")
 
 
 def jigsaw(**data: object) -> Config:
-    """The shipped recipe, its data drawn in this process."""
+    """The shipped recipe with longer conversations to learn from, its data drawn in this process."""
     config = jigsaw_cpu.get_config()
-    return dataclasses.replace(config, data=dataclasses.replace(config.data, workers=0, **data))
+    warmup, grpo = config.stages
+    stages = (dataclasses.replace(warmup, prompts_per_step=16, environment=grpo.environment), grpo)
+    data = {"workers": 0, "max_prompt_tokens": 256, "max_patches": 192} | data
+    return dataclasses.replace(config, stages=stages, data=dataclasses.replace(config.data, **data))
 
 
 def sheet(**fields: object) -> Config:
@@ -80,7 +83,7 @@ def test_a_lesson_is_a_conversation_that_ends_right_and_only_what_is_said_is_lea
     config = jigsaw()
     batch, opened = first(config, 0), 0
     environment = environment_of(config.environment, config.data, config.model.vision)
-    wanted = dataclasses.replace(config.stages[1], name=config.stages[0].name, prompts_per_step=32)
+    wanted = dataclasses.replace(config.stages[1], name=config.stages[0].name, prompts_per_step=16)
     with streams.stream(config, wanted) as stream:  # the same positions as openings
         states = [info.state for info in next(stream).samples]
     for row, (info, state) in enumerate(zip(batch.samples, states, strict=True)):
@@ -130,9 +133,9 @@ def test_a_sheet_asks_what_only_its_detail_shows():
 
 
 def test_a_sheet_on_which_everything_is_legible_is_refused():
-    config = sheet(view_px=336, side=2, shapes=((256, 576),))
+    config = sheet(view_px=336, side=2, shapes=((200, 576),))
     found = [str(violation) for violation in sound.violations(config, trains=False)]
-    assert any("stages.0.environment.view_px must hide a type of grid at level 0" in line for line in found)
+    assert any("stages.0.environment.view_px must hide a type of chart at level 0" in line for line in found)
 
 
 @pytest.fixture
@@ -159,7 +162,7 @@ def test_a_table_s_pictures_are_played_with(table, name):
     config = dataclasses.replace(
         config,
         stages=(stages[0], dataclasses.replace(stages[1], reward=reward)),
-        evaluation=EvaluationConfig(suites=(), samples=(), hard_levels=(), tables=(table,), batch=6),
+        evaluation=EvaluationConfig(suites=(), samples=(), hard_levels=(), tables=(table,), batch=6, blind=0),
     )
     batch = first(config, 1)
     assert all(info.state is not None and info.engine == "rows" for info in batch.samples)
@@ -169,5 +172,9 @@ def test_a_table_s_pictures_are_played_with(table, name):
     else:
         assert not any(info.sample_id.endswith("rows.jsonl:1") for info in batch.samples)
         assert any("told apart" in line for line in batch.dropped)
+        looked = doctor.look(config, table, range(6))
+        assert "can be told apart" in looked[0].wrong and not any(one.wrong for one in looked[1:])
+        assert {one.patches for one in looked[1:]} == {48}  # 84 x 112 px as it is shown
+        assert doctor.longest_said(config, table) == 0
         with pytest.raises(ValueError, match="can be told apart"):  # a test leaves none out
             streams.of_table(config, table)[0]

@@ -138,7 +138,7 @@ def test_rewards_are_those_of_agile_for_what_both_call_well_formed():
             ending = played(turns, form="think_answer")[-1].outcome
             cases.append(Case("".join(turns), talked.game.gold(state.scene), 1, {}, ending))
             wanted.append(agile("".join(turns), answer == right, looks))
-    with Verifier(5.0) as verifier:
+    with Verifier(60.0) as verifier:
         scores = verifier.score(cases, RewardConfig(terms), 2)
     found = rewards(scores, RewardConfig(terms), np.random.default_rng(0))
     assert np.allclose(found.total, wanted) and len(set(wanted)) == 6

@@ -116,7 +116,7 @@ def test_hostile_texts_in_the_pool_time_nothing_out(tmp_path):
     played, target = environment(turns=2), tmp_path / "left"
     state = played.start(question(0))
     moves = [Move(state, text) for text in hostile(str(target)) if "\ud800" not in text]
-    with Players(played, 5.0) as players:
+    with Players(played, 60.0) as players:
         steps = list(players.begin(moves))
     assert len(steps) == len(moves) and not target.exists()
     assert not any(isinstance(step.outcome, Ending) and step.outcome.counts.get("late") for step in steps)
@@ -130,7 +130,7 @@ def test_processes_play_as_this_one_does_and_in_order():
     for number in range(100):
         a, b = rng.integers(1, 10, 2)
         moves.append(Move(states[number // (CHUNK + 4) % 3], f"<code>Swap({a}, {b})</code>"))
-    with Players(played, 10.0) as players:
+    with Players(played, 60.0) as players:
         steps = list(players.begin(moves))
     for move, step in zip(moves, steps, strict=True):
         wanted = played.step(move)
@@ -157,7 +157,7 @@ def test_what_hangs_or_dies_ends_its_conversation_alone_and_is_counted():
     played = environment()
     state = played.start(question(0))
     texts = ["<code>Observe()</code>", "hang", "<code>Swap(1, 2)</code>", "<answer>1 2 3 4</answer>"]
-    with Players(played, 1.5, play=slow) as players:
+    with Players(played, 3.0, play=slow) as players:
         list(players.begin([Move(state, texts[0])]))  # its processes have begun
         steps = list(players.begin([Move(state, text) for text in texts]))
     assert isinstance(steps[0].outcome, Observation) and steps[2].outcome.parts[1] == "Board 2 1 3 4"

@@ -19,7 +19,7 @@ GROUP, ROOM = 3, 1000
 
 @pytest.fixture(scope="module")
 def players():
-    with Players(PLAYED, 10.0) as found:
+    with Players(PLAYED, 60.0) as found:
         yield found
 
 

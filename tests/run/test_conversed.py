@@ -63,7 +63,7 @@ def conversed():
                 list(talks.begin([Ended(p, g, turn, 100, 1000)]))
     logprobs = np.where(mask, -np.arange(64) / 64, 0).astype(np.float32)
     completions = Completions(ids, logprobs, mask, np.ones(shape[:2], bool))
-    with Verifier(5.0) as verifier:
+    with Verifier(60.0) as verifier:
         graded = rewarded.grade(completions, batch.samples, tokens, verifier, stage, (0, 1), endings=talks.endings())
     return config, stage, batch, completions, graded, talks
 
@@ -115,7 +115,7 @@ def test_pages_show_every_turn_and_picture(conversed, tmp_path):
     page = (tmp_path / "report.html").read_text()
     assert page.count('<div class="turn">') == 2 * 7 and page.count('<div class="returned">') == 2 * 3
     assert page.count("data:image/png") == 2 * 2 and "&lt;code&gt;Swap(1, 2)&lt;/code&gt;" in page
-    assert f'title="{100 * math.exp(-1 / 64):.1f} %"' in page and "no call, no answer" in page
+    assert f'title="{100 * math.exp(-0.0156):.1f} %"' in page and "no call, no answer" in page
 
 
 def test_without_conversations_nothing_of_them_is_there(conversed):
