@@ -1,6 +1,6 @@
 """PeBR-R1's pipeline on a laptop: warm-up, grading, two stages of RL, with a tiny FG-CLIP in the published place.
 
-    python -m engines.tables --out runs/tables --tables described --rows 4000 --test-rows 1000
+    python -m engines.tables --out runs/tables --tables described --rows 8000 --test-rows 1000
     python -m perc_jax.train --config configs/pebr_cpu.py --only warmup --workdir runs/warm
     python -m perc_jax.grade --model runs/warm --source runs/tables/described.jsonl --limit 1500 --rollouts 4 \\
         --temperature 1.0 --top-p 0.99 --out runs/tables/grade.jsonl
@@ -51,7 +51,7 @@ def get_config() -> Config:
     return recipe("pebr_cpu", RewardConfig(terms=(*PUBLISHED, FORM, LENGTH, *MEASURED)), TINY_CLIP)
 
 
-def recipe(name: str, perception: RewardConfig, clip: ClipConfig) -> Config:
+def recipe(name: str, perception: RewardConfig, clip: ClipConfig, reasoning: RewardConfig = REASONING) -> Config:
     """The pipeline with a reward of the stage of perception."""
     debug = debug_cpu.get_config()
     return dataclasses.replace(
@@ -65,14 +65,14 @@ def recipe(name: str, perception: RewardConfig, clip: ClipConfig) -> Config:
             StageConfig(
                 "warmup",
                 "sft",
-                200,
+                250,
                 32,
                 OptimizerConfig(3e-3, method="muon", b2=0.98, warmup_steps=30),
                 mixture=_rows(),
                 micro_batches=2,
             ),
-            _rl("perception", perception, "easy"),
-            _rl("reasoning", REASONING, "medium"),
+            _rl("perception", 50, perception, "easy"),
+            _rl("reasoning", 80, reasoning, "medium"),
         ),
         evaluation=EvaluationConfig(
             suites=(),
@@ -90,12 +90,12 @@ def _rows(**how: str) -> MixtureConfig:
     return MixtureConfig(engines=(), weights=(), tables=(TableConfig(TABLE, **how),))
 
 
-def _rl(name: str, reward: RewardConfig, difficulty: str) -> StageConfig:
+def _rl(name: str, steps: int, reward: RewardConfig, difficulty: str) -> StageConfig:
     """What both RL stages share."""
     return StageConfig(
         name,
         "grpo",
-        50,
+        steps,
         16,
         OptimizerConfig(3e-4, b2=0.98, warmup_steps=5, schedule="cosine"),
         mixture=_rows(difficulty=difficulty, grade=GRADE),

@@ -5,6 +5,8 @@
 Table, warm-up and grading are those of `pebr_cpu.py`.
 """
 
+import dataclasses
+
 from configs._pebr_r1 import SECTIONS
 from configs.pebr_cpu import FORM, LENGTH, recipe
 from perc_jax.config import ClipConfig, Config, RewardConfig, TermConfig
@@ -15,4 +17,5 @@ FACTS = TermConfig("facts", 0.8, section=SECTIONS[0])
 def get_config() -> Config:
     """The recipe."""
     terms = (FACTS, FORM, LENGTH, TermConfig("accuracy", 0.0))
-    return recipe("pebr_facts_cpu", RewardConfig(terms=terms), ClipConfig())
+    reasoning = (TermConfig("accuracy", 0.6), dataclasses.replace(FACTS, weight=0.3), FORM)
+    return recipe("pebr_facts_cpu", RewardConfig(terms=terms), ClipConfig(), RewardConfig(terms=reasoning))

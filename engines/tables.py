@@ -41,7 +41,6 @@ HEADINGS = (  # of a description, its reasons and its answer, in PeBR-R1's words
 )
 DESCRIBED = ("grid_size", "read_colour", "count_colour")  # what is asked about a grid that is described
 MOST_CELLS = 6  # of such a grid, if one of the scenes is so small: a small model can say them all
-STEPS = 1  # of the reasoning, each a further question about the picture with its answer
 LEAST_SHAPES = 4  # that words tell of: fewer are the same in many scenes
 
 
@@ -146,14 +145,26 @@ def described(asked: Asked) -> Row:
         if _cells(tried[-1]) <= MOST_CELLS:
             break
     sample = min(tried, key=_cells)
-    steps = "\n".join(
-        f"### Step {number}:\n{fact.question} {fact.answer.text()}"
-        for number, fact in enumerate(sample.facts[:STEPS], 1)
-    )
-    bodies = (sample.scene_text, sample.question, steps, sample.answer.text())
+    bodies = (sample.scene_text, sample.question, f"### Step 1:\n{evidence(sample)}", sample.answer.text())
     response = "\n".join(f"{heading}\n{body}" for heading, body in zip(HEADINGS, bodies, strict=True))
     more = {"facts": sample.scene_text, "key_words": key_words(sample.scene_text)}
     return Row(f"{MARK}{sample.question}", (sample,), sample.answer.text(), response=response, more=more)
+
+
+def evidence(sample: Sample) -> str:
+    """What of a scene's words answers a question about it: the size, the row that is asked about, or what is counted.
+
+    Worked example: "How many red shapes are there?" of rows "red circle, empty." and "red square, blue circle." is
+    answered by "red circle, red square.", and by "none." where nothing is red.
+    """
+    size, *rows = sample.scene_text.splitlines()
+    asked = sample.query
+    if asked["ask"] == "read_colour":
+        return rows[asked["row"] - 1]
+    if asked["ask"] == "count_colour":
+        things = (thing for row in rows for thing in row.partition(": ")[2].rstrip(".").split(", "))
+        return (", ".join(thing for thing in things if thing.split()[0] == asked["colour"]) or "none") + "."
+    return size
 
 
 def _cells(sample: Sample) -> int:

@@ -24,6 +24,7 @@ from perc_jax.mesh import shares
 from perc_jax.model.layout import ROW_AXES
 from perc_jax.rollout.decode import Context, State
 from perc_jax.update.optimizer import path_name
+from perc_jax.update.progress import OWN, Progress, replicas_apart
 
 AXES = ("replica", "fsdp", "tensor")
 EXCHANGE = "/perc_jax/exchange"  # the event of `jax.monitoring` with the seconds that an exchange took this host
@@ -109,6 +110,20 @@ def state_shardings(state: Any, mesh: Mesh | AbstractMesh) -> Any:
     return jax.tree_util.tree_map_with_path(
         lambda path, leaf: NamedSharding(mesh, spec_of(path_name(path), leaf.shape, mesh)), state
     )
+
+
+def progress_shardings(progress: Progress, mesh: Mesh | AbstractMesh) -> Progress:
+    """Shardings of what an update has added up: gradients as their parameters, each replica's with the replica."""
+    several = replicas_apart(mesh.shape) > 1
+
+    def of_gradient(path: Any, leaf: Any) -> NamedSharding:
+        spec = spec_of(path_name(path), leaf.shape[several:], mesh)
+        return NamedSharding(mesh, PartitionSpec(*OWN, *spec) if several else spec)
+
+    gradient = jax.tree_util.tree_map_with_path(of_gradient, progress.gradient)
+    sums, same = (NamedSharding(mesh, spec) for spec in (OWN if several else PartitionSpec(), PartitionSpec()))
+    rows = progress.old if progress.old is None else NamedSharding(mesh, ROWS)
+    return Progress(gradient, sums, same, same, rows)
 
 
 def rollout_shardings(params: Any, mesh: Mesh | AbstractMesh) -> Any:

@@ -17,7 +17,8 @@ from perc_jax.programs.rollout import RolloutBlueprints
 from perc_jax.rollout.decode import Context, State
 from perc_jax.rollout.slots import Pool
 from perc_jax.update.optimizer import split_frozen
-from perc_jax.update.update import Progress, TrainState
+from perc_jax.update.progress import Progress
+from perc_jax.update.update import TrainState
 
 ROLLOUT = (
     "ring",

@@ -1,4 +1,5 @@
-"""The heartbeat of a process of a run: a thread that writes every few seconds where it is, and last how it ended.
+"""The heartbeat of a process of a run: a thread that writes every few seconds where it is and what it said meanwhile,
+and last how it ended.
 
 It can neither end nor slow the run: the run's thread only leaves numbers behind, whatever goes wrong with writing is
 told once and counted, and the end waits for the last word for at most `LAST_S`.
@@ -15,6 +16,7 @@ from perc_jax.processes import ends
 from perc_jax.records import attempts
 from perc_jax.records.attempts import Attempt, Beat, End
 from perc_jax.records.files import Harmless, absolute
+from perc_jax.records.logs import Log
 
 BEAT_S = 10.0  # between two: on gs:// each is a request
 LAST_S = 2.0  # for the last word to be written
@@ -30,6 +32,7 @@ class Heart:
         rank: this process's.
         phase: name of what the run is doing and its seconds so far.
         say: told once if writing fails.
+        log: what the process says; the end is added to it.
         beat_s: seconds between two beats, at least.
     """
 
@@ -41,10 +44,11 @@ class Heart:
         phase: Callable[[], tuple[str, float]],
         say: Callable[[str], None] = print,
         *,
+        log: Log | None = None,
         beat_s: float = BEAT_S,
     ):
         self._folder, self._attempt, self._rank = absolute(workdir), attempt, rank
-        self._phase, self._say, self._beat_s = phase, say, beat_s
+        self._phase, self._say, self._log, self._beat_s = phase, say, log, beat_s
         self._host, self._where = socket.gethostname(), (0, "", 0)
         self._steps: deque[float] = deque(maxlen=RATED + 1)  # when they were done
         self._ended: End | None = None
@@ -77,6 +81,8 @@ class Heart:
         """Say how the process ends; from any thread, the first word counts."""
         if self._ended is None:
             self._ended = End(code, cause, time.time())
+            if self._log:
+                self._log.add(f"ended with code {code}: {cause}")
         self._wake.set()
         self._thread.join(LAST_S)
 
@@ -89,6 +95,8 @@ class Heart:
                     attempts.begin(self._folder, self._attempt)
                     is_new = False
                 attempts.write_beat(self._folder, self._now())
+                if self._log:
+                    self._log.write()
             if is_last:
                 return
             self._wake.wait(self._beat_s)

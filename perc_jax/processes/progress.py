@@ -2,9 +2,9 @@
 
 On a terminal: bars with the time left, and below them one line that names the phase of the moment and its seconds.
 Elsewhere (a log file, a pipe): plain lines without escape codes, at most one every ten seconds besides what is said on
-purpose. Processes other than the first are silent. The watchdog runs on all of them: when nothing moves for longer than
-the deadline, it writes the stacks of all threads and ends the process with exit code 75, after which the same command
-resumes the run from its last checkpoint.
+purpose. Processes other than the first are silent; what each would say can be kept (`keep`). The watchdog runs on all
+of them: when nothing moves for longer than the deadline, it writes the stacks of all threads and ends the process with
+exit code 75, after which the same command resumes the run from its last checkpoint.
 """
 
 import contextlib
@@ -75,6 +75,8 @@ class Progress:
         self._phases: list[tuple[str, float]] = []  # name, start
         self._deadlines_s: list[float] = []  # of each
         self._note = ""
+        self._said: list[str] = []  # before anybody keeps it
+        self._keep: Callable[[str], None] = self._said.append
         self._moved = self._wrote = time.monotonic()
         self._stop = threading.Event()
         self._watcher = threading.Thread(target=self._watch, name="progress watchdog", daemon=True)
@@ -138,11 +140,18 @@ class Progress:
         """Show the newest numbers beside the phase, for instance {"loss": 1.234}."""
         self._note = "  ".join(f"{name} {value:.4g}" for name, value in values.items())
 
+    def keep(self, add: Callable[[str], None]) -> None:
+        """Give what has been said, and will be, to a function; silent processes say the same to it."""
+        self._keep = add
+        for text in self._said:
+            add(text)
+
     def say(self, text: str) -> None:
         """Print a line now, above the bars."""
+        self._keep(text)
         if self._live:
             self._live.console.print(text, markup=False, highlight=False, soft_wrap=True)
-        elif not self._quiet:
+        else:
             self._write(text)
 
     def status(self) -> str:
@@ -157,10 +166,11 @@ class Progress:
         return (phases[-1][0], time.monotonic() - phases[-1][1]) if phases else ("", 0.0)
 
     def _write(self, text: str) -> None:
-        """Write a plain line with the time of day."""
+        """Write a plain line with the time of day, where neither bars nor silence stand in its place."""
         self._wrote = time.monotonic()
-        self._stream.write(f"{time.strftime('%H:%M:%S')}  {text}\n")
-        self._stream.flush()
+        if not self._live and not self._quiet:
+            self._stream.write(f"{time.strftime('%H:%M:%S')}  {text}\n")
+            self._stream.flush()
 
     def _sign_of_life(self) -> None:
         """Start the deadline anew, inside a phase; outside there is none."""
@@ -177,9 +187,10 @@ class Progress:
             deadlines_s = list(self._deadlines_s)  # the run's thread changes it
             if deadlines_s and now - self._moved > deadlines_s[-1]:
                 self._give_up(deadlines_s[-1])
-            if not self._live and not self._quiet and now - self._wrote >= self._every_s:
+            if now - self._wrote >= self._every_s:
                 text = " | ".join([bar.text() for bar in list(self._bars)] + [self.status()] * bool(self.status()))
                 if text:
+                    self._keep(text)
                     self._write(text)
 
     def _give_up(self, deadline_s: float) -> None:

@@ -140,11 +140,10 @@ class Blueprints:
         one = self._same((), jnp.int32)
         counted = {"params": state.params, "mask": batch.mask, "advantages": batch.advantages, "part": one}
         counted |= {"said": batch.said} if stage.learns_history else {}
-        progress = jax.eval_shape(update.begin, *counted.values())
-        layout = sharding.state_shardings(progress.gradient, self.mesh)
-        laid = self._everywhere(progress)._replace(gradient=laid_out(progress.gradient, layout))
-        progress = laid if progress.old is None else laid._replace(old=batch.logprobs)
-        _, metrics = jax.eval_shape(update.finish, state, progress, one)
+        with jax.set_mesh(self.mesh):
+            progress = jax.eval_shape(update.begin, *counted.values())
+            _, metrics = jax.eval_shape(update.finish, state, progress, one)
+        progress = laid_out(progress, sharding.progress_shardings(progress, self.mesh))
         count = stage.prompts_per_step // (self.rows * self.parts(stage))
         arguments = {
             "params": state.params,

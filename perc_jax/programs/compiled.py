@@ -24,7 +24,8 @@ from perc_jax.programs.conversing import Conversed, Conversing, Talking
 from perc_jax.programs.generation import Generation
 from perc_jax.programs.rollout import RolloutBlueprints
 from perc_jax.update import packing
-from perc_jax.update.update import FIRST, LATER, NOTE, Metrics, Progress, TrainState
+from perc_jax.update.progress import Progress
+from perc_jax.update.update import FIRST, LATER, NOTE, Metrics, TrainState
 
 Score = Callable[[Any, PromptBatch, np.ndarray], np.ndarray]
 Around = Callable[[str], contextlib.AbstractContextManager[Any]]  # entered with what is being compiled

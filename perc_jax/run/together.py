@@ -11,6 +11,7 @@ from perc_jax.processes.progress import Progress
 from perc_jax.records import attempts
 from perc_jax.records.attempts import Attempt
 from perc_jax.records.files import absolute
+from perc_jax.records.logs import Log
 
 
 def connect() -> hosts.Place | None:
@@ -28,8 +29,11 @@ def connect() -> hosts.Place | None:
 
 
 def heart(workdir: str, screen: Progress) -> Heart:
-    """The heartbeat of this process in this start of a run, which the first process numbers; all must ask."""
+    """The heartbeat of this process in this start of a run, which the first process numbers, and its log; all must
+    ask."""
     number = attempts.next_number(absolute(workdir)) if jax.process_index() == 0 else 0
     agreed = sharding.sum_over_hosts({"attempt": float(number)})["attempt"]
     start = Attempt(int(agreed), time.time(), jax.process_count())
-    return Heart(workdir, start, jax.process_index(), screen.now, screen.say)
+    log = Log(absolute(workdir), start.number, jax.process_index())
+    screen.keep(log.add)
+    return Heart(workdir, start, jax.process_index(), screen.now, screen.say, log=log)

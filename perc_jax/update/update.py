@@ -29,6 +29,7 @@ from perc_jax.rollout.sampling import Draws
 from perc_jax.update import grpo, sft
 from perc_jax.update.optimizer import gradient_norm, join, split_frozen
 from perc_jax.update.policy import completion_logprobs, row_logprobs
+from perc_jax.update.progress import Progress, Sums, added, begun, by_replica, joined
 from perc_jax.update.rows import Bucket, own_rows, put_rows, within
 
 Metrics = dict[str, Float[Array, ""]]
@@ -47,30 +48,6 @@ class TrainState(NamedTuple):
     reference: Any = ()  # what the stage's first parameters had in the place of those it trains, where a KL term asks
 
 
-class _Sums(NamedTuple):
-    """Sums over a (micro-)batch's tokens, and one maximum."""
-
-    loss: Float[Array, ""]
-    clipped: Float[Array, ""]
-    moved: Float[Array, ""]
-    weight_cut: Float[Array, ""]
-    kl: Float[Array, ""]
-    tokens: Float[Array, ""]
-    entropy: Float[Array, ""]
-    mismatch: Float[Array, ""]
-    mismatch_max: Float[Array, ""]
-
-
-class Progress(NamedTuple):
-    """An update under way: what its micro-batches have added up to so far."""
-
-    gradient: Any  # like the trained parameters
-    sums: _Sums
-    total: Float[Array, ""]  # what the loss is divided by
-    trained: Float[Array, ""]  # tokens of groups with signal
-    old: Float[Array, "P G C"] | None = None  # log-probabilities before the first of several updates, where noted
-
-
 def make_loss(
     config: ModelConfig,
     ids: TokenIds,
@@ -80,7 +57,7 @@ def make_loss(
     remat: Remat = "none",
     terms: LossConfig = GRPO,
     on_policy: bool = True,
-) -> Callable[..., tuple[Array, _Sums]]:
+) -> Callable[..., tuple[Array, Sums]]:
     """Build `loss(params, batch, total, width) -> (loss, sums)`: the stage's loss of a (micro-)batch over `total`.
 
     `width`: places of a row for all completions of a group; they must fit. `on_policy`: the parameters are always those
@@ -88,7 +65,7 @@ def make_loss(
     """
     judge = make_judge(kind, terms, on_policy=on_policy)
 
-    def loss(params: Any, batch: TrainBatch, total: Float[Array, ""], width: int) -> tuple[Float[Array, ""], _Sums]:
+    def loss(params: Any, batch: TrainBatch, total: Float[Array, ""], width: int) -> tuple[Float[Array, ""], Sums]:
         model, given = bind(config, params), (batch.prompts, batch.tokens, batch.mask)
         how = {"width": width, "remat": remat, "of_prompts": batch.said is not None, "observed": batch.observed}
         found, of_prompts = row_logprobs(model, ids, *given, draws, **how)
@@ -99,14 +76,14 @@ def make_loss(
     return loss
 
 
-def make_judge(kind: str, terms: LossConfig, *, on_policy: bool) -> Callable[..., tuple[Array, _Sums]]:
+def make_judge(kind: str, terms: LossConfig, *, on_policy: bool) -> Callable[..., tuple[Array, Sums]]:
     """Build `judge(logprobs, entropy, batch, total) -> (loss, sums)`: the loss of a batch whose completions the policy
     gives these log-probabilities [P, G, C]."""
     weighs = _weighs(terms, on_policy)
 
     def judge(
         logprobs: Float[Array, "P G C"], entropy: Float[Array, "P G C"], batch: TrainBatch, total: Float[Array, ""]
-    ) -> tuple[Float[Array, ""], _Sums]:
+    ) -> tuple[Float[Array, ""], Sums]:
         old, weights, cut = logprobs if on_policy else batch.old, None, jnp.float32(0)
         divergence = grpo.Divergence(jnp.float32(0), jnp.float32(0))
         if kind == "grpo":
@@ -124,7 +101,7 @@ def make_judge(kind: str, terms: LossConfig, *, on_policy: bool) -> Callable[...
         entropy_sum = jnp.sum(jnp.where(batch.mask, entropy, 0.0))
         mismatch = grpo.mismatch(old, batch.logprobs, batch.mask)
         ratios = policy_loss.clipped, policy_loss.moved
-        sums = _Sums(total_loss, *ratios, cut, divergence.estimate, tokens, entropy_sum, *mismatch)
+        sums = Sums(total_loss, *ratios, cut, divergence.estimate, tokens, entropy_sum, *mismatch)
         return total_loss / total, jax.tree.map(jax.lax.stop_gradient, sums)
 
     return judge
@@ -195,13 +172,13 @@ def make_reference_score(
     return score
 
 
-def make_gradient(loss: Callable[..., Any], frozen: Sequence[str] = ()) -> Callable[..., tuple[Any, _Sums]]:
+def make_gradient(loss: Callable[..., Any], frozen: Sequence[str] = ()) -> Callable[..., tuple[Any, Sums]]:
     """Build `gradient(params, batch, total, width) -> (gradient, sums)` of a loss of `make_loss`.
 
     The gradient has no leaf for parameters that match a pattern of `frozen`: nothing is computed or stored for them.
     """
 
-    def gradient(params: Any, batch: TrainBatch, total: Float[Array, ""], width: int) -> tuple[Any, _Sums]:
+    def gradient(params: Any, batch: TrainBatch, total: Float[Array, ""], width: int) -> tuple[Any, Sums]:
         trained, fixed = split_frozen(params, frozen)
         value_and_grad = jax.value_and_grad(
             lambda trained: loss(join(trained, fixed), batch, total, width), has_aux=True
@@ -260,9 +237,8 @@ def make_update(
         mask = mask if said is None else sft.carries_loss(mask, said)
         mine = jnp.arange(len(mask)) % stage.updates_per_rollout == part
         mask, advantages = mask & mine[:, None, None], jnp.where(mine[:, None], advantages, 0.0)
-        return Progress(
-            jax.tree.map(jnp.zeros_like, split_frozen(params, frozen)[0]),
-            _Sums(*[jnp.float32(0)] * len(_Sums._fields)),
+        return begun(
+            split_frozen(params, frozen)[0],
             grpo.normaliser(mask, advantages, stage.loss, groups=len(mask) // stage.updates_per_rollout),
             grpo.trained_count(mask, advantages),
             None if on_policy else jnp.zeros(mask.shape, jnp.float32),
@@ -280,10 +256,10 @@ def make_update(
         own = own_rows(within(batch, bucket), rows)
         if stage.loss.kl_coef:
             own = own._replace(reference=score_reference(params, reference, own, width))
-        return _added(progress, *add(params, own, progress.total, width))
+        return added(progress, *add(params, own, progress.total, width))
 
     def finish(state: TrainState, progress: Progress, steps: Int[Array, ""]) -> tuple[TrainState, Metrics]:
-        trained, fixed = split_frozen(state.params, frozen)
+        progress, (trained, fixed) = joined(progress), split_frozen(state.params, frozen)
         updates, opt_state = optimizer.update(progress.gradient, state.opt_state, trained)
         sums, (grad_norm, is_sound) = progress.sums, gradient_norm(progress.gradient)
         metrics = {
@@ -308,7 +284,7 @@ def make_update(
 
     if not on_policy:
         gradient = make_phased_gradient(config, stage, ids, draws)
-    return Update(begin, gradient, finish)
+    return Update(begin, by_replica(gradient), finish)
 
 
 def make_phased_gradient(
@@ -347,17 +323,11 @@ def make_phased_gradient(
             if stage.loss.kl_coef:
                 given = given._replace(reference=score_reference(params, reference, given, width))
             to_logprobs, sums = jax.grad(judge, has_aux=True)(logprobs, entropy, given, progress.total)
-            return _added(progress, *backward(to_logprobs), sums)
+            return added(progress, *backward(to_logprobs), sums)
 
         return jax.lax.cond(phase == NOTE, note, learn)
 
     return gradient
-
-
-def _added(progress: Progress, gradient: Any, sums: _Sums) -> Progress:
-    added = _Sums(*[old + new for old, new in zip(progress.sums, sums, strict=True)])
-    added = added._replace(mismatch_max=jnp.maximum(progress.sums.mismatch_max, sums.mismatch_max))
-    return progress._replace(gradient=jax.tree.map(jnp.add, progress.gradient, gradient), sums=added)
 
 
 def of_step(updates: Sequence[Mapping[str, float]]) -> dict[str, float]:

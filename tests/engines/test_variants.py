@@ -101,9 +101,9 @@ def again_as_tuples(part):
 def test_a_sample_that_is_a_variant_or_of_another_version_is_refused():
     of = sample("path", "tangle_end")
     (one,) = engines.variants(of, 1)
-    with pytest.raises(ValueError, match="got variant 1 of version 1"):
+    with pytest.raises(ValueError, match="got variant 1 of version"):
         engines.variants(one, 1)
-    with pytest.raises(ValueError, match="of version 1, got variant 0 of version 0"):
+    with pytest.raises(ValueError, match="got variant 0 of version 0"):
         engines.variants(dataclasses.replace(of, version=0), 1)
 
 

@@ -16,6 +16,7 @@ from perc_jax.processes import ends, heart
 from perc_jax.processes.heart import Heart
 from perc_jax.records import attempts
 from perc_jax.records.attempts import Attempt
+from perc_jax.records.logs import Log
 from tests import ROOT
 
 START = Attempt(1, 50.0, 1)
@@ -55,6 +56,15 @@ def test_it_says_where_the_run_is_and_how_fast(tmp_path, monkeypatch):
     assert attempts.attempts(epath.Path(tmp_path)) == [START]
 
 
+def test_what_was_said_is_written_with_the_beats_and_the_end(tmp_path):
+    log = Log(epath.Path(tmp_path), 1, 0)
+    file = tmp_path / "logs" / "0001-0000.log"
+    with made(tmp_path, log=log, beat_s=0.01):
+        log.add("stage grpo: 6 steps")
+        wait_until(lambda: file.exists() and "6 steps" in file.read_text())
+    assert file.read_text().splitlines()[-1].endswith("ended with code 0: done")
+
+
 @pytest.mark.parametrize(
     ("error", "code", "cause"),
     [
@@ -81,6 +91,7 @@ import sys, threading
 from perc_jax.processes import ends, interrupts
 from perc_jax.processes.heart import Heart
 from perc_jax.records.attempts import Attempt
+from perc_jax.records.logs import Log
 interrupts.leave_with("all is kept")
 with ends.told(), Heart(sys.argv[1], Attempt(1, 50.0, 1), 0, lambda: ("", 0.0), beat_s=0.05):
     print("begun", flush=True)

@@ -60,6 +60,19 @@ def drain(reader, seen):
             seen.append(part)
 
 
+@pytest.mark.parametrize("quiet", [False, True])
+def test_what_is_said_is_kept_from_the_beginning_also_by_a_silent_process(quiet):
+    stream, kept = io.StringIO(), []
+    progress = Progress(60.0, quiet=quiet, stream=stream, every_s=0.25)
+    progress.say("before anybody listened")
+    progress.keep(kept.append)
+    run_steps(progress)
+    assert kept[:2] == ["before anybody listened", "stage grpo: 6 steps"]
+    assert any(re.fullmatch(r"grpo \d/6.*reward 0.5", line) for line in kept)
+    printed = [line[len("12:34:56  ") :] for line in stream.getvalue().splitlines()]
+    assert printed == ([] if quiet else kept)
+
+
 def test_a_terminal_gets_bars_and_the_phase(monkeypatch):
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setenv("COLUMNS", "100")

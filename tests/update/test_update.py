@@ -259,7 +259,7 @@ def on_one_device(params):
 
 
 # Gradients on the last one are compared in tests/model/test_lora.py and tests/mesh/test_meshes.py too.
-MESHES = [(1, 8, 1), *(pytest.param(mesh, marks=pytest.mark.slow) for mesh in ((2, 4, 1), (1, 4, 2), (2, 2, 2)))]
+MESHES = [(2, 4, 1), *(pytest.param(mesh, marks=pytest.mark.slow) for mesh in ((1, 8, 1), (1, 4, 2), (2, 2, 2)))]
 
 
 @pytest.mark.parametrize("shape", MESHES)
@@ -270,6 +270,19 @@ def test_eight_devices_equal_one(params, on_one_device, shape):
     rows = shape[0] * shape[1]
     stage = dataclasses.replace(CALM, micro_batches=PROMPTS // rows, row_widths=CALM.row_widths if rows == 8 else ())
     found, other = run_update(sharding.make_mesh(MeshConfig(*shape)), params, train_batch(), stage)
+    for name, value in metrics.items():
+        assert other[name] == pytest.approx(value, rel=1e-4, abs=1e-6), name
+    assert_gradients_close(found, wanted, 1e-5)
+
+
+@pytest.mark.slow
+def test_replicas_equal_one_device_where_a_rollout_serves_several_updates(params):
+    """What is noted for the updates after the first stays with the replica whose rows it is of."""
+    stage = dataclasses.replace(uncut(CALM), updates_per_rollout=2)
+    four = Mesh(np.array(jax.devices()[:4]).reshape(2, 2, 1), sharding.AXES)
+    (wanted, metrics), (found, other) = (
+        run_update(mesh, params, train_batch(), stage) for mesh in (one_device(), four)
+    )
     for name, value in metrics.items():
         assert other[name] == pytest.approx(value, rel=1e-4, abs=1e-6), name
     assert_gradients_close(found, wanted, 1e-5)

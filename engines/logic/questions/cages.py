@@ -33,10 +33,10 @@ WRONG_SIGN = (
     "Where does a sign open towards the smaller number? Give (row, column) of the cell to its left or above.",
 )
 WRONG_CAGE = (
-    "One cage does not give its number by its sign{first}. Where is that number written? Answer (row, column).",
-    "All cages but one give their number by their sign{first}. Where is the wrong one written? Answer (row, column).",
-    "Find the cage that does not give its number by its sign{first}; answer (row, column) of where it is written.",
-    "Which cage does not give its number by its sign{first}? Give (row, column) of the cell in which it is written.",
+    "The digits of one cage do not make its number by its sign{first}. Where is that number? Answer (row, column).",
+    "In one cage the digits do not make the number by the sign{first}. Give (row, column) of that number.",
+    "Find the cage whose digits do not make its number by its sign{first}; answer (row, column) of that number.",
+    "Which cage's digits do not make its number by its sign{first}? Give (row, column) of that number.",
 )
 
 

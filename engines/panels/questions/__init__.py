@@ -7,7 +7,7 @@ from engines.panels.questions.draft import MIN_SIZE_PX
 
 ENGINE = Engine(
     name="panels",
-    version=1,
+    version=2,
     types=(
         QuestionType("gap", sums.pose_gap, MIN_SIZE_PX),
         QuestionType("total", sums.pose_total, MIN_SIZE_PX),

@@ -21,7 +21,7 @@ GAP = (
 GAP_OF_TWO = (
     "How much more is {a} than {b} over {c} and {d} together?",
     "Add up {c} and {d}. By how much is the sum of {a} above that of {b}?",
-    "Subtract the sum of {b} for {c} and {d} from that of {a}.",
+    "What is left of the sum of {a} for {c} and {d} if you subtract that of {b}?",
     "For {c} plus {d}, how much higher is {a} than {b}?",
 )
 TOTAL = (
@@ -40,18 +40,18 @@ MEDIAN = (
     "What is the median of the values of {a}?",
     "Order the values of {a} by size. What is their median?",
     "Find the median value of {a} over all {times}s shown.",
-    "Which median do the values of {a} have?",
+    "Which value is the median of {a}?",
 )
 EVEN = " Of an even number it is the mean of the two in the middle."
 CHANGE = (
     "By what percentage does {a} change from {c} to {d}? A fall is negative.",
-    "From {c} to {d}, how many percent is the change of {a}? Write a fall with a minus.",
+    "From {c} to {d}, by how many percent does {a} change? Write a fall with a minus.",
     "What is the percentage change of {a} between {c} and {d}, negative for a fall?",
     "How many percent does {a} gain from {c} to {d}? A loss is negative.",
 )
 SHARE = (
     "What percentage of the total of {a} falls on {c}?",
-    "How many percent of all values of {a} added up is that of {c}?",
+    "Add up all values of {a}. What percentage of the sum is the value for {c}?",
     "Which share of the sum of {a} over all {times}s shown is in {c}, in percent?",
     "Of the total of {a}, how many percent belong to {c}?",
 )

@@ -30,6 +30,7 @@ REACH = (
     "To which other letters can you drive from {a}? Say none if there are none.",
     "List the other letters that a car can get to from {a}, or none.",
 )
+BLOCK = " All blocks are equally long."  # so a corner without a crossing ends one too
 RULE = " An arrow marks a one-way street; streets without one go both ways."
 
 
@@ -87,7 +88,7 @@ def pose_blocks(rng: np.random.Generator, level: int) -> Posed:
                 goal = pick(rng, goals if is_any else far or goals)
                 a, b = (LETTERS[i] for i in rng.permutation(2).tolist())
                 scene, query = net.scene({a: start, b: goal}), {"ask": "drive_blocks", "from": a, "to": b}
-                question = pick(rng, DRIVE).format(a=a, b=b) + _rule(scene)
+                question = pick(rng, DRIVE).format(a=a, b=b) + BLOCK + _rule(scene)
                 rate = 1 / (high - low + 1)
                 return Posed(scene, question, Answer.integer(wanted), guess_rate=rate, query=query)
     raise RuntimeError(f"no drive of {wanted} blocks at level {level} in {TRIES} tries")

@@ -42,7 +42,7 @@ REACH = (
 )
 LENGTH = (
     "How many steps is the shortest way from the red dot to the blue square? A step leads to the next cell.",
-    "Go from the red dot to the blue square in as few steps as you can. How many, one from cell to cell?",
+    "Going to the next cell is one step. How few steps can take you from the red dot to the blue square?",
     "Count the steps of the shortest way from the red dot to the blue square, one step from cell to cell.",
     "From the red dot to the blue square: how many steps at least, each to the next cell?",
 )
@@ -50,7 +50,7 @@ TURNED = (
     "Follow the way from the red dot to the blue square. How many turns does it make?",
     "How many times do you change direction on the way from the red dot to the blue square?",
     "Walk from the red dot straight to the blue square, into no dead end. How many turns do you take?",
-    "Count the bends of the way that leads from the red dot to the blue square.",
+    "Count the turns of the way that leads from the red dot to the blue square.",
 )
 
 
