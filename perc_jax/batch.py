@@ -1,12 +1,14 @@
 """The containers that cross stages, and the key of dimension letters.
 
 **P** prompts, **G** group (completions per prompt), **S** prompt tokens, **C** completion tokens, **N** patch slots,
-**M** = N/4 merged tokens, **V** vocabulary, **D** width, **F** MLP width, **H** heads, **K** KV heads, **hd** head
-width, **L** layers, **B** = 588 bytes per patch (3 channels x 14 x 14), **X** = 1176 values made of them (both frames).
+**M** = N/4 merged tokens, **E** observed tokens (of an environment's replies), **V** vocabulary, **D** width, **F** MLP
+width, **H** heads, **K** KV heads, **hd** head width, **L** layers, **B** = 588 bytes per patch (3 channels x 14 x 14),
+**X** = 1176 values made of them (both frames).
 
 Host and device share these and nothing else. Arrays are numpy on the host and jax on the device, with the same shapes.
 """
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from jaxtyping import Bool, Float, Int, UInt8
@@ -58,13 +60,72 @@ class PromptBatch(NamedTuple):
         )
 
 
+class Reply(NamedTuple):
+    """What an environment says to one completion at the end of a turn, as the model reads it, on the host: e tokens
+    and its pictures in n patch slots, windows whole. Its first token follows the end token that was sampled, its last
+    one stands before the next that is."""
+
+    tokens: Int[Array, "e"]
+    positions: Int[Array, "3 e"]  # M-RoPE, counted from the beginning of the prompt
+    next_position: int  # of the token sampled next, on all three axes
+    image_slots: Int[Array, "e"]  # merged token of these pictures that replaces this placeholder, -1 at text
+    pixels: UInt8[Array, "n B"]
+    patch_rowcol: Int[Array, "n 2"]
+    patch_image: Int[Array, "n"]  # number of the picture in this reply, -1 at padding
+
+
+class Ended(NamedTuple):
+    """A turn that a completion has ended, on the host: what an environment replies to."""
+
+    prompt: int
+    completion: int
+    tokens: Sequence[int]  # sampled in this turn; the last is an end mark, unless the turn was cut
+    position: int  # of the next token, on all axes
+    room: int  # places left in the completion
+
+
+class Observations(NamedTuple):
+    """The replies to all completions at one moment, right-padded to one shape; fields as those of `Reply`.
+
+    A completion that gets none now has a mask of nothing but False, and -1 in all of `patch_image`.
+    """
+
+    tokens: Int[Array, "P G E"]
+    mask: Bool[Array, "P G E"]  # True at real tokens
+    positions: Int[Array, "P G 3 E"]
+    next_position: Int[Array, "P G"]
+    image_slots: Int[Array, "P G E"]  # of the completion's own pictures of this moment
+    pixels: UInt8[Array, "P G N B"]
+    patch_rowcol: Int[Array, "P G N 2"]
+    patch_image: Int[Array, "P G N"]
+
+
+class Observed(NamedTuple):
+    """What an update must know of completions in which replies stand between sampled turns.
+
+    Their tokens stand among those of the completion, where its mask is False. Worked example, two turns with a text of
+    three tokens between them, s sampled, o observed: places s s o o o s s, mask 1 1 0 0 0 1 1, present 1 1 1 1 1 1 1.
+    Pictures of all replies to a completion stand one after the other in its own patch slots.
+    """
+
+    present: Bool[Array, "P G C"]  # True at sampled and observed tokens: up to the completion's length
+    positions: Int[Array, "P G 3 C"]
+    image_slots: Int[Array, "P G C"]  # merged token of the completion's own pictures, -1 at text
+    pixels: UInt8[Array, "P G N B"]
+    patch_rowcol: Int[Array, "P G N 2"]
+    patch_image: Int[Array, "P G N"]  # number of the picture in its completion, -1 at padding
+    # What a vision tower that is not trained made of the pixels in the rollout: then nobody reads them any more.
+    features: Float[Array, "P G M D"] | None = None
+
+
 class Completions(NamedTuple):
     """What the sampler returns: G completions of each prompt, right-padded."""
 
     tokens: Int[Array, "P G C"]
     logprobs: Float[Array, "P G C"]  # float32, of the sampled token under the sampling distribution
-    mask: Bool[Array, "P G C"]  # True up to and including the end token
-    ended: Bool[Array, "P G"]  # False where the completion was cut at C tokens
+    mask: Bool[Array, "P G C"]  # True at sampled tokens: up to and including the end token, but for observed ones
+    ended: Bool[Array, "P G"]  # False where the completion was cut at C tokens, or a turn of it at its own limit
+    observed: Observed | None = None  # of a stage with an environment
 
 
 class TrainBatch(NamedTuple):
@@ -80,6 +141,7 @@ class TrainBatch(NamedTuple):
     old: Float[Array, "P G C"] | None = None
     # Tokens of the prompt that carry loss too, of SFT: what the assistant said before its last turn.
     said: Bool[Array, "P S"] | None = None
+    observed: Observed | None = None  # of a stage with an environment
 
 
 class Share(NamedTuple):

@@ -1,25 +1,33 @@
 """Ask a model a question, about a picture, several pictures or none, and watch it answer.
 
 `python -m perc_jax.sample --model M --image F [--image F2 …] --question "…" [--temperature T] [--seed N] [--json -]`
+`python -m perc_jax.sample --model M --image F --environment jigsaw [--side 3]`
 
 `M` is a Hugging Face folder or hub id, or the workdir of a run; a run's own instruction follows the question. The
 answer appears on standard output token by token. `--json FILE` also writes one line `{"text", "tokens", "logprobs"}`,
 `--json -` prints it as the last line; tokens include the end token, and logprobs are natural logarithms under the
 distribution that was sampled (temperature 1 when greedy). Standard error says how large the prompt is, and until the
 first token what is being done.
+
+With an environment the model talks with it about the picture, over several turns; what it is shown is drawn into the
+terminal, and kept as files where `--pictures DIR` says so. Bounds are those of a run's own environment of that name,
+else the defaults (`EnvironmentConfig`). `--json` then has all turns, and how the conversation ended.
 """
 
 import argparse
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
+from perc_jax.config import refuse, violations
 from perc_jax.config.run import TEMPERATURE_OR_GREEDY, TOP_P
 from perc_jax.processes import ends
 from perc_jax.prompt import pretrained
 
 TOKENS_MULTIPLE = 64  # prompt buckets
 WINDOWS_MULTIPLE = 4  # patch buckets, in attention windows
+COLUMNS = 64  # of the terminal, that a picture takes
 DEADLINE_S = 1800.0  # for loading
 FIRST_TOKEN_DEADLINE_S = 6 * 3600.0  # for compiling and reading the prompt, which on a CPU can be long
 
@@ -32,6 +40,7 @@ class Asked(NamedTuple):
     instruction: str  # follows the question after a line end
     pixels: pretrained.Processor | None  # None: the published bounds
     stored: dict | None  # a run's config as it was saved; None for a Hugging Face model
+    run: Any = None  # and as a `Config`
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -46,8 +55,12 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--model", required=True, help="Hugging Face folder or hub id, a workdir, WORKDIR@STEP or WORKDIR@best"
     )
-    parser.add_argument("--question", required=True)
+    parser.add_argument("--question", default="", help="needed, but for --environment jigsaw")
     parser.add_argument("--image", action="append", default=[], help="picture file; may be given several times")
+    parser.add_argument("--environment", choices=("jigsaw", "inspect"), help="what the model talks with")
+    parser.add_argument("--side", type=int, help="pieces of the jigsaw along a side (default: the environment's)")
+    parser.add_argument("--answer", default="", help="of inspect: the right one, if it is known")
+    parser.add_argument("--pictures", default="", help="folder for the pictures that an environment shows")
     parser.add_argument("--system", default="", help="replaces the chat template's system line")
     parser.add_argument("--temperature", type=float, default=0.0, help="0 is greedy (default: %(default)s)")
     parser.add_argument("--top-p", type=float, default=1.0, help="share that the likeliest tokens have (default: all)")
@@ -56,13 +69,17 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--dtype", choices=("float32", "bfloat16"), help="of the computation (default: the model's)")
     parser.add_argument("--json", help="file for the result, or - for standard output")
     arguments = parser.parse_args(argv)
-    wrong = TEMPERATURE_OR_GREEDY(arguments.temperature)
+    wrong, name = TEMPERATURE_OR_GREEDY(arguments.temperature), arguments.environment
     for option, holds, rule, value in (
         ("--temperature", not wrong, wrong, arguments.temperature),
         ("--top-p", not TOP_P(arguments.top_p), TOP_P(arguments.top_p), arguments.top_p),
         ("--seed", 0 <= arguments.seed < 2**32, "must be within 0..4294967295", arguments.seed),
         ("--max-tokens", arguments.max_tokens >= 1, "must be >= 1", arguments.max_tokens),
-        ("--question", bool(arguments.question.strip()), "must not be empty", arguments.question),
+        ("--question", arguments.question.strip() or name == "jigsaw", "must not be empty", arguments.question),
+        ("--image", len(arguments.image) == 1 or not name, f"must be one picture for {name}", arguments.image),
+        ("--side", arguments.side is None or name, "must not be given without --environment", arguments.side),
+        ("--answer", name == "inspect" or not arguments.answer, "is for inspect alone", arguments.answer),
+        ("--pictures", name or not arguments.pictures, "must not be given without --environment", arguments.pictures),
     ):
         if not holds:
             ends.fail(f"{option} {rule}, got {value!r}")
@@ -75,35 +92,141 @@ def answer(arguments: argparse.Namespace) -> None:
     Raises `ValueError` or `OSError` for a model or a picture that cannot be used.
     """
     from perc_jax.prompt import (
+        chat,
         image,
-        prompt,
         tokenizer,  # so that --help and mistakes need not wait
     )
 
     pictures = [image.open_picture(path) for path in arguments.image]
     asked = _published(arguments) if pretrained.is_pretrained(arguments.model) else _trained(arguments)
     tokenizer.check_fits(asked.tokenizer, asked.config.text.vocab_size)
-    vision, question = asked.config.vision, arguments.question
-    row = prompt.make_prompt(
-        pictures,
-        f"{question}\n{asked.instruction}" if asked.instruction else question,
-        tokenizer=asked.tokenizer,
-        vision=vision,
-        system=arguments.system,
-        **(asked.pixels._asdict() if asked.pixels else {}),
+    model = _Model(arguments, asked)
+    if arguments.environment:
+        _play(arguments, asked, model, pictures)
+        return
+    question = f"{arguments.question}\n{asked.instruction}" if asked.instruction else arguments.question
+    turns = chat.asked(question, len(pictures), arguments.system)
+    _write(arguments, asked.tokenizer, model.ask(turns, pictures, 0))
+
+
+class _Model:
+    """A model that answers chats, loaded for the first; each size of prompts is compiled when it comes."""
+
+    def __init__(self, arguments: argparse.Namespace, asked: Asked):
+        self._arguments, self._asked = arguments, asked
+        self._loaded: tuple[Any, Any] | None = None  # parameters and mesh
+        self._answers: dict[str, Any] = {}  # by the way attention is computed
+
+    def ask(self, turns: Any, pictures: Sequence[Any], number: int) -> Any:
+        """Answer a chat up to the first token, saying how large its prompt is; gives all tokens in turn."""
+        import itertools
+
+        from perc_jax.evaluation import answering
+        from perc_jax.processes.progress import Progress
+        from perc_jax.prompt import prompt
+
+        asked, vision = self._asked, self._asked.config.vision
+        bounds = asked.pixels._asdict() if asked.pixels else {}
+        row = prompt.chat_prompt(turns, pictures, tokenizer=asked.tokenizer, vision=vision, **bounds)
+        batch = prompt.lay_out(
+            row,
+            max_tokens=_up(len(row.tokens), TOKENS_MULTIPLE),
+            max_patches=_up(row.patches, WINDOWS_MULTIPLE * vision.window_patches),
+            pad=asked.tokenizer.ids.pad,
+            vision=vision,
+        )
+        size = f"the prompt has {len(row.tokens):,} tokens"
+        if pictures:
+            patches = sum(int(picture.real.sum()) for picture in row.pictures)
+            size += f", of {len(pictures)} picture{'s' * (len(pictures) > 1)} with {patches:,} patches"
+        way = answering.attention_way(batch.tokens.shape[1], batch.pixels.shape[1])
+        params, answer = self._answer(way)
+        tokens = answer(params, batch, (self._arguments.seed + number) % 2**32)
+        with Progress(FIRST_TOKEN_DEADLINE_S) as screen, screen.phase("compiling, then reading the prompt"):
+            screen.say(size)
+            first = list(itertools.islice(tokens, 1))  # nothing is compiled before it is asked for
+        return itertools.chain(first, tokens)
+
+    def _answer(self, way: str) -> tuple[Any, Any]:
+        """The parameters, and what answers with attention computed in a way."""
+        import dataclasses
+
+        from perc_jax.evaluation import answering
+        from perc_jax.processes.progress import Progress
+        from perc_jax.rollout.sampling import Draws
+
+        arguments, asked = self._arguments, self._asked
+        config = dataclasses.replace(asked.config, attention=way)
+        if self._loaded is None:
+            mesh = answering.decoding_mesh(config.text.num_key_value_heads)
+            with Progress(DEADLINE_S) as screen, screen.phase("loading the model"):
+                if asked.stored is None:
+                    folder = pretrained.folder_of(arguments.model)
+                    params = answering.published_params(folder, config, mesh, screen.bar)
+                else:
+                    params = answering.trained_params(arguments.model, asked.stored, config, mesh)
+            self._loaded = params, mesh
+        params, mesh = self._loaded
+        if way not in self._answers:
+            draws = Draws(arguments.temperature, arguments.top_p)
+            self._answers[way] = answering.make_answer(
+                config, asked.tokenizer.ids, mesh, max_tokens=arguments.max_tokens, draws=draws
+            )
+        return params, self._answers[way]
+
+
+def _play(arguments: argparse.Namespace, asked: Asked, model: _Model, pictures: Sequence[Any]) -> None:
+    """Let the model talk with an environment about a picture."""
+    import dataclasses
+    import shutil
+
+    from PIL import Image
+
+    from perc_jax.config import DataConfig, EnvironmentConfig
+    from perc_jax.data.table_prompts import asked as as_asked
+    from perc_jax.environments.base import Question
+    from perc_jax.environments.make import make
+    from perc_jax.evaluation import playing
+    from perc_jax.rewards.answers import guess
+
+    own = asked.run.environment if asked.run else EnvironmentConfig()
+    environment = own if own.name == arguments.environment else EnvironmentConfig(arguments.environment)
+    side = 1 if environment.name == "inspect" else arguments.side or environment.side  # one picture is its own sheet
+    environment = dataclasses.replace(environment, side=side)
+    refuse(violations(environment, "--environment"))
+    plain = DataConfig("", 1, 1, 1, "", answer_form="think_answer")  # as released models are asked
+    data = asked.run.data if asked.run else plain
+    data = dataclasses.replace(data, system=arguments.system or data.system)
+    shown = 0
+
+    def show(picture: Any) -> None:
+        nonlocal shown
+        if sys.stdout.isatty():
+            print(playing.in_characters(picture, min(COLUMNS, shutil.get_terminal_size().columns)))
+        if arguments.pictures:
+            folder = Path(arguments.pictures).expanduser()
+            folder.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(picture).save(folder / f"{shown}.png")
+        shown += 1
+
+    turns = playing.play(
+        make(environment, data, asked.config.vision),
+        Question(arguments.image[0], tuple(pictures), arguments.question, guess(arguments.answer)),
+        model.ask,
+        asked.tokenizer,
+        lambda text: print(text, end="", flush=True),
+        show,
+        lambda chat: as_asked(chat, data),
     )
-    batch = prompt.lay_out(
-        row,
-        max_tokens=_up(len(row.tokens), TOKENS_MULTIPLE),
-        max_patches=_up(row.patches, WINDOWS_MULTIPLE * vision.window_patches),
-        pad=asked.tokenizer.ids.pad,
-        vision=vision,
-    )
-    size = f"the prompt has {len(row.tokens):,} tokens"
-    if pictures:
-        patches = sum(int(picture.real.sum()) for picture in row.pictures)
-        size += f", of {len(pictures)} picture{'s' * (len(pictures) > 1)} with {patches:,} patches"
-    _write(arguments, asked.tokenizer, _sampled(arguments, asked, batch, size))
+    ending = turns[-1].outcome
+    result = {
+        "text": "".join(turn.text for turn in turns),
+        "tokens": [token for turn in turns for token in turn.tokens],
+        "logprobs": [value for turn in turns for value in turn.logprobs],
+        "turns": [{"text": turn.text, "tokens": len(turn.tokens)} for turn in turns],
+        "ending": dict(ending._asdict()),
+    }
+    _keep(arguments, result)
 
 
 def _published(arguments: argparse.Namespace) -> Asked:
@@ -129,42 +252,12 @@ def _trained(arguments: argparse.Namespace) -> Asked:
     stored = Checkpoints.named(arguments.model).config()
     run = from_dict(Config, stored)
     model = dataclasses.replace(run.model, dtype=arguments.dtype or run.model.dtype)
-    return Asked(model, tokenizer.load(run.data.tokenizer), run.data.instruction, None, stored)
-
-
-def _sampled(arguments: argparse.Namespace, asked: Asked, batch: Any, size: str) -> Any:
-    """Load the parameters, say how large the prompt is, and answer up to the first token; gives all tokens in turn."""
-    import dataclasses
-    import itertools
-
-    from perc_jax.evaluation import answering
-    from perc_jax.processes.progress import Progress
-    from perc_jax.rollout.sampling import Draws
-
-    way = answering.attention_way(batch.tokens.shape[1], batch.pixels.shape[1])
-    config = dataclasses.replace(asked.config, attention=way)
-    mesh = answering.decoding_mesh(config.text.num_key_value_heads)
-    with Progress(DEADLINE_S) as screen, screen.phase("loading the model"):
-        if asked.stored is None:
-            folder = pretrained.folder_of(arguments.model)
-            params = answering.published_params(folder, config, mesh, screen.bar)
-        else:
-            params = answering.trained_params(arguments.model, asked.stored, config, mesh)
-    draws = Draws(arguments.temperature, arguments.top_p)
-    answer = answering.make_answer(config, asked.tokenizer.ids, mesh, max_tokens=arguments.max_tokens, draws=draws)
-    tokens = answer(params, batch, arguments.seed)
-    with Progress(FIRST_TOKEN_DEADLINE_S) as screen, screen.phase("compiling, then reading the prompt"):
-        screen.say(size)
-        first = list(itertools.islice(tokens, 1))  # nothing is compiled before it is asked for
-    return itertools.chain(first, tokens)
+    return Asked(model, tokenizer.load(run.data.tokenizer), run.data.instruction, None, stored, run)
 
 
 def _write(arguments: argparse.Namespace, tokens: Any, sampled: Any) -> None:
     """Show the answer as it comes, then the result as JSON where it is asked for."""
-    from etils import epath
-
     from perc_jax.prompt.tokenizer import TextStream
-    from perc_jax.records.files import to_json, write_whole
 
     stream, ids, logprobs = TextStream(tokens), [], []
     for token, logprob, _ in sampled:
@@ -172,12 +265,19 @@ def _write(arguments: argparse.Namespace, tokens: Any, sampled: Any) -> None:
         logprobs.append(logprob)
         print(stream.push(token), end="", flush=True)
     print(stream.finish(), flush=True)
-    if arguments.json:
-        line = to_json({"text": tokens.decode(ids), "tokens": ids, "logprobs": logprobs})
-        if arguments.json == "-":
-            print(line)
-        else:
-            write_whole(epath.Path(arguments.json).expanduser(), line + "\n")
+    _keep(arguments, {"text": tokens.decode(ids), "tokens": ids, "logprobs": logprobs})
+
+
+def _keep(arguments: argparse.Namespace, result: dict[str, Any]) -> None:
+    """The result as JSON, where it is asked for."""
+    from etils import epath
+
+    from perc_jax.records.files import to_json, write_whole
+
+    if arguments.json == "-":
+        print(to_json(result))
+    elif arguments.json:
+        write_whole(epath.Path(arguments.json).expanduser(), to_json(result) + "\n")
 
 
 def _up(value: int, multiple: int) -> int:

@@ -68,7 +68,7 @@ class Ours:
         """One step's updates on what was sampled."""
         clock = Clock()
         advantages = sharding.rows_to_mesh(self.advantages, self.programs.mesh)
-        tokens, logprobs, mask, _ = sampled.completions
+        tokens, logprobs, mask = sampled.completions[:3]
         plan = self.compiled.plan(self.prompt_mask, sampled.on_host.mask, prompts=sampled.prompts)
         batch = TrainBatch(sampled.prompts, tokens, mask, logprobs, advantages)
         self.state, metrics = self.compiled.update(self.state, batch, plan)

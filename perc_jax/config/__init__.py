@@ -5,6 +5,7 @@ Plain data on the standard library alone, so that a config is read without jax; 
 
 from perc_jax.config.clip import TINY_CLIP, ClipConfig, ClipTowerConfig
 from perc_jax.config.data import REASONED, CurriculumConfig, DataConfig, MixtureConfig, TableConfig
+from perc_jax.config.environment import EnvironmentConfig
 from perc_jax.config.model import LoraConfig, ModelConfig, TextConfig, VisionConfig
 from perc_jax.config.reward import RewardConfig, TermConfig
 from perc_jax.config.rules import Violation, check, refuse, unless, violations
@@ -32,6 +33,7 @@ __all__ = [
     "Config",
     "CurriculumConfig",
     "DataConfig",
+    "EnvironmentConfig",
     "EvaluationConfig",
     "LoraConfig",
     "LossConfig",

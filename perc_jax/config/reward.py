@@ -21,6 +21,7 @@ OPTIONS = {  # which options each term reads
     "repetition": ("ngram",),
     "boxes": ("iou", "l1_px", "point_px", "most"),
     "boxes_form": ("most",),
+    "ending": ("part",),
 }
 OF_FUNCTIONS = ("parts",)
 
@@ -73,6 +74,8 @@ class TermConfig:
     )
     point_px: Annotated[float, within(0.01, 10_000)] = 30.0  # boxes: distance below which two points are the same
     most: Annotated[int, within(1, 1000)] = 120  # boxes, boxes_form: objects that are read; more are not
+    # ending: what of its ending a stage's environment is asked for; see `config/environment.py`.
+    part: Annotated[str, anything] = ""
     # file.py:function: the parts that it returns, by name, each logged apart; empty: a number.
     parts: Annotated[tuple[str, ...], each(_label), each(filled), distinct] = ()
 
@@ -83,6 +86,8 @@ class TermConfig:
         if self.term == "clip" and sound("section", "until"):
             rule = "must be empty where section is"
             yield from unless(bool(self.section) or not self.until, "until", rule, self.until)
+        if self.term == "ending" and sound("part"):
+            yield from unless(bool(_label(self.part) is None and self.part), "part", "must name a part", self.part)
         if self.term == "sections" and sound("headings"):
             yield from unless(bool(self.headings), "headings", "must not be empty for sections", self.headings)
         options = {name for names in (*OPTIONS.values(), OF_FUNCTIONS) for name in names}
@@ -96,7 +101,7 @@ class TermConfig:
     def label(self) -> str:
         """The name under which it is logged."""
         found = FUNCTION.fullmatch(self.term)
-        return self.name or (found["function"] if found else self.term)
+        return self.name or (found["function"] if found else self.part or self.term)
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal
 
 from perc_jax.config.clip import ClipConfig
 from perc_jax.config.data import REASONED, DataConfig, TableConfig
+from perc_jax.config.environment import EnvironmentConfig
 from perc_jax.config.model import ModelConfig
 from perc_jax.config.reward import TermConfig
 from perc_jax.config.rules import (
@@ -210,8 +211,17 @@ class Config:
             hard, highest = self.evaluation.hard_levels, max(trained, default=0)
             rule = f"must be above the trained level {highest}"
             yield from unless(not trained or min(hard, default=10) > highest, "evaluation.hard_levels", rule, hard)
+        if sound("evaluation.blind", *(f"{path}.environment" for path in stages)):
+            blind, rule = self.evaluation.blind, "must be 0 with an environment, whose pictures would be seen"
+            yield from unless(not blind or self.environment.name == "none", "evaluation.blind", rule, blind)
         for path, stage in stages.items():
             yield from self._stage(sound, path, stage)
+
+    @property
+    def environment(self) -> EnvironmentConfig:
+        """What the suites are asked in: the environment of the last stage that has one."""
+        played = [stage.environment for stage in self.stages if isinstance(stage, StageConfig) and stage.plays]
+        return played[-1] if played else EnvironmentConfig()
 
     @property
     def asks_clip(self) -> bool:
@@ -258,6 +268,17 @@ class Config:
             rule = f"must have no part for reasoning: the engines' answers of {path} have none"
             drawn = stage.mixture.engines if sound(f"{path}.mixture.engines") else ()
             yield from unless(form not in REASONED or not drawn, "data.answer_form", rule, form)
+        if stage.plays and sound("data", "model.vision", f"{path}.environment", f"{path}.mixture"):
+            own = f"{path}.environment"
+            yield from stage.environment.of_run(own, self.data, self.model.vision)
+            yield from stage.environment.of_mixture(path, stage.mixture)
+            turn, rule = stage.environment.turn_tokens, f"must be within rollout.max_tokens ({most})"
+            yield from unless(turn <= most, f"{own}.turn_tokens", rule, turn)
+            shapes, rule = stage.environment.shapes, f"must have fewer tokens than rollout.max_tokens ({most})"
+            yield from unless(shapes[-1][0] < most, f"{own}.shapes", rule, shapes)
+            if stage.kind == "grpo":
+                rule = f"must be 0 with {own}: all of a step's conversations go on at a time"
+                yield from unless(not self.rollout.slots, "rollout.slots", rule, self.rollout.slots)
         if sound("rollout.weights", f"{path}.kind", f"{path}.loss.sampler_weight"):
             weighed, rule = stage.loss.sampler_weight, "must be 'always' where rollout.weights is 'int8'"
             is_free = stage.kind != "grpo" or self.rollout.weights == "model" or weighed == "always"

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from perc_jax.config.data import MixtureConfig
+from perc_jax.config.environment import EnvironmentConfig
 from perc_jax.config.reward import RewardConfig
 from perc_jax.config.rules import (
     Sound,
@@ -115,11 +116,19 @@ class StageConfig:
     # Groups whose mean accuracy is not within, ends included, carry no signal either: (1, 1) learns from what is known
     # by other rewards than accuracy, (0.01, 0.99) from what is neither known nor hopeless (PeBR-R1's online filter).
     accuracy_band: Annotated[tuple[float, float], each(within(0, 1))] = (0.0, 1.0)
+    # What completions talk with, over several turns; sft learns solutions that it shows.
+    environment: EnvironmentConfig = dataclasses.field(default=EnvironmentConfig())
 
     @property
     def learns_history(self) -> bool:
         """Whether tokens of prompts may carry loss: what the assistant said before its last turn."""
-        return self.kind == "sft" and self.turns == "all" and bool(self.mixture.tables)
+        has_history = bool(self.mixture.tables) or self.plays
+        return self.kind == "sft" and self.turns == "all" and has_history
+
+    @property
+    def plays(self) -> bool:
+        """Whether it has an environment."""
+        return self.environment.name != "none"
 
     def spans(self, sound: Sound) -> Iterator[Violation]:
         """What spans fields."""
@@ -140,9 +149,19 @@ class StageConfig:
             yield from unless(asked <= longest, "optimizer.warmup_steps", rule, asked)
         if sound("kind", "group_size", "loss", "accuracy_band", "mixture.curriculum") and self.kind == "sft":
             yield from self._of_grpo_only()
+        if sound("environment", "reward"):
+            yield from self._endings()
         if sound("kind", "max_tokens") and self.kind == "grpo":
             rule = "must be 0 for grpo, whose completions have rollout.max_tokens"
             yield from unless(not self.max_tokens, "max_tokens", rule, self.max_tokens)
+
+    def _endings(self) -> Iterator[Violation]:
+        """Whether the environment's endings have what the reward names."""
+        known = self.environment.parts
+        for place, term in enumerate(self.reward.terms):
+            if term.term == "ending":
+                rule = f"must be one of {', '.join(known)}" if known else "must not be read without an environment"
+                yield from unless(term.part in known, f"reward.terms.{place}.part", rule, term.part)
 
     def _of_grpo_only(self) -> Iterator[Violation]:
         """What a stage of supervised steps must leave as it is."""

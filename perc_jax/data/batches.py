@@ -15,6 +15,7 @@ from jaxtyping import Bool, Int
 
 from perc_jax.batch import WHOLE, PromptBatch, Share
 from perc_jax.data.engines import Row, SampleInfo
+from perc_jax.environments.base import State
 from perc_jax.processes import workers
 from perc_jax.prompt.prompt import pack
 
@@ -44,6 +45,11 @@ class Batch:
     position: int  # where the stream stands after this batch, over all hosts
     share: Share = WHOLE  # which rows these are
     gold_said: Bool[np.ndarray, "P S"] | None = None  # tokens of the prompts that are learned beside the completions
+
+    @property
+    def states(self) -> list[State | None]:
+        """Where conversations about the samples begin."""
+        return [info.state for info in self.samples]
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from perc_jax.config import Config, TableConfig
-from perc_jax.data import buckets, table_prompts
+from perc_jax.config import Config, EnvironmentConfig, TableConfig
+from perc_jax.data import buckets, played, table_prompts
 from perc_jax.prompt.prompt import CompletionTooLong, PromptTooLong
 
 MOST_NAMED = 20  # of the rows that are wrong in one way
@@ -38,11 +38,14 @@ class Looked(NamedTuple):
 
 def look(config: Config, wanted: TableConfig, numbers: Iterable[int], is_learned: bool = False) -> list[Looked]:
     """Look at rows of a table, in this process; `is_learned`: a stage of supervised steps says what they say."""
-    table, found = table_prompts.opened(wanted), []
+    table, found, environment = table_prompts.opened(wanted), [], played_in(config, wanted)
     for number in numbers:
         name = str(table.where(number))
         try:
-            info, size = table_prompts.measure(config, table, number, is_learned=is_learned)
+            if environment.name == "none":
+                info, size = table_prompts.measure(config, table, number, is_learned=is_learned)
+            else:
+                info, size = played.measure(config, environment, wanted, number)
         except (ValueError, OSError) as error:
             found.append(Looked(number, name, wrong=str(error)))
         else:
@@ -52,9 +55,19 @@ def look(config: Config, wanted: TableConfig, numbers: Iterable[int], is_learned
     return found
 
 
+def played_in(config: Config, wanted: TableConfig) -> EnvironmentConfig:
+    """The environment of a table's rows: that of the stages that draw it, of a test table the config's own; `none`
+    where one of them has none."""
+    drawing = [stage.environment for stage in config.stages if wanted in stage.mixture.tables]
+    if wanted in config.evaluation.tables:
+        drawing.append(config.environment)
+    return next((one for one in drawing if one.name == "none"), drawing[0] if drawing else EnvironmentConfig())
+
+
 def longest_said(config: Config, wanted: TableConfig) -> int:
     """Tokens that a table's row may have the model say, in the supervised stage with the least; 0: in none."""
-    stages = [stage for stage in config.stages if stage.kind == "sft" and wanted in stage.mixture.tables]
+    learning = [stage for stage in config.stages if stage.kind == "sft" and not stage.plays]
+    stages = [stage for stage in learning if wanted in stage.mixture.tables]
     return min(map(config.completion_tokens, stages), default=0)
 
 

@@ -5,7 +5,8 @@ question type, photograph and a 62-bit engine index. A draft that does not fit i
 """
 
 import functools
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,9 +16,11 @@ import engines
 from engines.answer import Answer
 from engines.base import make_rng
 from perc_jax.batch import PromptBatch
-from perc_jax.config import Config
+from perc_jax.config import Config, EnvironmentConfig
 from perc_jax.data.curriculum import InTurn, Phases
 from perc_jax.data.listed import Listed
+from perc_jax.environments.base import Picture, Question, State
+from perc_jax.environments.detail import hidden_types
 from perc_jax.prompt.prompt import CompletionTooLong, PromptTooLong, gold_completion, make_row
 from perc_jax.prompt.tokenizer import Tokenizer, load
 from perc_jax.rewards import answers
@@ -41,6 +44,7 @@ class SampleInfo(NamedTuple):
     answer: Answer | answers.Gold
     guess_rate: float
     row: dict[str, Any] = {}  # noqa: RUF012 - further columns of a table's row, for a reward's terms; only read
+    state: State | None = None  # where a conversation about it begins; None: there is none
 
     @property
     def given(self) -> dict[str, Any]:
@@ -64,6 +68,8 @@ class Draw:
     batch: int  # prompts, over all hosts
     chooser: Phases | InTurn | None = None  # of cells, instead of engines, weights, levels and types
     listed: Listed | None = None  # of scenes, instead of all of these; then a position is a count of rows
+    # What is talked with about the samples, if anything.
+    played: EnvironmentConfig = field(default=EnvironmentConfig())
 
     def sample(self, position: int, draft: int) -> engines.Sample:
         """Give the engine sample of a position's draft."""
@@ -80,8 +86,39 @@ class Draw:
         photo, index = self._look(rng)
         asks_held_out = self.split == "test_d" and index % 2 == 0  # see `engines.sample`
         types = () if asks_held_out else self.types[chosen]
+        if self.played.name == "inspect":
+            types = self.hidden(self.engines[chosen], level, types)
         question_type = types[int(rng.integers(len(types)))] if types else None
         return self._made(self.engines[chosen], level, index, question_type, photo)
+
+    def hidden(self, engine: str, level: int, types: tuple[str, ...]) -> tuple[str, ...]:
+        """Those of an engine's types, all or some, that can be read in the detail of a sheet only.
+
+        Raises `ValueError` if none can.
+        """
+        cell_px, shown_px = self.config.data.image_px, self.played.view_px // self.played.side
+        found = hidden_types(engine, split=self.split, level=level, cell_px=cell_px, shown_px=shown_px)
+        wanted = tuple(name for name in found if not types or name in types)
+        if not wanted:
+            raise ValueError(
+                f"{engine} must have a type at level {level} that is legible at {cell_px} px and not at {shown_px}"
+            )
+        return wanted
+
+    def question(self, position: int, draft: int) -> tuple[Question, SampleInfo]:
+        """The sample of a position's draft as a question to talk about, with the pictures beside it on a sheet."""
+        sample = self.sample(position, draft)
+        info = _describe(sample)
+        others = self.played.side**2 - 1 if self.played.name == "inspect" else 0
+        pictures = (sample.image, *self._beside(sample, others))
+        return Question(info.sample_id, pictures, sample.question, sample.answer), info
+
+    def _beside(self, sample: engines.Sample, count: int) -> Iterator[Picture]:
+        """Pictures of other scenes of a sample's engine, level and split."""
+        rng = make_rng("beside", sample.split, sample.engine, sample.question_type, sample.level, sample.index)
+        for _ in range(count):
+            index = int(rng.integers(2**INDEX_BITS))
+            yield self._made(sample.engine, sample.level, index, None, photo=False).image
 
     def _look(self, rng: np.random.Generator) -> tuple[bool, int]:
         """Whether a sample is photographed, and its index."""

@@ -15,6 +15,7 @@ from perc_jax.data import table_prompts
 from perc_jax.data.curriculum import Cell, graded_cells
 from perc_jax.data.listed import of_mixture
 from perc_jax.data.tables.table import Table
+from perc_jax.environments.detail import hidden_types
 from perc_jax.prompt import pretrained, tokenizer
 from perc_jax.rewards.callers import complaints
 from perc_jax.rewards.terms import by_column, is_function
@@ -37,6 +38,7 @@ def violations(config: Config, *, trains: bool = True, begun: bool = False) -> I
     drawable = True
     for number, stage in enumerate(config.stages):
         found = list(_mixture(stage.mixture, f"stages.{number}.mixture", config.data.image_px))
+        found += _hidden(stage, f"stages.{number}", config.data.image_px) if not found else ()
         drawable = drawable and not found
         yield from found
     if drawable and config.data.image_px > 0:
@@ -50,7 +52,8 @@ def violations(config: Config, *, trains: bool = True, begun: bool = False) -> I
 def _room(config: Config) -> Iterator[Violation]:
     """Whether the pictures that a run draws fit its buckets."""
     data, vision = config.data, config.model.vision
-    if not any(stage.mixture.engines for stage in config.stages):
+    drawing = [stage for stage in config.stages if stage.mixture.engines]
+    if not any(not stage.plays for stage in drawing):  # an environment's own rules hold what it shows
         return
     if min(data.image_px, vision.window_size, vision.patch_size, vision.spatial_merge_size) < 1:
         return  # another rule's affair
@@ -102,6 +105,24 @@ def _mixture(mixture: MixtureConfig, path: str, size_px: int) -> Iterator[Violat
             missing = [level for level in levels if known[name].min_size_px[level] > size_px]
             rule = f"must be legible at levels {missing} and data.image_px = {size_px}"
             yield from unless(not missing, f"{path}.types", rule, name)
+
+
+def _hidden(stage: StageConfig, path: str, size_px: int) -> Iterator[Violation]:
+    """Questions that can be read in the detail of a sheet only, of every engine and level that is drawn."""
+    environment, mixture = stage.environment, stage.mixture
+    if environment.name != "inspect" or environment.side < 1:
+        return
+    shown_px = environment.view_px // environment.side
+    for name in _drawn(mixture):
+        for level in _levels(mixture.levels):
+            found = hidden_types(name, split="train", level=level, cell_px=size_px, shown_px=shown_px)
+            wanted = [kind for kind in mixture.types if kind.startswith(f"{name}.")]
+            if not any(not wanted or f"{name}.{kind}" in wanted for kind in found):
+                rule = (
+                    f"must hide a type of {name} at level {level}: legible at data.image_px = {size_px}, not at "
+                    f"view_px / side = {shown_px}"
+                )
+                yield Violation(f"{path}.environment.view_px", rule, environment.view_px)
 
 
 def _files(config: Config, begun: bool) -> Iterator[Violation]:

@@ -26,6 +26,7 @@ from perc_jax.data.curriculum import Cell, InTurn, Phases, types_of
 from perc_jax.data.engines import Draw
 from perc_jax.data.listed import of_mixture
 from perc_jax.data.mixed import Mixed, Shares
+from perc_jax.data.played import Played
 from perc_jax.data.sound import is_asked
 from perc_jax.data.tabled import Tabled
 
@@ -69,12 +70,15 @@ def stream(
 def _source(config: Config, stage: StageConfig, phases: Phases | None) -> Rows:
     """The rows of a stage's mixture by position."""
     mixture, key, lesson = stage.mixture, ("mixture", config.seed, stage.name), table_prompts.Lesson.of(config, stage)
-    tables = tuple(Tabled(config, table, (*key, table.label), lesson) for table in mixture.tables)
-    drawn = _drawn(config, stage, phases) if mixture.engines else None
+    tables: tuple[Rows, ...] = tuple(Tabled(config, table, (*key, table.label), lesson) for table in mixture.tables)
+    drawn: Draw | Rows | None = _drawn(config, stage, phases) if mixture.engines else None
+    if stage.plays:
+        tables = tuple(Played(config, stage.environment, table, lesson) for table in tables)
+        drawn = drawn and Played(config, stage.environment, drawn, lesson)
     if drawn and not tables:
         return drawn
     weights = ((sum(mixture.weights),) if drawn else ()) + tuple(table.weight for table in mixture.tables)
-    if drawn and drawn.listed:  # a list is gone through by count, as tables are
+    if mixture.difficulty != "all":  # a list is gone through by count, as tables are
         drawn, tables = None, (drawn, *tables)
     return Mixed(Shares(key, weights), drawn, tables, has_gold=lesson is not None)
 
@@ -100,6 +104,7 @@ def _drawn(config: Config, stage: StageConfig, phases: Phases | None) -> Draw:
         batch=stage.prompts_per_step,
         chooser=phases,
         listed=None if mixture.difficulty == "all" else of_mixture(mixture, size_px),
+        played=stage.environment,
     )
 
 
@@ -110,7 +115,9 @@ def of_table(
     does not fit is a `ValueError` when it is drawn; if `lenient`, another row stands in its place."""
     count, batch = len(table_prompts.opened(wanted)), config.evaluation.batch
     _check_rows("evaluation.batch", batch, share)
-    rows = Tabled(config, wanted, ("suite", wanted.label), split="test", in_order=True, is_whole=not lenient)
+    rows: Rows = Tabled(config, wanted, ("suite", wanted.label), split="test", in_order=True, is_whole=not lenient)
+    if config.environment.name != "none":
+        rows = Played(config, config.environment, rows, is_whole=not lenient)
     return Batches(rows, start, count, batch, share)
 
 
@@ -133,9 +140,11 @@ def of_suite(config: Config, name: str, count: int, start: int = 0, *, share: Sh
         photo_share=1.0 if name == "test_b" else 0.0,
         max_gold=0,
         batch=(batch := config.evaluation.batch),
+        played=config.environment,
     )
     _check_rows("evaluation.batch", batch, share)
-    return Batches(draw, start, count, batch, share)
+    rows = Played(config, config.environment, draw) if config.environment.name != "none" else draw
+    return Batches(rows, start, count, batch, share)
 
 
 def exam(config: Config, *parts: Batches) -> Stream:

@@ -10,10 +10,12 @@ from dataclasses import dataclass
 
 from perc_jax.config import Config, TableConfig
 from perc_jax.data import table_prompts
-from perc_jax.data.engines import MAX_DRAFTS, Row
+from perc_jax.data.engines import MAX_DRAFTS, Row, SampleInfo
 from perc_jax.data.order import place_in_list
 from perc_jax.data.table_prompts import Lesson
 from perc_jax.data.tables.table import Table
+from perc_jax.environments.base import Question
+from perc_jax.prompt.image import open_picture
 from perc_jax.prompt.prompt import CompletionTooLong, PromptTooLong
 
 
@@ -41,6 +43,16 @@ class Tabled:
             else:
                 return row._replace(dropped=tuple(dropped))
         raise ValueError(dropped[-1] if self.is_whole else f"{MAX_DRAFTS} rows of {table.name} in turn: {dropped[-1]}")
+
+    def question(self, position: int, draft: int) -> tuple[Question, SampleInfo]:
+        """The row of a count's draft as a question to talk about. Raises `ValueError` or `OSError` for one that is not
+        sound."""
+        table = table_prompts.opened(self.table)
+        number = self._number(table, position, draft)
+        row = table[number]
+        info = table_prompts.describe(table, number, row, self.split)
+        pictures = tuple(open_picture(picture.name, picture.read()) for picture in row.pictures)
+        return Question(info.sample_id, pictures, row.chat[-1].text, info.answer), info
 
     def _number(self, table: Table, count: int, draft: int) -> int:
         """The row of the table that a count's draft is."""

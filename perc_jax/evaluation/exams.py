@@ -217,6 +217,12 @@ class SuiteExam:
     """The first `count` fresh scenes of an engines' suite, as a run evaluates it."""
 
     def __init__(self, config: Config, name: str, count: int, verifier: Verifier):
+        """Raises `ValueError` for a run that talks with an environment: here each question has one answer."""
+        if config.environment.name != "none":
+            raise ValueError(
+                f"suite {name} must be of a run without an environment, got {config.environment.name}: the run itself "
+                "evaluates its conversations"
+            )
         self.name, self.count, self._config, self._verifier = name, count, config, verifier
 
     def head(self) -> dict[str, Any]:

@@ -50,6 +50,7 @@ class Papers:
                 nonlocal room
                 for batch in itertools.islice(stream, len(self._drawn[suite])):
                     room -= sum(leaf.nbytes for leaf in batch.prompts if leaf is not None)
+                    room -= sum(info.state.nbytes for info in batch.samples if info.state)
                     if room >= 0:
                         kept[suite].append(batch)
                     else:

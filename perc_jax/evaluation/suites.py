@@ -13,11 +13,13 @@ import numpy as np
 
 import engines
 from perc_jax import statistics
-from perc_jax.batch import Completions, Share
+from perc_jax.batch import Completions, PromptBatch, Share
 from perc_jax.config import Config, RewardConfig
 from perc_jax.data import streams, table_prompts
 from perc_jax.data.batches import Batch, Stream
 from perc_jax.data.engines import SampleInfo
+from perc_jax.environments.playground import Playground
+from perc_jax.environments.talks import Talks
 from perc_jax.evaluation.papers import Papers, of_suite
 from perc_jax.mesh import sharding
 from perc_jax.processes import progress
@@ -54,8 +56,11 @@ class Evaluator:
         verifier: Verifier,
         screen: progress.Progress,
         is_told_to_end: Callable[[], bool] = lambda: False,
+        playground: Playground | None = None,
     ):
-        """`is_told_to_end` is asked before each batch, on all hosts, and must say the same to all."""
+        """`is_told_to_end` is asked before each batch, on all hosts, and must say the same to all; `playground` has the
+        config's environment, where it has one."""
+        self._playground = playground
         self._config, self._programs, self._tokens, self._verifier = config, programs, tokens, verifier
         self._screen, self._is_told_to_end = screen, is_told_to_end
         self._measured = term_names(RewardConfig(config.measured)) if config.measured else []
@@ -105,7 +110,8 @@ class Evaluator:
                 if self._is_told_to_end():
                     break
                 prompts = questions.unseen(batch.prompts) if blind else batch.prompts
-                completions = self._programs.greedy(params, prompts)
+                completions, talks = self._answered(params, prompts, batch)
+                ends = talks.endings() if talks else [None] * len(batch.samples)
                 texts = [
                     self._tokens.decode(row[0, keep[0]].tolist())
                     for row, keep in zip(completions.tokens, completions.mask, strict=True)
@@ -113,8 +119,8 @@ class Evaluator:
                 lengths = completions.mask[:, 0].sum(axis=1).tolist()
                 verdicts, terms = self._mark(
                     [
-                        Case(text, info.answer, tokens, info.given)
-                        for text, info, tokens in zip(texts, batch.samples, lengths, strict=True)
+                        Case(text, info.answer, tokens, info.given, ending)
+                        for text, info, tokens, ending in zip(texts, batch.samples, lengths, ends, strict=True)
                     ]
                 )
                 asked = map(_item, batch.samples, verdicts, terms)
@@ -122,16 +128,29 @@ class Evaluator:
                 items += new
                 for row in np.flatnonzero(batch.real)[: self._config.evaluation.shown - len(shown)].tolist():
                     answers = samples.answers([texts[row]], [verdicts[row]], completions.ended[row])
+                    if talks:
+                        sampled = completions.logprobs[row, 0][completions.mask[row, 0]]
+                        answers[0]["turns"] = samples.turns(talks.exchanges[row], sampled, self._tokens)
+                        answers[0]["met"] = ends[row].met
                     seen = samples.picture(self._config, prompts, row)
                     shown.append(samples.Shown(batch.samples[row], seen, answers, suite))
                 advance(len(new))
         return items, shown
 
+    def _answered(self, params: Any, prompts: PromptBatch, batch: Batch) -> tuple[Completions, Talks | None]:
+        """Greedy completions of a batch, and the conversations that they are in an environment."""
+        played = self._config.environment
+        if self._playground is None or played.name == "none":
+            return self._programs.greedy(params, prompts), None
+        states = [info.state for info in batch.samples]
+        talks = self._playground.talks_in(played, states, 1, self._tokens)
+        return self._programs.converse(params, prompts, talks.begin), talks
+
     def _mark(self, cases: Sequence[Case]) -> tuple[list[Verdict], list[tuple[float, ...]]]:
         """Verdicts, and what the rewards' terms say; what failed in that is said."""
         terms = self._config.measured
         if not terms:
-            return self._verifier.verify([one.text for one in cases], [one.answer for one in cases]), [()] * len(cases)
+            return self._verifier.judged(cases), [()] * len(cases)
         scores = self._verifier.score(cases, RewardConfig(terms), 1)
         for line in scores.lines:
             self._screen.say(line)

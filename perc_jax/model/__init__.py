@@ -3,6 +3,6 @@
 Arrays in, arrays out. Neither training nor sampling, neither files nor text belong here.
 """
 
-from perc_jax.model.qwen2_5_vl import Params, Qwen2_5_VL, abstract_params, bind, init_params
+from perc_jax.model.qwen2_5_vl import Params, Placed, Qwen2_5_VL, abstract_params, bind, init_params
 
-__all__ = ["Params", "Qwen2_5_VL", "abstract_params", "bind", "init_params"]
+__all__ = ["Params", "Placed", "Qwen2_5_VL", "abstract_params", "bind", "init_params"]

@@ -86,6 +86,31 @@ def same_segment(
     return jnp.swapaxes(_own_rows((None,), q, segment, (Part(k, v, segment),)), 1, 2)
 
 
+def extension(
+    q: Float[Array, "P W E K R hd"],
+    k: Float[Array, "P W E K hd"],
+    v: Float[Array, "P W E K hd"],
+    prompt: tuple[Float[Array, "P K S hd"], Float[Array, "P K S hd"]],
+    prompt_mask: Bool[Array, "P S"],
+    own: tuple[Float[Array, "P K W B hd"], Float[Array, "P K W B hd"]],
+    seen: Bool[Array, "P W B"],
+) -> Float[Array, "P W E K R hd"]:
+    """Attend from E new tokens per row, as the rule in `attention` says; one layer's prompt is copied for each row."""
+    prompts, rows, length, heads, repeats, width = q.shape
+    count = prompts * rows
+    queries = jnp.moveaxis(q, 2, 4).reshape(count, heads * repeats, length, width)
+    segment, before = (jnp.broadcast_to(x, (count, length)) for x in (jnp.int32(0), jnp.arange(length)))
+    seen_prompt = jnp.repeat(jnp.where(prompt_mask, 0, -1), rows, axis=0)
+    seen_own = jnp.where(seen, 0, -1).reshape(count, -1)
+    parts = (
+        Part(*(jnp.repeat(x, rows, axis=0) for x in prompt), seen_prompt),
+        Part(*(jnp.swapaxes(x, 1, 2).reshape(count, heads, -1, width) for x in own), seen_own),
+        Part(*(jnp.moveaxis(x, 3, 2).reshape(count, heads, length, width) for x in (k, v)), segment, before),
+    )
+    out = _own_rows((None, None, length), queries, segment, parts)
+    return jnp.moveaxis(out.reshape(prompts, rows, heads, repeats, length, width), 4, 2)
+
+
 def _own_rows(within: tuple[int | None, ...], q: Array, segment: Array, parts: tuple[Part, ...]) -> Array:
     """`attend` on each device's own rows of the mesh in force: how many pairs it visits is no other device's affair."""
     axes, run = free_axes(*ROW_AXES), functools.partial(attend, within)

@@ -39,6 +39,13 @@ def stored(x: Float[Array, "*n hd"], dtype: KvDtype) -> Stored:
     return Quantised(jnp.round(wide / scale[..., None]).astype(jnp.int8), scale)
 
 
+def plain(x: Stored, dtype: jnp.dtype) -> Float[Array, "*n hd"]:
+    """Keys or values as numbers of their own."""
+    if not isinstance(x, Quantised):
+        return x
+    return (x.data.astype(jnp.float32) * x.scale[..., None]).astype(dtype)
+
+
 def empty(shape: tuple[int, ...], dtype: jnp.dtype, kept: KvDtype) -> Stored:
     """Room for keys or values [..., hd]."""
     if kept == "model":
@@ -85,6 +92,44 @@ def seen(columns: int, time: Int[Array, ""], lengths: Int[Array, "P W"]) -> Bool
     """
     age = (time - 1 - jnp.arange(columns)) % columns
     return age < lengths[..., None]
+
+
+def rolled(ring: Stored, places: Int[Array, "P W"]) -> Stored:
+    """The ring [L,P,K,W,B,hd] with each row's columns moved on by so many places, round the ring."""
+
+    def roll(row: Array, by: Int[Array, ""]) -> Array:
+        return jnp.roll(row, by, axis=1)
+
+    rows = jax.vmap(jax.vmap(roll, in_axes=(1, 0), out_axes=1))  # over W within P
+
+    def move(x: Array) -> Array:
+        # Layer by layer in place: rolled at once, the whole ring would be needed three times.
+        return jax.lax.fori_loop(0, len(x), lambda layer, x: x.at[layer].set(rows(x[layer], places)), x)
+
+    return jax.tree.map(move, ring)
+
+
+def extended(
+    ring: Stored, fresh: Float[Array, "L P K W E hd"], time: Int[Array, ""], counts: Int[Array, "P W"]
+) -> Stored:
+    """The ring after the first `counts` of the E given tokens of each row, of which it must hold E: a row's own last
+    tokens stand before them, as if they had been written one by one up to column `time` - 1; rows of count 0 are as
+    they were.
+
+    With 4 columns and time 6, a row whose last tokens are a, b (columns 0, 1) is given c: columns 3, 0, 1 hold a, b, c.
+    """
+    size = columns(ring)
+    age = (time - 1 - jnp.arange(size)) % size
+    is_new = (age < counts[..., None])[None, :, None]
+
+    def pad(x: Array) -> Array:
+        return jnp.pad(x, [(0, size - fresh.shape[4]) if axis == 4 else (0, 0) for axis in range(x.ndim)])
+
+    def choose(new: Array, old: Array) -> Array:
+        return jnp.where(is_new if old.ndim == 5 else is_new[..., None], new.astype(old.dtype), old)
+
+    kept = jax.tree.map(pad, stored(fresh, "int8" if isinstance(ring, Quantised) else "model"))
+    return jax.tree.map(choose, rolled(kept, time - counts), rolled(ring, -counts))
 
 
 def resized(ring: Stored, time: Int[Array, ""], size: int) -> Stored:

@@ -241,6 +241,27 @@ def decode_step(
     return jnp.swapaxes((out / total).astype(q.dtype), 1, 2)
 
 
+def extension(
+    q: Float[Array, "P W E K R hd"],
+    k: Float[Array, "P W E K hd"],
+    v: Float[Array, "P W E K hd"],
+    prompt: tuple[Float[Array, "P K S hd"], Float[Array, "P K S hd"]],
+    prompt_mask: Bool[Array, "P S"],
+    own: tuple[Float[Array, "P K W B hd"], Float[Array, "P K W B hd"]],
+    seen: Bool[Array, "P W B"],
+) -> Float[Array, "P W E K R hd"]:
+    """Attend from E new tokens per row, as the rule in `attention` says; the prompt is read once for all W rows."""
+    length = q.shape[2]
+    queries = jnp.moveaxis(q, 2, 4).swapaxes(1, 2)  # [P,W,E,K,R,hd] -> [P,W,K,R,E,hd] -> [P,K,W,R,E,hd]
+    keys, values = (jnp.moveaxis(x, 3, 1) for x in (k, v))  # [P,K,W,E,hd]
+    parts = (
+        Part(prompt[0][:, :, None], prompt[1][:, :, None], prompt_mask[:, None, None, :]),
+        Part(*own, seen[:, :, None, :]),
+        Part(keys, values, jnp.tril(jnp.ones((1, 1, length, length), bool))),
+    )
+    return jnp.moveaxis(attend(queries, parts).swapaxes(1, 2), 4, 2)
+
+
 def _stored_scores(
     rule: str, q: Float[Array, "P K W R hd"], k: Stored, mask: Bool[Array, "..."]
 ) -> Float[Array, "P K W R n"]:

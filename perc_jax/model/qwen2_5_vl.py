@@ -10,7 +10,7 @@ prompt is computed on its own: what else is in the batch, and how much padding, 
 
 import functools
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -20,7 +20,7 @@ from jaxtyping import Bool, Float, Int, UInt8
 from perc_jax.batch import Array, PromptBatch
 from perc_jax.config import ModelConfig
 from perc_jax.model import attention, int8, layout, low_rank
-from perc_jax.model.cache import Layers
+from perc_jax.model.cache import Layers, Stored
 from perc_jax.model.layers import Remat
 from perc_jax.model.pixels import values
 from perc_jax.model.text import TextBlock, TextModel
@@ -30,6 +30,14 @@ Params = dict[str, Any]  # nested dicts of arrays; the '/'-joined path of a leaf
 # Folded into the key of the parameters: the base is the same with and without adapters. "lora" in ASCII, since nnx
 # folds in 0, 1, 2, … for one parameter after the other.
 ADAPTER_PURPOSE = 0x6C6F7261
+
+
+class Placed(NamedTuple):
+    """Where the tokens of a row's completions stand, and the pictures among them, where they are not text alone."""
+
+    positions: Int[Array, "P 3 W"]
+    image_slots: Int[Array, "P W"]  # the feature that stands there, -1 at text
+    features: Float[Array, "P M D"]  # of the pictures of all completions of the prompt
 
 
 class Qwen2_5_VL(nnx.Module):
@@ -91,6 +99,7 @@ class Qwen2_5_VL(nnx.Module):
         *,
         longest: int,
         features: Float[Array, "P M D"] | None = None,
+        placed: Placed | None = None,
         remat: Remat = "none",
     ) -> tuple[Float[Array, "P S D"], Float[Array, "P W D"]]:
         """Run every prompt once with all its completions, as one row `[prompt | completion 1 | … | completion G]`.
@@ -100,14 +109,18 @@ class Qwen2_5_VL(nnx.Module):
         token. Worked example, lengths 3 and 2 in W = 6 places: columns 0 1 2 0 1 0. Token i sees token j <= i iff j is
         a real prompt token or in i's own completion, so the result is that of separate sequences.
 
-        `features` are those of `encode_images`, made here when `prompts` have none either. `remat`: what the backward
-        pass computes again.
+        `features` are those of `encode_images`, made here when `prompts` have none either. `placed`: positions of the
+        completions' tokens, and pictures among them; without it they are text that goes on behind the prompt. `remat`:
+        what the backward pass computes again.
         """
         features = self._features(prompts, remat) if features is None else features
         x = self.embed(prompts.tokens, features, prompts.image_slots)
-        answers = self.embed(tokens, None, None)
-        after = prompts.next_position[:, None] + columns
-        after = jnp.broadcast_to(after[:, None], (len(columns), 3, columns.shape[1]))
+        if placed is None:
+            answers = self.embed(tokens, None, None)
+            after = prompts.next_position[:, None] + columns
+            after = jnp.broadcast_to(after[:, None], (len(columns), 3, columns.shape[1]))
+        else:
+            answers, after = self.embed(tokens, placed.features, placed.image_slots), placed.positions
         positions = jnp.concatenate([prompts.positions, after], axis=2)
         rows = attention.Rows(prompts.mask, columns, longest)
         row = self.text.rows(jnp.concatenate([x, answers], axis=1), positions, rows, remat=remat)
@@ -141,6 +154,31 @@ class Qwen2_5_VL(nnx.Module):
         """
         x = self.embed(tokens, None, None)
         return self.text.decode(x, positions, lengths, time, prompt_cache, prompt_mask, ring, blocks)
+
+    def extend(
+        self,
+        tokens: Int[Array, "P W E"],
+        features: Float[Array, "P W M D"] | None,
+        image_slots: Int[Array, "P W E"],
+        positions: Int[Array, "P W 3 E"],
+        counts: Int[Array, "P W"],
+        lengths: Int[Array, "P W"],
+        time: Int[Array, ""],
+        prompt_cache: tuple[Stored, Stored],
+        prompt_mask: Bool[Array, "P S"],
+        ring: tuple[Stored, Stored],
+    ) -> tuple[Float[Array, "P W D"], tuple[Stored, Stored]]:
+        """Run the first `counts` of E further tokens of each row, with pictures of its own (`features`) among them.
+
+        Caches as in `decode`: a row's last `lengths` tokens stand up to column `time` - 1 of the ring, and in the ring
+        that is returned, with as many more. Also returns the hidden state of each row's last token.
+        """
+        prompts, rows, length = tokens.shape
+        if features is not None:
+            features = features.reshape(-1, *features.shape[2:])
+        x = self.embed(tokens.reshape(-1, length), features, image_slots.reshape(-1, length))
+        x = x.reshape(prompts, rows, length, x.shape[-1])
+        return self.text.extend(x, positions, counts, lengths, time, prompt_cache, prompt_mask, ring)
 
     def logits(self, hidden: Float[Array, "... D"]) -> Float[Array, "... V"]:
         """Float32 scores of every token of the vocabulary."""

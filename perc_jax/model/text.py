@@ -1,7 +1,8 @@
-"""The language model: token vectors and positions in, normalised hidden states out; three ways through the same blocks.
+"""The language model: token vectors and positions in, normalised hidden states out; four ways through the same blocks.
 
-`rows` runs group rows (a plain sequence is the row without completions), `decode` runs one token per completion against
-read-only caches. Blocks are stacked and scanned; a block is told by `attend` which keys its queries see.
+`rows` runs group rows (a plain sequence is the row without completions), `prefill` prompts, `decode` one token per
+completion against read-only caches, `extend` several of each. Blocks are stacked and scanned; a block is told by
+`attend` which keys its queries see.
 """
 
 from collections.abc import Callable
@@ -13,9 +14,9 @@ from jaxtyping import Bool, Float, Int
 
 from perc_jax.batch import Array
 from perc_jax.config import TextConfig
-from perc_jax.model import cache, layout
+from perc_jax.model import attention, cache, layout
 from perc_jax.model.attention import Rows, Way, group_row
-from perc_jax.model.cache import Layers
+from perc_jax.model.cache import Layers, Stored
 from perc_jax.model.dense import decode_step
 from perc_jax.model.layers import GatedMLP, Linear, Remat, RMSNorm, mrope_tables, recomputed, rotate, stack
 
@@ -159,6 +160,39 @@ class TextModel(nnx.Module):
             tuple(zip(*new, strict=True)),
             is_leaf=lambda node: isinstance(node, cache.Quantised),
         )
+
+    def extend(
+        self,
+        x: Float[Array, "P W E D"],
+        positions: Int[Array, "P W 3 E"],
+        counts: Int[Array, "P W"],
+        lengths: Int[Array, "P W"],
+        time: Int[Array, ""],
+        prompt_cache: tuple[Stored, Stored],
+        prompt_mask: Bool[Array, "P S"],
+        ring: tuple[Stored, Stored],
+    ) -> tuple[Float[Array, "P W D"], tuple[Stored, Stored]]:
+        """Run the first `counts` of E further tokens of each row behind its last `lengths` columns of the ring; return
+        the normalised hidden state of the last one of each and the ring with them in (`cache.extended`)."""
+        prompts, rows, length, width = x.shape
+        in_line = jnp.moveaxis(positions, 2, 1).reshape(prompts, 3, rows * length)
+        rotary, seen = self.tables(in_line, x.dtype), cache.seen(cache.columns(ring[0]), time, lengths)
+
+        def body(x, layer):
+            block, prompt_layer, own_layer = layer
+
+            def attend(q, k, v):
+                q, k, v = (z.reshape(prompts, rows, length, *z.shape[2:]) for z in (q, k, v))
+                given = prompt_layer, prompt_mask, own_layer, seen
+                return attention.extension(self.attention, q, k, v, *given)
+
+            x, fresh = block(x, rotary, attend)
+            return x, tuple(jnp.moveaxis(z.reshape(prompts, rows, length, *z.shape[2:]), 3, 1) for z in fresh)
+
+        x, fresh = jax.lax.scan(body, x.reshape(prompts, rows * length, width), (self.layers, prompt_cache, ring))
+        last = jnp.maximum(counts - 1, 0)[..., None, None]
+        hidden = jnp.take_along_axis(x.reshape(prompts, rows, length, width), last, axis=2)[:, :, 0]
+        return self.norm(hidden), tuple(cache.extended(*pair, time, counts) for pair in zip(ring, fresh, strict=True))
 
     def apart(self) -> tuple[TextBlock, ...]:
         """The blocks one by one, for `decode` where layers lie apart (`model/cache.py`)."""

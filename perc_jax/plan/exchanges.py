@@ -41,7 +41,7 @@ def step_seconds(blueprints: Blueprints, stage: StageConfig, topology: Topology)
         columns = (rollout.config.max_tokens - 1) * -(-rollout.prompts // rollout.slots)
         columns *= -(-rollout.group_size // rollout.rows)
         prefills = rollout.prompts / (rollout.prefill.outputs[0].mask.shape[0])
-        decode = rollout.decode[rollout.config.rings[-1]]
+        decode = rollout.decode[max(rollout.decode)]
         found["rollout"] = seconds(blueprints.publish()) + prefills * seconds(rollout.prefill)
         found["rollout"] += columns * seconds(decode)
     return found

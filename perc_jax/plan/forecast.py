@@ -170,9 +170,11 @@ def programs(blueprints: Blueprints) -> Iterator[tuple[StageConfig, Blueprint]]:
 
 def _of_rollout(rollout: RolloutBlueprints) -> list[Blueprint]:
     """Those of a rollout's programs that hold the most: decoding on the longest ring, moving to it, and the pool's."""
-    rings = rollout.config.rings
+    rings = tuple(rollout.decode)
     moved = [program for (_, ring), program in rollout.resize.items() if ring == rings[-1]]
-    return [rollout.prefill, *rollout.smaller, rollout.decode[rings[-1]], *moved, *(rollout.pool or ())]
+    talk = rollout.talk
+    replies = [talk.extend[place, rings[-1]] for place in range(len(talk.shapes))] if talk else []
+    return [rollout.prefill, *rollout.smaller, rollout.decode[rings[-1]], *moved, *(rollout.pool or ()), *replies]
 
 
 def _measure(blueprints: Blueprints, stage: StageConfig, blueprint: Blueprint, say: Callable[[str], None]) -> Measured:

@@ -63,6 +63,7 @@ def temporary(blueprint: Blueprint, blueprints: Blueprints, stage: StageConfig, 
         "encode": device.encode,
         "prefill": device.prefill,
         "decode": device.decode,
+        "extend": device.extend,
         "score": device.score,
         "clip": device.clip,
     }.get(kind)
@@ -134,6 +135,21 @@ class _Device:
             )
         of_layer = kept / self._model.text.num_hidden_layers + self._layer(backward=False, gathered=False)
         return max(of_layer + scores, drawn)
+
+    def extend(self, blueprint: Blueprint) -> float:
+        """Replies to all rows, with the ring made anew."""
+        state, context, replies = (blueprint.arguments[name] for name in ("state", "context", "replies"))
+        (count, rows, tokens), text = replies.tokens.shape, self._model.text
+        each = Rows(count * rows // self._rows, tokens + 1, replies.pixels.shape[2])
+        seen = context.mask.shape[1] + jax.tree.leaves(state.keys)[0].shape[4]
+        if self._model.attention == "dense":
+            attention = FLOAT * each.all * text.num_attention_heads / self._tensor * seen
+        else:  # a layer's prompts, one for each row
+            keys = 2 * text.num_key_value_heads * text.head_dim / self._tensor
+            attention = each.prompts * context.mask.shape[1] * keys * self._item
+        blocks = self._block(each, backward=False) + attention + self._layer(backward=False, gathered=False)
+        ends, ring = each.all * text.hidden_size * self._item, memory.device_bytes((state.keys, state.values))
+        return ring + ends + max(blocks, self._drawn(each.prompts), self._tower(each, backward=False))
 
     def encode(self, blueprint: Blueprint) -> float:
         """Pictures alone."""

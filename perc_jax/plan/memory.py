@@ -20,7 +20,14 @@ from perc_jax.update.optimizer import split_frozen
 from perc_jax.update.progress import Progress
 from perc_jax.update.update import TrainState
 
-ROLLOUT = ("ring", "slots", "admit", "collect")  # first words of the names of a rollout's programs beside the two
+ROLLOUT = (
+    "ring",
+    "slots",
+    "admit",
+    "collect",
+    "extend",
+    "features",
+)  # first words of the names of a rollout's programs beside the two
 
 
 class Split(NamedTuple):
@@ -113,7 +120,7 @@ def _of_rollout(kind: str, rollout: RolloutBlueprints) -> Split:
     """What a rollout holds beside one of its programs' arguments and results."""
     decoding = device_bytes(rollout.prefill.arguments["rollout_params"])
     if kind.startswith("ring"):
-        context = rollout.decode[rollout.config.max_tokens].arguments["context"]
+        context = rollout.decode[max(rollout.decode)].arguments["context"]
         return arrays(rollout.prefill._replace(arguments={"context": context}, outputs=())).plus(
             Split(decoding=decoding)
         )

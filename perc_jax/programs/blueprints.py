@@ -13,14 +13,14 @@ import jax.numpy as jnp
 import optax
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
-from perc_jax.batch import PromptBatch, TokenIds, TrainBatch
+from perc_jax.batch import Observed, PromptBatch, TokenIds, TrainBatch
 from perc_jax.config import Config, StageConfig
 from perc_jax.mesh import sharding, shares
 from perc_jax.model import abstract_params, init_params, int8, lora
 from perc_jax.programs import patterns
 from perc_jax.programs.blueprint import Blueprint, laid_out, named_within
 from perc_jax.programs.clip import ClipBlueprints, clip_blueprints, clip_params
-from perc_jax.programs.rollout import Maker, RolloutBlueprints
+from perc_jax.programs.rollout import Maker, RolloutBlueprints, Talk
 from perc_jax.rollout.sampling import Draws
 from perc_jax.update.optimizer import make_optimizer, split_frozen
 from perc_jax.update.rows import in_buckets
@@ -200,7 +200,9 @@ class Blueprints:
     def rollout(self, stage: StageConfig | None) -> RolloutBlueprints:
         """The programs that sample a stage's rollouts; for None the greedy ones of evaluation, with G = 1."""
         if stage is None:
-            return self.sampling("greedy", self.config.evaluation.batch, 1, Draws(temperature=0.0))
+            played = self.config.environment
+            talk = None if played.name == "none" else Talk(played, keeps_features=False)
+            return self.sampling("greedy", self.config.evaluation.batch, 1, Draws(temperature=0.0), talk)
         rollout, prompts = self.config.rollout, self.prompts_of(stage)
         return self._maker.make(
             stage.name,
@@ -210,12 +212,14 @@ class Blueprints:
             group_size=stage.group_size,
             draws=self._draws,
             buckets=self.config.data.buckets,
+            talk=Talk(stage.environment, self.encode(stage) is not None) if stage.plays else None,
         )
 
-    def sampling(self, name: str, count: int, group: int, draws: Draws) -> RolloutBlueprints:
+    def sampling(self, name: str, count: int, group: int, draws: Draws, talk: Talk | None = None) -> RolloutBlueprints:
         """The programs for any number of prompts, all decoded at once, and completions of each."""
         plain = dataclasses.replace(self.config.rollout, slots=0, rows=0, kv_dtype="model", weights="model")
-        return self._maker.make(name, plain, self.prompts(count), self.rollout_params, group_size=group, draws=draws)
+        how = {"group_size": group, "draws": draws, "talk": talk}
+        return self._maker.make(name, plain, self.prompts(count), self.rollout_params, **how)
 
     def train_state(self, stage: StageConfig) -> TrainState:
         """The layout of everything that training changes."""
@@ -230,7 +234,31 @@ class Blueprints:
         """The layout of what a stage's update reads."""
         batch = self.train_batch(stage.prompts_per_step, stage.group_size, self.config.completion_tokens(stage))
         said = self._rows(batch.prompts.mask.shape, jnp.bool_) if stage.learns_history else None
-        return batch._replace(prompts=self.prompts_of(stage), said=said)
+        return batch._replace(prompts=self.prompts_of(stage), said=said, observed=self._observed(stage, batch))
+
+    def _observed(self, stage: StageConfig, batch: TrainBatch) -> Observed | None:
+        """The layout of what an environment adds to completions; None where a stage's have none, or are gold."""
+        if not stage.plays or stage.kind != "grpo":
+            return None
+        (count, group, length), patches, vision = (
+            batch.tokens.shape,
+            stage.environment.patches,
+            self.config.model.vision,
+        )
+        features = None
+        if self.encode(stage) is not None:
+            most = Talk(stage.environment, True).most_slots // vision.spatial_merge_size**2
+            features = (count, group, most, self.config.model.text.hidden_size)
+            features = self._rows(features, jnp.dtype(self.config.model.dtype))
+        return Observed(
+            self._rows((count, group, length), jnp.bool_),
+            self._rows((count, group, 3, length), jnp.int32),
+            self._rows((count, group, length), jnp.int32),
+            self._rows((count, group, patches, vision.patch_bytes), jnp.uint8),
+            self._rows((count, group, patches, 2), jnp.int32),
+            self._rows((count, group, patches), jnp.int32),
+            features,
+        )
 
     def train_batch(self, count: int, group: int, length: int) -> TrainBatch:
         """The layout of `count` prompts with `group` completions of `length` tokens each."""

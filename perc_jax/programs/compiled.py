@@ -20,6 +20,7 @@ from perc_jax.model import lora
 from perc_jax.programs.blueprint import Blueprint
 from perc_jax.programs.blueprints import Blueprints
 from perc_jax.programs.clip import ClipPrograms
+from perc_jax.programs.conversing import Conversed, Conversing, Talking
 from perc_jax.programs.generation import Generation
 from perc_jax.programs.rollout import RolloutBlueprints
 from perc_jax.update import packing
@@ -105,6 +106,10 @@ class Programs:
         """One greedy completion per prompt; host rows in, host rows out (G = 1)."""
         return self._greedy(params, prompts, np.zeros(len(prompts.tokens), np.uint32), seed=0)
 
+    def converse(self, params: Any, prompts: PromptBatch, talking: Talking) -> Completions:
+        """`greedy` where the run's suites are asked in an environment."""
+        return self._greedy.converse(params, prompts, np.zeros(len(prompts.tokens), np.uint32), talking, seed=0)
+
     def scorer(self) -> Score:
         """Compile and return `score(params, prompts, tokens)`: the log-probabilities that training parameters give to
         completions [P, 1, C]; host rows in, host rows out."""
@@ -125,11 +130,18 @@ class Sampler:
 
     def __init__(self, programs: Programs, blueprints: RolloutBlueprints):
         self._programs = programs
-        self._generation = Generation(blueprints, programs.compile)
+        self._generation = (Conversing if blueprints.talk else Generation)(blueprints, programs.compile)
 
     def __call__(self, params: Any, prompts: PromptBatch, rows: np.ndarray, *, seed: int) -> Completions:
         """Sample; what a prompt gets depends on its name in `rows` (uint32 [P]) and the seed, not on its place."""
         return sharding.rows_to_host(self._generation(*self._inputs(params, prompts, rows, seed)))
+
+    def converse(
+        self, params: Any, prompts: PromptBatch, rows: np.ndarray, talking: Talking, *, seed: int
+    ) -> Completions:
+        """The same in turns, where something replies."""
+        given = self._inputs(params, prompts, rows, seed)
+        return self._generation.converse(given, talking).completions
 
     def first_logprobs(self, params: Any, prompts: PromptBatch) -> np.ndarray:
         """The log-probability [P] of each prompt's first token, by the prefill alone."""
@@ -164,7 +176,8 @@ class StagePrograms:
         shapes = (blueprints.config.data.max_prompt_tokens,), (group, blueprints.config.completion_tokens(stage))
         self.plan(*(np.zeros((count, *shape), bool) for shape in shapes))  # the hosts' exchange is compiled now
         if stage.kind == "grpo":
-            self._rollout = Generation(blueprints.rollout(stage), programs.compile)
+            makes = Conversing if stage.plays else Generation
+            self._rollout = makes(blueprints.rollout(stage), programs.compile)
         clip = blueprints.clip(stage)
         self.clip = clip and ClipPrograms(clip, programs.compile)  # of a stage whose reward asks one
 
@@ -195,6 +208,23 @@ class StagePrograms:
     def sample(self, params: Any, prompts: PromptBatch, rows: jax.Array, state: TrainState) -> Completions:
         """G completions per prompt: global device arrays in and out; `rows` (uint32) names the prompts."""
         return self._rollout(params, prompts, rows, state.key, state.step, self._buckets(prompts))
+
+    def roll(self, prompts: PromptBatch, rows: jax.Array, state: TrainState, talking: Talking | None) -> Conversed:
+        """A rollout of the state's policy, with replies where the stage has an environment; on this host and on the
+        mesh."""
+        # No name for the published parameters: they are gone before the update needs the memory.
+        publish = self._programs.publish_for_sampling
+        if talking is None:
+            on_mesh = self.sample(publish(state.params), prompts, rows, state)
+            return Conversed(sharding.rows_to_host(on_mesh), on_mesh)
+        given = prompts, rows, state.key, state.step
+        found = self._rollout.converse((publish(state.params), *given), talking, self._buckets(prompts))
+        if self._stage.max_rounds == 1 or found.on_mesh.observed.features is None:
+            return found
+        # Of several rounds some groups are chosen: what the tower made of their pictures must be at hand.
+        features = sharding.rows_to_host(found.on_mesh.observed.features)
+        observed = found.completions.observed._replace(features=features)
+        return found._replace(completions=found.completions._replace(observed=observed))
 
     def occupancy(self) -> dict[str, float]:
         """How much of what the last `sample` decoded was of use, by the metrics' paths."""

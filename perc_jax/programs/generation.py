@@ -54,7 +54,7 @@ class Generation:
 
     def finish(self, params: Any, context: Context, state: State) -> Completions:
         """The completions of what a prefill began; consumes the state."""
-        return self._finish(params, context, state, self._config.rings[0], 1).completions()
+        return self._finish(params, context, state, next(iter(self.decode)), 1).completions()
 
     def occupancy(self) -> dict[str, float]:
         """Shares of what was decoded in the last call, over all devices: of columns x slots those with a group that is
@@ -77,7 +77,7 @@ class Generation:
         start, admit, collect = self._pool
         devices, prompts, slots = self._plan.devices, self._plan.prompts, self._plan.slots
         schedule = Schedule(devices, prompts // devices, slots // devices, self._config.prefill_prompts)
-        (pool, state), ring = start(), self._config.rings[0]
+        (pool, state), ring = start(), next(iter(self.decode))
         free, longest, newcomers = np.ones(slots, bool), 0, None
         while True:
             while schedule.waiting and (newcomers is None or free.any()):
@@ -91,7 +91,7 @@ class Generation:
             state = state._replace(groups=pool.groups)
             if not schedule.waiting:
                 break
-            state, ring = self._fit(state, ring, longest)
+            state, ring = self._fit(state, ring, self._needed(longest))
             state, told = self.decode[ring](given[0], pool.context, state)
             pool = pool._replace(groups=state.groups)
             if schedule.used_up:
@@ -112,17 +112,20 @@ class Generation:
                 if (before := jax.device_get(told.pop(0))).free.all():
                     break
                 longest = int(before.longest) + self._config.segment_tokens  # of the segment that is under way
-            state, ring = self._fit(state, ring, longest)
+            state, ring = self._fit(state, ring, self._needed(longest))
             state, now = self.decode[ring](params, context, state)
             told.append(now)
             longest += self._config.segment_tokens
         self._work = told[-1].work if told else self._work
         return state
 
-    def _fit(self, state: State, ring: int, longest: int) -> tuple[State, int]:
-        """The state on the shortest ring that holds the longest completion up to the next segment's end."""
-        needed = min(longest + self._config.segment_tokens - 1, self._config.max_tokens - 1)
-        rings = self._config.rings
+    def _needed(self, longest: int) -> int:
+        """Columns that hold the longest completion up to the next segment's end."""
+        return min(longest + self._config.segment_tokens - 1, self._config.max_tokens - 1)
+
+    def _fit(self, state: State, ring: int, needed: int) -> tuple[State, int]:
+        """The state on the shortest ring of so many columns."""
+        rings = tuple(self.decode)
         wanted = next(ring for ring in rings if ring >= needed)
         while ring != wanted:
             place = rings.index(ring)

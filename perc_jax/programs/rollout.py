@@ -2,7 +2,8 @@
 
 With room for all prompts there are a prefill and, for each length of the ring, a decode; between neighbouring lengths a
 program that moves the ring. With fewer slots than prompts, the prefill takes a window of each device's prompts, and
-three more programs keep the pool: an empty one, one with newcomers, and the completions in the end.
+three more programs keep the pool: an empty one, one with newcomers, and the completions in the end. With an environment
+there is, for each shape of replies and length of the ring, a program that runs them.
 """
 
 import functools
@@ -14,11 +15,12 @@ import jax
 import jax.numpy as jnp
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
-from perc_jax.batch import PromptBatch, TokenIds
-from perc_jax.config import ModelConfig, RolloutConfig
+from perc_jax.batch import Observations, PromptBatch, TokenIds
+from perc_jax.config import EnvironmentConfig, ModelConfig, RolloutConfig
 from perc_jax.mesh import sharding
 from perc_jax.programs.blueprint import Blueprint, laid_out, named_within
 from perc_jax.rollout.decode import in_step, make_rollout, resize, standing, widened
+from perc_jax.rollout.extend import Moves, make_extend
 from perc_jax.rollout.sampling import Draws
 from perc_jax.rollout.slots import Pool, admit, collect, empty_pool
 
@@ -28,6 +30,41 @@ MOST_APART = 16  # layers that a CPU decodes one by one: a program as long takes
 def layers_apart(model: ModelConfig, mesh: Mesh) -> bool:
     """Whether decoding takes its layers one by one, each a copy of its weights, keys and values in a segment."""
     return mesh.devices.flat[0].platform == "cpu" and model.text.num_hidden_layers <= MOST_APART
+
+
+class Talk(NamedTuple):
+    """What replies to a stage's completions, and whether what its vision tower makes of their pictures is kept."""
+
+    environment: EnvironmentConfig
+    keeps_features: bool
+
+    @property
+    def most_slots(self) -> int:
+        """Patch slots of a completion's pictures, with room for those of a reply behind the last."""
+        return self.environment.patches + self.environment.shapes[-1][1]
+
+    def whole_shapes(self, most: int) -> tuple[tuple[int, int], ...]:
+        """Shapes of completions of at most so many tokens that are run again, whole."""
+        few, each = self.environment.pictures // 2, self.environment.shapes[-1][1]
+        half = ((most // 2, few * each),) if few else ()
+        return *half, (most, self.environment.patches)
+
+
+class TalkBlueprints(NamedTuple):
+    """What `conversing.Conversing` compiles and calls besides.
+
+    `extend`: `rollout params, context, state, replies, moves, features -> state, features, standing` by the place of
+    the replies' shape and the length of the ring; consumes state and features. `nothing`: `-> features`; None where the
+    vision tower is trained, and features are none.
+    """
+
+    extend: dict[tuple[int, int], Blueprint]
+    nothing: Blueprint | None
+    shapes: tuple[tuple[int, int], ...]  # of replies: tokens and patch slots
+    patches: int  # slots of all pictures of a completion
+    merged: int  # patches of a merged token
+    patch_bytes: int
+    ids: TokenIds
 
 
 class RolloutBlueprints(NamedTuple):
@@ -51,6 +88,7 @@ class RolloutBlueprints(NamedTuple):
     rows: int  # completions of a prompt that are decoded at a time
     devices: int  # that the prompts are split over
     smaller: tuple[Blueprint, ...] = ()  # prefills of prompts that all fit a smaller bucket, ascending
+    talk: TalkBlueprints | None = None  # of a stage with an environment
 
 
 class Maker:
@@ -72,24 +110,23 @@ class Maker:
         group_size: int,
         draws: Draws,
         buckets: Sequence[tuple[int, int]] = (),
+        talk: Talk | None = None,
     ) -> RolloutBlueprints:
         """The programs for one shape of prompts, and parameters as they are laid out for decoding.
 
         Prompts that fit one of the smaller `buckets` (tokens, patch slots) are prefilled there; decoding finds all in
-        the one shape.
+        the one shape. `talk`: what replies to completions, if anything does; then there must be room for all prompts.
         """
-        count, rings = len(prompts.tokens), config.rings
+        count, rings, talks = len(prompts.tokens), rings_of(config, talk), _talks(group_size, config, draws, talk)
         prefill, decode = make_rollout(
             self._model,
             self._ids,
-            group_size=group_size,
             max_tokens=config.max_tokens,
-            draws=draws,
             segment_tokens=config.segment_tokens,
-            rows=min(config.rows or group_size, group_size),
             ring=rings[0],
             kv_dtype=config.kv_dtype,
             apart=layers_apart(self._model, self._mesh),
+            **talks,
         )
 
         def keyed(params, prompts, names, key, step, bucket=None):
@@ -136,10 +173,66 @@ class Maker:
             count,
             slots or count,
             group_size,
-            min(config.rows or group_size, group_size),
+            talks["rows"],
             self._devices,
             tuple(map(prefilled, buckets)),
+            talk and self._talk(name, talk, params, context, states, make_extend(self._model, self._ids, **talks)),
         )
+
+    def _talk(
+        self, name: str, talk: Talk, params: Any, context: Any, states: dict[int, Any], extend: Callable
+    ) -> TalkBlueprints:
+        """The programs by which completions are replied to, on each length of the ring."""
+        rows, vision = next(iter(states.values())).groups.at.shape, self._model.vision
+        merged, group, most = vision.spatial_merge_size**2, context.random_keys.shape[1], talk.most_slots
+        room, nothing = (rows[0], group, most // merged, self._model.text.hidden_size), None
+        features = self._of_rows(room, self._model.dtype) if talk.keeps_features else None
+        if talk.keeps_features:
+            zeros = functools.partial(jnp.zeros, room, jnp.dtype(self._model.dtype))
+            nothing = Blueprint(f"{name}features", zeros, {}, features, self._mesh)
+        whole = rows[1] < group
+        shapes = talk.whole_shapes(states[max(states)].groups.tokens.shape[2]) if whole else talk.environment.shapes
+        moves = Moves(*(self._of_rows(shape, kind) for shape, kind in _moves(rows, group)))
+        run = extend
+        if self._mesh.shape["tensor"] == 1:
+            kinds = (PartitionSpec(), self._context, self._state, *[sharding.ROWS] * 3)
+            run = self._on_each_device(extend, kinds, (self._state, sharding.ROWS))
+
+        def told(*given: Any) -> tuple[Any, Any, Any]:
+            state, features = run(*given)
+            return state, features, standing(state)
+
+        def one(shape: tuple[int, int], ring: int) -> Blueprint:
+            state, replies = states[ring], self._replies(rows, shape)
+            given = (params, context, state, replies, moves, features)
+            names = ("rollout_params", "context", "state", "replies", "moves", "features")
+            seen = self._laid_out(jax.eval_shape(standing, state), PartitionSpec())
+            named = f"{name}extend {shape[0]}x{shape[1]}" + f" on {ring}" * (ring < max(states))
+            arguments = dict(zip(names, given, strict=True))
+            return Blueprint(named, told, arguments, (state, features, seen), self._mesh, donated=(2, 5))
+
+        pairs = ((place, ring) for place in range(len(shapes)) for ring in states if ring > shapes[place][0])
+        programs = {(place, ring): one(shapes[place], ring) for place, ring in pairs}
+        return TalkBlueprints(
+            programs, nothing, shapes, talk.environment.patches, merged, vision.patch_bytes, self._ids
+        )
+
+    def _replies(self, rows: tuple[int, int], shape: tuple[int, int]) -> Observations:
+        """The layout of replies to so many rows of prompts."""
+        (tokens, patches), whole = shape, self._of_rows
+        return Observations(
+            whole((*rows, tokens), jnp.int32),
+            whole((*rows, tokens), jnp.bool_),
+            whole((*rows, 3, tokens), jnp.int32),
+            whole(rows, jnp.int32),
+            whole((*rows, tokens), jnp.int32),
+            whole((*rows, patches, self._model.vision.patch_bytes), jnp.uint8),
+            whole((*rows, patches, 2), jnp.int32),
+            whole((*rows, patches), jnp.int32),
+        )
+
+    def _of_rows(self, shape: tuple[int, ...], dtype: Any) -> jax.ShapeDtypeStruct:
+        return jax.ShapeDtypeStruct(shape, jnp.dtype(dtype), sharding=NamedSharding(self._mesh, sharding.ROWS))
 
     def _windowed(self, name: str, keyed: Callable, arguments: dict[str, Any], ahead: int) -> Blueprint:
         """The prefill of a window of each device's prompts."""
@@ -216,6 +309,27 @@ class Maker:
 
     def _same(self, shape: tuple[int, ...], dtype: Any) -> jax.ShapeDtypeStruct:
         return jax.ShapeDtypeStruct(shape, dtype, sharding=NamedSharding(self._mesh, PartitionSpec()))
+
+
+def rings_of(config: RolloutConfig, talk: Talk | None) -> tuple[int, ...]:
+    """Lengths of the ring, ascending. Where completions wait in their rows for replies, there is room for the columns
+    of a segment that go by meanwhile."""
+    if talk is None:
+        return config.rings
+    first, *_, last = (config.rings[0], *config.rings)
+    shortest = -(-(last + config.segment_tokens) // (last // first))
+    return tuple(ring // first * shortest for ring in config.rings)
+
+
+def _talks(group_size: int, config: RolloutConfig, draws: Draws, talk: Talk | None) -> dict[str, Any]:
+    """What decoding and replying must agree on."""
+    rows, turn_tokens = min(config.rows or group_size, group_size), talk.environment.turn_tokens if talk else 0
+    return {"group_size": group_size, "rows": rows, "draws": draws, "turn_tokens": turn_tokens}
+
+
+def _moves(rows: tuple[int, int], group: int) -> tuple[tuple[tuple[int, int], Any], ...]:
+    """Shapes and dtypes of `Moves`."""
+    return ((rows[0], group), jnp.bool_), (rows, jnp.int32), (rows, jnp.int32)
 
 
 def _first(count: int, params: Any, prompts: PromptBatch, names: Any, key: Any, step: Any) -> tuple[Any, ...]:

@@ -166,14 +166,27 @@ def _spread(entries: Sequence[Any], count: int) -> list[Any]:
 
 
 def _with_pictures(folder: epath.Path, samples: Sequence[dict]) -> list[dict]:
-    """Put each sample's picture into the page, under `picture`; None where the file is gone."""
+    """Put each sample's picture into the page, under `picture`, and those of its conversations, in their places; None
+    where the file is gone."""
     filled = []
     for sample in samples:
-        places = [base / sample["image"] for base in (folder / "samples", folder) if sample.get("image")]
-        found = [place for place in places if place.is_file()]
-        picture = "data:image/png;base64," + base64.b64encode(reading.content(found[0])).decode() if found else None
-        filled.append(sample | {"picture": picture})
+        answers = [
+            answer | {"turns": [_turn(folder, turn) for turn in answer["turns"]]} if answer.get("turns") else answer
+            for answer in sample.get("answers", [])
+        ]
+        filled.append(sample | {"picture": _picture(folder, sample.get("image")), "answers": answers})
     return filled
+
+
+def _turn(folder: epath.Path, turn: dict) -> dict:
+    return turn | {"pictures": [_picture(folder, name) for name in turn.get("pictures", ())]}
+
+
+def _picture(folder: epath.Path, name: str | None) -> str | None:
+    """A picture of a run as a data URI."""
+    places = [base / name for base in (folder / "samples", folder) if name]
+    found = [place for place in places if place.is_file()]
+    return "data:image/png;base64," + base64.b64encode(reading.content(found[0])).decode() if found else None
 
 
 def _json(path: epath.Path) -> Any:

@@ -4,6 +4,7 @@
 from the bytes that went to the device, so what is shown is what was seen, resizing and padding included.
 """
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -16,11 +17,14 @@ from PIL import Image
 from perc_jax.batch import PromptBatch
 from perc_jax.config import Config
 from perc_jax.data.batches import SampleInfo
+from perc_jax.environments.talks import Exchange
 from perc_jax.prompt import image
+from perc_jax.prompt.tokenizer import Tokenizer
 from perc_jax.records.files import to_json, write_whole
 from perc_jax.rewards.verifier import Verdict
 
 GAP_PX = 8  # between the pictures of one prompt
+DIGITS = 4  # of log-probabilities
 
 
 class Shown(NamedTuple):
@@ -78,16 +82,36 @@ def answers(
     ]
 
 
+def turns(exchanges: Sequence[Exchange], logprobs: Float[np.ndarray, " n"], tokens: Tokenizer) -> list[dict[str, Any]]:
+    """JSON-ready turns of one conversation, but for the pictures, of which `write` makes files.
+
+    Args:
+        exchanges: what was said, and what was given in return.
+        logprobs: of all sampled tokens of all turns, in order.
+        tokens: say what each token is.
+    """
+    found, at = [], 0
+    for one in exchanges:
+        each = logprobs[at : at + len(one.tokens)].tolist()
+        at += len(one.tokens)
+        said = [[tokens.decode([token]), round(p, DIGITS)] for token, p in zip(one.tokens, each, strict=True)]
+        parts = one.returned.parts if one.returned else ()
+        words = "".join(part for part in parts if isinstance(part, str))
+        shown = list(one.returned.pictures) if one.returned else []
+        found.append({"text": one.text, "tokens": said, "returned": words, "pictures": shown})
+    return found
+
+
 def write(workdir: str, name: str, shown: Sequence[Shown]) -> None:
-    """Write one PNG per sample that has pictures, then `samples/<name>.json`, which names them: absent or complete."""
+    """Write one PNG per sample that has pictures and those that its conversations return, then `samples/<name>.json`,
+    which names them: absent or complete."""
     folder = epath.Path(workdir).expanduser() / "samples"
     folder.mkdir(parents=True, exist_ok=True)
     records = []
     for number, sample in enumerate(shown):
         file = None if sample.picture is None else f"{name}_{number}.png"
         if file:
-            with (folder / file).open("wb") as stream:
-                Image.fromarray(sample.picture).save(stream, format="PNG")
+            _save(folder / file, sample.picture)
         info = sample.info
         records.append(
             {
@@ -99,7 +123,31 @@ def write(workdir: str, name: str, shown: Sequence[Shown]) -> None:
                 "question": info.question,
                 "gold": info.answer.text(),
                 "image": file,
-                "answers": sample.answers,
+                "answers": _filed(sample.answers, folder, f"{name}_{number}"),
             }
         )
     write_whole(folder / f"{name}.json", to_json(records, indent=1))
+
+
+def _filed(answers: Sequence[dict[str, Any]], folder: epath.Path, name: str) -> list[dict[str, Any]]:
+    """The answers with files in place of the pictures that were returned in conversations; equal ones share a file."""
+    files: dict[bytes, str] = {}
+    filed = []
+    for answer in answers:
+        told = []
+        for turn in answer.get("turns", ()):
+            named = []
+            for shown in turn["pictures"]:
+                key = hashlib.sha256(repr(shown.shape).encode() + shown.tobytes()).digest()
+                if key not in files:
+                    files[key] = f"{name}_{len(files)}.png"
+                    _save(folder / files[key], shown)
+                named.append(files[key])
+            told.append(turn | {"pictures": named})
+        filed.append(answer | {"turns": told} if told else answer)
+    return filed
+
+
+def _save(path: epath.Path, shown: UInt8[np.ndarray, "h w 3"]) -> None:
+    with path.open("wb") as stream:
+        Image.fromarray(shown).save(stream, format="PNG")

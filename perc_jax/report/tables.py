@@ -1,5 +1,6 @@
 """The report's tables: accuracy before and after each stage, whole and by group, and the sample sheets."""
 
+import math
 from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
@@ -170,7 +171,7 @@ def _sample(sample: Mapping[str, Any], form: Form) -> str:
 
 def _answers(answers: Sequence[Mapping[str, Any]], form: Form) -> str:
     """All answers to a question: short ones in a column, long ones each below what it earned."""
-    is_short = all(len(str(answer.get("text", ""))) <= SHORT_TEXT for answer in answers)
+    is_short = all(len(str(answer.get("text", ""))) <= SHORT_TEXT and not answer.get("turns") for answer in answers)
     terms = dict.fromkeys(name for answer in answers for name in answer.get("terms", ()))
     measured = [(f"terms/{name}", ".3g") for name in terms] if len(terms) > 1 else []
     # A test set earns nothing.
@@ -186,6 +187,7 @@ def _answer(answer: Mapping[str, Any], earned: Sequence[tuple[str, str]], form: 
     """One answer: a mark, the text, the parse, and what it earned."""
     right = answer.get("accuracy", 0) > 0
     flags = [" not well-formed"] * (answer.get("well_formed") is False) + [" cut off"] * (answer.get("ended") is False)
+    flags += [f" {reason.replace('_', ' ')}" for reason in answer.get("met", ())]
     parsed = answer.get("parsed")
     read = f"<code>{escape(str(parsed))}</code>" if parsed is not None else '<span class="empty">nothing</span>'
     values = answer | {f"terms/{name}": value for name, value in answer.get("terms", {}).items()}
@@ -195,12 +197,38 @@ def _answer(answer: Mapping[str, Any], earned: Sequence[tuple[str, str]], form: 
     )
     mark = f'<td class="mark">{"✓" if right else "✗"}</td>'
     facts = f'<td class="read">{read}<span class="flag">{",".join(flags)}</span></td>{numbers}'
-    said = f'<div class="text mono">{_parts(str(answer.get("text", "")), form)}</div>'
+    turns = answer.get("turns")
+    said = _talk(turns) if turns else f'<div class="text mono">{_parts(str(answer.get("text", "")), form)}</div>'
     if is_short:
         rows = f'<tr>{mark}<td class="said">{said}</td>{facts}</tr>'
     else:
         rows = f'<tr>{mark}{facts}</tr><tr><td></td><td class="said" colspan="{1 + len(earned)}">{said}</td></tr>'
     return f'<tbody class="{"right" if right else "wrong"}">{rows}</tbody>'
+
+
+def _talk(turns: Sequence[Mapping[str, Any]]) -> str:
+    """A conversation: each turn of the model, its tokens' probabilities folded away, and what was given in return."""
+    blocks = ""
+    for number, turn in enumerate(turns, 1):
+        tokens = "".join(_token(str(text), float(logprob)) for text, logprob in turn.get("tokens", ()))
+        folded = f'<details class="tokens"><summary>probabilities</summary><div class="mono">{tokens}</div></details>'
+        said = f'<div class="text mono">{escape(str(turn.get("text", "")))}</div>'
+        blocks += f'<div class="turn"><b>{number}</b><div>{said}{folded * bool(tokens)}</div></div>'
+        pictures = "".join(
+            f'<img src="{picture}" alt="">' if picture else '<div class="missing">no picture</div>'
+            for picture in turn.get("pictures", ())
+        )
+        words = escape(str(turn.get("returned", "")))
+        if pictures or words:
+            blocks += f'<div class="returned">{pictures}<div class="text mono">{words}</div></div>'
+    return f'<div class="talk">{blocks}</div>'
+
+
+def _token(text: str, logprob: float) -> str:
+    """A token, the more tinted the less likely it was; the end mark, which has no text, as a sign."""
+    chance = math.exp(min(0.0, logprob))
+    shown = escape(text).replace("\n", "⏎\n") or "◂"
+    return f'<span class="token" style="--doubt:{1 - chance:.2f}" title="{100 * chance:.1f} %">{shown}</span>'
 
 
 def _parts(text: str, form: Form) -> str:

@@ -84,13 +84,16 @@ class Pool:
         """Call a function with every item, a task each; results in order, as soon as they are there."""
         return map(_only, self._run(function, [[item] for item in items], ATTEMPTS))
 
+    def begin(self, function: Callable[[Any], Any], items: Sequence[Any]) -> Iterator[Any | Lost]:
+        """As `each`, but a call that is lost is not tried again, and all are under way when this returns."""
+        return map(_only, self._run(function, [[item] for item in items], attempts=1))
+
     def _run(
         self, function: Callable[[Any], Any], tasks: Sequence[Sequence[Any]], attempts: int
     ) -> Iterator[list[Any] | Lost]:
-        """Run tasks side by side."""
+        """Run tasks side by side; they are scheduled before this returns."""
         begun = [self._schedule(function, task) for task in tasks]
-        for task, where in zip(tasks, begun, strict=True):
-            yield self._result(function, task, *where, attempts)
+        return (self._result(function, task, *where, attempts) for task, where in zip(tasks, begun, strict=True))
 
     def _schedule(
         self, function: Callable[[Any], Any], task: Sequence[Any]

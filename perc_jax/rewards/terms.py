@@ -1,8 +1,8 @@
 """The terms of a reward that are ours: pure functions of one completion, each a number or named parts.
 
 `measure` is called in the verifier's processes with what a term needs of a completion. accuracy and format come from
-the verdict (`verifier.py`), clip from the device (`fits.py`), a user's functions from `functions.py`. Each runs in
-linear time; none raises on a text.
+the verdict (`verifier.py`), ending from the environment (`endings.py`), clip from the device (`fits.py`), a user's
+functions from `functions.py`. Each runs in linear time; none raises on a text.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,6 +13,7 @@ from perc_jax.config import TermConfig
 from perc_jax.config.reward import FUNCTION
 from perc_jax.rewards import boxes, descriptions, facts
 from perc_jax.rewards.answers import Gold
+from perc_jax.rewards.endings import Ending
 from perc_jax.rewards.forms import STRICT, Form, read
 
 FROM_VERDICT = ("accuracy", "format")
@@ -34,6 +35,7 @@ class Case(NamedTuple):
     answer: Answer | Gold
     tokens: int = 0  # of the completion, its end token counted
     row: Mapping[str, Any] = {}  # further columns of a table's row
+    ending: Ending | None = None  # of a conversation with an environment; then it is the verdict
 
 
 def is_function(term: TermConfig) -> bool:
@@ -60,6 +62,8 @@ def measure(case: Case, term: TermConfig, form: Form = STRICT) -> tuple[float, .
         return tuple(facts.judge(said, given if isinstance(given, str) else ""))
     if term.term == "sections":
         return tuple(descriptions.divided(case.text, term.headings, anywhere=term.anywhere))
+    if term.term == "ending":
+        return (case.ending.parts[term.part] if case.ending else 0.0,)
     if term.term == "repetition":
         return (novelty(case.text, term.ngram) if term.ngram else not_repeated(case.text),)
     content = read(case.text, form)

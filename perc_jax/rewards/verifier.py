@@ -19,6 +19,7 @@ from perc_jax.config import Config, RewardConfig, TermConfig
 from perc_jax.rewards import boxes, fits, terms
 from perc_jax.rewards.answers import Gold, needs_symbols, symbols_missing
 from perc_jax.rewards.callers import Caller, Marks
+from perc_jax.rewards.endings import LOST, Ending
 from perc_jax.rewards.forms import STRICT, Form, read
 from perc_jax.rewards.functions import REASONS
 from perc_jax.rewards.pool import Lost, Pool
@@ -59,6 +60,12 @@ class Rewards(NamedTuple):
 
 
 TIMED_OUT = Verdict(correct=False, well_formed=False, parsed=None, timed_out=True)
+
+
+def of_ending(ending: Ending) -> Verdict:
+    """What the end of a conversation says; one that was lost in the environment's processes timed out."""
+    is_lost = any(ending.counts.get(reason) for reason in LOST)
+    return Verdict(ending.correct, ending.well_formed, ending.parsed, is_lost)
 
 
 def judge(text: str, answer: Answer | Gold, form: Form = STRICT) -> Verdict:
@@ -144,6 +151,12 @@ class Verifier:
         verdicts = [next(in_turn[asks]) for asks in symbolic_too]
         return [TIMED_OUT if isinstance(one, Lost) else one for one in verdicts]
 
+    def judged(self, cases: Sequence[Case]) -> list[Verdict]:
+        """The verdicts of completions: that of its conversation's ending, where one has it, else as `verify`."""
+        asked = [case for case in cases if case.ending is None]
+        verified = iter(self.verify([case.text for case in asked], [case.answer for case in asked]))
+        return [of_ending(case.ending) if case.ending else next(verified) for case in cases]
+
     def _load(self, needed: set[str]) -> None:
         """Have the processes load what compares formulas, within a limit of memory, and boxes: outside any deadline."""
         if needed <= self._loaded:
@@ -166,7 +179,7 @@ class Verifier:
         Terms of these places that were `begun` on the device are waited for when all others are measured. Raises
         `RuntimeError` where a user's function fails as a rule, `ValueError` as `verify` does.
         """
-        verdicts = self.verify([case.text for case in cases], [case.answer for case in cases])
+        verdicts = self.judged(cases)
         here = {place: term for place, term in enumerate(reward.terms) if place not in begun}
         marks = {place: self._marks(term, cases, group, verdicts) for place, term in here.items()}
         marks |= {place: wait() for place, wait in begun.items()}
@@ -185,6 +198,9 @@ class Verifier:
         """One term of completions and their verdicts."""
         if term.term in terms.FROM_VERDICT:
             values = [one.correct if term.term == "accuracy" else one.well_formed for one in verdicts]
+            return Marks(np.array(values, np.float64).reshape(len(cases), 1), {}, ())
+        if term.term == "ending":
+            values = [terms.measure(case, term) for case in cases]  # it is known: nothing of a text is looked at
             return Marks(np.array(values, np.float64).reshape(len(cases), 1), {}, ())
         if terms.is_function(term):
             return self._caller(term).score(cases, group, self._form)
@@ -238,7 +254,7 @@ def no_faults(reward: RewardConfig) -> dict[str, int]:
 
 def _reasons(term: TermConfig) -> tuple[str, ...]:
     """What can fail in measuring a term."""
-    if term.term in terms.FROM_VERDICT:
+    if term.term in (*terms.FROM_VERDICT, "ending"):
         return ()
     if term.term == "clip":
         return fits.REASONS

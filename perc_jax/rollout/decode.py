@@ -26,6 +26,7 @@ from perc_jax.model import bind, cache, layout
 from perc_jax.model.cache import KvDtype, Stored
 from perc_jax.rollout import sampling
 from perc_jax.rollout.sampling import Draws
+from perc_jax.rollout.turns import Turns
 
 
 class Context(NamedTuple):
@@ -48,9 +49,14 @@ class Groups(NamedTuple):
     ended: Bool[Array, "P G"]  # has met an end token
     at: Int[Array, "P W"]  # the completion that each row decodes; G: none
     begun: Int[Array, "P"]  # completions that have been given to a row
+    turns: Turns | None = None  # of a stage with an environment: `ended` is then what the host says
 
     def unfinished(self) -> Bool[Array, "P G"]:
-        """Which completions want more tokens."""
+        """Which completions want more tokens, now."""
+        return self.open() if self.turns is None else self.open() & ~self.turns.waiting
+
+    def open(self) -> Bool[Array, "P G"]:
+        """Which completions want more tokens, now or when they have been replied to."""
         return ~self.ended & (self.length < self.tokens.shape[-1])
 
     def completions(self) -> Completions:
@@ -104,6 +110,7 @@ def make_rollout(
     ring: int = 0,
     kv_dtype: KvDtype = "model",
     apart: bool = False,
+    turn_tokens: int = 0,
 ) -> tuple[Prefill, Decode]:
     """Build `prefill(params, prompts, names, key)` and `decode(params, context, state)`, to be jitted by the caller.
 
@@ -113,7 +120,8 @@ def make_rollout(
     `rows` is W (0: all of the group), `ring` the columns B that `prefill` makes room for (0: C). The caller sees to it
     that no completion has more than B tokens in the ring at a segment's end (`resize`). With `apart`, a segment is
     decoded layer by layer without a scan (`model/cache.py`).
-    """
+
+    `turn_tokens`: most tokens of a turn where an environment replies to completions (`_aligned`); 0: none."""
     rows = rows or group_size
 
     def prefill(
@@ -125,8 +133,8 @@ def make_rollout(
         layers, count, kv_heads, _, head_dim = kept[0].shape
         logprobs = sampling.sampling_logprobs(model.logits(last_hidden)[:, None], draws, ids)
         logprobs = jnp.broadcast_to(logprobs, (count, group_size, logprobs.shape[-1]))
-        first = _choose(logprobs, random_keys, jnp.zeros((count, group_size), jnp.int32), draws)
-        groups = _begin(*first, ids, rows, max_tokens)
+        first = choose(logprobs, random_keys, jnp.zeros((count, group_size), jnp.int32), draws)
+        groups = _in_turns(_begin(*first, ids, rows, max_tokens), prompts.next_position, turn_tokens)
         room = (layers, count, kv_heads, rows, ring or max_tokens, head_dim)
         empty = [cache.empty(room, old.dtype, kv_dtype) for old in kept]
         keys, values = (cache.stored(old, kv_dtype) for old in kept)
@@ -136,7 +144,7 @@ def make_rollout(
 
     def decode(params: Any, context: Context, state: State) -> State:
         model = bind(config, params)
-        end = state.time + segment_tokens
+        end, before = state.time + segment_tokens, state.groups.length
         blocks, prompt_cache = None, (context.keys, context.values)
         if apart:
             blocks, prompt_cache = model.text.apart(), tuple(map(cache.apart, prompt_cache))
@@ -147,11 +155,11 @@ def make_rollout(
 
         def step(state: State) -> State:
             groups = _take_next(state.groups)
-            own = _Rows(groups, group_size)
+            own = Rows(groups, group_size)
             live, length = own.of(groups.unfinished()), own.of(groups.length)
             hidden, (keys, values) = model.decode(
-                own.of(_last(groups)),
-                context.next_position[:, None] + length - 1,
+                own.of(last(groups)),
+                _offset(context, groups, own) + length - 1,
                 length - 1,
                 state.time,
                 prompt_cache,
@@ -160,13 +168,14 @@ def make_rollout(
                 blocks,
             )
             logprobs = sampling.sampling_logprobs(model.logits(hidden), draws, ids)
-            token, logprob = _choose(logprobs, own.of(context.random_keys), length, draws)
-            groups = _append(groups, own.back(token), own.back(logprob), own.back(live), ids.ends)
+            token, logprob = choose(logprobs, own.of(context.random_keys), length, draws)
+            groups = append(groups, own.back(token), own.back(logprob), own.back(live), ids.ends, turn_tokens)
             return State(state.time + 1, groups, keys, values, state.work.with_column(live))
 
         state = jax.lax.while_loop(going_on, step, state)
         state = _with_layers(cache.together, state) if apart else state
-        return state._replace(time=end)  # also where all was done before: equal on all devices
+        state = state._replace(time=end)  # also where all was done before: equal on all devices
+        return _aligned(state, segment_tokens - (state.groups.length - before)) if turn_tokens else state
 
     return prefill, decode
 
@@ -176,7 +185,18 @@ def _with_layers(laid: Callable[[Any], Any], state: State) -> State:
     return state._replace(keys=laid(state.keys), values=laid(state.values))
 
 
-def _choose(
+def _aligned(state: State, stale: Int[Array, "P G"]) -> State:
+    """The state in which each row that keeps its completion while this waits has its tokens up to the newest column,
+    as if the last `stale` columns had not gone by; for that the ring must have room for a segment more than it holds.
+
+    Where W < G a row whose completion waits is given away, and with it what was in the ring.
+    """
+    if state.groups.at.shape != stale.shape:
+        return state
+    return state._replace(keys=cache.rolled(state.keys, stale), values=cache.rolled(state.values, stale))
+
+
+def choose(
     logprobs: Float[Array, "P n V"], keys: UInt32[Array, "P n 2"], column: Int[Array, "P n"], draws: Draws
 ) -> tuple[Int[Array, "P n"], Float[Array, "P n"]]:
     """Sample one token from each distribution, and give its log-probability."""
@@ -202,11 +222,19 @@ def _begin(token: Int[Array, "P G"], logprob: Float[Array, "P G"], ids: TokenIds
     )
 
 
+def _in_turns(groups: Groups, next_position: Int[Array, "P"], turn_tokens: int) -> Groups:
+    """Completions of one token which, if it is an end, wait; those of a stage without turns as they are."""
+    if not turn_tokens:
+        return groups
+    turns = Turns.first(next_position, groups.ended, turn_tokens)
+    return groups._replace(ended=jnp.zeros_like(groups.ended), turns=turns)
+
+
 class Standing(NamedTuple):
     """What the host needs to know of a state: who is done, how long a ring is needed, how much was decoded."""
 
     free: Bool[Array, "P"]  # no completion of the prompt wants more tokens
-    longest: Int[Array, ""]  # tokens of the longest completion that does; 0: none
+    longest: Int[Array, ""]  # tokens of the longest completion that does, or waits in its row; 0: none
     work: Work  # summed over the prompts' places
 
 
@@ -218,8 +246,9 @@ def in_step(state: State) -> State:
 
 def standing(state: State) -> Standing:
     """The standing of a state on all devices."""
-    unfinished = state.groups.unfinished()
-    longest = jnp.max(jnp.where(unfinished, state.groups.length, 0))
+    groups, unfinished = state.groups, state.groups.unfinished()
+    keeps = groups.turns is not None and groups.at.shape[1] == groups.length.shape[1]
+    longest = jnp.max(jnp.where(groups.open() if keeps else unfinished, groups.length, 0))
     return Standing(~jnp.any(unfinished, axis=1), longest, jax.tree.map(jnp.sum, state.work))
 
 
@@ -242,7 +271,7 @@ def resize(state: State, ring: int) -> State:
     return state._replace(time=state.time % min(ring, cache.columns(state.keys)), keys=keys, values=values)
 
 
-class _Rows:
+class Rows:
     """Moves values between the G completions of each prompt and the W rows that decode some of them."""
 
     def __init__(self, groups: Groups, group_size: int):
@@ -253,14 +282,16 @@ class _Rows:
         """From [P, G, ...] to [P, W, ...]; a row without a completion gets 0 or False."""
         if self._whole:
             return values
-        at = self._at.reshape(*self._at.shape, *[1] * (values.ndim - 2))
-        return jnp.sum(jnp.where(at, values[:, None], 0), axis=2, dtype=values.dtype)
+        return jnp.sum(jnp.where(self._at_of(values), values[:, None], 0), axis=2, dtype=values.dtype)
 
     def back(self, values: Array) -> Array:
-        """From [P, W] to [P, G]; a completion without a row gets 0 or False."""
+        """From [P, W, ...] to [P, G, ...]; a completion without a row gets 0 or False."""
         if self._whole:
             return values
-        return jnp.sum(jnp.where(self._at, values[:, :, None], 0), axis=1, dtype=values.dtype)
+        return jnp.sum(jnp.where(self._at_of(values), values[:, :, None], 0), axis=1, dtype=values.dtype)
+
+    def _at_of(self, values: Array) -> Bool[Array, "P W G ..."]:
+        return self._at.reshape(*self._at.shape, *[1] * (values.ndim - 2))
 
 
 def _take_next(groups: Groups) -> Groups:
@@ -268,33 +299,42 @@ def _take_next(groups: Groups) -> Groups:
     group_size = groups.length.shape[1]
     if groups.at.shape[1] == group_size:
         return groups
-    free = ~_Rows(groups, group_size).of(groups.unfinished())
+    free = ~Rows(groups, group_size).of(groups.unfinished())
     after = groups.begun[:, None] + jnp.cumsum(free, axis=1, dtype=jnp.int32)
     return groups._replace(
         at=jnp.where(free, jnp.minimum(after - 1, group_size), groups.at), begun=jnp.minimum(after[:, -1], group_size)
     )
 
 
-def _last(groups: Groups) -> Int[Array, "P G"]:
+def _offset(context: Context, groups: Groups, own: Rows) -> Int[Array, "P W1"]:
+    """What is added to a place in a completion to have its position."""
+    return context.next_position[:, None] if groups.turns is None else own.of(groups.turns.offset)
+
+
+def last(groups: Groups) -> Int[Array, "P G"]:
     """The token sampled last."""
     newest = jnp.arange(groups.tokens.shape[-1]) == groups.length[..., None] - 1
     return jnp.sum(jnp.where(newest, groups.tokens, 0), axis=-1)
 
 
-def _append(
+def append(
     groups: Groups,
     token: Int[Array, "P G"],
     logprob: Float[Array, "P G"],
     live: Bool[Array, "P G"],
     ends: tuple[int, ...],
+    turn_tokens: int = 0,
 ) -> Groups:
     """Add one token to the live completions; the others stay as they are."""
     # Compared and not scattered: a scatter at each completion's own place runs entry by entry on a TPU.
     here = live[..., None] & (jnp.arange(groups.tokens.shape[-1]) == groups.length[..., None])
-    return groups._replace(
+    after = groups._replace(
         tokens=jnp.where(here, token[..., None], groups.tokens),
         logprobs=jnp.where(here, logprob[..., None], groups.logprobs),
         mask=groups.mask | here,
         length=groups.length + live,
-        ended=groups.ended | (live & jnp.isin(token, jnp.array(ends))),
     )
+    is_end = jnp.isin(token, jnp.array(ends))
+    if groups.turns is None:
+        return after._replace(ended=groups.ended | (live & is_end))
+    return after._replace(turns=groups.turns.with_token(groups.length, is_end, live, turn_tokens))

@@ -83,7 +83,10 @@ class Rounds:
         return sharding.sum_over_hosts({"lacking": float(lacking)}, self.done[0].batch.share)["lacking"] == 0
 
     def chosen(self) -> Chosen:
-        """The rows of the update, after more rounds than one: groups with signal in the order drawn, then filling."""
+        """The rows of the update; after more rounds than one, groups with signal in the order drawn, then filling."""
+        if len(self.done) == 1:
+            only = self.done[0]
+            return Chosen(only.batch.prompts, only.completions, only.graded.advantages)
         count = len(self.done[0].outcomes)
         kept = self._telling()[:count]
         last = len(self.done) - 1
@@ -108,7 +111,8 @@ class Rounds:
 
     def metrics(self) -> dict[str, float]:
         """Metrics of all that the step drew, over all hosts."""
-        completions = Completions(*map(np.concatenate, zip(*(done.completions for done in self.done), strict=True)))
+        sampled = (done.completions[:4] for done in self.done)
+        completions = Completions(*map(np.concatenate, zip(*sampled, strict=True)))
         share = self.done[0].batch.share
         infos = [info for done in self.done for info in done.batch.samples]
         graded = rewarded.join([done.graded for done in self.done])

@@ -18,6 +18,7 @@ from etils import epath
 from perc_jax.batch import PromptBatch, TrainBatch
 from perc_jax.config import PLAIN, Config, StageConfig, Start, to_dict
 from perc_jax.data import batches, doctor
+from perc_jax.environments.playground import Playground
 from perc_jax.evaluation.suites import Evaluator, in_words
 from perc_jax.mesh import hosts, sharding
 from perc_jax.processes import ends, interrupts, notices
@@ -61,8 +62,9 @@ class Run:
         start: Start,
         began: float,
         opened: beginning.Opened,
+        playground: Playground,
     ):
-        self.owner, self.heart, self.ending = owner, heart, Ending(start, began)
+        self.owner, self.heart, self.ending, self.playground = owner, heart, Ending(start, began), playground
         self.standing = Standing(config)
         self.config, self.workdir, self.screen, self.timer, self.compiles = config, workdir, screen, timer, compiles
         self.folder = epath.Path(workdir).expanduser()
@@ -92,7 +94,8 @@ class Run:
 
     def train(self, verifier: Verifier) -> None:
         """Run the stages that are left."""
-        evaluator = Evaluator(self.config, self.programs, self.tokens, verifier, self.screen, self.ending.is_due)
+        given = self.config, self.programs, self.tokens, verifier, self.screen, self.ending.is_due
+        evaluator = Evaluator(*given, self.playground)
         state, there = self._restore()
         if jax.process_index() == 0:
             write_whole(self.folder / "config.json", to_json(to_dict(self.config), indent=1))
@@ -277,25 +280,24 @@ class Run:
             with self.screen.phase("rollout"), self.idle.waiting():
                 judge = self.fitting.judge(programs.clip, batch.prompts, verifier)
                 prompts = programs.look(state.params, prompts)
+                talks = self.playground.talks(stage, batch.states, self.tokens)
                 names = sharding.rows_to_mesh(row_names(batch), self.programs.mesh)
-                # No name for the published parameters: they are gone before the update needs the memory.
-                on_mesh = programs.sample(self.programs.publish_for_sampling(state.params), prompts, names, state)
-                completions = sharding.rows_to_host(on_mesh)
+                completions, on_mesh = programs.roll(prompts, names, state, talks and talks.begin)
             with self.screen.phase("verify"):
-                coins = (self.config.seed, step)
-                graded = rewarded.grade(completions, batch.samples, self.tokens, judge, stage, coins, batch.share)
+                given = completions, batch.samples, self.tokens, judge, stage, (self.config.seed, step), batch.share
+                graded = rewarded.grade(*given, talks.endings() if talks else ())
                 for line in graded.lines:
                     self.screen.say(line)
                 counted = stream.count(rounds.add(batch, completions, graded), step)
         with self.screen.phase("update"):
-            used = groups.Chosen(batch.prompts, completions, graded.advantages)
+            used = rounds.chosen()
             if len(rounds.done) == 1:  # its prompts and completions lie on the mesh
                 advantages = sharding.rows_to_mesh(used.advantages, self.programs.mesh)
             else:
-                used = rounds.chosen()
                 prompts, on_mesh, advantages = sharding.rows_to_mesh(used, self.programs.mesh)
                 prompts = programs.look(state.params, prompts)
-            rows = TrainBatch(prompts, on_mesh.tokens, on_mesh.mask, on_mesh.logprobs, advantages)
+            tokens, logprobs, mask, _, observed = on_mesh
+            rows = TrainBatch(prompts, tokens, mask, logprobs, advantages, observed=observed)
             plan = programs.plan(used.prompts.mask, used.completions.mask, used.advantages, prompts)
             state, device = programs.update(state, rows, plan)
             self.idle.until(device[-1]["train/loss"])
@@ -304,8 +306,8 @@ class Run:
             host |= {"train/padding_share": plan.padding_share, "train/skipped_share": plan.skipped_share}
             stream.patience.check(host, step)
             if step % self.config.samples_every == 0 and jax.process_index() == 0:
-                shown = rewarded.shown(graded, completions, batch, self.config, stage.reward)
-                self.journal.samples(step, stage.name, shown)
+                given = graded, completions, batch, self.config, stage.reward, talks.exchanges if talks else ()
+                self.journal.samples(step, stage.name, rewarded.shown(*given, self.tokens))
         return state, device, host
 
     def _save(self, state: TrainState, place: Place, stream: Supply) -> None:
@@ -379,6 +381,7 @@ def run(
         Progress(config.phase_deadline_s, quiet=jax.process_index() > 0, timer=timer) as screen,
         CompileCounter() as compiles,
         Verifier.of(config) as verifier,
+        Playground(config) as playground,
         Owner(workdir, screen.say) as owner,
         ends.at_once(),
     ):
@@ -391,7 +394,7 @@ def run(
             return
         screen.say(hosts.told(found, sharding.make_mesh(config.mesh)))
         with together.heart(workdir, screen) as heart:
-            this = Run(config, workdir, screen, timer, compiles, owner, heart, start, began, opened)
+            this = Run(config, workdir, screen, timer, compiles, owner, heart, start, began, opened, playground)
             with contextlib.closing(this), ends.at_once(), interrupts.deferred(), notices.watched(screen.say):
                 this.train(verifier)
             screen.say(f"done in {time.monotonic() - began:.0f} s; look at {workdir}/report.html")

@@ -18,9 +18,11 @@ from engines.base import make_rng
 from perc_jax.batch import WHOLE, Completions, Share
 from perc_jax.config import Config, RewardConfig, StageConfig
 from perc_jax.data.batches import Batch, SampleInfo
+from perc_jax.environments.talks import Exchange
 from perc_jax.mesh import sharding
 from perc_jax.prompt.tokenizer import Tokenizer
 from perc_jax.report import samples
+from perc_jax.rewards.endings import MALFORMED, REASONS, Ending
 from perc_jax.rewards.terms import Case
 from perc_jax.rewards.verifier import Rewards, Scorer, Scores, Verdict, no_faults, part_names, rewards, term_names
 from perc_jax.rewards.watch import answer_drift, is_degenerate
@@ -47,6 +49,7 @@ class Graded(NamedTuple):
     has_signal: Bool[np.ndarray, " P"]
     faults: dict[str, int] = {}  # noqa: RUF012 - what failed in measuring, by `<term>/<reason>`; only read
     lines: tuple[str, ...] = ()  # what was not said before about that
+    endings: tuple[Ending, ...] = ()  # of the conversations, where the stage has an environment
 
 
 def grade(
@@ -57,8 +60,11 @@ def grade(
     stage: StageConfig,
     name: tuple[int, int],
     share: Share = WHOLE,
+    endings: Sequence[Ending] = (),
 ) -> Graded:
     """Decode, verify, weigh and compare; `name` (run seed, step) keys the coins of a control run.
+
+    `endings` are those of the conversations, group by group, of a stage with an environment: the verdicts are theirs.
 
     Every host calls it at the same step: with `loss.advantage = "per_reward"` the hosts add up a deviation, and those
     that share rows agree on their rewards.
@@ -69,10 +75,11 @@ def grade(
     texts = [tokens.decode(row[mask].tolist()) for row, mask in zip(rows, masks, strict=True)]
     lengths = completions.mask.sum(axis=2)
     given = [info.given for info in infos]
+    places = [(p, g) for p in range(prompts) for g in range(group)]
+    ends = endings or (None,) * len(places)
     cases = [
-        Case(texts[p * group + g], info.answer, int(lengths[p, g]), given[p])
-        for p, info in enumerate(infos)
-        for g in range(group)
+        Case(text, infos[p].answer, int(lengths[p, g]), given[p], ending)
+        for (p, g), text, ending in zip(places, texts, ends, strict=True)
     ]
     scores = scorer.score(cases, stage.reward, group)
     # One stream of coins per prompt: a prompt's coins do not depend on the host or the place it is verified in.
@@ -87,7 +94,9 @@ def grade(
     advantages, has_signal = compare(graded, overlong, stage)
     is_wanted = within_band(graded.accuracy, stage.accuracy_band)
     advantages, has_signal = np.where(is_wanted[:, None], advantages, 0).astype(np.float32), has_signal & is_wanted
-    return Graded(texts, verdicts, *graded, overlong, advantages, has_signal, scores.faults, scores.lines)
+    return Graded(
+        texts, verdicts, *graded, overlong, advantages, has_signal, scores.faults, scores.lines, tuple(endings)
+    )
 
 
 def within_band(accuracy: Float[np.ndarray, "P G"], band: tuple[float, float]) -> Bool[np.ndarray, " P"]:
@@ -158,10 +167,10 @@ def join(rounds: Sequence[Graded]) -> Graded:
         return rounds[0]
     columns = dict(zip(Graded._fields, zip(*rounds, strict=True), strict=True))
     texts, verdicts = (list(chain.from_iterable(columns.pop(name))) for name in ("texts", "verdicts"))
-    lines = tuple(chain.from_iterable(columns.pop("lines")))
+    lines, endings = (tuple(chain.from_iterable(columns.pop(name))) for name in ("lines", "endings"))
     faults = dict(sum(map(Counter, columns.pop("faults")), Counter()))
     whole = {name: None if parts[0] is None else np.concatenate(parts) for name, parts in columns.items()}
-    return Graded(texts, verdicts, **whole, faults=faults, lines=lines)
+    return Graded(texts, verdicts, **whole, faults=faults, lines=lines, endings=endings)
 
 
 def summarise(
@@ -202,6 +211,8 @@ def summarise(
     sums |= {f"faults/{name}": float(graded.faults.get(name, 0)) for name in no_faults(reward)}
     if graded.overlong is not None:
         sums["rollout/overlong"] = _total(graded.overlong)
+    if graded.endings:
+        sums |= _conversed(graded.endings)
     sums = sharding.sum_over_hosts(sums, share)
     metrics = {}
     for name, value in sums.items():
@@ -222,6 +233,15 @@ def summarise(
     return metrics
 
 
+def _conversed(endings: Sequence[Ending]) -> dict[str, float]:
+    """Sums over conversations: turns, pictures returned, how many had a malformed turn, and each reason by its name."""
+    counts = sum((Counter(one.counts) for one in endings), Counter())
+    malformed = sum(any(one.counts.get(reason) for reason in MALFORMED) for one in endings)
+    sums = {"rollout/turns": counts["turns"], "rollout/pictures": counts["pictures"]}
+    sums |= {"rollout/malformed_share": malformed} | {f"rollout/turns/{name}": counts[name] for name in REASONS}
+    return {name: float(value) for name, value in sums.items()}
+
+
 def _drift(graded: Graded, infos: Sequence[SampleInfo]) -> float:
     """The drift of this host's answers from the right ones."""
     golds = [info.answer.text() for info in infos for _ in range(graded.rewards.shape[1])]
@@ -229,9 +249,16 @@ def _drift(graded: Graded, infos: Sequence[SampleInfo]) -> float:
 
 
 def shown(
-    graded: Graded, completions: Completions, batch: Batch, config: Config, reward: RewardConfig = ACCURACY
+    graded: Graded,
+    completions: Completions,
+    batch: Batch,
+    config: Config,
+    reward: RewardConfig = ACCURACY,
+    exchanges: Sequence[Sequence[Exchange]] = (),
+    tokens: Tokenizer | None = None,
 ) -> list[samples.Shown]:
-    """The first prompts of a step with all their answers."""
+    """The first prompts of a step with all their answers; where those are conversations, their `exchanges`, group by
+    group, with what the tokenizer makes of each token."""
     group, names = graded.rewards.shape[1], term_names(reward)
     pages = []
     for row in range(min(SHOWN_PROMPTS, len(batch.samples))):
@@ -244,5 +271,11 @@ def shown(
             graded.advantages[row],
             dict(zip(names, np.concatenate([graded.terms, graded.parts], axis=-1)[row].T, strict=True)),
         )
+        for answer, talk, logprobs, mask in zip(
+            answers, exchanges[mine], completions.logprobs[row], completions.mask[row], strict=bool(exchanges)
+        ):
+            answer["turns"] = samples.turns(talk, logprobs[mask], tokens)
+        for answer, ending in zip(answers, graded.endings[mine], strict=bool(graded.endings)):
+            answer["met"] = ending.met
         pages.append(samples.Shown(batch.samples[row], samples.picture(config, batch.prompts, row), answers))
     return pages

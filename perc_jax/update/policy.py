@@ -16,8 +16,8 @@ import jax.numpy as jnp
 from jax.sharding import PartitionSpec
 from jaxtyping import Bool, Float, Int
 
-from perc_jax.batch import Array, PromptBatch, TokenIds
-from perc_jax.model import Qwen2_5_VL, layout
+from perc_jax.batch import Array, Observed, PromptBatch, TokenIds
+from perc_jax.model import Placed, Qwen2_5_VL, layout
 from perc_jax.model.layers import Remat
 from perc_jax.model.layout import ROW_AXES, free_axes
 from perc_jax.rollout import sampling
@@ -70,13 +70,15 @@ def completion_logprobs(
     *,
     width: int,
     remat: Remat,
+    observed: Observed | None = None,
 ) -> tuple[Float[Array, "P G C"], Float[Array, "P G C"]]:
     """Log-probability of every completion token and, without gradient, entropy of the distribution it was drawn from.
 
     Both are float32, and 0 beyond a completion's last token of the mask; the entropy is in nats. `width`: places of a
-    row for all its completions, G x C at most.
+    row for all its completions, G x C at most. `observed`: what completions hold beside what was sampled; what is said
+    of its tokens means nothing.
     """
-    return row_logprobs(model, ids, prompts, tokens, mask, draws, width=width, remat=remat)[0]
+    return row_logprobs(model, ids, prompts, tokens, mask, draws, width=width, remat=remat, observed=observed)[0]
 
 
 def row_logprobs(
@@ -90,12 +92,16 @@ def row_logprobs(
     width: int,
     remat: Remat,
     of_prompts: bool = False,
+    observed: Observed | None = None,
 ) -> tuple[Scored, Scored | None]:
     """`completion_logprobs`, and with `of_prompts` the same [P, S] of the prompts' tokens; those of what has no text
     before it, and of pictures, mean nothing."""
     packing = pack(mask, width)
     packed = jnp.take_along_axis(tokens.reshape(len(tokens), -1), packing.sources, axis=1)
-    prompt_hidden, hidden = model.rows(prompts, packed, packing.columns, longest=tokens.shape[2], remat=remat)
+    how = {"longest": tokens.shape[2], "remat": remat}
+    if observed is not None:
+        how["placed"] = _placed(model, observed, packing.sources, remat)
+    prompt_hidden, hidden = model.rows(prompts, packed, packing.columns, **how)
     # Token c is predicted by what stands before it: the prompt's last token, then the completion's tokens 0..C-2.
     first = prompt_hidden[:, -1:]
     before = jnp.concatenate([first, hidden[:, :-1]], axis=1)
@@ -112,6 +118,22 @@ def row_logprobs(
 
     completions = Scored(*(unpacked(values[:, :width]) for values in found))
     return completions, Scored(*(values[:, width:] for values in found)) if of_prompts else None
+
+
+def _placed(model: Qwen2_5_VL, observed: Observed, sources: Int[Array, "P W"], remat: Remat) -> Placed:
+    """Positions and pictures of tokens that stand one after the other; each completion has its own pictures."""
+    count, group, length = observed.image_slots.shape
+    features = observed.features
+    if features is None:
+        pictures = observed.pixels, observed.patch_rowcol, observed.patch_image
+        features = model.encode_images(*(x.reshape(count * group, *x.shape[2:]) for x in pictures), remat=remat)
+    features = features.reshape(count, -1, features.shape[-1])
+    own = jnp.arange(group)[:, None] * (features.shape[1] // group)
+    slots = jnp.where(observed.image_slots < 0, -1, observed.image_slots + own).reshape(count, -1)
+    positions = jnp.moveaxis(observed.positions, 2, 1).reshape(count, 3, group * length)
+    return Placed(
+        jnp.take_along_axis(positions, sources[:, None], axis=2), jnp.take_along_axis(slots, sources, axis=1), features
+    )
 
 
 def _judge(

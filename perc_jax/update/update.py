@@ -67,7 +67,7 @@ def make_loss(
 
     def loss(params: Any, batch: TrainBatch, total: Float[Array, ""], width: int) -> tuple[Float[Array, ""], Sums]:
         model, given = bind(config, params), (batch.prompts, batch.tokens, batch.mask)
-        how = {"width": width, "remat": remat, "of_prompts": batch.said is not None}
+        how = {"width": width, "remat": remat, "of_prompts": batch.said is not None, "observed": batch.observed}
         found, of_prompts = row_logprobs(model, ids, *given, draws, **how)
         if of_prompts:
             found, batch = sft.with_prompts(found, of_prompts), sft.told_by_masks(batch)
@@ -166,8 +166,8 @@ def make_reference_score(
 
     def score(params: Any, reference: Any, batch: TrainBatch, width: int) -> Float[Array, "n G C"]:
         model = bind(config, join(reference, split_frozen(params, frozen)[1]))
-        given = (batch.prompts, batch.tokens, batch.mask)
-        return completion_logprobs(model, ids, *given, draws, width=width, remat="none")[0]
+        given, how = (batch.prompts, batch.tokens, batch.mask), {"observed": batch.observed, "remat": "none"}
+        return completion_logprobs(model, ids, *given, draws, width=width, **how)[0]
 
     return score
 
@@ -309,7 +309,7 @@ def make_phased_gradient(
 
         def forward(trained: Any) -> tuple[Array, Array]:
             given = bind(config, join(trained, fixed)), ids, own.prompts, own.tokens, own.mask, draws
-            return completion_logprobs(*given, width=width, remat=stage.remat)
+            return completion_logprobs(*given, width=width, remat=stage.remat, observed=own.observed)
 
         # In all phases the same instructions make them: the two branches get them as they are.
         logprobs, backward, entropy = jax.vjp(forward, trained, has_aux=True)

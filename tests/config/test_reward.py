@@ -27,6 +27,7 @@ OTHER = {  # a right value of every option, other than its default
     "l1_px": 3.0,
     "point_px": 4.0,
     "most": 5,
+    "part": "steps",
     "parts": ("a", "b"),
 }
 TERMS = {**OPTIONS, "mine.py:score": OF_FUNCTIONS}
@@ -41,7 +42,7 @@ def test_a_term_takes_its_own_options_and_no_other(term):
     check(TermConfig(term, -0.5, "mine", **{name: OTHER[name] for name in TERMS[term]}))
     for name, value in OTHER.items():
         if name not in TERMS[term]:
-            needed = {"headings": ("#",)} if term == "sections" else {}
+            needed = {"sections": {"headings": ("#",)}, "ending": {"part": "steps"}}.get(term, {})
             with pytest.raises(ValueError, match=rf"^{name} must be left as it is for {term}, got "):
                 check(TermConfig(term, **{name: value}, **needed))
 

@@ -11,238 +11,32 @@ from typing import Annotated, Any, Literal
 import pytest
 
 from perc_jax import cli
-from perc_jax.config import Config, RewardConfig, TermConfig, Violation, check, from_dict, to_dict, violations
+from perc_jax.config import (
+    Config,
+    EnvironmentConfig,
+    RewardConfig,
+    TermConfig,
+    Violation,
+    check,
+    from_dict,
+    to_dict,
+    violations,
+)
 from perc_jax.config.reward import OF_FUNCTIONS, OPTIONS
 from perc_jax.config.rules import fields_of
+from tests.config.right import OF_NO_TYPE, OTHERS, RIGHT, TRIED
 from tests.config.test_config import CONFIG, GRPO
 
 SHIPPED = {path.stem: cli.load_config(path) for path in sorted(cli.CONFIGS.glob("[!_]*.py"))}
-TERMS = tuple(
-    TermConfig(term, headings=("Answer:",) if term == "sections" else ()) for term in (*OPTIONS, "my.py:score")
-)
+NEEDED = {"sections": {"headings": ("Answer:",)}, "ending": {"part": "steps"}}
+TERMS = tuple(TermConfig(term, **NEEDED.get(term, {})) for term in (*OPTIONS, "my.py:score"))
+JIGSAW = EnvironmentConfig("jigsaw", turn_tokens=2, shapes=((6, 16),), view_px=56)
 WITH_TERMS = dataclasses.replace(
-    CONFIG, stages=(dataclasses.replace(GRPO, reward=RewardConfig(terms=TERMS, control="random")),)
+    CONFIG,
+    evaluation=dataclasses.replace(CONFIG.evaluation, blind=0),
+    stages=(dataclasses.replace(GRPO, reward=RewardConfig(terms=TERMS, control="random"), environment=JIGSAW),),
 )
 OF_TERMS = {name for names in (*OPTIONS.values(), OF_FUNCTIONS) for name in names}
-
-# What every field of a type is tried with; entries of a tuple are tried with the same, one by one.
-TRIED = {
-    int: (-7, -1, 0, 2**31, 10**12),
-    float: (-1.0, 0.0, 1e-39, 1.0, 2.0, 1e12, 1e39, math.nan, math.inf, -math.inf),
-    str: ("", " ", "../../evil", "[", "nothing"),
-    bool: (),
-    tuple[int, int]: ((0, 0), (-1, -1), (2**31, 2**31)),
-}
-OF_NO_TYPE = (None, ..., {})  # and these are never right
-OTHERS = {int: (True, 0.5, "1"), float: (True, "1.0"), str: (3, b"x"), bool: (1, 0, "False")}
-OTHERS[tuple[int, int]] = (3, "x", (1,), (1, 2, 3), (0.5, 1))
-
-COUNT = ()  # from 1 on: none of those tried
-AMOUNT = (0,)
-FACTOR = (1.0, 2.0)
-SHARE = (0.0, 1e-39, 1.0)
-WEIGHT = (*SHARE, 2.0)
-FILE = ("nothing",)
-TEXT = TRIED[str]
-FILLED = ("../../evil", "[", "nothing")
-PATTERN = ("../../evil", "nothing")
-# What is right of that which is tried, field by field; of a tuple: what may be its only entries, and whether it may be
-# empty.
-RIGHT: dict[str, Any] = {
-    "VisionConfig": {
-        "depth": COUNT,
-        "hidden_size": COUNT,
-        "num_heads": COUNT,
-        "intermediate_size": COUNT,
-        "fullatt_block_indexes": ((), *AMOUNT),
-        "window_size": COUNT,
-        "patch_size": COUNT,
-        "temporal_patch_size": COUNT,
-        "spatial_merge_size": COUNT,
-    },
-    "TextConfig": {
-        "hidden_size": COUNT,
-        "intermediate_size": COUNT,
-        "num_hidden_layers": COUNT,
-        "num_attention_heads": COUNT,
-        "num_key_value_heads": COUNT,
-        "head_dim": COUNT,
-        "vocab_size": COUNT,
-        "mrope_section": (),
-        "rope_theta": FACTOR,
-        "rms_norm_eps": (),
-        "tie_word_embeddings": (),
-    },
-    "LoraConfig": {"rank": AMOUNT, "alpha": FACTOR, "targets": PATTERN, "base_dtype": ()},
-    "ModelConfig": {"dtype": (), "attention": ()},
-    "DataConfig": {
-        "tokenizer": FILLED,
-        "image_px": COUNT,
-        "max_prompt_tokens": COUNT,
-        "max_patches": COUNT,
-        "instruction": TEXT,
-        "buckets": ((),),
-        "system": TEXT,
-        "min_pixels": COUNT,
-        "max_pixels": (),
-        "workers": AMOUNT,
-        "prefetch": COUNT,
-        "answer_form": (),
-        "answer_sections": ((),),
-    },
-    "RolloutConfig": {
-        "max_tokens": COUNT,
-        "segment_tokens": COUNT,
-        "short_rings": ((),),
-        "slots": AMOUNT,
-        "rows": AMOUNT,
-        "prefill_prompts": COUNT,
-        "kv_dtype": (),
-        "weights": (),
-        "temperature": FACTOR,
-        "top_p": (1.0,),
-        "max_mismatch": (1e-39, 1.0),
-    },
-    "StageConfig": {
-        "name": FILE,
-        "kind": (),
-        "steps": AMOUNT,
-        "prompts_per_step": COUNT,
-        "micro_batches": COUNT,
-        "row_widths": ((),),
-        "remat": (),
-        "group_size": COUNT,
-        "updates_per_rollout": COUNT,
-        "max_rounds": COUNT,
-        "accuracy_band": SHARE,
-        "turns": (),
-        "max_tokens": (0,),
-    },
-    "OptimizerConfig": {
-        "learning_rate": SHARE,
-        "method": (),
-        "warmup_steps": AMOUNT,
-        "schedule": (),
-        "b1": (0.0, 1e-39),
-        "b2": (0.0, 1e-39),
-        "eps": (1.0,),
-        "weight_decay": SHARE,
-        "max_grad_norm": FACTOR,
-        "frozen": ((), *PATTERN),
-    },
-    "TableConfig": {
-        "path": FILLED,
-        "name": TEXT,
-        "weight": FACTOR,
-        "split": FILLED,
-        "question": TEXT,
-        "messages": TEXT,
-        "system": TEXT,
-        "images": TEXT,
-        "answer": TEXT,
-        "completion": TEXT,
-        "choices": TEXT,
-        "kind": (),
-        "tolerance": (0.0, 1e-39, 1.0, 2.0),
-        "relative": (0.0, 1e-39),
-        "root": TEXT,
-        "cache": TEXT,
-        "limit": AMOUNT,
-        "difficulty": (),
-        "grade": ("",),
-    },
-    "MixtureConfig": {
-        "engines": FILLED,
-        "weights": (),
-        "levels": AMOUNT,
-        "types": ((), *FILLED),
-        "photo_share": SHARE,
-        "difficulty": (),
-        "grade": ("",),
-    },
-    "CurriculumConfig": {
-        "kind": (),
-        "band": SHARE,
-        "phase_steps": COUNT,
-        "rehearsal": (0.0, 1e-39),
-        "exploration": (0.0, 1e-39),
-        "grade": ("",),  # of kind none; of the other, any text
-    },
-    "RewardConfig": {"control": ()},
-    "TermConfig": {
-        "term": (),
-        "weight": (-1.0, 0.0, 1e-39, 1.0, 2.0),
-        "name": ("", "nothing"),
-        "free": COUNT,
-        "unit": (),
-        "column": TEXT,
-        "whole_words": (),
-        "section": TEXT,
-        "most_listed": AMOUNT,
-        "headings": FILLED,
-        "anywhere": (),
-        "until": ("",),  # with a section, any text
-        "threshold": (1.0,),
-        "as_published": (),
-        "ngram": (0,),
-        "iou": (0.0, 1e-39),
-        "l1_px": FACTOR,
-        "point_px": FACTOR,
-        "most": (),
-        "parts": ((), "nothing"),
-    },
-    "LossConfig": {
-        "objective": (),
-        "aggregation": (),
-        "advantage": (),
-        "clip_low": (1.0,),
-        "clip_high": FACTOR,
-        "dual_clip": (0.0, 2.0),
-        "overlong_tokens": AMOUNT,
-        "kl_coef": WEIGHT,
-        "sampler_weight": (),
-        "sampler_weight_cap": (1.0, 2.0),
-        "kl": (),
-    },
-    "EvaluationConfig": {
-        "suites": ((),),
-        "samples": (),
-        "hard_levels": (),
-        "batch": COUNT,
-        "every": AMOUNT,
-        "blind": AMOUNT,
-        "watch": ("",),
-        "patience": AMOUNT,
-        "shown": AMOUNT,
-    },
-    "MeshConfig": {"replica": COUNT, "fsdp": (-1,), "tensor": COUNT},
-    "ClipTowerConfig": {"width": COUNT, "hidden": COUNT, "layers": COUNT, "heads": COUNT},
-    "ClipConfig": {
-        "folder": FILLED,
-        "projection": COUNT,
-        "image_px": COUNT,
-        "patch_px": COUNT,
-        "vocabulary": COUNT,
-        "positions": COUNT,
-        "long_positions": AMOUNT,
-        "dtype": (),
-        "pictures": COUNT,
-        "at_once": COUNT,
-    },
-    "CheckpointConfig": {"every": COUNT, "keep": COUNT, "best": ("",)},
-    "Config": {
-        "name": FILE,
-        "pretrained": TEXT,
-        "begin_from": TEXT,
-        "cache": TEXT,
-        "seed": (0, 2**31),
-        "verifier_deadline_s": FACTOR,
-        "verifier_processes": COUNT,
-        "verifier_memory_gib": FACTOR,
-        "samples_every": COUNT,
-        "phase_deadline_s": FACTOR,
-    },
-}
 
 
 def sections(config: object, path: str = "") -> Iterator[tuple[str, object]]:

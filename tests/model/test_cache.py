@@ -80,3 +80,34 @@ def test_int8_is_off_by_half_a_step_at_most_and_exact_at_its_largest():
     largest = np.abs(x).argmax(axis=-1)[..., None]
     np.testing.assert_allclose(np.take_along_axis(off, largest, axis=-1), 0, atol=1e-5)
     assert cache.stored(x, "model") is x
+
+
+extended = jax.jit(cache.extended)
+
+
+def test_the_worked_example_of_extending():
+    """Tokens 1 to 6 stand in columns 0 1 2 3 0 1; c goes behind the last two."""
+    ring = filled("model", 4, 6)
+    fresh = np.array([7, -7], np.float32).reshape(1, 1, 1, 1, 1, 2)
+    found = np.asarray(extended(ring, fresh, np.int32(6), np.array([[1]])))
+    assert [found[0, 0, 0, 0, column, 0] for column in (3, 0, 1)] == [5, 6, 7]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@given(st.integers(0, 9), st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3)), min_size=4, max_size=4))
+def test_extending_is_writing_one_by_one(kind, time, rows):
+    """Rows of different lengths get different numbers of tokens; what they then see is what they would have written."""
+    float32 = np.dtype(np.float32)
+    lengths, counts = (np.array(each).reshape(2, 2) for each in zip(*rows, strict=True))
+    rng = np.random.default_rng(time)
+    kept = cache.stored(jnp.asarray(rng.normal(size=(2, 2, 3, 2, 7, 4)), jnp.float32), kind)
+    fresh = jnp.asarray(rng.normal(size=(2, 2, 3, 2, 3, 4)), jnp.float32)
+    found = cache.plain(extended(kept, fresh, np.int32(time), counts), float32)
+    old, new = (np.asarray(cache.plain(each, float32)) for each in (kept, cache.stored(fresh, kind)))
+    for p, w in np.ndindex(2, 2):
+        length, count = lengths[p, w], counts[p, w]
+        before = [old[:, p, :, w, (time - 1 - age) % 7] for age in reversed(range(length))]
+        wanted = before + [new[:, p, :, w, token] for token in range(count)]
+        places = [(time - 1 - age) % 7 for age in reversed(range(length + count))]
+        for place, value in zip(places, wanted, strict=True):
+            np.testing.assert_array_equal(np.asarray(found)[:, p, :, w, place], value)

@@ -32,17 +32,17 @@ def chat(rng: np.random.Generator) -> Chat:
     roles = [{"user": "assistant", "assistant": "user"}[role] for role in roles] if roles[-1] != "user" else roles
     if rng.random() < 0.4:
         roles[0] = "system" if count > 1 else "user"
-    parts: list[list[str | Shown]] = [[_text(rng)] for _ in roles]
+    parts: list[list[str | Shown]] = [[text(rng)] for _ in roles]
     users = [number for number, role in enumerate(roles) if role == "user"]
     for _ in range(int(rng.integers(5))):
         turn = parts[int(rng.choice(users))]
         turn.insert(int(rng.integers(len(turn) + 1)), PICTURE)
         if rng.random() < 0.6:
-            turn.insert(int(rng.integers(len(turn) + 1)), _text(rng))
+            turn.insert(int(rng.integers(len(turn) + 1)), text(rng))
     return tuple(Turn(role, tuple(turn)) for role, turn in zip(roles, parts, strict=True))
 
 
-def _text(rng: np.random.Generator) -> str:
+def text(rng: np.random.Generator) -> str:
     return "".join(rng.choice(WORDS, int(rng.integers(1, 6))).tolist())
 
 

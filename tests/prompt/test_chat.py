@@ -1,7 +1,5 @@
 """Chats with pictures anywhere: token ids and positions as transformers', templates of others, what is refused."""
 
-from types import SimpleNamespace
-
 import numpy as np
 import pytest
 
@@ -23,36 +21,6 @@ CHATS = 300
 def pictures_for(chat: tuple[Turn, ...], rng: np.random.Generator) -> list[np.ndarray]:
     count = sum(part == PICTURE for turn in chat for part in turn.parts)
     return [rng.integers(0, 256, (*rng.integers(40, 200, 2), 3), dtype=np.uint8) for _ in range(count)]
-
-
-@pytest.fixture(scope="module")
-def published_model(reference_data):
-    pytest.importorskip("transformers")
-    folder = reference_data / "qwen2_5_vl_7b"
-    return load(str(folder)), chats.processor(folder)
-
-
-@pytest.fixture(scope="module")
-def rope_index(torch):
-    """transformers' positions of the ids of one prompt."""
-    modeling = pytest.importorskip("transformers.models.qwen2_5_vl.modeling_qwen2_5_vl")
-    kind = modeling.Qwen2_5_VLModel
-    config = SimpleNamespace(vision_config=SimpleNamespace(spatial_merge_size=2, tokens_per_second=2))
-    stub = SimpleNamespace(config=config)
-    stub.get_vision_position_ids = lambda *args, **kwargs: kind.get_vision_position_ids(stub, *args, **kwargs)
-
-    def call(tokens: np.ndarray, grids: list[list[int]], image_id: int) -> tuple[np.ndarray, int]:
-        ids = torch.from_numpy(tokens.astype(np.int64))[None]
-        found, delta = kind.get_rope_index(
-            stub,
-            ids,
-            (ids == image_id).int(),
-            image_grid_thw=torch.tensor(grids) if grids else None,
-            attention_mask=torch.ones_like(ids),
-        )
-        return found[:, 0].numpy(), int(delta.ravel()[0])
-
-    return call
 
 
 def made(chat, pictures, tokenizer) -> prompts.Prompt:

@@ -1,0 +1,1 @@
+"""Environments: the grammar of calls, the games, conversations, processes that play them."""
