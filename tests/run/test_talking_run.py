@@ -8,6 +8,7 @@ import pytest
 from tests import whole_runs
 
 CONFIG = ("--config", "tests/short_talk.py")
+pytestmark = pytest.mark.slow
 
 
 def talk(workdir: Path, cache: Path) -> whole_runs.Running:
