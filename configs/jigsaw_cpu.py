@@ -3,9 +3,9 @@
     python -m perc_jax.train --config configs/jigsaw_cpu.py
 
 Pictures of bars are cut into 2 x 2 pieces and shuffled. The model swaps pieces in `<code>`, sees the board again, and
-answers with the pieces' order. Reward: the accuracy of the order and the share of pieces in place. The form is learned
-within minutes, the order not yet: `configs/README.md`. Deviations from `debug_cpu`: longer prompts, for what the
-environment says and for whole conversations in the warm-up.
+answers with the pieces' order. Reward: the accuracy of the order and the share of pieces in place. What of it
+is measured stands in `configs/README.md`. Deviations from `debug_cpu`: longer prompts, for what the environment says
+and for whole conversations in the warm-up.
 """
 
 import dataclasses
