@@ -44,7 +44,8 @@ TABLE = {"table": {"kernel": np.linspace(-3, -1, 120).astype(np.float32).reshape
 def table_model(monkeypatch):
     """The log-probability of a token is the mean of its row; its entropy is made up."""
 
-    def look_up(model, ids, prompts, tokens, mask, draws, *, width, remat):
+    def look_up(model, ids, prompts, tokens, mask, draws, *, width, remat, observed):
+        assert observed is None
         rows = model["table"]["kernel"][tokens]
         return rows.mean(-1), jax.lax.stop_gradient(rows[..., 0])
 
