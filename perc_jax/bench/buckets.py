@@ -159,22 +159,15 @@ class _Side:
 
 def lines(found: dict[str, Any]) -> list[str]:
     """The figures in words."""
-    from perc_jax.bench.table import BUSY
+    from perc_jax.bench.table import beside
 
     mixture, shapes = found["mixture"], [f"{tokens} x {patches}" for tokens, patches in found["shapes"]]
-    told = [
+    return [
         f"{found['config']}: {mixture['small_prompts']} prompts of {shapes[0]} (tokens x patch slots), "
         f"{mixture['large_prompts']} of {shapes[1]}; {found['group_size']} completions of {found['max_tokens']} tokens "
         f"each; two prompts to a micro-batch, {found['prefill_prompts']} to a prefill",
-        f"{'seconds':10}{'largest alone':>15}{'with a bucket':>15}{'ratio':>8}{'by CPU':>8}",
+        *beside(found, {"largest": "largest alone", "buckets": "with a bucket"}),
     ]
-    for part in PARTS:
-        alone, cut = (found["seconds"][name][part] for name in ("largest", "buckets"))
-        of_cpu = found["processor_seconds"]
-        by_cpu = of_cpu["largest"][part] / of_cpu["buckets"][part]
-        told.append(f"{part:10}{alone:15.3f}{cut:15.3f}{alone / cut:8.2f}{by_cpu:8.2f}")
-    quiet = "" if found["load"] <= BUSY else ": seconds are not to be trusted, the ratio by processor time a little"
-    return [*told, f"load by others at the start {found['load']:.1f}{quiet}"]
 
 
 def _parse(argv: Sequence[str] | None) -> tuple[argparse.Namespace, list[str]]:

@@ -1,6 +1,6 @@
 """A measurement on the screen, at most 120 columns wide: what `measure.run` returns, as tables."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from rich.console import Console
@@ -20,6 +20,22 @@ def show(found: dict[str, Any]) -> None:
     console.print(_memory(points) if found["what"] == "memory" else _speed(points))
     for line in _notes(points[-1]):
         console.print(line)
+
+
+def beside(found: dict[str, Any], ways: Mapping[str, str]) -> list[str]:
+    """Two ways of doing the same in words: the seconds of each part, and how much cheaper the second is.
+
+    Args:
+        found: `seconds` and `processor_seconds`, of each way by part, and the `load` by others.
+        ways: what each of the two is called on the screen.
+    """
+    (slow, fast), parts = ways, found["seconds"][next(iter(ways))]
+    told = [f"{'seconds':10}" + "".join(f"{name:>15}" for name in ways.values()) + f"{'ratio':>8}{'by CPU':>8}"]
+    for part in parts:
+        clock, of_cpu = ([found[kind][way][part] for way in (slow, fast)] for kind in ("seconds", "processor_seconds"))
+        told.append(f"{part:10}{clock[0]:15.3f}{clock[1]:15.3f}{clock[0] / clock[1]:8.2f}{of_cpu[0] / of_cpu[1]:8.2f}")
+    quiet = "" if found["load"] <= BUSY else ": seconds are not to be trusted, the ratio by processor time a little"
+    return [*told, f"load by others at the start {found['load']:.1f}{quiet}"]
 
 
 def _headline(point: dict[str, Any]) -> str:

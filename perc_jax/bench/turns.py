@@ -26,7 +26,6 @@ from perc_jax.processes import ends
 from perc_jax.records.files import to_json
 
 SIZES = ("tiny", "100m")
-PARTS = ("rollout", "update")
 PICTURES = ("pixels", "patch_rowcol", "patch_image")
 WORDS = "Look again."
 
@@ -268,21 +267,14 @@ def prompts_of(prompts: Any, completions: Any, tokens: int, patches: int) -> Any
 
 def lines(found: dict[str, Any]) -> list[str]:
     """The figures in words."""
-    from perc_jax.bench.table import BUSY
+    from perc_jax.bench.table import beside
 
-    told = [
+    return [
         f"{found['config']}: {found['prompts']} prompts of {found['prompt_tokens']} tokens, {found['group_size']} "
         f"conversations each, of {found['turns']} turns with a reply and one more; turns of {found['turn_tokens']} "
         f"tokens, replies of {found['reply_tokens']} with a picture; recompiles {found['recompiles']}",
-        f"{'seconds':10}{'anew':>10}{'in turns':>10}{'ratio':>8}{'by CPU':>8}",
+        *beside(found, {"anew": "anew", "ours": "in turns"}),
     ]
-    for part in PARTS:
-        anew, ours = (found["seconds"][name][part] for name in ("anew", "ours"))
-        of_cpu = found["processor_seconds"]
-        by_cpu = of_cpu["anew"][part] / of_cpu["ours"][part]
-        told.append(f"{part:10}{anew:10.3f}{ours:10.3f}{anew / ours:8.2f}{by_cpu:8.2f}")
-    quiet = "" if found["load"] <= BUSY else ": seconds are not to be trusted, the ratio by processor time a little"
-    return [*told, f"load by others at the start {found['load']:.1f}{quiet}"]
 
 
 def _parse(argv: Sequence[str] | None) -> tuple[argparse.Namespace, list[str]]:
