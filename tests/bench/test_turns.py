@@ -1,4 +1,4 @@
-"""Measuring turns: both ways say the same conversations, and going on from a turn costs less than laying it out anew."""
+"""Measuring turns: both ways say the same, and going on from a turn costs less than laying a conversation out anew."""
 
 import json
 import subprocess
