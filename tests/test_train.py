@@ -39,7 +39,7 @@ def test_the_run_writes_all_that_is_promised(reference_run):
     assert ended.seconds < 150  # under 40 on a quiet machine
     assert {path.name for path in workdir.iterdir()} == {
         *("config.json", "metrics.jsonl", "run.json", "report.html", "attempts.json"),
-        *("checkpoints", "curriculum", "eval", "samples", "heartbeat"),
+        *("checkpoints", "curriculum", "eval", "samples", "heartbeat", "logs"),
     }
     assert whole_runs.steps(workdir) == [BEFORE, LAST]
     assert json.loads((workdir / "config.json").read_text())["name"] == "short_run"

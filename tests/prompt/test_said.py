@@ -41,7 +41,7 @@ def _messages(chat):
 
 def _answered(chat, rng):
     """A chat and what the assistant says in the end."""
-    return (*chat, Turn("assistant", (f"So {chats._text(rng)}",)))
+    return (*chat, Turn("assistant", (f"So {chats.text(rng)}",)))
 
 
 def test_a_chat_and_its_answer_are_transformers_ids_and_mask(published):

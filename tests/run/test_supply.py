@@ -12,6 +12,7 @@ from etils import epath
 from configs.debug_cpu import get_config
 from perc_jax.config import CurriculumConfig
 from perc_jax.data import batches
+from perc_jax.environments.playground import Playground
 from perc_jax.rewards.verifier import Verdict, Verifier
 from perc_jax.run import groups, together
 from perc_jax.run.beginning import open_run
@@ -191,12 +192,9 @@ def test_an_impossible_and_a_trivial_mixture_end_the_run(correct, words, tmp_pat
         compiles = opened.enter_context(CompileCounter())
         workdir = str(tmp_path / "run")
         owner, now = opened.enter_context(Owner(workdir, screen.say)), time.monotonic()
-        heart = together.heart(workdir, screen)
-        run = opened.enter_context(
-            contextlib.closing(
-                Run(config, workdir, screen, timer, compiles, owner, heart, PLAIN, now, open_run(config, workdir))
-            )
-        )
+        heart, playground = together.heart(workdir, screen), opened.enter_context(Playground(config))
+        given = config, workdir, screen, timer, compiles, owner, heart, PLAIN, now, open_run(config, workdir)
+        run = opened.enter_context(contextlib.closing(Run(*given, playground)))
         with pytest.raises(RuntimeError, match=words) as error:
             run.train(Says(correct))
     assert "\n" not in str(error.value) and whole_runs.lines(tmp_path / "run") <= groups.MAX_BARREN_STEPS

@@ -17,6 +17,7 @@ from configs import smoke_cpu
 from perc_jax import export
 from perc_jax.batch import WHOLE, TokenIds
 from perc_jax.config import PLAIN, Config, EvaluationConfig, to_dict
+from perc_jax.environments.playground import Playground
 from perc_jax.mesh import sharding
 from perc_jax.processes.progress import Progress
 from perc_jax.programs.blueprints import Blueprints
@@ -276,11 +277,11 @@ class Uncompiled(Programs):
 
 def begin(config: Config, workdir: Path) -> tuple[TrainState, bool]:
     """The state a run begins with, and whether it is a checkpoint's."""
-    with Progress(600.0, quiet=True) as screen, CompileCounter() as compiles:
+    with Progress(600.0, quiet=True) as screen, CompileCounter() as compiles, Playground(config) as playground:
         opened = beginning.open_run(config, str(workdir))
         owner, now = Owner(str(workdir)), time.monotonic()
         heart = together.heart(str(workdir), screen)
-        run = loop.Run(config, str(workdir), screen, Timer(), compiles, owner, heart, PLAIN, now, opened)
+        run = loop.Run(config, str(workdir), screen, Timer(), compiles, owner, heart, PLAIN, now, opened, playground)
         with contextlib.closing(run):
             state, _ = run._restore()
             return (state, True) if state else (run._fresh(), False)
