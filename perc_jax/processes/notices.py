@@ -1,7 +1,8 @@
 """A cloud's notice that it will take this machine back counts as SIGTERM: the step is finished, a checkpoint written.
 
 Google's Compute Engine, and with it TPU VMs and GKE's nodes, says so at its metadata server, 60 seconds before a host's
-maintenance ends or moves the machine (`instance/maintenance-event` is no longer NONE), when a spot machine is taken
+maintenance ends the machine (`instance/maintenance-event` is TERMINATE_ON_HOST_MAINTENANCE; a machine that is moved
+lives on), when a spot machine is taken
 (`instance/preempted` is TRUE), and while a TPU's host is being maintained (`maintenanceStatus` in
 `instance/upcoming-maintenance` is ONGOING; what is days ahead, PENDING, ends nothing). Sources: Google Cloud's pages
 "Query metadata server for maintenance event notices" and "View maintenance notifications", read on 2026-11-30.
@@ -39,7 +40,7 @@ def server() -> str:
 def notice(host: str) -> str:
     """What the server says that ends this machine soon; empty: nothing. Raises `OSError` where it does not answer."""
     event = _value(host, "maintenance-event")
-    if event not in ("", "NONE"):
+    if event.startswith("TERMINATE"):
         return f"maintenance-event {event}"
     if _value(host, "preempted") == "TRUE":
         return "preempted"

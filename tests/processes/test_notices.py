@@ -64,6 +64,7 @@ def wait_until(condition) -> None:
     [
         ({}, ""),
         ({"upcoming-maintenance": json.dumps(AHEAD)}, ""),
+        ({"maintenance-event": "MIGRATE_ON_HOST_MAINTENANCE"}, ""),
         ({"upcoming-maintenance": "no JSON"}, ""),
         ({"upcoming-maintenance": "[]"}, ""),
         (
