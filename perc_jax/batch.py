@@ -176,6 +176,16 @@ class Share(NamedTuple):
 WHOLE = Share()  # of a process that is alone
 
 
+class MapIds(NamedTuple):
+    """The ids with which a map is written, and how it must be: the mark, `length` codes, the other mark."""
+
+    start: int
+    first: int  # of the codes, which follow each other
+    count: int  # of the codes
+    end: int
+    length: int
+
+
 class TokenIds(NamedTuple):
     """The token ids that have a meaning to the device programs."""
 
@@ -184,3 +194,4 @@ class TokenIds(NamedTuple):
     image: int  # the placeholder that image features replace
     forbidden: tuple[int, ...]  # never sampled: placeholders and vision marks
     vocab_size: int  # ids from here on exist in the model only (its vocabulary is padded) and are never sampled
+    map: MapIds | None = None  # of a run that samples maps whole; None: nothing holds of codes

@@ -4,6 +4,7 @@ Plain data on the standard library alone, so that a config is read without jax; 
 """
 
 from perc_jax.config.clip import TINY_CLIP, ClipConfig, ClipTowerConfig
+from perc_jax.config.codes import AuxiliaryConfig, CodebookConfig, CodesConfig
 from perc_jax.config.data import REASONED, CurriculumConfig, DataConfig, MixtureConfig, TableConfig
 from perc_jax.config.environment import EnvironmentConfig
 from perc_jax.config.model import LoraConfig, ModelConfig, TextConfig, VisionConfig
@@ -27,9 +28,12 @@ __all__ = [
     "REASONED",
     "TINY_CLIP",
     "TRACKERS",
+    "AuxiliaryConfig",
     "CheckpointConfig",
     "ClipConfig",
     "ClipTowerConfig",
+    "CodebookConfig",
+    "CodesConfig",
     "Config",
     "CurriculumConfig",
     "DataConfig",

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 from perc_jax.config.clip import ClipConfig
+from perc_jax.config.codes import CodesConfig
 from perc_jax.config.data import REASONED, DataConfig, TableConfig
 from perc_jax.config.environment import EnvironmentConfig
 from perc_jax.config.model import ModelConfig
@@ -168,6 +169,7 @@ class Config:
     checkpoint: CheckpointConfig = CheckpointConfig()
     # The model of the reward's term `clip`; nobody looks at it where none asks.
     clip: ClipConfig = dataclasses.field(default=ClipConfig())
+    codes: CodesConfig = dataclasses.field(default=CodesConfig())  # what is added to the vocabulary
     # Hugging Face folder or hub id whose weights start the run; empty: random ones
     pretrained: Annotated[str, anything] = ""
     # Another run whose weights start this one in their place: its workdir for the newest checkpoint, or WORKDIR@STEP,
@@ -268,6 +270,11 @@ class Config:
             rule = f"must have no part for reasoning: the engines' answers of {path} have none"
             drawn = stage.mixture.engines if sound(f"{path}.mixture.engines") else ()
             yield from unless(form not in REASONED or not drawn, "data.answer_form", rule, form)
+        if sound(f"{path}.auxiliary", "codes"):
+            wanted = stage.auxiliary.before
+            has = {"none": True, "map": self.codes.has_map, "boxes": self.codes.places > 0}[wanted]
+            rule = {"map": "must not be map without codes.map", "boxes": "must not be boxes without codes.places"}
+            yield from unless(has, f"{path}.auxiliary.before", rule.get(wanted, ""), wanted)
         if stage.plays and sound("data", "model.vision", f"{path}.environment", f"{path}.mixture"):
             own = f"{path}.environment"
             yield from stage.environment.of_run(own, self.data, self.model.vision)

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
+from perc_jax.config.codes import AuxiliaryConfig
 from perc_jax.config.data import MixtureConfig
 from perc_jax.config.environment import EnvironmentConfig
 from perc_jax.config.reward import RewardConfig
@@ -109,6 +110,8 @@ class StageConfig:
     # work over the prompt's tokens, so say last where no row has a history.
     turns: Literal["all", "last"] = "all"
     max_tokens: Annotated[int, at_least(0)] = 0  # of what sft has the model say last; 0: rollout.max_tokens
+    # What sft has the model write before the engines' answers.
+    auxiliary: AuxiliaryConfig = dataclasses.field(default=AuxiliaryConfig())
     # Optimizer updates of a step, each on its own part of the prompts.
     updates_per_rollout: Annotated[int, at_least(1)] = 1
     # Rollouts of a step until the rewards within each of its groups differ (DAPO); 1: one, as it is.
@@ -151,6 +154,9 @@ class StageConfig:
             yield from self._of_grpo_only()
         if sound("environment", "reward"):
             yield from self._endings()
+        if sound("kind", "auxiliary") and self.kind == "grpo":
+            rule = "must be left as it is for grpo, whose completions are the model's own"
+            yield from unless(self.auxiliary == AuxiliaryConfig(), "auxiliary", rule, self.auxiliary)
         if sound("kind", "max_tokens") and self.kind == "grpo":
             rule = "must be 0 for grpo, whose completions have rollout.max_tokens"
             yield from unless(not self.max_tokens, "max_tokens", rule, self.max_tokens)

@@ -157,6 +157,25 @@ RIGHT: dict[str, Any] = {
         "exploration": (0.0, 1e-39),
         "grade": ("",),  # of kind none; of the other, any text
     },
+    "CodebookConfig": {
+        "side": (),
+        "codes": (),
+        "width": COUNT,
+        "map_px": (),
+        "channels": COUNT,
+        "commitment": WEIGHT,
+    },
+    "CodesConfig": {
+        "map": (),
+        "folder": ("",),  # of no map; of the others, any text but this
+        "places": AMOUNT,
+        "constrained": (),
+    },
+    "AuxiliaryConfig": {
+        "before": (),
+        "alone": (0.0,),  # of none; of the others, any share
+        "shuffled": (),
+    },
     "RewardConfig": {"control": ()},
     "TermConfig": {
         "term": (),
