@@ -11,7 +11,7 @@ ones; `test_d` alternates held-out types in trained themes (even index) and trai
 import itertools
 import sys
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from engines import ends
 
@@ -120,8 +120,7 @@ class _Name(NamedTuple):
 
 def _made(engine: Engine, kind: QuestionType, posed: Posed, name: _Name, size_px: int, is_photo: bool) -> Sample:
     """Draw what was posed, and put everything together."""
-    key = (engine.name, engine.version, kind.name, name.split, name.index, name.level)
-    key += (name.variant,) if name.variant else ()
+    key = _key(engine.name, engine.version, kind.name, name.split, name.index, name.level, name.variant)
     style = style_of(engine, kind, split=name.split, index=name.index, level=name.level)
     drawing = engine.draw(posed.scene, size_px, style._replace(is_photographed=is_photo))
     if is_photo:
@@ -147,6 +146,16 @@ def _made(engine: Engine, kind: QuestionType, posed: Posed, name: _Name, size_px
         guess_rate=posed.guess_rate,
         variant=name.variant,
     )
+
+
+def key_of(of: Sample) -> tuple[Any, ...]:
+    """What keys the random streams of a sample beside its scene: its photograph's and its further questions'."""
+    return _key(of.engine, of.version, of.question_type, of.split, of.index, of.level, of.variant)
+
+
+def _key(*name: Any) -> tuple[Any, ...]:
+    """A sample's name; the number of a variant, last, is left out where it is none."""
+    return name if name[-1] else name[:-1]
 
 
 def versions(named: Iterable[str] = ()) -> dict[str, int]:

@@ -82,6 +82,7 @@ class Engine:
     facts: Callable[[Scene, np.random.Generator], tuple[Fact, ...]] | None = None  # further questions, each answerable
     themes: int = 8  # looks, as many as `engines.style.THEMES`; the last `held_out_themes` are for test_d only
     held_out_themes: int = 1
+    maps: Callable[[Scene, int, Style], dict[str, np.ndarray]] | None = None  # of the clean picture; see `engines.maps`
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 from perc_jax.config.rules import Sound, Violation, anything, at_least, each, unless, within
 
 MOST_SIDE = 64  # codes along an edge of a map
+MOST_PATCH_PX = 4
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,16 @@ class CodebookConfig:
     def length(self) -> int:
         """Codes of a map."""
         return self.side**2
+
+    @property
+    def patch_px(self) -> int:
+        """Side of the squares of pixels that the first convolution takes whole: 4, or less where a code has less."""
+        return min(MOST_PATCH_PX, self.map_px // self.side)
+
+    @property
+    def halvings(self) -> int:
+        """Further convolutions up to the grid of codes, each of half the side."""
+        return (self.map_px // self.side // self.patch_px).bit_length() - 1
 
 
 @dataclass(frozen=True)

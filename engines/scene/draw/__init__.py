@@ -6,13 +6,14 @@ import math
 from engines.base import Style
 from engines.canvas import Canvas
 from engines.marks import Apart, Drawing
+from engines.scene.draw.maps import EDGE, WALL, maps
 from engines.scene.draw.solids import mixed, paint_thing
 from engines.scene.scene import Floor
 from engines.scene.scene.things import FLAT
 from engines.style import theme_of
 
-EDGE = 0.022  # of the picture, around the floor
-WALL = 0.24  # of the picture, from the top to where the floor begins
+__all__ = ["draw", "maps"]
+
 RING = [(math.cos(math.tau * i / 28), math.sin(math.tau * i / 28)) for i in range(28)]
 GAP_PX = 3.0  # least distance across, and in depth, by which things are told apart
 

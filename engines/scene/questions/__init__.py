@@ -1,7 +1,7 @@
 """Questions about things on a floor: what there is, where it stands, what hides what."""
 
 from engines.base import Engine, QuestionType
-from engines.scene.draw import draw
+from engines.scene.draw import draw, maps
 from engines.scene.questions import hiding, objects, single
 
 MIN_SIZE_PX = (112, 112, 224, 224, 224, 224, 280, 280, 336, 336)
@@ -21,4 +21,5 @@ ENGINE = Engine(
     ),
     draw=draw,
     facts=single.facts,
+    maps=maps,
 )

@@ -1,0 +1,273 @@
+"""A codebook of maps, taught on the maps that engines know: what perception tokens are written with.
+
+    python -m perc_jax.teach_codes --out runs/codes --engines depth,scene --map depth
+
+Maps of scenes of the training split are learnt from, those of test_a tell at the end how well they are restored and how
+many codes are used. What is measured is what a run's workers will do: the folder is read again and its maps are written
+in codes by `prompt/codebook.py`, and the numbers are kept in `config.json`. Equal arguments give equal bytes on equal
+machines.
+
+Codes that none of the last maps took learn nothing and are lost. Each so often they are set on top of something that
+the encoder says (random restarts of Jukebox, arXiv 2005.00341, section 3), drawn by its squared distance to the nearest
+code in use, as k-means++ chooses its centres: most frequent places of a map look alike, and need no second code. The
+first codes are made so, too.
+"""
+
+import argparse
+import dataclasses
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple, get_args
+
+import numpy as np
+from jaxtyping import Float, Float32, Int
+
+from perc_jax.config import CodebookConfig, check
+from perc_jax.processes import ends
+from perc_jax.prompt.codebook import CONFIG, KIND, WEIGHTS, Codebook, Kind, resized, values
+
+if TYPE_CHECKING:
+    from perc_jax.batch import Array
+
+SEED, BATCH = 0, 32
+RATE, WARMUP = 1e-3, 50
+RESTARTS, SETTLED = 50, 0.7  # steps between them; share of the steps after which codes stay what they are
+PATIENCE = 100  # samples of an engine in a row that may have no such map
+SAID = 10  # times that the loss is told
+HELP = {  # of what is a field of `CodebookConfig`
+    "side": "codes along an edge of a map",
+    "codes": "in the book",
+    "width": "of a code's vector",
+    "map_px": "side of the maps, --side x a power of two",
+    "channels": "of the convolutions",
+    "commitment": "weight of the encoder's distance from its codes",
+}
+
+
+class Asked(NamedTuple):
+    """What is to be drawn."""
+
+    kind: Kind
+    engines: tuple[str, ...]
+    levels: tuple[int, ...]
+    photo_share: float
+    map_px: int
+
+
+class Measured(NamedTuple):
+    """How well a codebook does on maps that it did not learn from."""
+
+    mse: float  # of restored maps
+    variance_share: float  # of the error that the mean of all maps learnt from makes
+    used: float  # share of the codes that any of the maps took
+    perplexity: float  # of codes, over all cells: as many equally frequent ones would be as hard to guess
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Draw, teach, write, measure."""
+    with ends.told():
+        asked = _parser().parse_args(argv)
+        config = CodebookConfig(**{name: getattr(asked, name) for name in HELP})
+        wanted = Asked(asked.map, asked.engines, asked.levels, asked.photo_share, config.map_px)
+        _check(asked, config)
+        teach(asked.out, config, wanted, maps=asked.maps, steps=asked.steps, test_maps=asked.test_maps)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = ends.Parser(prog="python -m perc_jax.teach_codes", description=__doc__.splitlines()[0])
+    add = parser.add_argument
+    add("--out", type=Path, required=True, metavar="DIR", help="folder of the codebook")
+    add("--engines", type=_names, default=("depth", "scene"), metavar="A,B", help="whose maps (default depth,scene)")
+    add("--map", choices=get_args(Kind), default="depth", help="which of their maps (default %(default)s)")
+    add("--levels", type=_numbers, default=(0, 1, 2), metavar="L,L", help="of the scenes (default 0,1,2)")
+    add("--photo-share", type=float, default=0.0, metavar="X", help="of maps as photographs see them (default 0)")
+    add("--maps", type=int, default=4000, metavar="N", help="to learn from (default %(default)s)")
+    add("--steps", type=int, default=3000, metavar="N", help=f"of {BATCH} maps each (default %(default)s)")
+    add("--test-maps", type=int, default=512, metavar="N", help="to be measured on (default %(default)s)")
+    for field in dataclasses.fields(CodebookConfig):
+        name = f"--{field.name.replace('_', '-')}"
+        told = f"{HELP[field.name]} (default %(default)s)"
+        add(name, type=type(field.default), default=field.default, metavar="N", help=told)
+    return parser
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
+def _numbers(text: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in _names(text))
+
+
+def _check(asked: argparse.Namespace, config: CodebookConfig) -> None:
+    import engines
+
+    check(config)
+    for name, least in (("maps", BATCH), ("steps", 1), ("test_maps", 1)):
+        if getattr(asked, name) < least:
+            raise ValueError(f"--{name.replace('_', '-')} must be >= {least}, got {getattr(asked, name)}")
+    unknown = [name for name in asked.engines if name not in engines.ENGINES]
+    if unknown or not asked.engines:
+        raise ValueError(f"--engines must be of {', '.join(engines.ENGINES)}, got {', '.join(unknown) or 'none'}")
+    if not asked.levels or not all(0 <= level <= 9 for level in asked.levels):
+        raise ValueError(f"--levels must be of 0..9, got {', '.join(map(str, asked.levels)) or 'none'}")
+    if not 0 <= asked.photo_share <= 1:
+        raise ValueError(f"--photo-share must be within 0..1, got {asked.photo_share}")
+    if asked.out.exists() and any(asked.out.iterdir()):
+        raise ValueError(f"--out must be a folder that is empty or not there, got {asked.out}")
+
+
+def teach(out: Path, config: CodebookConfig, asked: Asked, *, maps: int, steps: int, test_maps: int) -> Measured:
+    """Make a codebook and say how well it does.
+
+    Raises `ValueError` for engines that have no such map, `OSError` where the folder cannot be written.
+    """
+    from engines import ENGINES
+    from perc_jax.processes.progress import Progress
+
+    with Progress(600.0) as screen:
+        with screen.bar("drawing", maps + test_maps, 0) as advance:
+            learnt = drawn("train", maps, asked, advance)
+            test = drawn("test_a", test_maps, asked, advance)
+        with screen.bar("teaching", steps, 0) as advance:
+            tensors = _taught(config, learnt, steps, advance, screen.say)
+        told = {
+            "map": asked.kind,
+            "learnt_from": {
+                "engines": {name: ENGINES[name].version for name in asked.engines},
+                "levels": asked.levels,
+                "photo_share": asked.photo_share,
+                "maps": maps,
+                "steps": steps,
+            },
+        }
+        found = measured(Codebook(config, asked.kind, tensors), test, learnt.mean(axis=0))
+        write(out, config, tensors, told | {"measured": found._asdict()})
+        for line in _report(found, config, test_maps):
+            screen.say(line)
+    return found
+
+
+def drawn(split: str, count: int, asked: Asked, advance: Any = lambda _: None) -> Float32[np.ndarray, "n M M"]:
+    """Maps of scenes of the engines in turn, each at the levels in turn, as the network takes them."""
+    sources = [_maps(name, split, asked) for name in asked.engines]
+    found = np.empty((count, asked.map_px, asked.map_px), np.float32)
+    for number in range(count):
+        found[number] = next(sources[number % len(sources)])
+        advance(1)
+    return found
+
+
+def _maps(engine: str, split: str, asked: Asked) -> Iterator[Float32[np.ndarray, "M M"]]:
+    """The maps of an engine, those of its samples left out that have none."""
+    import engines
+    from engines.base import make_rng
+    from engines.maps import maps
+
+    types = [kind for kind in engines.ENGINES[engine].types if not kind.held_out]
+    rng, number, last = make_rng("teach_codes", engine, split), 0, 0
+    while number - last <= PATIENCE:
+        level = asked.levels[number % len(asked.levels)]
+        size_px = max(asked.map_px, min(kind.min_size_px[level] for kind in types))
+        is_photo = bool(rng.random() < asked.photo_share)
+        sample = engines.sample(engine, split=split, index=number, level=level, size_px=size_px, photo=is_photo)
+        number += 1
+        held = maps(sample)
+        if asked.kind in held:
+            last = number
+            yield resized(values(asked.kind, held[asked.kind]), asked.map_px)
+    raise ValueError(f"--map must be one that the engine {engine} knows, got {asked.kind}: {PATIENCE} samples without")
+
+
+def _taught(config: CodebookConfig, maps: Float32[np.ndarray, "n M M"], steps: int, advance: Any, say: Any) -> Any:
+    """The tensors after so many steps."""
+    import jax
+    import optax
+
+    from engines.base import make_rng
+    from perc_jax.codes import Losses, bind, init_params, to_tensors
+
+    rate = optax.warmup_cosine_decay_schedule(0.0, RATE, WARMUP, max(steps, WARMUP + 1))
+    optimizer = optax.adam(rate)
+
+    def loss(params: Any, batch: "Array") -> tuple["Array", Losses]:
+        found = bind(config, params).loss(batch)
+        return found.total, found
+
+    @jax.jit
+    def step(params: Any, state: Any, batch: "Array") -> tuple[Any, Any, Losses]:
+        gradient, found = jax.grad(loss, has_aux=True)(params, batch)
+        updates, state = optimizer.update(gradient, state, params)
+        return optax.apply_updates(params, updates), state, found
+
+    encode = jax.jit(lambda params, batch: bind(config, params).encoder(batch))
+    params = jax.jit(init_params, static_argnums=0)(config, jax.random.key(SEED))
+    state, rng = optimizer.init(params), make_rng("teach_codes", SEED)
+    taken = np.zeros(config.codes, int)  # how often each code was, since the last restarts
+    for number in range(steps):
+        batch = maps[rng.choice(len(maps), size=BATCH, replace=False)]
+        if number % RESTARTS == 0 and number <= SETTLED * steps:
+            states = np.asarray(encode(params, batch)).reshape(-1, config.width)
+            params["book"] = restarted(np.asarray(params["book"]), taken, states, rng)
+            taken[:] = 0
+        params, state, found = step(params, state, batch)
+        taken += np.bincount(np.asarray(found.codes).ravel(), minlength=config.codes)
+        if (number + 1) % -(-steps // SAID) == 0:
+            say(f"step {number + 1}: reconstruction {found.reconstruction:.5f} commitment {found.commitment:.5f}")
+        advance(1)
+    return to_tensors(jax.device_get(params))
+
+
+def restarted(
+    book: Float[np.ndarray, "V W"],
+    taken: Int[np.ndarray, " V"],
+    states: Float[np.ndarray, "N W"],
+    rng: np.random.Generator,
+) -> Float32[np.ndarray, "V W"]:
+    """The book with every code that was never taken set on one of the states, far ones from those in use most likely.
+
+    Without any code in use all states are equally likely.
+    """
+    dead, used = np.flatnonzero(taken == 0), book[taken > 0]
+    far = np.ones(len(states))
+    if len(used):
+        distances = np.square(states).sum(1)[:, None] + np.square(used).sum(1) - 2 * states @ used.T
+        far = distances.min(axis=1).clip(0).astype(float)
+        far += far.mean() / len(far) or 1.0  # each has a chance, so that there are as many as are asked for
+    chosen = rng.choice(len(states), size=len(dead), replace=len(dead) > len(states), p=far / far.sum())
+    made = np.array(book, np.float32)
+    made[dead] = states[chosen]
+    return made
+
+
+def measured(codebook: Codebook, maps: Float32[np.ndarray, "n M M"], mean: Float32[np.ndarray, "M M"]) -> Measured:
+    """Write maps in codes and restore them; `mean` is the map that whoever knows no codes would guess."""
+    codes = np.array([codebook.codes(one) for one in maps])
+    errors = [float(np.square(codebook.restore(one) - given).mean()) for one, given in zip(codes, maps, strict=True)]
+    shares = np.bincount(codes.ravel(), minlength=codebook.config.codes) / codes.size
+    some = shares[shares > 0]
+    mse, blind = float(np.mean(errors)), float(np.square(maps - mean).mean())
+    return Measured(mse, mse / blind, float((shares > 0).mean()), float(np.exp(-(some * np.log(some)).sum())))
+
+
+def _report(found: Measured, config: CodebookConfig, maps: int) -> Iterator[str]:
+    yield f"of {maps} maps of test_a, each in {config.length} codes:"
+    yield f"mean squared error {found.mse:.5f}, {found.variance_share:.1%} of the maps' variance"
+    yield f"codes used {found.used:.1%} of {config.codes}, perplexity {found.perplexity:.1f}"
+
+
+def write(folder: Path, config: CodebookConfig, tensors: dict[str, np.ndarray], told: dict[str, Any]) -> None:
+    """Write a codebook's folder; `told` goes into config.json beside the sizes and the `map`."""
+    from safetensors.numpy import save
+
+    folder.mkdir(parents=True, exist_ok=True)
+    described = {"model_type": KIND, **dataclasses.asdict(config), **told}
+    (folder / CONFIG).write_text(json.dumps(described, indent=1) + "\n", encoding="utf-8")
+    part = folder / f"{WEIGHTS}.part"
+    part.write_bytes(save(tensors))  # its `save_file` makes files that nobody else may read
+    part.replace(folder / WEIGHTS)
+
+
+if __name__ == "__main__":
+    main()
