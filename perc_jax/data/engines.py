@@ -4,7 +4,6 @@ The name of a position (run seed, stage, position, draft) is hashed into a Philo
 question type, photograph and a 62-bit engine index. A draft that does not fit is replaced by the next of the position.
 """
 
-import functools
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -22,7 +21,7 @@ from perc_jax.data.listed import Listed
 from perc_jax.environments.base import Picture, Question, State
 from perc_jax.environments.detail import hidden_types
 from perc_jax.prompt.prompt import CompletionTooLong, PromptTooLong, gold_completion, make_row
-from perc_jax.prompt.tokenizer import Tokenizer, load
+from perc_jax.prompt.tokenizer import Tokenizer, shared
 from perc_jax.rewards import answers
 from perc_jax.rewards.forms import Form
 
@@ -140,7 +139,7 @@ class Draw:
 
         Raises `ValueError` if none does.
         """
-        tokenizer, dropped = _tokenizer(self.config.data.tokenizer), []
+        tokenizer, dropped = shared(self.config), []
         for draft in range(MAX_DRAFTS):
             sample = self.sample(position, draft)
             info = _describe(sample)
@@ -183,11 +182,6 @@ class Row(NamedTuple):
     gold: Gold | None
     info: SampleInfo
     dropped: tuple[str, ...]
-
-
-@functools.cache
-def _tokenizer(name: str) -> Tokenizer:
-    return load(name)
 
 
 def _describe(sample: engines.Sample) -> SampleInfo:
