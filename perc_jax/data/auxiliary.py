@@ -8,12 +8,10 @@ stand from left to right, one in a line. What is written is exact, but for the c
 al. (arXiv 2412.03548, sections 3.1 and 3.2).
 """
 
-import functools
-
 from engines.base import Sample
 from engines.maps import maps
 from perc_jax.config import CodesConfig
-from perc_jax.prompt.codebook import Codebook
+from perc_jax.prompt import codebook
 
 
 def alone(before: str, codes: CodesConfig) -> str:
@@ -27,11 +25,11 @@ def written(sample: Sample, before: str, codes: CodesConfig) -> str:
 
 
 def map_of(sample: Sample, codes: CodesConfig) -> str:
-    """A sample's map in codes; empty where its engine has no such map. Raises what `Codebook.load` raises."""
+    """A sample's map in codes; empty where its engine has no such map. Raises what `codebook.of` raises."""
     found = maps(sample).get(codes.map)
     if found is None:
         return ""
-    numbers = _codebook(codes.folder).codes(found.astype("float32"))
+    numbers = codebook.of(codes).codes(found)
     return codes.start + "".join(f"<{codes.map.upper()}_{number}>" for number in numbers) + codes.end
 
 
@@ -44,8 +42,3 @@ def boxes_of(sample: Sample, codes: CodesConfig) -> str:
 
 def _place(x_px: float, size_px: int, places: int) -> str:
     return f"<PIXEL_{min(max(int(x_px * places / size_px), 0), places - 1)}>"
-
-
-@functools.cache
-def _codebook(folder: str) -> Codebook:
-    return Codebook.load(folder)

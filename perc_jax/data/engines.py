@@ -4,7 +4,6 @@ The name of a position (run seed, stage, position, draft) is hashed into a Philo
 question type, photograph and a 62-bit engine index. A draft that does not fit is replaced by the next of the position.
 """
 
-import functools
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
@@ -23,7 +22,7 @@ from perc_jax.data.listed import Listed
 from perc_jax.environments.base import Picture, Question, State
 from perc_jax.environments.detail import hidden_types
 from perc_jax.prompt.prompt import CompletionTooLong, PromptTooLong, completion, make_row
-from perc_jax.prompt.tokenizer import Tokenizer, load
+from perc_jax.prompt.tokenizer import Tokenizer, shared
 from perc_jax.rewards import answers
 from perc_jax.rewards.forms import Form, shortest
 
@@ -144,7 +143,7 @@ class Draw:
 
         Raises `ValueError` if none does.
         """
-        tokenizer, data, dropped = _tokenizer(self.config), self.config.data, []
+        tokenizer, data, dropped = shared(self.config), self.config.data, []
         alone = self._is_alone(position)
         for draft in range(MAX_DRAFTS):
             sample = self.sample(position, draft)
@@ -213,11 +212,6 @@ class Row(NamedTuple):
     gold: Gold | None
     info: SampleInfo
     dropped: tuple[str, ...]
-
-
-@functools.cache
-def _tokenizer(name: str) -> Tokenizer:
-    return load(name)
 
 
 def _describe(sample: engines.Sample) -> SampleInfo:

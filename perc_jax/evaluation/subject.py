@@ -72,7 +72,7 @@ def describe(model: str, config_file: str = "") -> Description:
     folder = pretrained.folder_of(model)
     config = cli.with_model(cli.load_config(config_file), model) if config_file else _bare(model, folder)
     safetensors.check(folder, config.model)
-    tokens = tokenizer.load(config.data.tokenizer)
+    tokens = tokenizer.of(config)
     ends = (*tokens.ids.ends, *pretrained.end_ids(folder))
     tokens.ids = tokens.ids._replace(ends=tuple(dict.fromkeys(ends)))
     return Description(model, config, tokens, None, _print_of_files(folder), pretrained.processor(folder))
@@ -155,7 +155,7 @@ def _trained(workdir: str) -> Description:
         area = config.data.image_px**2
         pixels = Processor(min(MIN_PIXELS, area), area)
     fingerprint = hashlib.sha256(checkpoints.newest_commit()).hexdigest()[:16]
-    return Description(workdir, config, tokenizer.load(config.data.tokenizer), stored, fingerprint, pixels)
+    return Description(workdir, config, tokenizer.of(config), stored, fingerprint, pixels)
 
 
 def _bare(model: str, folder: Path) -> Config:

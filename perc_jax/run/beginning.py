@@ -47,7 +47,7 @@ def open_run(config: Config, workdir: str, *, fetch: bool = True) -> Opened:
     Without `fetch` the weights of a hub id are not downloaded, and so not looked at. Raises `ValueError` or `OSError`
     for files that are not there or hold another model, and for a workdir of another run.
     """
-    tokens = tokenizer.load(config.data.tokenizer)
+    tokens = tokenizer.of(config)
     tokenizer.check_fits(tokens, config.model.text.vocab_size)
     checkpoints = Checkpoints(workdir, config.checkpoint.keep)
     source = config.begin_from or config.pretrained or "random"
