@@ -26,6 +26,7 @@ from engines.answer import Answer
 from engines.base import SPLITS, Engine, Posed, QuestionType, Sample, Style, make_rng, pose
 from engines.chart import ENGINE as _CHART
 from engines.cube import ENGINE as _CUBE
+from engines.depth import ENGINE as _DEPTH
 from engines.function import ENGINE as _FUNCTION
 from engines.geometry import ENGINE as _GEOMETRY
 from engines.grid import ENGINE as _GRID
@@ -40,7 +41,7 @@ from engines.verify import verify as _verify_answer
 __all__ = ["ENGINES", "MAIN", "Answer", "Sample", "candidates", "sample", "style_of", "variants", "verify", "versions"]
 
 _MAIN = (_GRID, _CUBE, _CHART, _SUDOKU, _FUNCTION, _GEOMETRY)
-_FURTHER = (_PATH, _SCENE, _LOGIC, _PANELS)
+_FURTHER = (_PATH, _SCENE, _LOGIC, _PANELS, _DEPTH)
 
 # Those that are drawn where none are named: mixtures, data sets and gradings of these stay as they are.
 MAIN: tuple[str, ...] = tuple(engine.name for engine in _MAIN)

@@ -8,9 +8,9 @@
 | `segments` | int32: 0 background, k the scene's k-th thing |
 | `occupancy` | bool: something stands here |
 
-An engine gives those that its pictures have (`Engine.maps`), of the clean picture; the frame around a scene is as far as
-can be, and background. The maps of a photographed sample are fetched through the camera of its photograph, each pixel
-the nearest one of the clean map; what lies beyond the sheet is as far as can be, and background, too. Grain, blur and
+An engine gives those that its pictures have (`Engine.maps`), of the clean picture; the frame around a scene is as far
+as can be, and background. The maps of a photographed sample are fetched through the camera of its photograph, each
+pixel the nearest one of the clean map; beyond the sheet it is as far as can be, and background, too. Grain, blur and
 light change no map.
 """
 

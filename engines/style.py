@@ -65,3 +65,8 @@ def colour_of(name: str, style: Style) -> Colour:
     jitter = make_rng("colour", name, style.rng_seed).integers(-JITTER, JITTER + 1, size=3)
     red, green, blue = (int(min(255, max(0, base + move))) for base, move in zip(PALETTE[name], jitter, strict=True))
     return red, green, blue
+
+
+def mixed(one: Colour, other: Colour, share: float) -> Colour:
+    """A colour on the way from one to another."""
+    return tuple(round(a + (b - a) * share) for a, b in zip(one, other, strict=True))

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from perc_jax.batch import Array
 
 SEED, BATCH = 0, 32
-RATE, WARMUP = 1e-3, 50
+RATE, WARMUP = 3e-3, 50
 RESTARTS, SETTLED = 50, 0.7  # steps between them; share of the steps after which codes stay what they are
 PATIENCE = 100  # samples of an engine in a row that may have no such map
 SAID = 10  # times that the loss is told
@@ -131,7 +131,7 @@ def teach(out: Path, config: CodebookConfig, asked: Asked, *, maps: int, steps: 
             learnt = drawn("train", maps, asked, advance)
             test = drawn("test_a", test_maps, asked, advance)
         with screen.bar("teaching", steps, 0) as advance:
-            tensors = _taught(config, learnt, steps, advance, screen.say)
+            tensors = taught(config, learnt, steps, advance, screen.say)
         told = {
             "map": asked.kind,
             "learnt_from": {
@@ -142,7 +142,7 @@ def teach(out: Path, config: CodebookConfig, asked: Asked, *, maps: int, steps: 
                 "steps": steps,
             },
         }
-        found = measured(Codebook(config, asked.kind, tensors), test, learnt.mean(axis=0))
+        found = measured(Codebook(config, asked.kind, tensors), test)
         write(out, config, tensors, told | {"measured": found._asdict()})
         for line in _report(found, config, test_maps):
             screen.say(line)
@@ -180,7 +180,7 @@ def _maps(engine: str, split: str, asked: Asked) -> Iterator[Float32[np.ndarray,
     raise ValueError(f"--map must be one that the engine {engine} knows, got {asked.kind}: {PATIENCE} samples without")
 
 
-def _taught(config: CodebookConfig, maps: Float32[np.ndarray, "n M M"], steps: int, advance: Any, say: Any) -> Any:
+def taught(config: CodebookConfig, maps: Float32[np.ndarray, "n M M"], steps: int, advance: Any, say: Any) -> Any:
     """The tensors after so many steps."""
     import jax
     import optax
@@ -201,8 +201,9 @@ def _taught(config: CodebookConfig, maps: Float32[np.ndarray, "n M M"], steps: i
         updates, state = optimizer.update(gradient, state, params)
         return optax.apply_updates(params, updates), state, found
 
-    encode = jax.jit(lambda params, batch: bind(config, params).encoder(batch))
+    encode = jax.jit(lambda params, batch: bind(config, params).encode(batch))
     params = jax.jit(init_params, static_argnums=0)(config, jax.random.key(SEED))
+    params |= dict(zip(("mean", "scale"), spread(maps), strict=True))
     state, rng = optimizer.init(params), make_rng("teach_codes", SEED)
     taken = np.zeros(config.codes, int)  # how often each code was, since the last restarts
     for number in range(steps):
@@ -217,6 +218,15 @@ def _taught(config: CodebookConfig, maps: Float32[np.ndarray, "n M M"], steps: i
             say(f"step {number + 1}: reconstruction {found.reconstruction:.5f} commitment {found.commitment:.5f}")
         advance(1)
     return to_tensors(jax.device_get(params))
+
+
+def spread(maps: Float32[np.ndarray, "n M M"]) -> tuple[Float32[np.ndarray, "M M"], Float32[np.ndarray, ""]]:
+    """The mean map, and the root mean square of how maps differ from it. Raises `ValueError` for maps all alike."""
+    mean = maps.mean(axis=0, dtype=np.float64).astype(np.float32)
+    scale = np.sqrt(np.mean([np.square(one - mean).mean(dtype=np.float64) for one in maps]))
+    if not scale > 0:
+        raise ValueError("--map must differ between the scenes of --engines, got maps that are all the same")
+    return mean, np.float32(scale)
 
 
 def restarted(
@@ -241,13 +251,13 @@ def restarted(
     return made
 
 
-def measured(codebook: Codebook, maps: Float32[np.ndarray, "n M M"], mean: Float32[np.ndarray, "M M"]) -> Measured:
-    """Write maps in codes and restore them; `mean` is the map that whoever knows no codes would guess."""
+def measured(codebook: Codebook, maps: Float32[np.ndarray, "n M M"]) -> Measured:
+    """Write maps in codes and restore them. Who knows no codes would guess the mean map that the folder holds."""
     codes = np.array([codebook.codes(one) for one in maps])
     errors = [float(np.square(codebook.restore(one) - given).mean()) for one, given in zip(codes, maps, strict=True)]
     shares = np.bincount(codes.ravel(), minlength=codebook.config.codes) / codes.size
     some = shares[shares > 0]
-    mse, blind = float(np.mean(errors)), float(np.square(maps - mean).mean())
+    mse, blind = float(np.mean(errors)), float(np.square(maps - codebook.tensors["mean"]).mean())
     return Measured(mse, mse / blind, float((shares > 0).mean()), float(np.exp(-(some * np.log(some)).sum())))
 
 

@@ -11,7 +11,9 @@ After van den Oord et al., Neural Discrete Representation Learning (arXiv 1711.0
 
 1. The encoder is local: stride is kernel in all its convolutions, so a code depends on the pixels of its own cell and
    on no others. A thing that moves within a cell changes one token, and the same cell has the same code wherever it is.
-2. The decoder alone knows neighbours, by a 3 x 3 convolution on the grid of codes; from there up it is local too.
+2. A network knows a map by how it differs from the mean of those it learnt from, over the root mean square of such
+   differences. What all maps share, a floor that leads away, takes no codes: a code says what stands in its cell.
+3. The decoder alone knows neighbours, by a 3 x 3 convolution on the grid of codes; from there up it is local too.
 
 So a host without a device does it in milliseconds: `prompt/codebook.py` reads the same weights with numpy alone.
 `perc_jax.teach_codes` teaches and writes them. Nothing here knows tokens, pictures or engines.

@@ -16,7 +16,7 @@ from perc_jax.batch import Array
 from perc_jax.config import CodebookConfig
 from perc_jax.model.layers import Linear
 
-Params = dict[str, Any]  # nested dicts of arrays; the '/'-joined path of a leaf is its name
+Params = dict[str | int, Any]  # nested dicts of arrays; of a list's layers the numbers are the keys
 CONTEXT = 3  # side of the convolutions that see neighbours
 
 
@@ -24,7 +24,7 @@ class Losses(NamedTuple):
     """What a batch of maps loses, and the codes that it took."""
 
     total: Float[Array, ""]
-    reconstruction: Float[Array, ""]  # mean squared error of the restored maps
+    reconstruction: Float[Array, ""]  # mean squared error of the restored maps, over `scale` squared
     codebook: Float[Array, ""]  # of the codes from what was encoded; moves the codes alone
     commitment: Float[Array, ""]  # the same distance, unweighted; moves the encoder alone
     codes: Int[Array, "n K"]
@@ -106,28 +106,42 @@ class Codec(nnx.Module):
     def __init__(self, config: CodebookConfig, rngs: nnx.Rngs):
         self.encoder, self.decoder = Encoder(config, rngs), Decoder(config, rngs)
         self.book = nnx.Param(nnx.initializers.normal(1.0)(rngs.params(), (config.codes, config.width)))
+        # Measured, not learnt: whoever teaches sets them.
+        self.mean, self.scale = nnx.Param(jnp.zeros((config.map_px, config.map_px))), nnx.Param(jnp.ones(()))
         self.side, self.weight = config.side, config.commitment
+
+    def encode(self, maps: Float[Array, "n M M"]) -> Float[Array, "n s s W"]:
+        """What the encoder says of maps."""
+        return self.encoder(self._unusual(maps))
 
     def codes(self, maps: Float[Array, "n M M"]) -> Int[Array, "n K"]:
         """The codes of maps, row by row from the top left."""
-        return nearest(self.encoder(maps), self.book[...]).reshape(len(maps), -1)
+        return nearest(self.encode(maps), self.book[...]).reshape(len(maps), -1)
 
     def restore(self, codes: Int[Array, "n K"]) -> Float[Array, "n M M"]:
         """The maps of codes; values are not held within bounds."""
-        return self.decoder(self.book[...][codes.reshape(len(codes), self.side, self.side)])
+        unusual = self.decoder(self.book[...][codes.reshape(len(codes), self.side, self.side)])
+        return unusual * self.scale[...] + self.mean[...]
+
+    def _unusual(self, maps: Float[Array, "n M M"]) -> Float[Array, "n M M"]:
+        """How far maps are from the mean one, in the scale of such differences; no gradient moves the two."""
+        mean, scale = jax.lax.stop_gradient((self.mean[...], self.scale[...]))
+        return (maps - mean) / scale
 
     def loss(self, maps: Float[Array, "n M M"]) -> Losses:
         """Means over all numbers: mse(maps, restored) + mse(sg(states), codes) + commitment mse(states, sg(codes)).
 
-        sg stops the gradient. The decoder's gradient passes from the codes to the states as if they were equal.
+        sg stops the gradient. The decoder's gradient passes from the codes to the states as if they were equal. Maps
+        are compared in the scale in which the network knows them.
         """
-        states, still = self.encoder(maps), jax.lax.stop_gradient
+        wanted, still = self._unusual(maps), jax.lax.stop_gradient
+        states = self.encoder(wanted)
         codes = nearest(still(states), still(self.book[...]))
         vectors = self.book[...][codes]
         restored = self.decoder(states + still(vectors - states))
         reconstruction, codebook, commitment = (
             jnp.mean(jnp.square(a - b))
-            for a, b in ((maps, restored), (still(states), vectors), (states, still(vectors)))
+            for a, b in ((wanted, restored), (still(states), vectors), (states, still(vectors)))
         )
         total = reconstruction + codebook + self.weight * commitment
         return Losses(total, reconstruction, codebook, commitment, codes.reshape(len(maps), -1))

@@ -116,7 +116,8 @@ class Codebook:
         return x + self._linear(f"{name}.output", _relu(hidden))
 
     def _encoded(self, given: Float32[np.ndarray, "M M"]) -> Float32[np.ndarray, "K W"]:
-        x = self._linear("encoder.enter", _merged(given[..., None], self.config.patch_px))
+        unusual = (given - self._of("mean")) / self._of("scale")
+        x = self._linear("encoder.enter", _merged(unusual[..., None], self.config.patch_px))
         for number in range(self.config.halvings):
             x = self._linear(f"encoder.halve.{number}", _merged(_relu(x), 2))
         x = _relu(self._block("encoder.block", x))
@@ -126,7 +127,8 @@ class Codebook:
         x = self._block("decoder.block", self._linear("decoder.enter", vectors))
         for number in range(self.config.halvings):
             x = _spread(self._linear(f"decoder.double.{number}", _relu(x)), 2)
-        return _spread(self._linear("decoder.leave", _relu(x)), self.config.patch_px)[..., 0]
+        unusual = _spread(self._linear("decoder.leave", _relu(x)), self.config.patch_px)[..., 0]
+        return unusual * self._of("scale") + self._of("mean")
 
 
 @functools.cache
@@ -149,7 +151,11 @@ def of(config: CodesConfig) -> Codebook:
 def shapes(config: CodebookConfig) -> dict[str, tuple[int, ...]]:
     """Name and shape of every tensor of a codebook of these sizes."""
     channels, patch = config.channels, config.patch_px**2
-    found: dict[str, tuple[int, ...]] = {"book": (config.codes, config.width)}
+    found: dict[str, tuple[int, ...]] = {
+        "book": (config.codes, config.width),
+        "mean": (config.map_px, config.map_px),
+        "scale": (),
+    }
 
     def affine(name: str, *kernel: int) -> None:
         found[f"{name}.kernel"], found[f"{name}.bias"] = kernel, kernel[-1:]
@@ -236,6 +242,8 @@ def _weights(folder: Path, config: CodebookConfig) -> Tensors:
     for name, tensor in tensors.items():
         if tensor.dtype != np.float32 or not np.isfinite(tensor).all():
             raise ValueError(f"{file}: {name} must be finite float32, got {tensor.dtype} or NaN or infinity")
+    if not tensors["scale"] > 0:
+        raise ValueError(f"{file}: scale must be > 0, got {tensors['scale']}")
     return tensors
 
 

@@ -7,10 +7,10 @@ from engines.base import Style
 from engines.canvas import Canvas
 from engines.marks import Apart, Drawing
 from engines.scene.draw.maps import EDGE, WALL, maps
-from engines.scene.draw.solids import mixed, paint_thing
+from engines.scene.draw.solids import paint_thing
 from engines.scene.scene import Floor
 from engines.scene.scene.things import FLAT
-from engines.style import theme_of
+from engines.style import mixed, theme_of
 
 __all__ = ["draw", "maps"]
 

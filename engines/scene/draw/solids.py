@@ -5,17 +5,12 @@ import math
 from engines.base import Style
 from engines.canvas import Canvas, Colour, Point
 from engines.scene.scene.things import CUBE_HEIGHT, FLAT, HALF_CUBE, HEIGHTS, Thing, foot, outline
-from engines.style import colour_of
+from engines.style import colour_of, mixed
 
 BLACK, WHITE = (0, 0, 0), (255, 255, 255)
 BRIGHT = 175  # luminance from which stripes are dark instead of white
 BANDS = 3  # stripes on a solid
 ARC = 14  # straight pieces of half a rim
-
-
-def mixed(one: Colour, other: Colour, share: float) -> Colour:
-    """A colour on the way from one to another."""
-    return tuple(round(a + (b - a) * share) for a, b in zip(one, other, strict=True))
 
 
 def paint_thing(canvas: Canvas, thing: Thing, style: Style) -> None:
