@@ -355,7 +355,8 @@ class Blueprints:
         return stage.micro_batches * stage.updates_per_rollout
 
     def _optimizer(self, stage: StageConfig) -> optax.GradientTransformation:
-        return make_optimizer(stage.optimizer, stage.steps, self.params, stage.updates_per_rollout)
+        whole = self.config.model.lora.whole
+        return make_optimizer(stage.optimizer, stage.steps, self.params, stage.updates_per_rollout, whole)
 
     def _opt_state(self, stage: StageConfig) -> Any:
         optimizer = self._optimizer(stage)
