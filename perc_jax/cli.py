@@ -128,8 +128,21 @@ def _read(argv: Sequence[str], kind: type[_Command]) -> Training:
     start = command.start() if trains else PLAIN
     if trains and command.origin:
         draft = dataclasses.replace(draft, begin_from=command.origin)
-    _check(draft, workdir, start, trains)
-    return Training(_copy(Config, draft), workdir, start)
+    begun = "://" in workdir or (Path(workdir).expanduser() / "checkpoints").exists()
+    _check(draft, workdir, start, trains, begun)
+    config = _settled(_copy(Config, draft), trains)
+    if trains and config.begin_from and not begun:
+        same.check_first(config.begin_from, to_dict(config))
+    return Training(config, workdir, start)
+
+
+def _settled(config: Config, trains: bool) -> Config:
+    """The config with a vocabulary that holds what its codes add (`vocabulary.settled`)."""
+    if not config.codes.tokens:
+        return config
+    from perc_jax.prompt import vocabulary  # the tokenizers: --help need not wait
+
+    return vocabulary.settled(config, fetch=trains)
 
 
 def _with_only(config: Config, names: str, before: Config) -> Config:
@@ -156,18 +169,15 @@ def _copy(kind: type[Config], config: Config) -> Config:
     return kind(**{field.name: getattr(config, field.name) for field in dataclasses.fields(config)})
 
 
-def _check(draft: Config, workdir: str, start: Start, trains: bool) -> None:
+def _check(draft: Config, workdir: str, start: Start, trains: bool, begun: bool) -> None:
     """Raise `ValueError` for everything that is wrong with a command line, and that needs no device to see."""
     from perc_jax.data import sound  # the engines: a second, for which --help need not wait
 
-    begun = "://" in workdir or (Path(workdir).expanduser() / "checkpoints").exists()
     refuse(chain(violations(start), violations(draft), sound.violations(draft, trains=trains, begun=begun)))
     _check_trackers(start, workdir)
     steps = sum(stage.steps for stage in draft.stages)
     if start.traced[1] > steps:
         raise ValueError(f"profile must be within the run's steps, 1:{steps}, got {start.profile!r}")
-    if trains and draft.begin_from and not begun:
-        same.check_first(draft.begin_from, to_dict(draft))
 
 
 def _check_trackers(start: Start, workdir: str) -> None:

@@ -24,6 +24,7 @@ from perc_jax.config import Config, TableConfig
 from perc_jax.data import doctor, table_prompts
 from perc_jax.processes import ends
 from perc_jax.prompt import chat, image
+from perc_jax.prompt.tokenizer import shared
 from perc_jax.records.files import absolute, to_json, write_whole
 from perc_jax.report.doctor import Seen, fit_share, page
 
@@ -134,7 +135,7 @@ def _seen(config: Config, tables: Sequence[TableConfig], found: dict[str, list[d
     """Some sound rows of each table."""
     each = max(1, SHOWN // len(tables))
     data, vision = config.data, config.model.vision
-    tokenizer = table_prompts.tokenizer_of(data.tokenizer)
+    tokenizer = shared(config)
     for wanted in tables:
         table = table_prompts.opened(wanted)
         good = [row for row in found[wanted.label] if not row.wrong]

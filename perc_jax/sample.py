@@ -252,7 +252,7 @@ def _trained(arguments: argparse.Namespace) -> Asked:
     stored = Checkpoints.named(arguments.model).config()
     run = from_dict(Config, stored)
     model = dataclasses.replace(run.model, dtype=arguments.dtype or run.model.dtype)
-    return Asked(model, tokenizer.load(run.data.tokenizer), run.data.instruction, None, stored, run)
+    return Asked(model, tokenizer.of(run), run.data.instruction, None, stored, run)
 
 
 def _write(arguments: argparse.Namespace, tokens: Any, sampled: Any) -> None:

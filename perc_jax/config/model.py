@@ -4,7 +4,18 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from perc_jax.config.rules import Sound, Violation, at_least, each, filled, pattern, unless, within
+from perc_jax.config.rules import (
+    Sound,
+    Violation,
+    at_least,
+    distinct,
+    each,
+    filled,
+    one_of,
+    pattern,
+    unless,
+    within,
+)
 
 
 @dataclass(frozen=True)
@@ -97,6 +108,20 @@ class LoraConfig:
     # text, merger, all, or regular expressions on names of kernels
     targets: Annotated[tuple[str, ...], filled, each(filled), each(pattern)] = ("text",)
     base_dtype: Literal["float32", "bfloat16"] = "bfloat16"  # in which the frozen weights are stored
+    # Of the base, what is trained whole beside the adapters, in float32 (PEFT's modules_to_save): embed, the vectors of
+    # words, which are the head's too where they are tied; head. A word that `codes` adds learns by nothing else.
+    trained: Annotated[tuple[str, ...], each(one_of("embed", "head")), distinct] = ()
+
+    def spans(self, sound: Sound) -> Iterator[Violation]:
+        """What spans fields."""
+        if sound("rank", "trained"):
+            rule = "must be empty where rank is 0 and all parameters are trained"
+            yield from unless(self.rank > 0 or not self.trained, "trained", rule, self.trained)
+
+    @property
+    def whole(self) -> tuple[str, ...]:
+        """Names of the parameters that are trained whole."""
+        return tuple({"embed": "text/embed/embedding", "head": "text/head/kernel"}[name] for name in self.trained)
 
 
 @dataclass(frozen=True)
@@ -109,3 +134,19 @@ class ModelConfig:
     # How scores are computed: all at once (short rows), in blocks (long rows on GPU and CPU), by the kernel for TPUs.
     attention: Literal["dense", "blockwise", "splash"] = "dense"
     lora: LoraConfig = LoraConfig()
+
+    def spans(self, sound: Sound) -> Iterator[Violation]:
+        """What spans sections."""
+        if sound("lora.trained", "text.tie_word_embeddings") and self.text.tie_word_embeddings:
+            rule = "must not name head where it is the embedding (text.tie_word_embeddings)"
+            yield from unless("head" not in self.lora.trained, "lora.trained", rule, self.lora.trained)
+
+    @property
+    def trains_embed(self) -> bool:
+        """Whether the vectors of words are trained, as far as adapters have a say in it."""
+        return not self.lora.rank or "embed" in self.lora.trained
+
+    @property
+    def trains_head(self) -> bool:
+        """Whether the head is."""
+        return self.trains_embed if self.text.tie_word_embeddings else not self.lora.rank or "head" in self.lora.trained

@@ -16,6 +16,7 @@ OPTIONS = {  # which options each term reads
     "length": ("free", "unit"),
     "keywords": ("column", "whole_words", "section", "most_listed"),
     "facts": ("column", "section"),
+    "map": ("column",),
     "sections": ("headings", "anywhere"),
     "clip": ("section", "until", "threshold", "as_published"),
     "repetition": ("ngram",),
@@ -50,8 +51,8 @@ class TermConfig:
     name: Annotated[str, _label] = ""  # under which it is logged; empty: the term's, or the function's
     free: Annotated[int, at_least(1)] = 512  # length: what costs nothing, in units
     unit: Literal["tokens", "characters"] = "tokens"  # length
-    # keywords, facts: the row's column of key words, or of all facts in words; empty: the one that has the term's name.
-    # Engines' samples have one called facts.
+    # keywords, facts, map: the row's column of key words, of all facts in words, or of a map in codes; empty: the one
+    # that has the term's name. Engines' samples have one called facts and, where maps are written, one called map.
     column: Annotated[str, anything] = ""
     whole_words: bool = True  # keywords: False finds them within words too, as PeBR-R1 does
     # keywords, facts, clip: the heading below which the picture is described; empty: the whole text

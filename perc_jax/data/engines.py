@@ -4,9 +4,8 @@ The name of a position (run seed, stage, position, draft) is hashed into a Philo
 question type, photograph and a 62-bit engine index. A draft that does not fit is replaced by the next of the position.
 """
 
-import functools
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,15 +15,16 @@ import engines
 from engines.answer import Answer
 from engines.base import make_rng
 from perc_jax.batch import PromptBatch
-from perc_jax.config import Config, EnvironmentConfig
+from perc_jax.config import AuxiliaryConfig, Config, EnvironmentConfig
+from perc_jax.data import auxiliary
 from perc_jax.data.curriculum import InTurn, Phases
 from perc_jax.data.listed import Listed
 from perc_jax.environments.base import Picture, Question, State
 from perc_jax.environments.detail import hidden_types
-from perc_jax.prompt.prompt import CompletionTooLong, PromptTooLong, gold_completion, make_row
-from perc_jax.prompt.tokenizer import Tokenizer, load
+from perc_jax.prompt.prompt import CompletionTooLong, PromptTooLong, completion, make_row
+from perc_jax.prompt.tokenizer import Tokenizer, shared
 from perc_jax.rewards import answers
-from perc_jax.rewards.forms import Form
+from perc_jax.rewards.forms import Form, shortest
 
 MAX_DRAFTS = 50  # of one position, before the bucket is called too small
 INDEX_BITS = 62
@@ -70,6 +70,9 @@ class Draw:
     listed: Listed | None = None  # of scenes, instead of all of these; then a position is a count of rows
     # What is talked with about the samples, if anything.
     played: EnvironmentConfig = field(default=EnvironmentConfig())
+    # What gold completions write before their answers, and at how many positions of the stage.
+    written: AuxiliaryConfig = field(default=AuxiliaryConfig())
+    positions: int = 1
 
     def sample(self, position: int, draft: int) -> engines.Sample:
         """Give the engine sample of a position's draft."""
@@ -140,20 +143,23 @@ class Draw:
 
         Raises `ValueError` if none does.
         """
-        tokenizer, dropped = _tokenizer(self.config.data.tokenizer), []
+        tokenizer, data, dropped = shared(self.config), self.config.data, []
+        alone = self._is_alone(position)
         for draft in range(MAX_DRAFTS):
             sample = self.sample(position, draft)
-            info = _describe(sample)
+            info, text = self._described(sample), self._written(sample, position, draft)
+            asked = auxiliary.alone(self.written.before, self.config.codes) if alone and text else sample.question
             try:
                 prompt = make_row(
                     info.sample_id,
                     [sample.image],
-                    sample.question,
+                    asked,
                     tokenizer=tokenizer,
-                    data=self.config.data,
+                    data=replace(data, instruction="") if alone and text else data,
                     vision=self.config.model.vision,
                 )
-                gold = self._gold(sample.answer, tokenizer) if self.max_gold else None
+                said = text if alone and text else text + shortest(sample.answer.text(), Form.of(data))
+                gold = self._gold(said, tokenizer) if self.max_gold else None
             except (PromptTooLong, CompletionTooLong) as error:
                 dropped.append(f"{info.sample_id}: {error}")
                 continue
@@ -162,9 +168,32 @@ class Draw:
             f"data buckets must fit one of {MAX_DRAFTS} drafts of {self.key} {position}, got {dropped[-1]}"
         )
 
-    def _gold(self, answer: Answer, tokenizer: Tokenizer) -> "Gold":
-        """The shortest completion with an answer. Raises `CompletionTooLong`."""
-        made = gold_completion(answer, tokenizer, self.max_gold, Form.of(self.config.data))
+    def _is_alone(self, position: int) -> bool:
+        """Whether what is written before answers is asked for alone at a position: with a share that changes linearly
+        from the stage's first position to its last."""
+        first, last = self.written.alone
+        share = first + (last - first) * position / max(1, self.positions - 1)
+        return bool(make_rng("alone", *self.key, position).random() < share)
+
+    def _written(self, sample: engines.Sample, position: int, draft: int) -> str:
+        """What a gold completion writes before a sample's answer."""
+        if self.written.before == "none" or not self.max_gold:
+            return ""
+        shown = sample
+        if self.written.shuffled:
+            index = int(make_rng("shuffled", *self.key, position, draft).integers(2**INDEX_BITS))
+            shown = self._made(sample.engine, sample.level, index, sample.question_type, sample.photographed)
+        return auxiliary.written(shown, self.written.before, self.config.codes)
+
+    def _described(self, sample: engines.Sample) -> SampleInfo:
+        """What is kept of a sample, with its map in codes where a reward may ask for it."""
+        info, codes = _describe(sample), self.config.codes
+        found = {"map": auxiliary.map_of(sample, codes)} if codes.has_map else {}
+        return info._replace(row=info.row | found)
+
+    def _gold(self, text: str, tokenizer: Tokenizer) -> "Gold":
+        """A text as a completion to learn. Raises `CompletionTooLong`."""
+        made = completion(text, tokenizer, self.max_gold)
         return Gold(*made, np.zeros(self.config.data.max_prompt_tokens, bool))
 
 
@@ -183,11 +212,6 @@ class Row(NamedTuple):
     gold: Gold | None
     info: SampleInfo
     dropped: tuple[str, ...]
-
-
-@functools.cache
-def _tokenizer(name: str) -> Tokenizer:
-    return load(name)
 
 
 def _describe(sample: engines.Sample) -> SampleInfo:

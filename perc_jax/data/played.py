@@ -17,7 +17,7 @@ from engines.base import make_rng
 from perc_jax.batch import PromptBatch
 from perc_jax.config import Config, EnvironmentConfig, TableConfig
 from perc_jax.data.engines import MAX_DRAFTS, Gold, Row, SampleInfo
-from perc_jax.data.table_prompts import Lesson, Size, asked, tokenizer_of
+from perc_jax.data.table_prompts import Lesson, Size, asked
 from perc_jax.data.tabled import Tabled
 from perc_jax.environments.base import Observation, Picture, Question, State
 from perc_jax.environments.conversation import Environment
@@ -33,6 +33,7 @@ from perc_jax.prompt.prompt import (
     lay_out,
     said_tokens,
 )
+from perc_jax.prompt.tokenizer import shared
 
 environment_of = functools.cache(make)  # once in a process
 
@@ -93,7 +94,7 @@ class Played:
         self, environment: Environment, state: State, chat: Chat, pictures: tuple[Picture, ...], info: SampleInfo
     ) -> Row:
         """A conversation that ends with the right answer, to be learned."""
-        data, tokenizer, last = self.config.data, tokenizer_of(self.config.data.tokenizer), ""
+        data, tokenizer, last = self.config.data, shared(self.config), ""
         for said, step in environment.solution(state, make_rng("shown", info.sample_id)):
             last = said
             if isinstance(step.outcome, Observation):
@@ -108,7 +109,7 @@ class Played:
     def _prompt(self, chat: Chat, pictures: tuple[Picture, ...]) -> Prompt:
         data, vision = self.config.data, self.config.model.vision
         bounds = {"min_pixels": data.min_pixels, "max_pixels": data.max_pixels}
-        return chat_prompt(chat, pictures, tokenizer=tokenizer_of(data.tokenizer), vision=vision, **bounds)
+        return chat_prompt(chat, pictures, tokenizer=shared(self.config), vision=vision, **bounds)
 
     def _laid(self, prompt: Prompt, info: SampleInfo) -> PromptBatch:
         data = self.config.data
@@ -116,7 +117,7 @@ class Played:
             prompt,
             max_tokens=data.max_prompt_tokens,
             max_patches=data.max_patches,
-            pad=tokenizer_of(data.tokenizer).ids.pad,
+            pad=shared(self.config).ids.pad,
             vision=self.config.model.vision,
             prompt_id=info.sample_id,
         )

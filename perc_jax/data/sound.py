@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import engines
-from perc_jax.config import Config, MixtureConfig, StageConfig, Violation, unless, untrainable
+from perc_jax.config import Config, MixtureConfig, StageConfig, Violation, rules, unless, untrainable
 from perc_jax.data import table_prompts
 from perc_jax.data.curriculum import Cell, graded_cells
 from perc_jax.data.listed import of_mixture
@@ -234,21 +234,22 @@ def _suites(config: Config) -> Iterator[Violation]:
 
 def _tokenizer(config: Config) -> Iterator[Violation]:
     """A tokenizer that is there; one of the package's kind is opened, and its ids must be the model's."""
-    name = config.data.tokenizer
+    name, added = config.data.tokenizer, () if any(rules.violations(config.codes)) else config.codes.tokens
     if not name.endswith(".model"):
         if name.strip() and not _is_model(name):
             rule = "must be a .model file, a folder with a config.json, or a hub id (owner/name)"
             yield Violation("data.tokenizer", rule, name)
         return
     try:
-        size = tokenizer.load(name).vocab_size
+        size = tokenizer.load(name, added).vocab_size
     except FileNotFoundError:
         yield Violation("data.tokenizer", "must be a file or an asset of perc_jax", name)
     except (ValueError, RuntimeError) as error:  # the latter is sentencepiece's
         yield Violation("data.tokenizer", f"must be a SentencePiece model with the chat marks ({error})", name)
     else:
-        if 0 < config.model.text.vocab_size < size:
-            rule = f"must be at least the tokenizer's {size}"
+        grows = added and (config.pretrained or config.begin_from)  # enlarged when its weights are read
+        if 0 < config.model.text.vocab_size < size and not grows:
+            rule = f"must be at least the tokenizer's {size}" + f", {len(added)} of codes among them" * bool(added)
             yield Violation("model.text.vocab_size", rule, config.model.text.vocab_size)
 
 

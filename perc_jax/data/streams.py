@@ -105,6 +105,8 @@ def _drawn(config: Config, stage: StageConfig, phases: Phases | None) -> Draw:
         chooser=phases,
         listed=None if mixture.difficulty == "all" else of_mixture(mixture, size_px),
         played=stage.environment,
+        written=stage.auxiliary,
+        positions=stage.steps * stage.max_rounds * stage.prompts_per_step,
     )
 
 

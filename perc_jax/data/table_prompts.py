@@ -19,11 +19,10 @@ from perc_jax.prompt.chat import Chat, Turn
 from perc_jax.prompt.pretrained import Processor
 from perc_jax.prompt.prompt import Prompt, chat_prompt, completion, in_row, lay_out, said_tokens
 from perc_jax.prompt.questions import Reader, lengths
-from perc_jax.prompt.tokenizer import load
+from perc_jax.prompt.tokenizer import Tokenizer, shared
 from perc_jax.rewards import answers, forms
 
 opened = functools.cache(open_table)  # once in a process
-tokenizer_of = functools.cache(load)
 
 
 class Size(NamedTuple):
@@ -55,7 +54,7 @@ def make(config: Config, table: Table, number: int, split: str, lesson: Lesson |
     for what is not sound and for what is longer than a lesson may be.
     """
     data, vision, row = config.data, config.model.vision, table[number]
-    tokenizer = tokenizer_of(data.tokenizer)
+    tokenizer = shared(config)
     info = describe(table, number, row, split)
     bounds = {"min_pixels": data.min_pixels, "max_pixels": data.max_pixels}
     pictures = [images.open_fitted(picture.name, picture.read(), vision, **bounds) for picture in row.pictures]
@@ -73,17 +72,19 @@ def make(config: Config, table: Table, number: int, split: str, lesson: Lesson |
         return Row(prompt, None, info, ())
     try:
         check_taught(row, data)
-        said = _history(chat, whole, data, lesson)
+        said = _history(chat, whole, data, lesson, tokenizer)
         gold = Gold(*completion(target(row, info, data), tokenizer, lesson.max_tokens), said)
     except ValueError as error:
         raise ValueError(f"{table.where(number)}: {error}") from error
     return Row(prompt, gold, info, ())
 
 
-def _history(chat: Chat, prompt: Prompt, data: DataConfig, lesson: Lesson) -> Bool[np.ndarray, " S"]:
+def _history(
+    chat: Chat, prompt: Prompt, data: DataConfig, lesson: Lesson, tokenizer: Tokenizer
+) -> Bool[np.ndarray, " S"]:
     """What the assistant has said before and is to learn, in the prompt's place in its bucket."""
     has_history = lesson.all_turns and any(turn.role == "assistant" for turn in chat)
-    said = said_tokens(chat, prompt, tokenizer_of(data.tokenizer)) if has_history else np.zeros(0, bool)
+    said = said_tokens(chat, prompt, tokenizer) if has_history else np.zeros(0, bool)
     return in_row(said, data.max_prompt_tokens)
 
 
@@ -94,7 +95,7 @@ def measure(config: Config, table: Table, number: int, *, is_learned: bool = Fal
     file, row and column for what is not sound.
     """
     data, row = config.data, table[number]
-    tokenizer = tokenizer_of(data.tokenizer)
+    tokenizer = shared(config)
     info = describe(table, number, row, "train")
     chat, sizes = asked(row.chat, data), []
     found = hashlib.blake2b(repr(row.chat).encode("utf-8", "surrogatepass"), digest_size=8)

@@ -18,12 +18,12 @@ from perc_jax.config import Config, DataConfig, EvaluationConfig, MeshConfig, Ro
 from perc_jax.evaluation.answering import Respondent, way_here
 from perc_jax.processes.progress import Progress
 from perc_jax.programs.compiled import Programs
-from perc_jax.prompt import pretrained, tokenizer
+from perc_jax.prompt import pretrained, tokenizer, vocabulary
 from perc_jax.prompt.image import MIN_PIXELS
 from perc_jax.prompt.pretrained import Processor
 from perc_jax.records import compile_cache, reading
 from perc_jax.records.checkpoint import Checkpoints
-from perc_jax.weights import safetensors
+from perc_jax.weights import growth, safetensors
 
 # Of a published model, where no config says otherwise:
 MAX_TOKENS = 1024  # of an answer
@@ -71,8 +71,9 @@ def describe(model: str, config_file: str = "") -> Description:
         return _trained(model)
     folder = pretrained.folder_of(model)
     config = cli.with_model(cli.load_config(config_file), model) if config_file else _bare(model, folder)
-    safetensors.check(folder, config.model)
-    tokens = tokenizer.load(config.data.tokenizer)
+    config = vocabulary.settled(config, fetch=True)
+    tokens = tokenizer.of(config)
+    safetensors.check(folder, config.model, growth.of_folder(config, tokens, folder))
     ends = (*tokens.ids.ends, *pretrained.end_ids(folder))
     tokens.ids = tokens.ids._replace(ends=tuple(dict.fromkeys(ends)))
     return Description(model, config, tokens, None, _print_of_files(folder), pretrained.processor(folder))
@@ -135,7 +136,8 @@ def load(described: Description, screen: Progress, *, greedy: bool = False) -> S
         programs = Programs(bare, tokens.ids, greedy=greedy, around=screen.compiling)
         if described.stored is None:
             folder, target = pretrained.folder_of(name), programs.blueprints.rollout_params
-            params = safetensors.load_params(folder, config.model, target, bar=screen.bar)
+            more = growth.of_folder(config, tokens, folder)
+            params = safetensors.load_params(folder, config.model, target, growth=more, bar=screen.bar)
         else:
             state, _ = Checkpoints.named(name).restore({"params": programs.params}, described.stored)
             params = programs.publish(state["params"])
@@ -155,7 +157,7 @@ def _trained(workdir: str) -> Description:
         area = config.data.image_px**2
         pixels = Processor(min(MIN_PIXELS, area), area)
     fingerprint = hashlib.sha256(checkpoints.newest_commit()).hexdigest()[:16]
-    return Description(workdir, config, tokenizer.load(config.data.tokenizer), stored, fingerprint, pixels)
+    return Description(workdir, config, tokenizer.of(config), stored, fingerprint, pixels)
 
 
 def _bare(model: str, folder: Path) -> Config:

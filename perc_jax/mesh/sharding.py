@@ -107,9 +107,12 @@ def _divisor(wanted: str | tuple[str, ...] | None, dim: int, mesh: Mesh | Abstra
 
 def state_shardings(state: Any, mesh: Mesh | AbstractMesh) -> Any:
     """Shardings of any pytree whose leaves end in parameter paths: parameters, and the optimizer's moments alike."""
-    return jax.tree_util.tree_map_with_path(
-        lambda path, leaf: NamedSharding(mesh, spec_of(path_name(path), leaf.shape, mesh)), state
-    )
+    return jax.tree_util.tree_map_with_path(lambda path, leaf: place_of(path_name(path), leaf.shape, mesh), state)
+
+
+def place_of(name: str, shape: tuple[int, ...], mesh: Mesh | AbstractMesh) -> NamedSharding:
+    """Where one parameter of training lies."""
+    return NamedSharding(mesh, spec_of(name, shape, mesh))
 
 
 def progress_shardings(progress: Progress, mesh: Mesh | AbstractMesh) -> Progress:

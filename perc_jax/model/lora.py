@@ -7,7 +7,8 @@ W + alpha / r * A @ B. A tree without adapters passes through all of it as it is
 PEFT's form (huggingface.co/docs/peft, "PEFT checkpoint format"): a map's `lora_A.weight` is A turned, [r, inputs], its
 `lora_B.weight` B turned, [outputs, r]; names are those of transformers' modules after `base_model.model.`. The vision
 tower's query, key and value are one map there: their adapters become one of rank 3 r, whose B is zero outside its three
-blocks, with alpha three times as large, so that alpha / r stays.
+blocks, with alpha three times as large, so that alpha / r stays. What is trained whole (`LoraConfig.trained`) are its
+`modules_to_save`; an embedding that is the head too stands there under both names, for PEFT parts them.
 """
 
 import itertools
@@ -111,6 +112,7 @@ def peft_settings(config: ModelConfig) -> dict[str, Any]:
         "lora_dropout": 0.0,
         "bias": "none",
         "fan_in_fan_out": False,
+        "modules_to_save": [module.rpartition(".")[2] for module, _ in _whole(config)] or None,
         "inference_mode": True,
     }
 
@@ -124,7 +126,18 @@ def peft_tensors(config: ModelConfig, values: Params) -> dict[str, np.ndarray]:
             key = f"base_model.model.{_module(name).format(i)}"
             found[f"{key}.lora_A.weight"] = np.concatenate([a for a, _ in factors], axis=1).T.copy()
             found[f"{key}.lora_B.weight"] = _blocks(leaves, [b for _, b in factors])
+    for module, leaf in _whole(config):
+        rows = leaf.as_rows(np.asarray(params.get(values, leaf.path), np.float32))
+        found[f"base_model.model.{module}.weight"] = rows.copy()
     return found
+
+
+def _whole(config: ModelConfig) -> list[tuple[str, params.Leaf]]:
+    """The modules that are trained whole, and the parameter that each has."""
+    leaves = [leaf for leaf in params.table(config) if leaf.path in config.lora.whole]
+    found = [(_module(leaf.name), leaf) for leaf in leaves]
+    tied = found if config.text.tie_word_embeddings else []
+    return found + [(_module(params.HEAD), leaf) for _, leaf in tied]
 
 
 def _tensors(config: ModelConfig, values: Params) -> Iterator[tuple[str, list[params.Leaf]]]:
@@ -155,4 +168,6 @@ def _blocks(leaves: list[params.Leaf], bs: list[np.ndarray]) -> np.ndarray:
 def _module(tensor: str) -> str:
     """The module of transformers (4.52 and later) whose weight a published name is; {} where the layer's number is."""
     name = tensor.removesuffix(".weight")
+    if tensor == params.HEAD:
+        return name
     return f"model.{name}" if name.startswith("visual.") else "model.language_model." + name.removeprefix("model.")

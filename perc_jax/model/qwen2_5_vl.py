@@ -193,16 +193,19 @@ class Qwen2_5_VL(nnx.Module):
 def init_params(config: ModelConfig, key: Array) -> Params:
     """Make fresh float32 parameters: normal(inputs^-0.5) matrices, zero biases, unit norms. Call it under `jax.jit`.
 
-    With `config.lora` the maps it names get adapters that change nothing yet, and all else is in the base's dtype.
+    With `config.lora` the maps it names get adapters that change nothing yet, and all else is in the base's dtype, but
+    for what is trained whole.
     """
     model = Qwen2_5_VL(config, nnx.Rngs(key))
     if not config.lora.rank:
         return _pure(model)
     _adapt(model, config, _targets(config), jax.random.fold_in(key, ADAPTER_PURPOSE))
-    return jax.tree_util.tree_map_with_path(
-        lambda path, leaf: leaf if path[-1].key in low_rank.ADAPTERS else leaf.astype(config.lora.base_dtype),
-        _pure(model),
-    )
+
+    def stored(path: Any, leaf: Array) -> Array:
+        is_trained = path[-1].key in low_rank.ADAPTERS or "/".join(key.key for key in path) in config.lora.whole
+        return leaf if is_trained else leaf.astype(config.lora.base_dtype)
+
+    return jax.tree_util.tree_map_with_path(stored, _pure(model))
 
 
 def abstract_params(config: ModelConfig) -> Params:

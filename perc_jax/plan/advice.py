@@ -104,8 +104,8 @@ def _units(blueprints: Blueprints, stage: StageConfig, mesh: Any, micro_batches:
     params, opt_state = blueprints.params, blueprints.train_state(stage).opt_state
     rows, tensor = mesh.shape["replica"] * mesh.shape["fsdp"], mesh.shape["tensor"]
     layout = sharding.state_shardings(params, mesh)
-    parameters = _bytes(params, layout)
-    trained = _bytes(*(split_frozen(tree, stage.optimizer.frozen)[0] for tree in (params, layout)))
+    parameters, whole = _bytes(params, layout), blueprints.config.model.lora.whole
+    trained = _bytes(*(split_frozen(tree, stage.optimizer.frozen, whole)[0] for tree in (params, layout)))
     cuts = micro_batches if kind_of(name) == "update" else 1
     return Split(
         parameters=parameters,

@@ -68,9 +68,10 @@ def _gathered(blueprint: Blueprint, blueprints: Blueprints, stage: StageConfig) 
     looks = blueprint.arguments["batch"].prompts.features is None
     used = 2 * whole["text"] + looks * (2 if trained["vision"] else 1) * whole["vision"]
     found = [Exchange("all-gather", False, 2 * layers, item * used)]
-    if not config.model.lora.rank:
-        found.append(Exchange("reduce-scatter", False, layers, item * sum(trained.values())))
-    return found
+    words = memory.trained(blueprints, stage)["text"]
+    tables = _numbers([words["embed"], words.get("head")]) / mesh["tensor"]  # all that has gradients beside adapters
+    learnt = tables if config.model.lora.rank else sum(trained.values())
+    return [*found, Exchange("reduce-scatter", False, layers, item * learnt)] if learnt else found
 
 
 def _added_up(blueprint: Blueprint, blueprints: Blueprints, stage: StageConfig) -> list[Exchange]:

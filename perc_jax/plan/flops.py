@@ -116,9 +116,10 @@ def step_work(config: Config, stage: StageConfig, *, trains_vision: bool, length
     noted = 1 - 1 / stage.updates_per_rollout
     update += noted * (row + head + trains_vision * picture)
     useful_update += noted * (group * (single + picture) + head)
-    if model.lora.rank:  # no weight has a gradient; adapters themselves are a percent
-        update -= (prompt + group * length) * text_token(model.text) + head + trains_vision * picture
-        useful_update -= group * ((prompt + length) * text_token(model.text) + trains_vision * picture) + head
+    if model.lora.rank:  # no weight has a gradient but the head's may; adapters themselves are a percent
+        frozen = head * (not model.trains_head)
+        update -= (prompt + group * length) * text_token(model.text) + frozen + trains_vision * picture
+        useful_update -= group * ((prompt + length) * text_token(model.text) + trains_vision * picture) + frozen
     if stage.kind != "grpo":
         return Work(0.0, count * useful_update, 0.0, 0.0, count * update)
     prefill = picture + forward_row(model, patches, prompt, 0, 0) + head_token(model.text)

@@ -95,7 +95,7 @@ class _Device:
         head = self._head(positions, backward=True)
         blocks = self._block(rows, backward=True) + self._layer(backward=True, gathered=True)
         tower = self._tower(rows, backward=True) if looks and self._trains_tower() else 0.0
-        embedding = 0.0 if self._model.lora.rank else self._vocabulary() * self._item
+        embedding = self._vocabulary() * self._item if self._model.trains_embed else 0.0
         ends = rows.all * self._model.text.hidden_size * self._item * 2  # the blocks' output, and its gradient
         return ends + max(stored + max(head, blocks), embedding + tower)
 
@@ -262,7 +262,7 @@ class _Device:
         vocabulary = self._model.text.vocab_size
         chunk = min(positions * vocabulary * FLOAT, CHUNK_BYTES) / self._tensor
         copies = 2 if self._platform == "cpu" else 1  # elsewhere a product is added to what there is
-        gradient = copies * FLOAT * backward * (not self._model.lora.rank)
+        gradient = copies * FLOAT * backward * self._model.trains_head
         return self._vocabulary() * (self._item + gradient) + 2 * chunk
 
     def _drawn(self, rows: int) -> float:

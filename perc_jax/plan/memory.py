@@ -150,7 +150,7 @@ def split(blueprint: Blueprint, measured: Sizes, elsewhere: Split, gradients: in
 
 def trained(blueprints: Blueprints, stage: StageConfig) -> Any:
     """The parameters that a stage trains, None in the place of the others."""
-    return split_frozen(blueprints.params, stage.optimizer.frozen)[0]
+    return split_frozen(blueprints.params, stage.optimizer.frozen, blueprints.config.model.lora.whole)[0]
 
 
 def device_bytes(tree: Any) -> int:

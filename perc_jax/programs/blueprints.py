@@ -21,6 +21,7 @@ from perc_jax.programs import patterns
 from perc_jax.programs.blueprint import Blueprint, laid_out, named_within
 from perc_jax.programs.clip import ClipBlueprints, clip_blueprints, clip_params
 from perc_jax.programs.rollout import Maker, RolloutBlueprints, Talk
+from perc_jax.rollout import maps
 from perc_jax.rollout.sampling import Draws
 from perc_jax.update.optimizer import make_optimizer, split_frozen
 from perc_jax.update.rows import in_buckets
@@ -48,6 +49,7 @@ class Blueprints:
 
     def __init__(self, config: Config, ids: TokenIds, mesh: Mesh | None = None):
         patterns.check(config)
+        maps.check(ids)
         self.config, self.ids = config, ids
         self._draws = Draws(config.rollout.temperature, config.rollout.top_p)
         self.mesh = sharding.make_mesh(config.mesh) if mesh is None else mesh
@@ -355,7 +357,8 @@ class Blueprints:
         return stage.micro_batches * stage.updates_per_rollout
 
     def _optimizer(self, stage: StageConfig) -> optax.GradientTransformation:
-        return make_optimizer(stage.optimizer, stage.steps, self.params, stage.updates_per_rollout)
+        whole = self.config.model.lora.whole
+        return make_optimizer(stage.optimizer, stage.steps, self.params, stage.updates_per_rollout, whole)
 
     def _opt_state(self, stage: StageConfig) -> Any:
         optimizer = self._optimizer(stage)

@@ -24,7 +24,7 @@ def violations(config: Config) -> Iterator[Violation]:
         yield from _unmatched("model.lora.targets", "text, merger, all or a linear map", groups, able)
         adapted = sorted({name.removesuffix("kernel") for found in groups.values() for name in found})
         trained = [name + adapter for name in adapted for adapter in low_rank.ADAPTERS]
-        names = names + trained
+        names, trained = names + trained, [*trained, *lora.whole]
     for number, stage in enumerate(config.stages):
         field, patterns = f"stages.{number}.optimizer.frozen", stage.optimizer.frozen
         found = {pattern: _matching(pattern, names) for pattern in patterns}

@@ -62,7 +62,7 @@ def is_pretrained(name: str) -> bool:
         file = folder / "config.json"
         if not file.is_file():
             refuse_adapter(folder)
-        return file.is_file() and "model_type" in _read(file)
+        return file.is_file() and "model_type" in read_object(file)
     return _HUB_ID.fullmatch(name) is not None
 
 
@@ -104,7 +104,7 @@ def refuse_adapter(folder: Path) -> None:
     """Raise `ValueError` where a folder without a model's config or weights holds a PEFT adapter, naming its base."""
     file = Path(folder) / "adapter_config.json"
     if file.is_file():
-        base = _read(file).get("base_model_name_or_path")
+        base = read_object(file).get("base_model_name_or_path")
         raise ValueError(
             f"model folder {folder} must hold a whole model, got the PEFT adapter of {file.name}: "
             f"merge it into its base{f', {base},' if base else ''} first"
@@ -117,7 +117,7 @@ def model_config(folder: Path, *, dtype: Literal["float32", "bfloat16"] = "bfloa
     Raises `ValueError` for a model that is not a plain Qwen2.5-VL.
     """
     file = Path(folder) / "config.json"
-    whole = _Section(file, _read(file))
+    whole = _Section(file, read_object(file))
     whole.only("model_type", MODEL_TYPE, required=True)
     whole.only("quantization_config", None)
     nested = whole.values.get("text_config") is not None
@@ -233,11 +233,11 @@ def _processor_values(folder: Path) -> "_Section":
     """
     file, whole = folder / "preprocessor_config.json", folder / "processor_config.json"
     if whole.is_file():
-        values = _Section(whole, _read(whole))
+        values = _Section(whole, read_object(whole))
         if values.values.get("image_processor") is not None:
             return values.section("image_processor")
     if file.is_file():
-        return _Section(file, _read(file))
+        return _Section(file, read_object(file))
     raise FileNotFoundError(f"model folder {folder} must hold a {file.name}, found none")
 
 
@@ -250,7 +250,7 @@ def old_processor_file(folder: Path) -> dict[str, Any] | None:
     values = _processor_values(Path(folder)) if file.is_file() else None
     if values is None or values.file == file:
         return None
-    old = _read(file)
+    old = read_object(file)
     kept = {name: value for name, value in old.items() if name != "size"}
     wanted = kept | values.values | processor(folder)._asdict()
     return None if wanted == old else wanted
@@ -263,9 +263,9 @@ def end_ids(folder: Path) -> tuple[int, ...]:
     """
     folder = Path(folder)
     generation, whole = folder / "generation_config.json", folder / "config.json"
-    nested = _read(whole).get("text_config") or {}
+    nested = read_object(whole).get("text_config") or {}
     for file, values in (
-        ((generation, _read(generation)),) if generation.is_file() else ((whole, nested | _read(whole)),)
+        ((generation, read_object(generation)),) if generation.is_file() else ((whole, nested | read_object(whole)),)
     ):
         found = values.get("eos_token_id")
         ids = tuple(found) if isinstance(found, list) else (found,)
@@ -280,7 +280,7 @@ def check_marks(folder: Path, marks: Mapping[str, int]) -> None:
     Raises `ValueError` for the first that differs: pictures would be put at the wrong tokens.
     """
     file = Path(folder) / "config.json"
-    values = _Section(file, _read(file))
+    values = _Section(file, read_object(file))
     for field, mark in _MARK_FIELDS.items():
         values.only(field, marks[mark], None)
 
@@ -294,9 +294,9 @@ def check_tokenizer_files(folder: Path) -> Path:
     whole, parts, settings = folder / "tokenizer.json", ("vocab.json", "merges.txt"), folder / "tokenizer_config.json"
     if not settings.is_file():
         raise FileNotFoundError(f"model folder {folder} must hold a {settings.name}")
-    _read(settings)
+    read_object(settings)
     if whole.is_file():
-        values = _Section(whole, _read(whole))
+        values = _Section(whole, read_object(whole))
         added, vocabulary = values.values.get("added_tokens"), values.section("model").values.get("vocab")
         values.expect("added_tokens", isinstance(added, list), "must be a list", added)
         values.expect("model.vocab", isinstance(vocabulary, dict | list), "must hold the tokens", vocabulary)
@@ -322,7 +322,7 @@ def _template(file: Path) -> str | None:
     """The chat template of a file, or of a JSON file's field."""
     if file.suffix == ".jinja":
         return reading.text(file)
-    found = _read(file).get("chat_template")
+    found = read_object(file).get("chat_template")
     if isinstance(found, list):  # several templates by name
         named = [entry for entry in found if isinstance(entry, dict) and entry.get("name") == "default"]
         found = named[-1].get("template") if named else None
@@ -330,8 +330,8 @@ def _template(file: Path) -> str | None:
     return found
 
 
-def _read(file: Path) -> dict[str, Any]:
-    """A JSON file that holds an object."""
+def read_object(file: Path) -> dict[str, Any]:
+    """The content of a JSON file that must hold an object; raises `ValueError` otherwise."""
     text = reading.text(file)
     try:
         values = json.loads(text)

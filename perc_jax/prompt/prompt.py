@@ -15,14 +15,11 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Int, UInt8
 
-from engines.answer import Answer
 from perc_jax.batch import PromptBatch
 from perc_jax.config import DataConfig, VisionConfig
 from perc_jax.prompt import image as images
 from perc_jax.prompt.chat import Chat, asked, chat_text, check_text, said_spans
 from perc_jax.prompt.tokenizer import Tokenizer
-from perc_jax.rewards.answers import Gold
-from perc_jax.rewards.forms import STRICT, Form, shortest
 
 MAX_SHOWN = 60  # characters of a text in a complaint
 
@@ -217,14 +214,6 @@ def _right_padded(parts: Sequence[np.ndarray], padded: np.ndarray) -> np.ndarray
 def pack(rows: Sequence[PromptBatch]) -> PromptBatch:
     """Stack rows of one bucket, of which none has features yet."""
     return PromptBatch(*(np.concatenate(field) for field in zip(*(row[:-1] for row in rows), strict=True)))
-
-
-def gold_completion(
-    answer: Answer | Gold, tokenizer: Tokenizer, max_tokens: int, form: Form = STRICT
-) -> tuple[Int[np.ndarray, " C"], Bool[np.ndarray, " C"]]:
-    r"""Write the shortest completion of an answer form, of the strict one `<answer>\boxed{…}</answer>`; see
-    `completion`."""
-    return completion(shortest(answer.text(), form), tokenizer, max_tokens)
 
 
 def completion(

@@ -6,11 +6,15 @@ folder or hub id; transformers is imported only for the latter. Both know the sa
 brings it, Qwen's to NFC). What a model can sample is seen in the text, but for the end tokens. `TextStream` gives the
 text of tokens as they come.
 
+A run may add words (`of(config)`): each is one id, cut out of a text before anything else is, and text again when it is
+decoded. They are numbered on behind the tokenizer's own; one that a folder's tokenizer was given before keeps its id.
+
 `python -m perc_jax.prompt.tokenizer --out perc_jax/assets/debug.model` trains the shipped debug tokenizer on the
 engines' own questions and gold answers; the same engines give the same file.
 """
 
 import argparse
+import functools
 import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
@@ -24,6 +28,8 @@ import sentencepiece
 from jaxtyping import Int
 
 from perc_jax.batch import TokenIds
+from perc_jax.config import CodesConfig, Config
+from perc_jax.prompt import added as additions
 from perc_jax.prompt import pretrained
 
 IM_START, IM_END, END_OF_TEXT = "<|im_start|>", "<|im_end|>", "<|endoftext|>"
@@ -67,21 +73,27 @@ class Tokenizer(Protocol):
 
 
 class PieceTokenizer:
-    """A SentencePiece model with byte fallback and without normalisation."""
+    """A SentencePiece model with byte fallback and without normalisation, and words `added` behind its pieces."""
 
-    def __init__(self, path: Path):
+    def __init__(self, path: Path, added: Sequence[str] = ()):
+        additions.check(added, CHAT_MARKS)
         self._model = sentencepiece.SentencePieceProcessor(model_file=str(path))
-        self.vocab_size = self._model.get_piece_size()
+        pieces = self._model.get_piece_size()
+        self.vocab_size = pieces + len(added)
         self._mark_ids = {mark: self._model.piece_to_id(mark) for mark in CHAT_MARKS}
         unknown = self._model.unk_id()
         missing = [mark for mark, number in self._mark_ids.items() if number == unknown]
         if missing:
             raise ValueError(f"tokenizer {path} must hold every chat mark, got none for {', '.join(missing)}")
+        additions.refuse_words(path, [name for name in added if self._model.piece_to_id(name) != unknown])
         self.ids = _token_ids(self._mark_ids, self.vocab_size, extra=(unknown,))
         dropped = {*self.ids.forbidden, *self.ids.ends}
-        self._bytes = [b"" if i in dropped else self._piece_bytes(i) for i in range(self.vocab_size)]
+        self._bytes = [b"" if i in dropped else self._piece_bytes(i) for i in range(pieces)]
+        self._bytes += [name.encode() for name in added]
         self._meta_ids = [self._model.piece_to_id(f"<0x{byte:02X}>") for byte in META_SPACE.encode()]
-        self._split = re.compile("(" + "|".join(map(re.escape, (*CHAT_MARKS, META_SPACE))) + ")")
+        self._mark_ids |= {name: number for number, name in enumerate(added, pieces)}
+        longest_first = sorted((*self._mark_ids, META_SPACE), key=len, reverse=True)
+        self._split = re.compile("(" + "|".join(map(re.escape, longest_first)) + ")")
 
     def _piece_bytes(self, number: int) -> bytes:
         piece = self._model.id_to_piece(number)
@@ -110,16 +122,18 @@ class PieceTokenizer:
 
 
 class HuggingFaceTokenizer:
-    """A tokenizer that transformers loads from a folder, with the folder's chat template.
+    """A tokenizer that transformers loads from a folder, with the folder's chat template, and words `added` to it.
 
-    Raises `FileNotFoundError` without a tokenizer's files, `ValueError` for files that do not fit each other and for a
-    chat template that cannot show a picture.
+    Raises `FileNotFoundError` without a tokenizer's files, `ValueError` for files that do not fit each other, for a
+    chat template that cannot show a picture and for words that cannot be added.
     """
 
-    def __init__(self, folder: Path):
+    def __init__(self, folder: Path, added: Sequence[str] = ()):
+        additions.check(added, CHAT_MARKS)
         self._template_file = pretrained.chat_template_file(folder)
         self._template = pretrained.chat_template(folder)
         self._tokenizer = _from_folder(folder)
+        self._add(folder, added)
         self.vocab_size = len(self._tokenizer)
         marks = {mark: self._tokenizer.convert_tokens_to_ids(mark) for mark in CHAT_MARKS}
         missing = [mark for mark, number in marks.items() if number is None or number == self._tokenizer.unk_token_id]
@@ -130,6 +144,21 @@ class HuggingFaceTokenizer:
         self.ids = _token_ids(marks, self.vocab_size)
         self._special = frozenset(self._tokenizer.all_special_ids)
         self._check_template()
+
+    def _add(self, folder: Path, added: Sequence[str]) -> None:
+        """Add words as text, not as special tokens, which others' decoding may leave out; those that were added before
+        stay as they are."""
+        first, before = len(self._tokenizer), self._tokenizer.get_added_vocab()
+        wanted = [name for name in added if name not in before]
+        if not wanted:
+            return
+        words = self._tokenizer.get_vocab()
+        additions.refuse_words(folder, [name for name in wanted if name in words])
+        make = published("AddedToken")
+        self._tokenizer.add_tokens([make(name, normalized=False, special=False) for name in wanted])
+        found = self._tokenizer.convert_tokens_to_ids(wanted)
+        if found != [*range(first, first + len(wanted))]:
+            raise ValueError(f"{folder}: ids of added tokens must follow the {first} of the tokenizer, got {found[0]}")
 
     def _check_template(self) -> None:
         """Raise `ValueError` unless the template shows a question's picture: now, not from a worker process."""
@@ -234,15 +263,38 @@ class TextStream:
         return text
 
 
-def load(name: str) -> Tokenizer:
-    """Load the tokenizer that `DataConfig.tokenizer` names.
+def load(name: str, added: Sequence[str] = ()) -> Tokenizer:
+    """Load the tokenizer that `DataConfig.tokenizer` names, with these words added in this order.
 
     Raises `FileNotFoundError` for a `.model` file that is neither a path nor an asset of the package, and for a folder
-    or hub id that is not there; `ValueError` for files that do not fit each other.
+    or hub id that is not there; `ValueError` for files that do not fit each other, and for an added word that is empty,
+    named twice, a chat mark, or a word of the tokenizer that nobody added.
     """
     if not name.endswith(".model"):
-        return HuggingFaceTokenizer(pretrained.folder_of(name, weights=False, field="data.tokenizer"))
-    return PieceTokenizer(piece_file(name))
+        return HuggingFaceTokenizer(pretrained.folder_of(name, weights=False, field="data.tokenizer"), added)
+    return PieceTokenizer(piece_file(name), added)
+
+
+def of(config: Config) -> Tokenizer:
+    """The tokenizer of a run, with all that its `codes` add; `ids.map` says how maps are written where their sampling
+    is constrained. Raises what `load` does, and `ValueError` for codes whose ids in a folder are no range."""
+    return _made(config.data.tokenizer, config.codes)
+
+
+def shared(config: Config) -> Tokenizer:
+    """As `of`, but one for all who ask in this process: it must not be changed."""
+    return _kept(config.data.tokenizer, config.codes)
+
+
+def _made(name: str, codes: CodesConfig) -> Tokenizer:
+    tokens = load(name, codes.tokens)
+    if codes.constrained:
+        ids = [tokens.encode(word)[0] for word in codes.tokens]
+        tokens.ids = tokens.ids._replace(map=additions.map_ids(ids, codes))
+    return tokens
+
+
+_kept = functools.cache(_made)
 
 
 def piece_file(name: str) -> Path:
@@ -296,13 +348,8 @@ def train(out: Path, sentences: Iterable[str], pieces: int = DEBUG_PIECES) -> No
         model_type="bpe",
         vocab_size=pieces,
         user_defined_symbols=[
-            *CHAT_MARKS,
-            *ANSWER_MARKS,
-            SYSTEM.replace(" ", META_SPACE),
-            "system",
-            "user",
-            "assistant",
-            "\n",
+            *(*CHAT_MARKS, *ANSWER_MARKS, SYSTEM.replace(" ", META_SPACE)),
+            *("system", "user", "assistant", "\n"),
         ],
         unk_piece=UNKNOWN,
         unk_id=0,

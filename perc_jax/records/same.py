@@ -6,6 +6,7 @@ from typing import Any
 
 from etils import epath
 
+from perc_jax.config import CodesConfig, from_dict, to_dict
 from perc_jax.records import commits
 
 
@@ -21,7 +22,7 @@ def first_difference(stored: Any, wanted: Any, path: str = "") -> tuple[str, Any
 
 
 def check_run(stored: dict, wanted: dict, workdir: epath.Path) -> None:
-    """Raise `ValueError` for a workdir of another model, tokenizer or seed."""
+    """Raise `ValueError` for a workdir of another model, tokenizer, added vocabulary or seed."""
 
     def identity(config: dict) -> dict:
         return _model(config) | {"seed": config.get("seed")}
@@ -45,11 +46,20 @@ def check_weights(stored: dict, wanted: dict, run: str) -> None:
     """Raise `ValueError` unless a new run can begin with the weights of another.
 
     They must be of the same model and tokenizer; adapters must be the same too, unless the other run has none: then the
-    new one's are fresh.
+    new one's are fresh. What the other run adds to the vocabulary must be added first, what comes behind is fresh.
     """
     theirs, ours = _model(stored), _model(json.loads(json.dumps(wanted)))
     for one in (theirs, ours):
         one["model"].pop("dtype", None)  # of what is computed; parameters in training are float32
+    before, later = (from_dict(CodesConfig, config.get("codes") or {}).tokens for config in (stored, wanted))
+    if later and later[: len(before)] != before:
+        raise ValueError(
+            f"codes must begin with the {len(before)} tokens that {run} adds, {before[0]} to {before[-1]}; "
+            f"got {len(later)}, {later[0]} to {later[-1]}"
+        )
+    ours["codes"] = theirs["codes"]
+    if len(later) > len(before) and ours["model"]["text"]["vocab_size"] > theirs["model"]["text"]["vocab_size"]:
+        ours["model"]["text"]["vocab_size"] = theirs["model"]["text"]["vocab_size"]
     if "lora" not in theirs["model"]:
         ours["model"].pop("lora", None)
     elif "lora" not in ours["model"]:
@@ -75,4 +85,10 @@ def _model(config: dict) -> dict:
     model.pop("attention", None)  # how scores are computed is the machine's affair
     if not model.get("lora", {}).get("rank"):  # without adapters, what they would be is nothing
         model.pop("lora", None)
-    return {"model": model, "data": {"tokenizer": config.get("data", {}).get("tokenizer")}}
+    else:
+        model["lora"] = {"trained": []} | model["lora"]  # of a checkpoint that knows nothing of it
+    added = json.loads(json.dumps(to_dict(CodesConfig()))) | (config.get("codes") or {})
+    codes = {"map": added["map"], "places": added["places"]}
+    if added["map"] != "none":
+        codes["codebook"] = {"codes": added["codebook"]["codes"]}
+    return {"model": model, "data": {"tokenizer": config.get("data", {}).get("tokenizer")}, "codes": codes}

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from engines.answer import Answer
 from perc_jax.config import TermConfig
 from perc_jax.config.reward import FUNCTION
-from perc_jax.rewards import boxes, descriptions, facts
+from perc_jax.rewards import boxes, codes, descriptions, facts
 from perc_jax.rewards.answers import Gold
 from perc_jax.rewards.endings import Ending
 from perc_jax.rewards.forms import STRICT, Form, read
@@ -60,6 +60,8 @@ def measure(case: Case, term: TermConfig, form: Form = STRICT) -> tuple[float, .
     if term.term == "facts":
         said = descriptions.below(case.text, term.section) if term.section else case.text
         return tuple(facts.judge(said, given if isinstance(given, str) else ""))
+    if term.term == "map":
+        return (codes.right(case.text, given if isinstance(given, str) else ""),)
     if term.term == "sections":
         return tuple(descriptions.divided(case.text, term.headings, anywhere=term.anywhere))
     if term.term == "ending":
@@ -78,7 +80,7 @@ def measure(case: Case, term: TermConfig, form: Form = STRICT) -> tuple[float, .
 
 def by_column(term: TermConfig) -> str:
     """The column of a table's row that a term of ours reads; empty for one that reads none."""
-    return (term.column or term.term) if term.term in ("keywords", "facts") else ""
+    return (term.column or term.term) if term.term in ("keywords", "facts", "map") else ""
 
 
 def lacks(cases: Sequence[Case], term: TermConfig) -> dict[str, int]:

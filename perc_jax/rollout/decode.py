@@ -24,7 +24,7 @@ from perc_jax.batch import Completions, PromptBatch, TokenIds
 from perc_jax.config import ModelConfig
 from perc_jax.model import bind, cache, layout
 from perc_jax.model.cache import KvDtype, Stored
-from perc_jax.rollout import sampling
+from perc_jax.rollout import maps, sampling
 from perc_jax.rollout.sampling import Draws
 from perc_jax.rollout.turns import Turns
 
@@ -50,6 +50,7 @@ class Groups(NamedTuple):
     at: Int[Array, "P W"]  # the completion that each row decodes; G: none
     begun: Int[Array, "P"]  # completions that have been given to a row
     turns: Turns | None = None  # of a stage with an environment: `ended` is then what the host says
+    in_map: Int[Array, "P G"] | None = None  # place in a map of the next token, where maps are sampled whole (`maps`)
 
     def unfinished(self) -> Bool[Array, "P G"]:
         """Which completions want more tokens, now."""
@@ -131,7 +132,8 @@ def make_rollout(
         random_keys = jax.vmap(lambda name: jax.random.split(jax.random.fold_in(key, name), group_size))(names)
         last_hidden, kept = model.prefill(prompts)
         layers, count, kv_heads, _, head_dim = kept[0].shape
-        logprobs = sampling.sampling_logprobs(model.logits(last_hidden)[:, None], draws, ids)
+        outside = maps.first((count, 1), ids.map)
+        logprobs = sampling.sampling_logprobs(model.logits(last_hidden)[:, None], draws, ids, place=outside)
         logprobs = jnp.broadcast_to(logprobs, (count, group_size, logprobs.shape[-1]))
         first = choose(logprobs, random_keys, jnp.zeros((count, group_size), jnp.int32), draws)
         groups = _in_turns(_begin(*first, ids, rows, max_tokens), prompts.next_position, turn_tokens)
@@ -167,9 +169,10 @@ def make_rollout(
                 (state.keys, state.values),
                 blocks,
             )
-            logprobs = sampling.sampling_logprobs(model.logits(hidden), draws, ids)
+            place = None if groups.in_map is None else own.of(groups.in_map)
+            logprobs = sampling.sampling_logprobs(model.logits(hidden), draws, ids, place=place)
             token, logprob = choose(logprobs, own.of(context.random_keys), length, draws)
-            groups = append(groups, own.back(token), own.back(logprob), own.back(live), ids.ends, turn_tokens)
+            groups = append(groups, own.back(token), own.back(logprob), own.back(live), ids, turn_tokens)
             return State(state.time + 1, groups, keys, values, state.work.with_column(live))
 
         state = jax.lax.while_loop(going_on, step, state)
@@ -219,6 +222,7 @@ def _begin(token: Int[Array, "P G"], logprob: Float[Array, "P G"], ids: TokenIds
         ended=jnp.isin(token, jnp.array(ids.ends)),
         at=jnp.tile(jnp.arange(rows) if all_at_once else jnp.full(rows, group_size), (count, 1)),
         begun=jnp.full(count, group_size if all_at_once else 0),
+        in_map=None if ids.map is None else maps.after(maps.first(token.shape, ids.map), token, ids.map),
     )
 
 
@@ -322,7 +326,7 @@ def append(
     token: Int[Array, "P G"],
     logprob: Float[Array, "P G"],
     live: Bool[Array, "P G"],
-    ends: tuple[int, ...],
+    ids: TokenIds,
     turn_tokens: int = 0,
 ) -> Groups:
     """Add one token to the live completions; the others stay as they are."""
@@ -334,7 +338,9 @@ def append(
         mask=groups.mask | here,
         length=groups.length + live,
     )
-    is_end = jnp.isin(token, jnp.array(ends))
+    if groups.in_map is not None:
+        after = after._replace(in_map=jnp.where(live, maps.after(groups.in_map, token, ids.map), groups.in_map))
+    is_end = jnp.isin(token, jnp.array(ids.ends))
     if groups.turns is None:
         return after._replace(ended=groups.ended | (live & is_end))
     return after._replace(turns=groups.turns.with_token(groups.length, is_end, live, turn_tokens))

@@ -3,7 +3,7 @@
 What an environment replies to completions that wait stands behind them as if it had been a part of the prompt: its
 tokens and pictures see the prompt, which all of the group share, and what the completion has said and been told before.
 The token that ended the turn was sampled and has not been run; it goes first. The first token of the next turn is
-sampled from what the reply's last one says.
+sampled from what the reply's last one says. A map that the turn was cut in stays open no longer: a turn begins outside.
 
 A completion whose row was given away while it waited (W < G) is run again, whole, with its reply. In both cases it is
 still a function of parameters, prompt, name, key and replies alone.
@@ -19,7 +19,7 @@ from jaxtyping import Array, Bool, Float, Int
 from perc_jax.batch import Observations, TokenIds
 from perc_jax.config import ModelConfig
 from perc_jax.model import bind
-from perc_jax.rollout import sampling
+from perc_jax.rollout import maps, sampling
 from perc_jax.rollout.decode import Context, Groups, Rows, State, append, choose, last
 from perc_jax.rollout.sampling import Draws
 
@@ -77,11 +77,12 @@ def make_extend(
         hidden, (keys, values) = model.extend(
             chunk.tokens, seen, chunk.image_slots, chunk.positions, chunk.counts, chunk.lengths, state.time, *caches
         )
-        logprobs = sampling.sampling_logprobs(model.logits(hidden), draws, ids)
+        outside = maps.first(given.tokens.shape[:2], ids.map)
+        logprobs = sampling.sampling_logprobs(model.logits(hidden), draws, ids, place=outside)
         groups, place = _with_replies(groups, own, given, keeps)
         token, logprob = choose(logprobs, own.of(context.random_keys), own.of(place), draws)
         told = own.back(jnp.any(given.mask, axis=2))
-        groups = append(groups, own.back(token), own.back(logprob), told, ids.ends, turn_tokens)
+        groups = append(groups, own.back(token), own.back(logprob), told, ids, turn_tokens)
         if features is not None and seen is not None:
             features = _with_features(features, seen, moves)
         return state._replace(groups=groups, keys=keys, values=values), features
@@ -120,7 +121,8 @@ def _with_replies(groups: Groups, own: Rows, given: Observations, keeps: bool) -
     is_new = (column >= length[..., None]) & (column < place[..., None])
     turns = groups.turns.next_turn(told, place, own.back(given.next_position))
     tokens = jnp.where(is_new, replies, groups.tokens)
-    return groups._replace(tokens=tokens, length=place, turns=turns), place
+    in_map = None if groups.in_map is None else jnp.where(told, maps.OUTSIDE, groups.in_map)
+    return groups._replace(tokens=tokens, length=place, turns=turns, in_map=in_map), place
 
 
 def _with_features(

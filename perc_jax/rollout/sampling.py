@@ -1,6 +1,6 @@
 """The sampling distribution: one definition for the sampler and the trainer.
 
-Logits float32 [..., V] go in, log-probabilities of the same shape come out. Temperature, nucleus and the mask of
+Logits float32 [..., V] go in, log-probabilities of the same shape come out. Temperature, nucleus and the masks of
 forbidden tokens are part of the policy, so both sides apply them here; a difference between them would bias every
 ratio. It knows no model and no reward.
 """
@@ -14,6 +14,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, UInt32
 
 from perc_jax.batch import TokenIds
+from perc_jax.rollout import maps
 
 FORBIDDEN = -1e30  # finite, so that a softmax over it keeps finite gradients
 HALVINGS = 26  # of about 20 nats, to float32's last digit of a log-probability
@@ -30,7 +31,11 @@ class Draws(NamedTuple):
 
 
 def sampling_logprobs(
-    logits: Float[Array, "*n V"], draws: Draws, ids: TokenIds, drawn: Int[Array, "*n"] | None = None
+    logits: Float[Array, "*n V"],
+    draws: Draws,
+    ids: TokenIds,
+    drawn: Int[Array, "*n"] | None = None,
+    place: Int[Array, "*n"] | None = None,
 ) -> Float[Array, "*n V"]:
     """Log-probabilities of every token, in float32.
 
@@ -38,9 +43,17 @@ def sampling_logprobs(
     sampled image placeholder would shift the images of a prompt built from it. So do tokens beyond the nucleus, but for
     those `drawn`: the trainer's rounding, or an update, may have moved them out of it since, and a ratio of 0 would say
     that they cannot be.
+
+    `place`: the tokens' places in a map (`maps.places`), where maps are sampled whole: what may not stand there has
+    probability 0 too, and the nucleus is that of the rest. Raises `ValueError` if it is there and `ids.map` is not, or
+    the other way round.
     """
+    if (place is None) != (ids.map is None):
+        raise ValueError("places in a map must be given where maps are sampled whole, and nowhere else")
     forbidden = jnp.zeros(logits.shape[-1], bool).at[jnp.array(ids.forbidden)].set(True)
     forbidden = forbidden | (jnp.arange(logits.shape[-1]) >= ids.vocab_size)
+    if ids.map is not None:
+        forbidden = forbidden | maps.forbidden(place, logits.shape[-1], ids.map)
     scaled = logits.astype(jnp.float32) / (draws.temperature or 1.0)
     logprobs = jax.nn.log_softmax(jnp.where(forbidden, FORBIDDEN, scaled))
     if draws.temperature == 0 or draws.top_p == 1:

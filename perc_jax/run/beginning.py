@@ -9,6 +9,7 @@ import jax.numpy as jnp
 
 from perc_jax.config import Config, to_dict
 from perc_jax.evaluation.suites import SIGHT_NATS, proof_of_sight
+from perc_jax.mesh import sharding
 from perc_jax.model import lora
 from perc_jax.processes.progress import Progress
 from perc_jax.programs.compiled import Programs, Score
@@ -19,7 +20,7 @@ from perc_jax.records.files import absolute
 from perc_jax.run import fitting, place
 from perc_jax.run.place import Change, Place
 from perc_jax.run.standing import Standing
-from perc_jax.weights import hf_folder, safetensors
+from perc_jax.weights import growth, hf_folder, safetensors
 
 
 class First(NamedTuple):
@@ -47,7 +48,7 @@ def open_run(config: Config, workdir: str, *, fetch: bool = True) -> Opened:
     Without `fetch` the weights of a hub id are not downloaded, and so not looked at. Raises `ValueError` or `OSError`
     for files that are not there or hold another model, and for a workdir of another run.
     """
-    tokens = tokenizer.load(config.data.tokenizer)
+    tokens = tokenizer.of(config)
     tokenizer.check_fits(tokens, config.model.text.vocab_size)
     checkpoints = Checkpoints(workdir, config.checkpoint.keep)
     source = config.begin_from or config.pretrained or "random"
@@ -60,9 +61,10 @@ def open_run(config: Config, workdir: str, *, fetch: bool = True) -> Opened:
     elif config.pretrained:
         is_here = fetch or Path(config.pretrained).expanduser().is_dir()
         folder = pretrained.folder_of(config.pretrained, weights=is_here, field="pretrained")
-        hf_folder.check_same_model(folder, config.model, "model")
+        more = growth.of_folder(config, tokens, folder)
+        hf_folder.check_same_model(folder, more.before(config.model) if more else config.model, "model")
         if is_here:
-            safetensors.check(folder, config.model)
+            safetensors.check(folder, config.model, more)
     return Opened(tokens, checkpoints, None, [], {}, 0, source)
 
 
@@ -96,18 +98,22 @@ def weights(config: Config, programs: Programs, screen: Progress) -> First:
     if config.pretrained:
         folder = pretrained.folder_of(config.pretrained)
         with screen.phase("reading the pretrained weights"):
-            params = safetensors.load_params(folder, config.model, programs.params, bar=screen.bar)
+            more = growth.of_folder(config, tokenizer.of(config), folder)
+            params = safetensors.load_params(folder, config.model, programs.params, growth=more, bar=screen.bar)
         return First(programs.with_adapters(params), config.pretrained)
     return First(programs.init_params(), "random")
 
 
 def _of_run(config: Config, programs: Programs) -> First:
-    """The parameters of another run's checkpoint. Where that run has no adapters, this one's are fresh."""
+    """The parameters of another run's checkpoint. Where that run has no adapters, this one's are fresh; so are the rows
+    of words that this one adds."""
     with contextlib.closing(Checkpoints.named(config.begin_from)) as checkpoints:
         stored = checkpoints.config()
         same.check_first(config.begin_from, to_dict(config))
         has_adapters = bool(stored["model"].get("lora", {}).get("rank"))
-        target = programs.params if has_adapters else lora.split(programs.params)[0]
+        target = final = programs.params if has_adapters else lora.split(programs.params)[0]
+        if more := growth.of_run(config, stored):
+            target = growth.smaller(target, more, lambda *leaf: sharding.place_of(*leaf, programs.mesh))
         # A base beneath adapters may be stored in another dtype than parameters that were all trained.
         there = target if has_adapters else jax.tree.map(_in_float32, target)
         everywhere = jax.sharding.NamedSharding(programs.mesh, jax.sharding.PartitionSpec())
@@ -116,6 +122,8 @@ def _of_run(config: Config, programs: Programs) -> First:
     params = state["params"]
     if not has_adapters:
         params = jax.tree.map(lambda leaf, wanted: leaf.astype(wanted.dtype), params, target)
+    params = growth.grown(params, final, more) if more else params
+    if not has_adapters:
         params = programs.with_adapters(params)
     return First(params, f"{commits.named(config.begin_from).workdir}@{int(state['step'])}")
 

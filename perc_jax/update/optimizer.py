@@ -41,17 +41,19 @@ def path_name(path: tuple[Any, ...]) -> str:
     return "/".join(str(getattr(key, "key", key)) for key in path)
 
 
-def split_frozen(params: Any, frozen: Sequence[str]) -> tuple[Any, Any]:
+def split_frozen(params: Any, frozen: Sequence[str], whole: Sequence[str] = ()) -> tuple[Any, Any]:
     """Two trees like `params`: one without the frozen parameters (None there), one of those.
 
-    Frozen are those whose names match a pattern and, where there are low-rank adapters, all parameters but adapters.
+    Frozen are those whose names match a pattern and, where there are low-rank adapters, all parameters but adapters and
+    those named `whole` (`LoraConfig.whole`).
     """
     names = jax.tree_util.tree_map_with_path(lambda path, _: path_name(path), params)
     adapted = any(name.endswith(ADAPTERS) for name in jax.tree.leaves(names))
 
     def keep(wanted: bool) -> Any:
         def one(name: str, leaf: Any) -> Any:
-            is_frozen = _matches(name, frozen) or (adapted and not name.endswith(ADAPTERS))
+            is_base = adapted and not name.endswith(ADAPTERS) and name not in whole
+            is_frozen = _matches(name, frozen) or is_base
             return leaf if is_frozen == wanted else None
 
         return jax.tree.map(one, names, params)
@@ -74,7 +76,7 @@ def gradient_norm(gradient: Any) -> tuple[Float[Array, ""], Bool[Array, ""]]:
 
 
 def make_optimizer(
-    config: OptimizerConfig, steps: int, params: Any, updates_per_step: int = 1
+    config: OptimizerConfig, steps: int, params: Any, updates_per_step: int = 1, whole: Sequence[str] = ()
 ) -> optax.GradientTransformation:
     """Build the optimizer of a stage of `steps` steps for parameters of this structure; the schedule counts updates.
 
@@ -88,14 +90,14 @@ def make_optimizer(
     for pattern in config.frozen:
         if not any(_matches(name, (pattern,)) for name in names):
             raise ValueError(f"optimizer.frozen must match a parameter, got {pattern!r}; parameters are {names}")
-    if not jax.tree.leaves(split_frozen(params, config.frozen)[0]):
+    if not jax.tree.leaves(split_frozen(params, config.frozen, whole)[0]):
         raise ValueError(f"optimizer.frozen must leave something to train, got {config.frozen}")
     method = _adamw if config.method == "adamw" else _muon
     rate = schedule(config, steps * updates_per_step)
     clipped = optax.chain(optax.clip_by_global_norm(config.max_grad_norm), method(config, rate))
     whole = _left_out_if_void(clipped)
     return optax.GradientTransformation(
-        lambda every: whole.init(split_frozen(every, config.frozen)[0]),
+        lambda every: whole.init(split_frozen(every, config.frozen, whole)[0]),
         whole.update,
     )
 

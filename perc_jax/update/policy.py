@@ -20,7 +20,7 @@ from perc_jax.batch import Array, Observed, PromptBatch, TokenIds
 from perc_jax.model import Placed, Qwen2_5_VL, layout
 from perc_jax.model.layers import Remat
 from perc_jax.model.layout import ROW_AXES, free_axes
-from perc_jax.rollout import sampling
+from perc_jax.rollout import maps, sampling
 from perc_jax.rollout.sampling import Draws
 
 CHUNK_BYTES = 2**29  # of one chunk's float32 logits on one device
@@ -95,9 +95,13 @@ def row_logprobs(
     observed: Observed | None = None,
 ) -> tuple[Scored, Scored | None]:
     """`completion_logprobs`, and with `of_prompts` the same [P, S] of the prompts' tokens; those of what has no text
-    before it, and of pictures, mean nothing."""
-    packing = pack(mask, width)
+    before it, and of pictures, mean nothing. Prompts were not drawn: `ids.map` must then be None."""
+    packing, place = pack(mask, width), None
     packed = jnp.take_along_axis(tokens.reshape(len(tokens), -1), packing.sources, axis=1)
+    if ids.map is not None:
+        # What is observed, and nothing else within a completion, is not of the mask.
+        place = maps.places(tokens, ids.map, None if observed is None else mask)
+        place = jnp.take_along_axis(place.reshape(len(tokens), -1), packing.sources, axis=1)
     how = {"longest": tokens.shape[2], "remat": remat}
     if observed is not None:
         how["placed"] = _placed(model, observed, packing.sources, remat)
@@ -109,7 +113,7 @@ def row_logprobs(
     if of_prompts:
         before = jnp.concatenate([before, prompt_hidden[:, :1], prompt_hidden[:, :-1]], axis=1)
         packed = jnp.concatenate([packed, prompts.tokens], axis=1)
-    found = _score(functools.partial(_judge, ids, draws), before, packed, model.text.head_kernel())
+    found = _score(functools.partial(_judge, ids, draws), before, packed, model.text.head_kernel(), place)
     places = packing.places.reshape(len(tokens), -1)
 
     def unpacked(values: Float[Array, "P W"]) -> Float[Array, "P G C"]:
@@ -137,52 +141,64 @@ def _placed(model: Qwen2_5_VL, observed: Observed, sources: Int[Array, "P W"], r
 
 
 def _judge(
-    ids: TokenIds, draws: Draws, logits: Float[Array, "n V"], tokens: Int[Array, "n"]
+    ids: TokenIds,
+    draws: Draws,
+    logits: Float[Array, "n V"],
+    tokens: Int[Array, "n"],
+    place: Int[Array, "n"] | None,
 ) -> tuple[Float[Array, "n"], Float[Array, "n"]]:
-    distribution = sampling.sampling_logprobs(logits, draws, ids, tokens)
+    distribution = sampling.sampling_logprobs(logits, draws, ids, tokens, place)
     return sampling.take(distribution, tokens), jax.lax.stop_gradient(sampling.entropy(distribution))
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(0,))
 def _score(
-    judge: Callable[..., Any], hidden: Float[Array, "*n D"], tokens: Int[Array, "*n"], kernel: Float[Array, "D V"]
+    judge: Callable[..., Any],
+    hidden: Float[Array, "*n D"],
+    tokens: Int[Array, "*n"],
+    kernel: Float[Array, "D V"],
+    place: Int[Array, "*n"] | None,
 ) -> tuple[Float[Array, "*n"], Float[Array, "*n"]]:
-    """`judge(logits, tokens)` of every position, logits = hidden x kernel, chunk by chunk."""
-    return _score_forward(judge, hidden, tokens, kernel)[0]
+    """`judge(logits, tokens, place)` of every position, logits = hidden x kernel, chunk by chunk."""
+    return _score_forward(judge, hidden, tokens, kernel, place)[0]
 
 
-def _score_forward(judge: Callable[..., Any], hidden: Array, tokens: Array, kernel: Array) -> tuple[Any, Any]:
-    def run(kernel: Array, hidden: Array, tokens: Array) -> Any:
-        chunks = _chunks((hidden, tokens), tokens.shape, kernel.shape[1])
-        out = jax.lax.map(lambda chunk: judge(_logits(chunk[0], kernel), chunk[1]), chunks)
-        return jax.tree.map(lambda x: _whole(x, tokens.shape), out)
+def _score_forward(
+    judge: Callable[..., Any], hidden: Array, tokens: Array, kernel: Array, place: Array | None
+) -> tuple[Any, Any]:
+    def run(kernel: Array, hidden: Array, read: tuple[Array, Array | None]) -> Any:
+        shape = read[0].shape
+        chunks = _chunks((hidden, read), shape, kernel.shape[1])
+        out = jax.lax.map(lambda chunk: judge(_logits(chunk[0], kernel), *chunk[1]), chunks)
+        return jax.tree.map(lambda x: _whole(x, shape), out)
 
     rows = PartitionSpec(free_axes(*ROW_AXES) or None)
     run = on_each_device(run, (PartitionSpec(), rows, rows), (rows, rows))
-    return run(kernel.astype(hidden.dtype), hidden, tokens), (hidden, tokens, kernel)
+    read = (tokens, place)
+    return run(kernel.astype(hidden.dtype), hidden, read), (hidden, read, kernel)
 
 
-def _score_backward(judge: Callable[..., Any], saved: Any, given: Any) -> tuple[Array, None, Array]:
-    hidden, tokens, kernel = saved
+def _score_backward(judge: Callable[..., Any], saved: Any, given: Any) -> tuple[Array, None, Array, None]:
+    hidden, read, kernel = saved
     axes = free_axes(*ROW_AXES)
 
-    def run(kernel: Array, hidden: Array, tokens: Array, given: Any) -> tuple[Array, Array]:
+    def run(kernel: Array, hidden: Array, read: tuple[Array, Array | None], given: Any) -> tuple[Array, Array]:
         def step(to_kernel: Array, chunk: Any) -> tuple[Array, Array]:
-            hidden, tokens, given = chunk
-            _, pull_back = jax.vjp(lambda logits: judge(logits, tokens), _logits(hidden, kernel))
+            hidden, read, given = chunk
+            _, pull_back = jax.vjp(lambda logits: judge(logits, *read), _logits(hidden, kernel))
             to_logits = pull_back(given)[0].astype(hidden.dtype)
             added = jnp.einsum("nd,nv->dv", hidden, to_logits, preferred_element_type=jnp.float32)
             return to_kernel + added, jnp.einsum("nv,dv->nd", to_logits, kernel)
 
-        chunks = _chunks((hidden, tokens, given), tokens.shape, kernel.shape[1])
+        chunks = _chunks((hidden, read, given), read[0].shape, kernel.shape[1])
         to_kernel, to_hidden = jax.lax.scan(step, jnp.zeros(kernel.shape, jnp.float32), chunks)
         return _whole(to_hidden, hidden.shape), _sum_over_devices(to_kernel, axes, kept)
 
     rows, whole = PartitionSpec(axes or None), PartitionSpec()
     kept = layout.stored_axes(kernel.shape[0])
     run = on_each_device(run, (whole, rows, rows, (rows, rows)), (rows, PartitionSpec(kept or None)))
-    to_hidden, to_kernel = run(kernel.astype(hidden.dtype), hidden, tokens, given)
-    return to_hidden, None, to_kernel.astype(kernel.dtype)
+    to_hidden, to_kernel = run(kernel.astype(hidden.dtype), hidden, read, given)
+    return to_hidden, None, to_kernel.astype(kernel.dtype), None
 
 
 _score.defvjp(_score_forward, _score_backward)

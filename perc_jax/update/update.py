@@ -62,7 +62,12 @@ def make_loss(
 
     `width`: places of a row for all completions of a group; they must fit. `on_policy`: the parameters are always those
     that sampled the batch (`grpo.policy_loss_sum`); else `batch.old` says what they gave then.
+
+    Gold answers were not drawn: sft takes the distribution without the mask that keeps maps whole (`rollout.maps`).
+    Under it an end mark would be certain and teach nothing, and no code would be weighed against a word, so that the
+    model could write maps with the mask alone; and text of another form would have a loss of 1e30.
     """
+    ids = ids if kind == "grpo" else ids._replace(map=None)
     judge = make_judge(kind, terms, on_policy=on_policy)
 
     def loss(params: Any, batch: TrainBatch, total: Float[Array, ""], width: int) -> tuple[Float[Array, ""], Sums]:
@@ -152,7 +157,7 @@ def make_reference(config: ModelConfig, frozen: Sequence[str]) -> Callable[[Any]
     """
 
     def keep(params: Any) -> Any:
-        trained, _ = split_frozen(params, frozen)
+        trained, _ = split_frozen(params, frozen, config.lora.whole)
         return trained if config.lora.rank else jax.tree.map(lambda leaf: leaf.astype(config.dtype), trained)
 
     return keep
@@ -165,21 +170,23 @@ def make_reference_score(
     the same width as the policy's own."""
 
     def score(params: Any, reference: Any, batch: TrainBatch, width: int) -> Float[Array, "n G C"]:
-        model = bind(config, join(reference, split_frozen(params, frozen)[1]))
+        model = bind(config, join(reference, split_frozen(params, frozen, config.lora.whole)[1]))
         given, how = (batch.prompts, batch.tokens, batch.mask), {"observed": batch.observed, "remat": "none"}
         return completion_logprobs(model, ids, *given, draws, width=width, **how)[0]
 
     return score
 
 
-def make_gradient(loss: Callable[..., Any], frozen: Sequence[str] = ()) -> Callable[..., tuple[Any, Sums]]:
+def make_gradient(
+    loss: Callable[..., Any], frozen: Sequence[str] = (), whole: Sequence[str] = ()
+) -> Callable[..., tuple[Any, Sums]]:
     """Build `gradient(params, batch, total, width) -> (gradient, sums)` of a loss of `make_loss`.
 
-    The gradient has no leaf for parameters that match a pattern of `frozen`: nothing is computed or stored for them.
+    The gradient has no leaf for parameters that are frozen (`split_frozen`): nothing is computed or stored for them.
     """
 
     def gradient(params: Any, batch: TrainBatch, total: Float[Array, ""], width: int) -> tuple[Any, Sums]:
-        trained, fixed = split_frozen(params, frozen)
+        trained, fixed = split_frozen(params, frozen, whole)
         value_and_grad = jax.value_and_grad(
             lambda trained: loss(join(trained, fixed), batch, total, width), has_aux=True
         )
@@ -226,11 +233,11 @@ def make_update(
     term: its estimate's mean. Entropy, difference, cuts and estimate are of the groups that were computed
     (`packing.py`); the difference is that of the policy that sampled, however many updates were made since.
     """
-    on_policy, frozen = stage.updates_per_rollout == 1, stage.optimizer.frozen
+    on_policy, frozen, whole = stage.updates_per_rollout == 1, stage.optimizer.frozen, config.lora.whole
     loss = make_loss(
         config, ids, kind=stage.kind, draws=draws, remat=stage.remat, terms=stage.loss, on_policy=on_policy
     )
-    add = make_gradient(loss, frozen)
+    add = make_gradient(loss, frozen, whole)
     score_reference = make_reference_score(config, ids, draws, frozen)
 
     def begin(params: Any, mask: Array, advantages: Array, part: Int[Array, ""], said: Array | None = None) -> Progress:
@@ -238,7 +245,7 @@ def make_update(
         mine = jnp.arange(len(mask)) % stage.updates_per_rollout == part
         mask, advantages = mask & mine[:, None, None], jnp.where(mine[:, None], advantages, 0.0)
         return begun(
-            split_frozen(params, frozen)[0],
+            split_frozen(params, frozen, whole)[0],
             grpo.normaliser(mask, advantages, stage.loss, groups=len(mask) // stage.updates_per_rollout),
             grpo.trained_count(mask, advantages),
             None if on_policy else jnp.zeros(mask.shape, jnp.float32),
@@ -259,7 +266,7 @@ def make_update(
         return added(progress, *add(params, own, progress.total, width))
 
     def finish(state: TrainState, progress: Progress, steps: Int[Array, ""]) -> tuple[TrainState, Metrics]:
-        progress, (trained, fixed) = joined(progress), split_frozen(state.params, frozen)
+        progress, (trained, fixed) = joined(progress), split_frozen(state.params, frozen, whole)
         updates, opt_state = optimizer.update(progress.gradient, state.opt_state, trained)
         sums, (grad_norm, is_sound) = progress.sums, gradient_norm(progress.gradient)
         metrics = {
@@ -305,7 +312,8 @@ def make_phased_gradient(
         width: int,
         bucket: Bucket = None,
     ) -> Progress:
-        own, (trained, fixed) = own_rows(within(batch, bucket), rows), split_frozen(params, frozen)
+        trained, fixed = split_frozen(params, frozen, config.lora.whole)
+        own = own_rows(within(batch, bucket), rows)
 
         def forward(trained: Any) -> tuple[Array, Array]:
             given = bind(config, join(trained, fixed)), ids, own.prompts, own.tokens, own.mask, draws

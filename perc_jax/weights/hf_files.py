@@ -6,6 +6,7 @@ the same pieces; both give the same ids for every text without U+2581, which Sen
 """
 
 import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -117,8 +118,9 @@ def processing_files(config: VisionConfig, ids: TokenIds) -> dict[str, str]:
     return {"preprocessor_config.json": _json(processor), "generation_config.json": _json(generation)}
 
 
-def piece_files(path: Path) -> dict[str, str]:
-    """Text of tokenizer.json, tokenizer_config.json and chat_template.json for a SentencePiece BPE model, by name."""
+def piece_files(path: Path, added: Sequence[str] = ()) -> dict[str, str]:
+    """Text of tokenizer.json, tokenizer_config.json and chat_template.json for a SentencePiece BPE model, by name, with
+    words `added` behind its pieces."""
     settings = {
         "tokenizer_class": "PreTrainedTokenizerFast",
         "processor_class": "Qwen2_5_VLProcessor",
@@ -130,13 +132,40 @@ def piece_files(path: Path) -> dict[str, str]:
         "chat_template": CHAT_TEMPLATE,
     }
     return {
-        "tokenizer.json": _json(_tokenizer(sentencepiece.SentencePieceProcessor(model_file=str(path)))),
+        "tokenizer.json": _json(_tokenizer(sentencepiece.SentencePieceProcessor(model_file=str(path)), added)),
         "tokenizer_config.json": _json(settings),
         "chat_template.json": _json({"chat_template": CHAT_TEMPLATE}),
     }
 
 
-def _tokenizer(model: sentencepiece.SentencePieceProcessor) -> dict[str, Any]:
+def with_added(files: Mapping[str, bytes], added: Mapping[str, int]) -> dict[str, bytes]:
+    """Those of a folder's tokenizer files that must change for words with these ids, as they must be.
+
+    The words are text, not special tokens. `tokenizer.json` holds all that a tokenizer knows; the other two say it to
+    programs that make a tokenizer of `vocab.json`.
+    """
+    found, entries = {}, [_added(word, number) for word, number in added.items()]
+    if "tokenizer.json" in files:
+        values = json.loads(files["tokenizer.json"])
+        values["added_tokens"] = sorted([*values["added_tokens"], *entries], key=lambda entry: entry["id"])
+        found["tokenizer.json"] = values
+    settings = json.loads(files["tokenizer_config.json"])
+    if "added_tokens_decoder" in settings or not found:
+        own = {str(entry.pop("id")): entry for entry in (dict(entry) for entry in entries)}
+        settings["added_tokens_decoder"] = (settings.get("added_tokens_decoder") or {}) | own
+        found["tokenizer_config.json"] = settings
+    if "added_tokens.json" in files:
+        found["added_tokens.json"] = json.loads(files["added_tokens.json"]) | dict(added)
+    return {name: _json(values).encode() for name, values in found.items()} if added else {}
+
+
+def _added(word: str, number: int, **flags: bool) -> dict[str, Any]:
+    """An added token as `tokenizer.json` has it."""
+    usual = dict.fromkeys(("single_word", "lstrip", "rstrip", "normalized", "special"), False)
+    return {"id": number, "content": word} | usual | flags
+
+
+def _tokenizer(model: sentencepiece.SentencePieceProcessor, words: Sequence[str]) -> dict[str, Any]:
     """Write the pieces as Hugging Face's tokenizers read them.
 
     SentencePiece numbers unknown and user-defined symbols first, then bytes, then pieces in the order in which pairs
@@ -146,18 +175,12 @@ def _tokenizer(model: sentencepiece.SentencePieceProcessor) -> dict[str, Any]:
     pieces = [model.id_to_piece(i) for i in range(model.get_piece_size())]
     first_byte = next(i for i in range(len(pieces)) if model.is_byte(i))
     learnt = [piece for i, piece in enumerate(pieces) if i > first_byte and not model.is_byte(i)]
+    marks = (*CHAT_MARKS, UNKNOWN)
     added = [
-        {
-            "id": i,
-            "content": piece,
-            "single_word": False,
-            "lstrip": False,
-            "rstrip": False,
-            "normalized": piece not in (*CHAT_MARKS, UNKNOWN),
-            "special": piece in (*CHAT_MARKS, UNKNOWN),
-        }
+        _added(piece, i, normalized=piece not in marks, special=piece in marks)
         for i, piece in enumerate(pieces[:first_byte])
     ]
+    added += [_added(word, number) for number, word in enumerate(words, len(pieces))]
     return {
         "version": "1.0",
         "truncation": None,

@@ -6,11 +6,14 @@
         made for a run with a SentencePiece tokenizer
     config.json                that model's, where the run's model is the same; made otherwise
 
+Words that a run adds to its vocabulary (`Config.codes`) are in the tokenizer's files, and their number in config.json.
+
 A run with low-rank adapters is written as such a folder too, the adapters merged into the weights; or the adapters
 alone, as PEFT writes and loads them:
 
     adapter_model.safetensors   float32
     adapter_config.json         names the Hugging Face model that the run started from, or `like`
+    tokenizer, chat template    of a run that adds words
 
 A local folder appears when it is complete. On gs://, where nothing can be renamed, config.json is written last. The
 float32 weights must fit the host's memory once.
@@ -30,12 +33,12 @@ from safetensors.numpy import save
 from perc_jax.config import Config, ModelConfig, from_dict, to_dict
 from perc_jax.model import Params, abstract_params, lora
 from perc_jax.processes.progress import Progress
-from perc_jax.prompt import pretrained, tokenizer
+from perc_jax.prompt import pretrained, tokenizer, vocabulary
 from perc_jax.records import reading
 from perc_jax.records.checkpoint import Checkpoints
 from perc_jax.records.files import absolute
 from perc_jax.records.same import first_difference
-from perc_jax.weights import hf_files, safetensors
+from perc_jax.weights import growth, hf_files, safetensors
 
 ADAPTER = "adapter_model.safetensors"
 PROCESSOR = "preprocessor_config.json"
@@ -54,6 +57,7 @@ COPIED = (
     "generation_config.json",
     "LICENSE",
 )
+OF_TOKENIZER = COPIED[: COPIED.index(PROCESSOR)]  # and of its chats
 
 
 def export(
@@ -95,10 +99,18 @@ def _adapter_files(config: Config, like: str) -> tuple[dict[str, bytes], list[st
         raise ValueError("--adapter-only needs a run with adapters, this one's model.lora.rank is 0")
     if not base:
         raise ValueError("--adapter-only needs a base that others have: this run's was random; --like can name one")
-    check_same_model(pretrained.folder_of(base, weights=False), config.model, "the adapters' base: model")
+    folder = pretrained.folder_of(base, weights=False)
+    check_same_model(folder, _before(config, folder), "the adapters' base: model")
     settings = lora.peft_settings(config.model) | {"base_model_name_or_path": base}
-    text = json.dumps(settings, indent=2) + "\n"
-    return {"adapter_config.json": text.encode()}, [f"adapter_config.json names {base} as the base"]
+    files, told = {"adapter_config.json": _json(settings)}, [f"adapter_config.json names {base} as the base"]
+    if config.codes.tokens:
+        words, from_where = _copied(config, folder)
+        files |= {name: content for name, content in words.items() if name in OF_TOKENIZER}
+        rows = config.model.text.vocab_size
+        if rows != pretrained.model_config(folder).text.vocab_size:
+            from_where += f"; the base needs resize_token_embeddings({rows}) before it is given the adapters"
+        told.append(from_where)
+    return files, told
 
 
 def _write_adapter(folder: epath.Path, config: Config, params: Params) -> list[str]:
@@ -120,8 +132,10 @@ def _small_files(config: Config, dtype: str, like: str) -> tuple[dict[str, bytes
     name = config.data.tokenizer
     source = like or config.pretrained or ("" if name.endswith(".model") else name)
     if not source:
-        tokens, path = tokenizer.load(name), tokenizer.piece_file(name)
-        files = hf_files.piece_files(path) | hf_files.processing_files(config.model.vision, tokens.ids)
+        tokens, path = tokenizer.of(config), tokenizer.piece_file(name)
+        files = hf_files.piece_files(path, config.codes.tokens) | hf_files.processing_files(
+            config.model.vision, tokens.ids
+        )
         files |= hf_files.config_file(config.model, tokens, dtype)
         told = [f"tokenizer.json holds the pieces of {name}; it was made here, as all other files were"]
         return {file: text.encode() for file, text in files.items()}, told
@@ -130,22 +144,43 @@ def _small_files(config: Config, dtype: str, like: str) -> tuple[dict[str, bytes
     except FileNotFoundError as error:
         hint = "" if like else "; --like names another folder or hub id to copy the tokenizer's and other files from"
         raise FileNotFoundError(f"{error}{hint}") from error
+    before = _before(config, folder)
+    if like:
+        check_same_model(folder, before, "--like: model")
+    files, from_where = _copied(config, folder)
+    told = [from_where]
+    if settings := pretrained.old_processor_file(folder):
+        files[PROCESSOR] = _json(settings)
+        told.append(f"{PROCESSOR} was made: in {folder} it is not what processor_config.json says, which counts")
+    if difference := _difference(folder, before):
+        made = hf_files.config_file(config.model, tokenizer.of(config), dtype)["config.json"]
+        told.append(f"config.json was made: {folder} has another {difference[0]}")
+    else:
+        made = _with_dtype(folder / "config.json", dtype, config.model.text.vocab_size)
+        told.append(f"config.json is that of {folder}")
+    return files | {"config.json": made.encode()}, told
+
+
+def _copied(config: Config, folder: Path) -> tuple[dict[str, bytes], str]:
+    """Content of the files that are copied from a folder, with the words that the run adds; and what to tell."""
     files = {file: reading.content(folder / file) for file in COPIED if (folder / file).is_file()}
     if not files.keys() & {"tokenizer.json", "vocab.json"}:
         raise FileNotFoundError(f"model folder {folder} must hold a tokenizer.json or vocab.json, found neither")
-    told = [f"{', '.join(files)} copied from {folder}"]
-    if settings := pretrained.old_processor_file(folder):
-        files[PROCESSOR] = (json.dumps(settings, indent=2) + "\n").encode()
-        told.append(f"{PROCESSOR} was made: in {folder} it is not what processor_config.json says, which counts")
-    if like:
-        check_same_model(folder, config.model, "--like: model")
-    if difference := _difference(folder, config.model):
-        made = hf_files.config_file(config.model, tokenizer.load(name), dtype)["config.json"]
-        told.append(f"config.json was made: {folder} has another {difference[0]}")
-    else:
-        made = _with_dtype(folder / "config.json", dtype)
-        told.append(f"config.json is that of {folder}")
-    return files | {"config.json": made.encode()}, told
+    told = f"{', '.join(files)} copied from {folder}"
+    if config.codes.tokens:
+        known, tokens = vocabulary.words(folder), tokenizer.of(config)
+        more = {word: tokens.encode(word)[0] for word in config.codes.tokens if word not in known}
+        if changed := hf_files.with_added(files, more):
+            files |= changed
+            told += f", with {len(more)} tokens more in {', '.join(changed)}"
+    return files, told
+
+
+def _before(config: Config, folder: Path) -> ModelConfig:
+    """The run's model as it was before its vocabulary grew beyond a folder's."""
+    if not config.codes.tokens:
+        return config.model
+    return growth.of_folder(config, tokenizer.of(config), folder).before(config.model)
 
 
 def check_same_model(folder: Path, model: ModelConfig, whose: str) -> None:
@@ -161,15 +196,20 @@ def _difference(folder: Path, model: ModelConfig) -> tuple[str, Any, Any] | None
     return first_difference(*({"vision": to_dict(one.vision), "text": to_dict(one.text)} for one in (theirs, model)))
 
 
-def _with_dtype(file: Path, dtype: str) -> str:
-    """Text of a config.json, its dtype replaced wherever it says one."""
+def _with_dtype(file: Path, dtype: str, words: int = 0) -> str:
+    """Text of a config.json, its dtype replaced wherever it says one, and the size of its vocabulary if `words`."""
     values = json.loads(reading.text(file))
     sections: list[dict[str, Any]] = [values, values.get("text_config") or {}, values.get("vision_config") or {}]
     for section in sections:
         section |= {field: dtype for field in ("torch_dtype", "dtype") if field in section}
+        section |= {"vocab_size": words} if words and "vocab_size" in section else {}
     if not values.keys() & {"torch_dtype", "dtype"}:
         values["torch_dtype"] = dtype
     return json.dumps(values, indent=2, ensure_ascii=False) + "\n"
+
+
+def _json(values: dict[str, Any]) -> bytes:
+    return (json.dumps(values, indent=2) + "\n").encode()
 
 
 @contextlib.contextmanager

@@ -26,6 +26,7 @@ from perc_jax.model import Params, params
 from perc_jax.prompt import pretrained
 from perc_jax.records import reading
 from perc_jax.records.finite import is_finite
+from perc_jax.weights.growth import Growth, enlarged
 
 SINGLE, INDEX = "model.safetensors", "model.safetensors.index.json"
 DTYPES = {"float32": np.dtype(np.float32), "bfloat16": np.dtype(jnp.bfloat16)}
@@ -110,36 +111,40 @@ class Tensors:
         self._current, self._mapped_bytes = None, 0
 
 
-def check(folder: Path, config: ModelConfig) -> None:
-    """Compare a folder's weights with a model without reading them.
+def check(folder: Path, config: ModelConfig, growth: Growth | None = None) -> None:
+    """Compare a folder's weights with a model without reading them; `growth` as in `load_params`.
 
     Raises `FileNotFoundError` if there are none, and one `ValueError` that lists every missing, unexpected, mis-shaped
     and doubled name, every dtype that is no float, and every file that is absent, damaged or lacks what the index says.
     Names that are right but for a prefix are one line, and so are adapters that were not merged.
     """
-    _matched(folder, config)
+    _matched(folder, growth.before(config) if growth else config)
 
 
-def load_params(folder: Path, config: ModelConfig, target: Params, *, bar: Bar | None = None) -> Params:
+def load_params(
+    folder: Path, config: ModelConfig, target: Params, *, growth: Growth | None = None, bar: Bar | None = None
+) -> Params:
     """Read the parameters of a Hugging Face folder onto their mesh.
 
     Args:
         folder: holds `model.safetensors`, or shards and `model.safetensors.index.json`.
         config: the model that the folder must hold.
         target: pytree of `jax.ShapeDtypeStruct` with shardings, as `Programs.params`; weights are cast to its dtypes.
+        growth: what the folder lacks of the model's vocabulary, if it may lack any.
         bar: shows progress, for instance `Progress.bar`.
 
     Raises:
         What `check` raises, and `ValueError` if a tied model's `lm_head.weight` is not the embedding, or a weight is
         not finite.
     """
-    tensors, sources = _matched(folder, config)
+    tensors, sources = _matched(folder, growth.before(config) if growth else config)
     leaves = params.table(config)
     loaded: Params = {}
 
     def read(name: str, rows: slice, columns: slice) -> np.ndarray:
         return tensors.read(sources[name], rows, columns)
 
+    read = enlarged(read, growth) if growth else read
     total = sum(max(1, leaf.layers) for leaf in leaves)
     with contextlib.closing(tensors), (bar or no_bar)("reading weights", total) as advance:
         for leaf in leaves:

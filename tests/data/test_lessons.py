@@ -9,7 +9,8 @@ import pytest
 from PIL import Image
 
 from perc_jax.config import TableConfig
-from perc_jax.data import doctor, table_prompts
+from perc_jax.data import doctor
+from perc_jax.prompt.tokenizer import load
 from tests.data.test_tabled import batches, config_of
 
 LONG = "<think>" + "There are " * 90 + "</think><answer>7</answer>"
@@ -47,7 +48,7 @@ def learning(*tables, engines=False, form="strict", **stage):
 
 def taught(config) -> dict[str, tuple[str, str]]:
     """By row: what is learned in the prompt, and what is learned behind it."""
-    tokenizer, found = table_prompts.tokenizer_of(config.data.tokenizer), {}
+    tokenizer, found = load(config.data.tokenizer), {}
     for batch in batches(config, 3):
         for row, info in enumerate(batch.samples):
             said = tokenizer.decode(batch.prompts.tokens[row][batch.gold_said[row]].tolist())

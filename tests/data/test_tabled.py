@@ -19,6 +19,7 @@ from perc_jax.data.batches import Batch
 from perc_jax.data.table_prompts import Lesson
 from perc_jax.data.tabled import Tabled
 from perc_jax.data.tables.table import Table, changes, open_table
+from perc_jax.prompt.tokenizer import load
 from perc_jax.records.lines import Record, Records
 from perc_jax.rewards.verifier import judge
 from perc_jax.run.supply import ORDER, Supply
@@ -130,7 +131,7 @@ def test_supervised_rows_say_the_answer_in_its_form(folder):
     for form, around in (("strict", r"<answer>\boxed{%s}</answer>"), ("answer", "<answer>%s</answer>")):
         data = dataclasses.replace(config.data, answer_form=form)
         batch = batches(dataclasses.replace(config, data=data), 1)[0]
-        tokens = table_prompts.tokenizer_of(data.tokenizer)
+        tokens = load(data.tokenizer)
         for row, mask, info in zip(batch.gold_tokens, batch.gold_mask, batch.samples, strict=True):
             assert tokens.decode(row[mask].tolist()).startswith(around % info.answer.text())
 

@@ -304,21 +304,21 @@ def test_the_last_prompt_token_fed_twice_is_noticed():
     assert min(measured.values()) >= TIMES
 
 
-def unscaled(logits, draws, ids):
+def unscaled(logits, draws, ids, place):
     return sampling.sampling_logprobs(logits, Draws(), ids)
 
 
-def among_the_top(logits, draws, ids):
+def among_the_top(logits, draws, ids, place):
     logprobs = sampling.sampling_logprobs(logits, draws, ids)
     least = jax.lax.top_k(logprobs, 20)[0][..., -1:]
     return jax.nn.log_softmax(jnp.where(logprobs >= least, logprobs, sampling.FORBIDDEN))
 
 
-def of_all(logits, draws, ids):
+def of_all(logits, draws, ids, place):
     return sampling.sampling_logprobs(logits, Draws(draws.temperature), ids)
 
 
-def with_forbidden_tokens(logits, draws, ids):
+def with_forbidden_tokens(logits, draws, ids, place):
     return jax.nn.log_softmax(logits / draws.temperature)
 
 

@@ -45,7 +45,7 @@ MORE_WAYS = {
 params = random_params(CONFIG, seed=1)
 
 
-def generation(config, mesh_config=ONE, *, case=CASE, ids=IDS, group=GROUP, temperature=1.0, weights=params):
+def generation(config, mesh_config=ONE, *, case=CASE, ids=IDS, group=GROUP, temperature=1.0, top_p=1.0, weights=params):
     """A compiled rollout, and its inputs but for key and step on the mesh."""
     mesh = sharding.make_mesh(mesh_config, jax.devices()[: mesh_config.fsdp * mesh_config.tensor])
     weights = jax.device_put(weights, sharding.rollout_shardings(weights, mesh))
@@ -56,7 +56,9 @@ def generation(config, mesh_config=ONE, *, case=CASE, ids=IDS, group=GROUP, temp
         return jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=x.sharding), tree)
 
     maker = Maker(case.config, ids, mesh)
-    plan = maker.make("test", config, shapes(prompts), shapes(weights), group_size=group, draws=Draws(temperature))
+    plan = maker.make(
+        "test", config, shapes(prompts), shapes(weights), group_size=group, draws=Draws(temperature, top_p)
+    )
     return Generation(plan, lambda blueprint: blueprint.compile()), (weights, prompts, names)
 
 

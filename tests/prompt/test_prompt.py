@@ -15,7 +15,7 @@ from perc_jax.prompt import prompt as prompts
 from perc_jax.prompt.chat import asked, chat_text, published
 from perc_jax.prompt.image import patchify, unpatchify
 from perc_jax.prompt.tokenizer import IMAGE_PAD, VIDEO_PAD, VISION_END, VISION_START, load
-from perc_jax.rewards.forms import Form, read
+from perc_jax.rewards.forms import Form, read, shortest
 
 VISION = VisionConfig(
     depth=1, hidden_size=64, num_heads=2, intermediate_size=8, fullatt_block_indexes=(), window_size=56
@@ -217,14 +217,15 @@ def test_the_instruction_follows_the_question():
 
 @pytest.mark.parametrize("kind", ["strict", "answer", "boxed", "plain"])
 def test_gold_completions_have_the_answer_form(kind):
-    tokens, mask = prompts.gold_completion(Answer.integer(7), TOKENIZER, 24, Form(kind))
+    tokens, mask = prompts.completion(shortest("7", Form(kind)), TOKENIZER, 24)
     assert read(TOKENIZER.decode(tokens[mask].tolist()), Form(kind)) == "7"
 
 
 def test_gold_completion_reads_back():
-    tokens, mask = prompts.gold_completion(Answer.pair(3, 12), TOKENIZER, 16)
+    text = shortest(Answer.pair(3, 12).text())
+    tokens, mask = prompts.completion(text, TOKENIZER, 16)
     assert tokens.shape == mask.shape == (16,)
     assert tokens[mask][-1] == TOKENIZER.ids.ends[0] and (tokens[~mask] == TOKENIZER.ids.pad).all()
     assert TOKENIZER.decode(tokens.tolist()) == r"<answer>\boxed{(3, 12)}</answer>"
     with pytest.raises(prompts.CompletionTooLong, match=r"gold answer .*\(3, 12\).* must fit rollout.max_tokens = 4"):
-        prompts.gold_completion(Answer.pair(3, 12), TOKENIZER, 4)
+        prompts.completion(text, TOKENIZER, 4)

@@ -44,14 +44,14 @@ class Play:
 
     def __init__(
         self, config: ModelConfig, *, group: int, most: int, turn_tokens: int, segment: int, ring: int,
-        shapes: tuple, rows: int = 0, temperature: float = 1.0, scripts: tuple = SCRIPTS,
+        shapes: tuple, rows: int = 0, temperature: float = 1.0, scripts: tuple = SCRIPTS, ids: TokenIds = IDS,
     ):  # fmt: skip
         draws, self.rows = Draws(temperature), rows or group
         self.config, self.group, self.most, self.shapes, self.scripts = config, group, most, shapes, scripts
         how = {"group_size": group, "draws": draws, "turn_tokens": turn_tokens, "rows": rows}
-        prefill, decode = make_rollout(config, IDS, max_tokens=most, segment_tokens=segment, ring=ring, **how)
+        prefill, decode = make_rollout(config, ids, max_tokens=most, segment_tokens=segment, ring=ring, **how)
         self.prefill, self.decode = compiled(prefill), compiled(decode)
-        self.extend = compiled(make_extend(config, IDS, **how))
+        self.extend = compiled(make_extend(config, ids, **how))
 
     def script(self, name: int, completion: int, turn: int, config: ModelConfig) -> Built | None:
         """What is told at the end of a turn, if anything."""

@@ -51,7 +51,7 @@ def with_gradients(score):
 
 
 def in_chunks(hidden, tokens, kernel):
-    return policy._score(JUDGE, hidden, tokens, kernel)
+    return policy._score(JUDGE, hidden, tokens, kernel, None)
 
 
 @pytest.mark.parametrize("positions", [1, 7, 20, 60])  # of 60 in all
