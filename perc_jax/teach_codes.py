@@ -226,7 +226,7 @@ def spread(maps: Float32[np.ndarray, "n M M"]) -> tuple[Float32[np.ndarray, "M M
     scale = np.sqrt(np.mean([np.square(one - mean).mean(dtype=np.float64) for one in maps]))
     if not scale > 0:
         raise ValueError("--map must differ between the scenes of --engines, got maps that are all the same")
-    return mean, np.float32(scale)
+    return mean, np.asarray(scale, np.float32)
 
 
 def restarted(
