@@ -7,14 +7,14 @@ many codes are used. What is measured is what a run's workers will do: the folde
 in codes by `prompt/codebook.py`, and the numbers are kept in `config.json`. Equal arguments give equal bytes on equal
 machines.
 
-Codes that none of the last maps took learn nothing and are lost. Each so often they are set on top of something that
-the encoder says (random restarts of Jukebox, arXiv 2005.00341, section 3), drawn by its squared distance to the nearest
-code in use, as k-means++ chooses its centres: most frequent places of a map look alike, and need no second code. The
-first codes are made so, too.
+At first there are no codes: encoder and decoder learn as they would without. Then, and again each so often, every code
+that none of the last maps took is set on something that the encoder says (random restarts of Jukebox, arXiv 2005.00341,
+section 3.1), which is chosen as k-means++ chooses its centres: most cells look alike, and need no second code.
 """
 
 import argparse
 import dataclasses
+import functools
 import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 SEED, BATCH = 0, 32
 RATE, WARMUP = 3e-3, 50
+FREE = 0.1  # share of the steps that are taught without codes, at first
 RESTARTS, SETTLED = 50, 0.7  # steps between them; share of the steps after which codes stay what they are
 PATIENCE = 100  # samples of an engine in a row that may have no such map
 SAID = 10  # times that the loss is told
@@ -191,13 +192,13 @@ def taught(config: CodebookConfig, maps: Float32[np.ndarray, "n M M"], steps: in
     rate = optax.warmup_cosine_decay_schedule(0.0, RATE, WARMUP, max(steps, WARMUP + 1))
     optimizer = optax.adam(rate)
 
-    def loss(params: Any, batch: "Array") -> tuple["Array", Losses]:
-        found = bind(config, params).loss(batch)
+    def loss(params: Any, batch: "Array", free: bool) -> tuple["Array", Losses]:
+        found = bind(config, params).loss(batch, free=free)
         return found.total, found
 
-    @jax.jit
-    def step(params: Any, state: Any, batch: "Array") -> tuple[Any, Any, Losses]:
-        gradient, found = jax.grad(loss, has_aux=True)(params, batch)
+    @functools.partial(jax.jit, static_argnums=3)
+    def step(params: Any, state: Any, batch: "Array", free: bool) -> tuple[Any, Any, Losses]:
+        gradient, found = jax.grad(loss, has_aux=True)(params, batch, free)
         updates, state = optimizer.update(gradient, state, params)
         return optax.apply_updates(params, updates), state, found
 
@@ -206,14 +207,15 @@ def taught(config: CodebookConfig, maps: Float32[np.ndarray, "n M M"], steps: in
     params |= dict(zip(("mean", "scale"), spread(maps), strict=True))
     state, rng = optimizer.init(params), make_rng("teach_codes", SEED)
     taken = np.zeros(config.codes, int)  # how often each code was, since the last restarts
+    first = int(FREE * steps)
     for number in range(steps):
         batch = maps[rng.choice(len(maps), size=BATCH, replace=False)]
-        if number % RESTARTS == 0 and number <= SETTLED * steps:
+        if number >= first and (number - first) % RESTARTS == 0 and number <= SETTLED * steps:
             states = np.asarray(encode(params, batch)).reshape(-1, config.width)
             params["book"] = restarted(np.asarray(params["book"]), taken, states, rng)
             taken[:] = 0
-        params, state, found = step(params, state, batch)
-        taken += np.bincount(np.asarray(found.codes).ravel(), minlength=config.codes)
+        params, state, found = step(params, state, batch, number < first)
+        taken += (number >= first) * np.bincount(np.asarray(found.codes).ravel(), minlength=config.codes)
         if (number + 1) % -(-steps // SAID) == 0:
             say(f"step {number + 1}: reconstruction {found.reconstruction:.5f} commitment {found.commitment:.5f}")
         advance(1)
@@ -235,19 +237,15 @@ def restarted(
     states: Float[np.ndarray, "N W"],
     rng: np.random.Generator,
 ) -> Float32[np.ndarray, "V W"]:
-    """The book with every code that was never taken set on one of the states, far ones from those in use most likely.
-
-    Without any code in use all states are equally likely.
-    """
-    dead, used = np.flatnonzero(taken == 0), book[taken > 0]
-    far = np.ones(len(states))
-    if len(used):
-        distances = np.square(states).sum(1)[:, None] + np.square(used).sum(1) - 2 * states @ used.T
-        far = distances.min(axis=1).clip(0).astype(float)
-        far += far.mean() / len(far) or 1.0  # each has a chance, so that there are as many as are asked for
-    chosen = rng.choice(len(states), size=len(dead), replace=len(dead) > len(states), p=far / far.sum())
-    made = np.array(book, np.float32)
-    made[dead] = states[chosen]
+    """The book with every code that was never taken set on one of the states, as k-means++ chooses: each by its squared
+    distance to the nearest code, those that were set before it counted; where there is none yet, all alike."""
+    made, far = np.array(book, np.float32), np.full(len(states), np.inf)
+    for code in book[taken > 0]:
+        far = np.minimum(far, np.square(states - code).sum(axis=1))
+    for number in np.flatnonzero(taken == 0):
+        is_told = 0 < far.sum() < np.inf
+        made[number] = states[rng.choice(len(states), p=far / far.sum() if is_told else None)]
+        far = np.minimum(far, np.square(states - made[number]).sum(axis=1))
     return made
 
 

@@ -128,22 +128,25 @@ class Codec(nnx.Module):
         mean, scale = jax.lax.stop_gradient((self.mean[...], self.scale[...]))
         return (maps - mean) / scale
 
-    def loss(self, maps: Float[Array, "n M M"]) -> Losses:
+    def loss(self, maps: Float[Array, "n M M"], *, free: bool = False) -> Losses:
         """Means over all numbers: mse(maps, restored) + mse(sg(states), codes) + commitment mse(states, sg(codes)).
 
         sg stops the gradient. The decoder's gradient passes from the codes to the states as if they were equal. Maps
         are compared in the scale in which the network knows them.
+
+        `free`: the decoder is given the states themselves, and the total is the reconstruction's alone. What is taught
+        so at first has states that say something when codes are set on them; else all may end in a single code.
         """
         wanted, still = self._unusual(maps), jax.lax.stop_gradient
         states = self.encoder(wanted)
         codes = nearest(still(states), still(self.book[...]))
         vectors = self.book[...][codes]
-        restored = self.decoder(states + still(vectors - states))
+        restored = self.decoder(states if free else states + still(vectors - states))
         reconstruction, codebook, commitment = (
             jnp.mean(jnp.square(a - b))
             for a, b in ((wanted, restored), (still(states), vectors), (states, still(vectors)))
         )
-        total = reconstruction + codebook + self.weight * commitment
+        total = reconstruction if free else reconstruction + codebook + self.weight * commitment
         return Losses(total, reconstruction, codebook, commitment, codes.reshape(len(maps), -1))
 
 

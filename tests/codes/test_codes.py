@@ -149,6 +149,23 @@ def test_what_a_loss_does_not_move() -> None:
         assert moved == params.keys() - {*names}, part
 
 
+def test_free_of_codes_it_is_a_plain_autoencoder() -> None:
+    params, given = from_tensors(tensors(SMALL)), maps(SMALL)
+    wanted = (given - params["mean"]) / params["scale"]
+
+    def plain(params: dict) -> jax.Array:
+        model = bind(SMALL, params)
+        return jnp.mean(jnp.square(wanted - model.decoder(model.encoder(wanted))))
+
+    free, hand = (
+        jax.value_and_grad(loss)(params)
+        for loss in (lambda params: bind(SMALL, params).loss(given, free=True).total, plain)
+    )
+    still = {"mean": np.zeros_like(params["mean"]), "scale": np.zeros((), np.float32)}
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-6), free, (hand[0], hand[1] | still))
+    assert not np.any(free[1]["book"]) and free[0] > 0
+
+
 def test_fresh_parameters_depend_on_the_key_alone() -> None:
     made = [to_tensors(jax.jit(init_params, static_argnums=0)(SMALL, jax.random.key(seed))) for seed in (0, 0, 1)]
     assert all(np.array_equal(made[0][name], made[1][name]) for name in made[0])
