@@ -173,6 +173,7 @@ RIGHT: dict[str, Any] = {
     },
     "AuxiliaryConfig": {
         "before": (),
+        "boxed": ((),),  # of a map, any names
         "alone": (0.0,),  # of none; of the others, any share
         "shuffled": (),
     },

@@ -27,8 +27,9 @@ def told(config: Config, **how: bool) -> list[str]:
 
 @pytest.mark.parametrize("path", sorted(cli.CONFIGS.glob("[!_]*.py")), ids=lambda path: path.stem)
 def test_the_shipped_configs_name_what_exists(path: Path) -> None:
-    """All but tables: those are the user's own, or the hub's."""
-    assert [line for line in told(cli.load_config(path)) if ".tables." not in line] == []
+    """All but tables, which are the user's own or the hub's, and a codebook that is to be taught first."""
+    found = [line for line in told(cli.load_config(path)) if ".tables." not in line]
+    assert [line for line in found if not line.startswith("codes.folder") or "runs/" not in line] == []
 
 
 GRID = {"engines": ("grid",), "weights": (1.0,), "levels": (0,)}
@@ -48,6 +49,16 @@ GRID = {"engines": ("grid",), "weights": (1.0,), "levels": (0,)}
 def test_a_mixture_that_cannot_be_drawn_is_refused(mixture: dict, told_as: str) -> None:
     found = told(mixed(MixtureConfig(**GRID | mixture), suites=(), samples=(), hard_levels=()))
     assert len(found) == 1 and found[0].startswith(f"stages.0.mixture.{told_as}")
+
+
+def test_a_map_that_nobody_has_and_a_codebook_that_is_not_there_are_refused() -> None:
+    config = cli.load_config(cli.CONFIGS / "tokens_cpu.py")
+    stage = replace(config.stages[0], mixture=replace(config.stages[0].mixture, engines=("sudoku",), types=()))
+    found = told(replace(config, stages=(stage,), codes=replace(config.codes, folder="nowhere")))
+    assert found[0].startswith("stages.0.mixture.engines must be of an engine that has maps: ")
+    assert [line for line in found if line.startswith("codes.folder must be a codebook of these settings (")] == found[
+        -1:
+    ]
 
 
 def test_an_engine_of_weight_0_is_not_drawn() -> None:
