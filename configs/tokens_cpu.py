@@ -3,11 +3,14 @@
     python -m perc_jax.train --config configs/tokens_cpu.py
 
 Pictures show things on a floor, some with marked points; asked is which point is nearest or farthest, and how many
-things there are. The first stage begins with maps alone and ends with answers that a map precedes, the second is GRPO
-for the answer. Codes are those of the package's `codes_tiny`: 4 x 4 of 32. The arms of the experiment, of equally many
-steps: without tokens `--stages.0.auxiliary.before none`; with maps of other scenes
-`--stages.0.auxiliary.shuffled True`. What came of it stands in `configs/README.md`; the recipe that this is cut from,
-and its sources: `aurora_7b.py`.
+things there are. The first stage begins with maps alone, or with boxes where things are counted, and ends with answers
+that they precede; the second is GRPO for the answer. Codes are those of the package's `codes_tiny`: 4 x 4 of 32. The
+experiment's other arms, of equally many steps:
+
+    --stages.0.auxiliary.shuffled True                      maps and boxes of other scenes
+    --stages.0.auxiliary.before none --stages.0.auxiliary.boxed --stages.0.auxiliary.alone 0 0        answers alone
+
+What came of it stands in `configs/README.md`; the recipe that this is cut from, and its sources: `aurora_7b.py`.
 """
 
 import dataclasses
@@ -38,15 +41,15 @@ def get_config() -> Config:
         debug,
         name="tokens_cpu",
         model=dataclasses.replace(debug.model, text=dataclasses.replace(debug.model.text, vocab_size=1152)),
-        codes=CodesConfig(map="depth", codebook=BOOK, folder="codes_tiny", constrained=True),
-        rollout=dataclasses.replace(debug.rollout, max_tokens=32),
+        codes=CodesConfig(map="depth", codebook=BOOK, folder="codes_tiny", places=28, constrained=True),
+        rollout=dataclasses.replace(debug.rollout, max_tokens=64),
         stages=(
             dataclasses.replace(
                 warmup,
                 name="tokens",
                 steps=400,
                 mixture=mixture,
-                auxiliary=AuxiliaryConfig(before="map", alone=(1.0, 0.0)),
+                auxiliary=AuxiliaryConfig(before="map", boxed=("depth.count_things",), alone=(1.0, 0.0)),
             ),
             dataclasses.replace(
                 grpo,
