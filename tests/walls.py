@@ -52,7 +52,8 @@ PACKAGES = {  # third-party packages a layer may import; a layer that is not nam
     "host": {"numpy", "jaxtyping", "grain", "absl", "PIL", "cv2", "sentencepiece", "pebble", "tyro"}
     | {"transformers", "huggingface_hub", "jinja2"}  # for real models
     | {"pyarrow", "math_verify", "sympy"}  # for public benchmarks
-    | {"scipy"},  # for boxes
+    | {"scipy"}  # for boxes
+    | {"safetensors"},  # for codebooks
 }
 PURE = {"update/grpo.py", "update/sft.py", "rollout/sampling.py"}  # of ours they know the ground and nothing else
 ENGINE_PROGRAMS = {  # rooms of engines/ that audit, show or write samples: (more packages they may import, of ours)

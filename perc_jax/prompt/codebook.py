@@ -32,7 +32,7 @@ SHOWN = 4  # names of a kind that a message lists
 
 Kind = Literal["depth", "segments", "occupancy"]
 Tensors = dict[str, np.ndarray]
-Grid = Float32[np.ndarray, "h w C"]  # h x w places
+Grid = Float32[np.ndarray, "_ _ _"]  # rows, columns, numbers of a place
 
 
 def values(

@@ -13,7 +13,7 @@ from perc_jax.mesh import sharding
 from perc_jax.model import lora
 from perc_jax.processes.progress import Progress
 from perc_jax.programs.compiled import Programs, Score
-from perc_jax.prompt import pretrained, tokenizer
+from perc_jax.prompt import codebook, pretrained, tokenizer
 from perc_jax.records import commits, same
 from perc_jax.records.checkpoint import Checkpoints
 from perc_jax.records.files import absolute
@@ -53,6 +53,8 @@ def open_run(config: Config, workdir: str, *, fetch: bool = True) -> Opened:
     checkpoints = Checkpoints(workdir, config.checkpoint.keep)
     source = config.begin_from or config.pretrained or "random"
     fitting.check(config, fetch=fetch)
+    if config.codes.has_map:
+        codebook.of(config.codes)
     if newest := checkpoints.check(to_dict(config)):
         found, changes = place.resumed(*newest, to_dict(config))
         return Opened(tokens, checkpoints, found, changes, newest[0], checkpoints.steps()[-1], source)

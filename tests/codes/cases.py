@@ -1,11 +1,15 @@
 """Small codebooks with random weights, maps for them, and what such a network says, worked out by plain loops."""
 
+import dataclasses
+import json
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from safetensors.numpy import save_file
 
 from perc_jax.config import CodebookConfig
-from perc_jax.prompt.codebook import shapes
+from perc_jax.prompt.codebook import CONFIG, KIND, WEIGHTS, shapes
 
 SMALL = CodebookConfig(side=2, codes=7, width=5, map_px=16, channels=6, commitment=0.4)
 CASES = {
@@ -27,6 +31,15 @@ def tensors(config: CodebookConfig, seed: int = 0) -> Tensors:
         scale = 0.5 if len(shape) < 2 or name == "mean" else float(np.prod(shape[:-1])) ** -0.5
         found[name] = np.asarray(rng.standard_normal(shape) * scale, np.float32)
     return found | {"scale": np.full((), 0.3, np.float32)}
+
+
+def write(folder: Path, config: CodebookConfig = SMALL, held: dict | None = None, **told: object) -> Path:
+    """A folder as `teach_codes` writes it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    described = {"model_type": KIND, "map": "depth", **dataclasses.asdict(config), **told}
+    (folder / CONFIG).write_text(json.dumps(described))
+    save_file(tensors(config) if held is None else held, folder / WEIGHTS)
+    return folder
 
 
 def maps(config: CodebookConfig, count: int = 3, seed: int = 1) -> np.ndarray:

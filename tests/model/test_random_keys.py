@@ -19,6 +19,8 @@ USERS = {
     "bench/device/clip.py",  # parameters of a CLIP that is measured
     "clip/model.py",  # parameters of a CLIP that is taught, in a program of its own
     "teach_clip.py",  # whose seed this is
+    "codes/model.py",  # parameters of a codebook that is taught, in a program of its own
+    "teach_codes.py",  # whose seed this is
     "model/layers.py",  # a key of each layer
     "model/low_rank.py",  # adapters draw
     "model/qwen2_5_vl.py",  # parameters and adapters: the purpose

@@ -1,5 +1,6 @@
 """The first weights of a run from another run: bit for bit, onto any mesh, adapters fresh or as they were."""
 
+import contextlib
 import dataclasses
 
 import jax
@@ -7,7 +8,7 @@ import numpy as np
 import pytest
 from etils import epath
 
-from perc_jax.config import EvaluationConfig, LoraConfig, MeshConfig, to_dict
+from perc_jax.config import CodesConfig, EvaluationConfig, LoraConfig, MeshConfig, to_dict
 from perc_jax.mesh import sharding
 from perc_jax.model import abstract_params, lora
 from perc_jax.processes.progress import Progress
@@ -15,6 +16,7 @@ from perc_jax.programs.compiled import Programs
 from perc_jax.prompt import tokenizer
 from perc_jax.records.checkpoint import Checkpoints
 from perc_jax.run import beginning, place
+from tests.codes.cases import SMALL, write
 from tests.config.test_config import CONFIG
 
 ADAPTERS = LoraConfig(rank=4)
@@ -110,3 +112,15 @@ def test_a_stage_that_ended_by_patience_is_over(tmp_path):
         position = {"stage": name, "step": 1, "standing": {"watched": "test_a", "waited": waited}}
         opened = opened_at(tmp_path, place.Place(last - 1, 1), [], position)
         assert beginning.is_done(opened, config, str(tmp_path)) == is_done
+
+
+def test_a_codebook_of_other_sizes_is_refused_before_anything_is_compiled(tmp_path):
+    folder = str(write(tmp_path / "book", SMALL))
+    codes = CodesConfig(map="depth", codebook=SMALL, folder=folder)
+    room = dataclasses.replace(CONFIG.model.text, vocab_size=CONFIG.model.text.vocab_size + 128)
+    config = dataclasses.replace(CONFIG, codes=codes, model=dataclasses.replace(CONFIG.model, text=room))
+    with contextlib.closing(beginning.open_run(config, str(tmp_path / "run")).checkpoints):
+        pass
+    wider = dataclasses.replace(codes, codebook=dataclasses.replace(SMALL, width=6))
+    with pytest.raises(ValueError, match=r"codes\.codebook\.width must be that of codes\.folder .* \(5\), got 6"):
+        beginning.open_run(dataclasses.replace(config, codes=wider), str(tmp_path / "other"))
