@@ -28,7 +28,7 @@ def learning(before="map", alone=(0.0, 0.0), shuffled=False, codes=BOTH, **mixtu
         steps=STEPS,
         prompts_per_step=PROMPTS,
         mixture=MixtureConfig(**given),
-        auxiliary=AuxiliaryConfig(before, alone, shuffled),
+        auxiliary=AuxiliaryConfig(before, alone=alone, shuffled=shuffled),
         max_tokens=96,
     )
     text = dataclasses.replace(config.model.text, vocab_size=2048)

@@ -10,7 +10,16 @@ import pytest
 
 import engines
 from perc_jax import cli
-from perc_jax.config import Config, CurriculumConfig, MixtureConfig, RewardConfig, TableConfig, TermConfig
+from perc_jax.config import (
+    CodebookConfig,
+    CodesConfig,
+    Config,
+    CurriculumConfig,
+    MixtureConfig,
+    RewardConfig,
+    TableConfig,
+    TermConfig,
+)
 from perc_jax.data import sound
 from tests.config.test_config import CONFIG, GRPO, SFT
 
@@ -87,6 +96,16 @@ def test_a_tokenizer_must_be_one_and_fit_the_model(tmp_path: Path) -> None:
     assert told(replace(CONFIG, model=small)) == [
         "model.text.vocab_size must be at least the tokenizer's 1024, got 300"
     ]
+
+
+def test_a_random_start_must_have_room_for_what_is_added() -> None:
+    added = replace(CONFIG, codes=CodesConfig("depth", CodebookConfig(2, 12, map_px=16), "some", 3))
+    assert told(added) == [
+        "model.text.vocab_size must be at least the tokenizer's 1041, 17 of codes among them, got 1024"
+    ]
+    room = replace(CONFIG.model, text=replace(CONFIG.model.text, vocab_size=1041))
+    assert told(replace(added, model=room)) == []
+    assert told(replace(added, pretrained="Qwen/Qwen2.5-VL-3B-Instruct")) == []  # its own is enlarged
 
 
 def test_first_weights_and_gradings_must_exist_until_the_run_has_begun(tmp_path: Path) -> None:
