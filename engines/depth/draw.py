@@ -16,8 +16,10 @@ from engines.style import colour_of, mixed, theme_of
 BLACK, WHITE = (0, 0, 0), (255, 255, 255)
 BOARDS = 7  # of the floor
 RING = [(math.cos(math.tau * i / 32), math.sin(math.tau * i / 32)) for i in range(32)]
-NEAR_RIM, ARC = RING[16::-1], 8  # from left to right; straight pieces of a half rim that are one stripe of shade
-SHADES = (0.26, 0.1, 0.0, 0.04, 0.1, 0.18, 0.28, 0.38)  # of a round side, from the left
+NEAR_RIM = RING[16::-1]  # from left to right
+SHADES = (0.24, 0.06, 0.0, 0.08, 0.2, 0.34)  # of a round side, in stripes from the left
+TURNS = [math.pi * (1 - i / 36) for i in range(37)]
+STRIPES = [[(math.cos(a), math.sin(a)) for a in TURNS[6 * i : 6 * i + 7]] for i in range(6)]  # of the near rim
 X_HEIGHT = 0.547  # small letters by the height of a font
 DISC = 0.62  # radius of a mark's disc by the height of its letter's font
 GAP_PX = 3.0  # least distance in depth by which points are told apart
@@ -81,7 +83,7 @@ def _paint(canvas: Canvas, body: Body, style: Style) -> None:
     x, y, r, rise = (part * unit for part in (body.x, body.y, body.radius, body.height))
     if body.shape == "ball":
         middle = _middle(body) * unit
-        for step in (1.0, 0.86, 0.7, 0.52, 0.34):
+        for step in (1.0, 0.8, 0.58, 0.36):
             shade = mixed(mixed(colour, BLACK, 0.3 * step), WHITE, 0.2 * (1 - step))
             canvas.circle((x - (1 - step) * 0.34 * r, middle - (1 - step) * 0.38 * r), r * step, fill=shade)
         canvas.circle((x, middle), r, outline=edge, width_px=width_px)
@@ -106,9 +108,8 @@ def _paint(canvas: Canvas, body: Body, style: Style) -> None:
 def _round(canvas: Canvas, at: Place, r: float, rise: float, is_cone: bool, colour: Colour) -> None:
     """Fill a column or a cone in stripes of shade, and a column's lid."""
     x, y = at
-    for place, shade in enumerate(SHADES):
-        turns = [math.pi * (1 - (place + i / ARC) / len(SHADES)) for i in range(ARC + 1)]
-        rim = [(x + r * math.cos(a), y + FLAT * r * math.sin(a)) for a in turns]
+    for stripe, shade in zip(STRIPES, SHADES, strict=True):
+        rim = [(x + r * a, y + FLAT * r * b) for a, b in stripe]
         top = [(x, y - rise)] if is_cone else [_up(corner, rise) for corner in rim[::-1]]
         canvas.polygon([*rim, *top], fill=mixed(colour, BLACK, shade))
     if not is_cone:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 from engines.base import Sample
-from engines.oracles import chart, compose, cube, grid, panels, scene, sudoku
+from engines.oracles import chart, compose, cube, depth, grid, panels, scene, sudoku
 from engines.style import ALIKE
 
 NEVER = r"(?!)"  # no words settle it
@@ -279,6 +279,7 @@ GATES = Reading(
     "gates that stand open, or are shut like any other", _any_gate, r"\w+ gates are closed, the others are open"
 )
 ARROWS = Reading("streets without an arrow", _arrows_missing, r"without one go both ways")
+FROM_THE_EYE = Reading("distance from the eye and not along the floor", depth.from_the_eye, NEVER)
 PASSING = Reading("two lines that seem one", _passing, NEVER)
 BEYOND = Reading("what the picture does not show", lambda sample: OPEN, r"\bgrid\b")
 FACTS: dict[str, tuple[tuple[str, Callable[[dict[str, Any]], bool]], ...]] = {
@@ -312,6 +313,7 @@ READINGS: dict[tuple[str, str], tuple[Reading, ...]] = {
     ("scene", "compose"): (ITSELF, Reading("where things are by the middle of what is seen", _by_what_is_seen, NEVER)),
     ("scene", "order"): (Reading("order by the middle of what is seen", _order_of_what_is_seen, NEVER),),
     ("scene", "nearest"): (Reading("nearest to the edge and not to the middle", _nearest_edges, NEVER),),
+    **{("depth", name): (FROM_THE_EYE,) for name in depth.POINTS},
     ("path", "maze_exit"): (GATES,),
     ("path", "maze_reach"): (GATES,),
     ("path", "maze_length"): (Reading("steps or cells", _cells_of_way, r"\bsteps?\b"),),
