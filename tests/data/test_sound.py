@@ -64,7 +64,10 @@ def test_a_map_that_nobody_has_and_a_codebook_that_is_not_there_are_refused() ->
     config = cli.load_config(cli.CONFIGS / "tokens_cpu.py")
     stage = replace(config.stages[0], mixture=replace(config.stages[0].mixture, engines=("sudoku",), types=()))
     found = told(replace(config, stages=(stage,), codes=replace(config.codes, folder="nowhere")))
-    assert found[0].startswith("stages.0.mixture.engines must be of an engine that has maps: ")
+    assert any(line.startswith("stages.0.mixture.engines must be of an engine that has maps: ") for line in found)
+    assert any(
+        line.startswith("stages.0.auxiliary.boxed must name types of engines that the mixture") for line in found
+    )
     assert any(line.startswith("codes.folder must be a codebook of these settings (") for line in found)
 
 
@@ -99,11 +102,12 @@ def test_a_tokenizer_must_be_one_and_fit_the_model(tmp_path: Path) -> None:
 
 
 def test_a_random_start_must_have_room_for_what_is_added() -> None:
-    added = replace(CONFIG, codes=CodesConfig("depth", CodebookConfig(2, 12, map_px=16), "some", 3))
+    book = CodebookConfig(side=4, codes=32, width=16, map_px=64, channels=32)
+    added = replace(CONFIG, codes=CodesConfig("depth", book, "codes_tiny", 3))
     assert told(added) == [
-        "model.text.vocab_size must be at least the tokenizer's 1041, 17 of codes among them, got 1024"
+        "model.text.vocab_size must be at least the tokenizer's 1061, 37 of codes among them, got 1024"
     ]
-    room = replace(CONFIG.model, text=replace(CONFIG.model.text, vocab_size=1041))
+    room = replace(CONFIG.model, text=replace(CONFIG.model.text, vocab_size=1061))
     assert told(replace(added, model=room)) == []
     assert told(replace(added, pretrained="Qwen/Qwen2.5-VL-3B-Instruct")) == []  # its own is enlarged
 
