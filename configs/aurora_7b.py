@@ -3,11 +3,11 @@
     python -m perc_jax.teach_codes --out runs/depth_codes
     python -m perc_jax.train --config configs/aurora_7b.py --workdir gs://…
 
-After Bigverdi et al., Perception Tokens (arXiv 2412.03548) and github.com/mahtabbigverdi/Aurora-perception: 128 codes in
-10 x 10 by a VQ-VAE of depth at 320 px, a curriculum from writing maps to answering with them, over ten epochs of 20,000
-pictures with a map and 500 with two to five marked points; LLaVA-1.5-13B, LoRA of rank 128 and alpha 256 on all linear
-maps but the tower's, embeddings and head trained whole, rate 2e-4, cosine, pictures of 336 px. What is added to the
-vocabulary is named as there. GRPO on top of it is this project's.
+After Bigverdi et al., Perception Tokens (arXiv 2412.03548) and github.com/mahtabbigverdi/Aurora-perception: 128 codes
+in 10 x 10 by a VQ-VAE of depth at 320 px; a curriculum from writing maps to answering with them, over ten epochs of
+20,000 pictures with a map and 500 with two to five marked points; LLaVA-1.5-13B, LoRA of rank 128 and alpha 256 on all
+linear maps but the tower's, embeddings and head trained whole, rate 2e-4, cosine, pictures of 336 px. What is added to
+the vocabulary is named as there. GRPO on top of it is this project's.
 
 Deviations:
 1. The pictures are drawn by the engines `depth` and `scene`, whose maps are exact; there ADE20K's with DepthAnything's.
@@ -76,7 +76,7 @@ def get_config() -> Config:
             vision=vision_config(3420),
             text=text_config(3584, 18944, 28, 28, 4, 152064, tied=False),
             attention="splash",
-            lora=LoraConfig(rank=128, alpha=256.0, targets=("text",)),
+            lora=LoraConfig(rank=128, alpha=256.0, targets=("text",), trained=("embed", "head")),
         ),
         pretrained=WEIGHTS,
         codes=CodesConfig(map="depth", folder="runs/depth_codes", constrained=True),

@@ -323,6 +323,16 @@ def test_a_published_model_replaces_sizes_tokenizer_and_weights(config_file: str
     assert rest == given
 
 
+def test_a_vocabulary_grows_by_what_is_added_to_it(config_file: str, tmp_path: Path) -> None:
+    folder = str(write_small_files(tmp_path / "model"))
+    argv, more = ["--config", config_file, "--model", folder], ["--codes.places", "50"]
+    for read in (cli.parse, cli.parse_training):
+        assert read(argv)[0].model.text.vocab_size == 1040
+        assert read([*argv, *more])[0].model.text.vocab_size == 1152
+        hub = [*argv, "--model.text.vocab-size", "151936", "--data.tokenizer", "Qwen/Qwen2.5-VL-3B-Instruct"]
+        assert read([*hub, "--codes.places", "500"])[0].model.text.vocab_size == 152_192
+
+
 def test_overrides_go_before_the_published_model(config_file: str, tmp_path: Path) -> None:
     folder = str(write_small_files(tmp_path / "model"))
     options = ["--model.text.num-hidden-layers", "1", "--data.tokenizer", "debug.model", "--model.dtype", "float32"]

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from perc_jax.config.rules import Sound, Violation, anything, at_least, each, unless, within
+from perc_jax.config.rules import Sound, Violation, anything, at_least, distinct, each, filled, unless, within
 
 MOST_SIDE = 64  # codes along an edge of a map
 MOST_PATCH_PX = 4
@@ -99,6 +99,9 @@ class AuxiliaryConfig:
     """What a stage's supervised answers are preceded by, and how often it is asked for alone; of engines' questions."""
 
     before: Literal["none", "map", "boxes"] = "none"  # map: in codes. boxes: of what the question may mean, in places
+    # Question types (engine.type) whose answers boxes precede where a map precedes those of the others, as Perception
+    # Tokens has boxes for counting.
+    boxed: Annotated[tuple[str, ...], each(filled), distinct] = ()
     # Share of the rows that ask for it alone, at the stage's first and last step; linear in between. Perception Tokens
     # anneals from all to none.
     alone: Annotated[tuple[float, float], each(within(0, 1))] = (0.0, 0.0)
@@ -109,3 +112,9 @@ class AuxiliaryConfig:
         if sound("before", "alone", "shuffled") and self.before == "none":
             yield from unless(self.alone == (0, 0), "alone", "must be left as it is for none", self.alone)
             yield from unless(not self.shuffled, "shuffled", "must be False for none", self.shuffled)
+        if sound("before", "boxed") and self.before != "map":
+            yield from unless(not self.boxed, "boxed", f"must be empty for {self.before}", self.boxed)
+
+    def of(self, question_type: str) -> Literal["none", "map", "boxes"]:
+        """What stands before the answers of a question type, engine.type."""
+        return "boxes" if question_type in self.boxed else self.before

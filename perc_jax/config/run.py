@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 from perc_jax.config.clip import ClipConfig
-from perc_jax.config.codes import CodesConfig
+from perc_jax.config.codes import AuxiliaryConfig, CodesConfig
 from perc_jax.config.data import REASONED, DataConfig, TableConfig
 from perc_jax.config.environment import EnvironmentConfig
 from perc_jax.config.model import ModelConfig
@@ -260,6 +260,16 @@ class Config:
         if data.image_px % unit:
             yield Violation("data.image_px", f"must be a multiple of {unit}", data.image_px)
 
+    def _written(self, path: str, auxiliary: AuxiliaryConfig) -> Iterator[Violation]:
+        """Whether the vocabulary has what a stage writes before answers."""
+        before, boxed = auxiliary.before, auxiliary.boxed
+        rule = "must not be map without codes.map"
+        yield from unless(before != "map" or self.codes.has_map, f"{path}.auxiliary.before", rule, before)
+        rule = "must not be boxes without codes.places"
+        yield from unless(before != "boxes" or self.codes.places > 0, f"{path}.auxiliary.before", rule, before)
+        rule = "must be empty without codes.places"
+        yield from unless(not boxed or self.codes.places > 0, f"{path}.auxiliary.boxed", rule, boxed)
+
     def _stage(self, sound: Sound, path: str, stage: StageConfig) -> Iterator[Violation]:
         """Whether a stage fits the rollouts."""
         if not sound("rollout.max_tokens"):
@@ -271,10 +281,10 @@ class Config:
             drawn = stage.mixture.engines if sound(f"{path}.mixture.engines") else ()
             yield from unless(form not in REASONED or not drawn, "data.answer_form", rule, form)
         if sound(f"{path}.auxiliary", "codes"):
-            wanted = stage.auxiliary.before
-            has = {"none": True, "map": self.codes.has_map, "boxes": self.codes.places > 0}[wanted]
-            rule = {"map": "must not be map without codes.map", "boxes": "must not be boxes without codes.places"}
-            yield from unless(has, f"{path}.auxiliary.before", rule.get(wanted, ""), wanted)
+            yield from self._written(path, stage.auxiliary)
+        if sound(f"{path}.auxiliary", f"{path}.environment") and stage.plays:
+            before, rule = stage.auxiliary.before, "must be none with an environment, which shows conversations"
+            yield from unless(before == "none", f"{path}.auxiliary.before", rule, before)
         if stage.plays and sound("data", "model.vision", f"{path}.environment", f"{path}.mixture"):
             own = f"{path}.environment"
             yield from stage.environment.of_run(own, self.data, self.model.vision)

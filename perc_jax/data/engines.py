@@ -144,21 +144,21 @@ class Draw:
         Raises `ValueError` if none does.
         """
         tokenizer, data, dropped = shared(self.config), self.config.data, []
-        alone = self._is_alone(position)
         for draft in range(MAX_DRAFTS):
             sample = self.sample(position, draft)
             info, text = self._described(sample), self._written(sample, position, draft)
-            asked = auxiliary.alone(self.written.before, self.config.codes) if alone and text else sample.question
+            is_alone = bool(text) and self._is_alone(position)
+            asked = auxiliary.alone(self._kind(sample), self.config.codes) if is_alone else sample.question
             try:
                 prompt = make_row(
                     info.sample_id,
                     [sample.image],
                     asked,
                     tokenizer=tokenizer,
-                    data=replace(data, instruction="") if alone and text else data,
+                    data=replace(data, instruction="") if is_alone else data,
                     vision=self.config.model.vision,
                 )
-                said = text if alone and text else text + shortest(sample.answer.text(), Form.of(data))
+                said = text if is_alone else text + shortest(sample.answer.text(), Form.of(data))
                 gold = self._gold(said, tokenizer) if self.max_gold else None
             except (PromptTooLong, CompletionTooLong) as error:
                 dropped.append(f"{info.sample_id}: {error}")
@@ -177,13 +177,17 @@ class Draw:
 
     def _written(self, sample: engines.Sample, position: int, draft: int) -> str:
         """What a gold completion writes before a sample's answer."""
-        if self.written.before == "none" or not self.max_gold:
+        if self._kind(sample) == "none" or not self.max_gold:
             return ""
         shown = sample
         if self.written.shuffled:
             index = int(make_rng("shuffled", *self.key, position, draft).integers(2**INDEX_BITS))
             shown = self._made(sample.engine, sample.level, index, sample.question_type, sample.photographed)
-        return auxiliary.written(shown, self.written.before, self.config.codes)
+        return auxiliary.written(shown, self._kind(sample), self.config.codes)
+
+    def _kind(self, sample: engines.Sample) -> str:
+        """Which of both precedes the answer of a sample, if any."""
+        return self.written.of(f"{sample.engine}.{sample.question_type}")
 
     def _described(self, sample: engines.Sample) -> SampleInfo:
         """What is kept of a sample, with its map in codes where a reward may ask for it."""

@@ -16,7 +16,7 @@ from perc_jax.data.curriculum import Cell, graded_cells
 from perc_jax.data.listed import of_mixture
 from perc_jax.data.tables.table import Table
 from perc_jax.environments.detail import hidden_types
-from perc_jax.prompt import pretrained, tokenizer
+from perc_jax.prompt import codebook, pretrained, tokenizer
 from perc_jax.rewards.callers import complaints
 from perc_jax.rewards.terms import by_column, is_function
 
@@ -131,6 +131,7 @@ def _files(config: Config, begun: bool) -> Iterator[Violation]:
     yield from _functions(config)
     yield from _tables(config)
     yield from _listed(config)
+    yield from _codes(config)
     if begun:
         return
     if config.pretrained and not _is_model(config.pretrained):
@@ -156,7 +157,25 @@ def _tables(config: Config) -> Iterator[Violation]:
         return
     for number, stage in enumerate(config.stages):
         tables = [one for path, one in readable.items() if path.startswith(f"stages.{number}.")]
-        yield from _columns(stage, f"stages.{number}.reward.terms", tables)
+        yield from _columns(config, stage, f"stages.{number}.reward.terms", tables)
+
+
+def _codes(config: Config) -> Iterator[Violation]:
+    """The codebook that maps are written with: it is there, of this map and of these sizes; and who has maps."""
+    for number, stage in enumerate(config.stages):
+        drawn = _drawn(stage.mixture)
+        for name in stage.auxiliary.boxed:
+            known = {f"{engine}.{kind.name}" for engine in drawn for kind in engines.ENGINES[engine].types}
+            rule = "must name types of engines that the mixture draws, as engine.type"
+            yield from unless(name in known, f"stages.{number}.auxiliary.boxed", rule, name)
+        if stage.auxiliary.before == "map" and not any(engines.ENGINES[name].maps for name in drawn):
+            rule = f"must be of an engine that has maps: {', '.join(n for n, e in engines.ENGINES.items() if e.maps)}"
+            yield Violation(f"stages.{number}.mixture.engines", rule, stage.mixture.engines)
+    if config.codes.has_map and not any(rules.violations(config.codes)):
+        try:
+            codebook.of(config.codes)
+        except (ValueError, OSError) as error:
+            yield Violation("codes.folder", f"must be a codebook of these settings ({error})", config.codes.folder)
 
 
 def _listed(config: Config) -> Iterator[Violation]:
@@ -171,12 +190,13 @@ def _listed(config: Config) -> Iterator[Violation]:
                 yield Violation(f"stages.{number}.mixture.grade", rule, stage.mixture.grade)
 
 
-def _columns(stage: StageConfig, path: str, tables: Sequence[Table]) -> Iterator[Violation]:
+def _columns(config: Config, stage: StageConfig, path: str, tables: Sequence[Table]) -> Iterator[Violation]:
     """The columns that a stage's reward reads: one of its sources must have each. Rows without are counted."""
     asked = {place: name for place, term in enumerate(stage.reward.terms) if (name := by_column(term))}
     if stage.kind != "grpo" or not asked:
         return
-    known = dict.fromkeys(ENGINE_COLUMNS if stage.mixture.engines else ())
+    of_engines = ENGINE_COLUMNS + ("map",) * config.codes.has_map
+    known = dict.fromkeys(of_engines if stage.mixture.engines else ())
     for table in tables:
         known |= {name: None for row in table.samples() for name in row if name not in table.columns.used()}
     for place, name in asked.items():

@@ -95,10 +95,10 @@ def make_optimizer(
     method = _adamw if config.method == "adamw" else _muon
     rate = schedule(config, steps * updates_per_step)
     clipped = optax.chain(optax.clip_by_global_norm(config.max_grad_norm), method(config, rate))
-    whole = _left_out_if_void(clipped)
+    guarded = _left_out_if_void(clipped)
     return optax.GradientTransformation(
-        lambda every: whole.init(split_frozen(every, config.frozen, whole)[0]),
-        whole.update,
+        lambda every: guarded.init(split_frozen(every, config.frozen, whole)[0]),
+        guarded.update,
     )
 
 

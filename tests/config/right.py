@@ -51,7 +51,7 @@ RIGHT: dict[str, Any] = {
         "rms_norm_eps": (),
         "tie_word_embeddings": (),
     },
-    "LoraConfig": {"rank": AMOUNT, "alpha": FACTOR, "targets": PATTERN, "base_dtype": ()},
+    "LoraConfig": {"rank": AMOUNT, "alpha": FACTOR, "targets": PATTERN, "base_dtype": (), "trained": ((),)},
     "ModelConfig": {"dtype": (), "attention": ()},
     "DataConfig": {
         "tokenizer": FILLED,
@@ -173,6 +173,7 @@ RIGHT: dict[str, Any] = {
     },
     "AuxiliaryConfig": {
         "before": (),
+        "boxed": ((),),  # of a map, any names
         "alone": (0.0,),  # of none; of the others, any share
         "shuffled": (),
     },

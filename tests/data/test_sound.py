@@ -10,7 +10,16 @@ import pytest
 
 import engines
 from perc_jax import cli
-from perc_jax.config import Config, CurriculumConfig, MixtureConfig, RewardConfig, TableConfig, TermConfig
+from perc_jax.config import (
+    CodebookConfig,
+    CodesConfig,
+    Config,
+    CurriculumConfig,
+    MixtureConfig,
+    RewardConfig,
+    TableConfig,
+    TermConfig,
+)
 from perc_jax.data import sound
 from tests.config.test_config import CONFIG, GRPO, SFT
 
@@ -27,8 +36,9 @@ def told(config: Config, **how: bool) -> list[str]:
 
 @pytest.mark.parametrize("path", sorted(cli.CONFIGS.glob("[!_]*.py")), ids=lambda path: path.stem)
 def test_the_shipped_configs_name_what_exists(path: Path) -> None:
-    """All but tables: those are the user's own, or the hub's."""
-    assert [line for line in told(cli.load_config(path)) if ".tables." not in line] == []
+    """All but tables, which are the user's own or the hub's, and a codebook that is to be taught first."""
+    found = [line for line in told(cli.load_config(path)) if ".tables." not in line]
+    assert [line for line in found if not line.startswith("codes.folder") or "runs/" not in line] == []
 
 
 GRID = {"engines": ("grid",), "weights": (1.0,), "levels": (0,)}
@@ -48,6 +58,15 @@ GRID = {"engines": ("grid",), "weights": (1.0,), "levels": (0,)}
 def test_a_mixture_that_cannot_be_drawn_is_refused(mixture: dict, told_as: str) -> None:
     found = told(mixed(MixtureConfig(**GRID | mixture), suites=(), samples=(), hard_levels=()))
     assert len(found) == 1 and found[0].startswith(f"stages.0.mixture.{told_as}")
+
+
+def test_a_map_that_nobody_has_and_a_codebook_that_is_not_there_are_refused() -> None:
+    config = cli.load_config(cli.CONFIGS / "tokens_cpu.py")
+    stage = replace(config.stages[0], mixture=replace(config.stages[0].mixture, engines=("sudoku",), types=()))
+    found = told(replace(config, stages=(stage,), codes=replace(config.codes, folder="nowhere")))
+    assert any(line.startswith("stages.0.mixture.engines must be of an engine that has maps: ") for line in found)
+    assert any(line.startswith("stages.0.auxiliary.boxed must name types of engines that") for line in found)
+    assert any(line.startswith("codes.folder must be a codebook of these settings (") for line in found)
 
 
 def test_an_engine_of_weight_0_is_not_drawn() -> None:
@@ -78,6 +97,17 @@ def test_a_tokenizer_must_be_one_and_fit_the_model(tmp_path: Path) -> None:
     assert told(replace(CONFIG, model=small)) == [
         "model.text.vocab_size must be at least the tokenizer's 1024, got 300"
     ]
+
+
+def test_a_random_start_must_have_room_for_what_is_added() -> None:
+    book = CodebookConfig(side=4, codes=32, width=16, map_px=64, channels=32)
+    added = replace(CONFIG, codes=CodesConfig("depth", book, "codes_tiny", 3))
+    assert told(added) == [
+        "model.text.vocab_size must be at least the tokenizer's 1061, 37 of codes among them, got 1024"
+    ]
+    room = replace(CONFIG.model, text=replace(CONFIG.model.text, vocab_size=1061))
+    assert told(replace(added, model=room)) == []
+    assert told(replace(added, pretrained="Qwen/Qwen2.5-VL-3B-Instruct")) == []  # its own is enlarged
 
 
 def test_first_weights_and_gradings_must_exist_until_the_run_has_begun(tmp_path: Path) -> None:

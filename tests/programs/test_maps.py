@@ -19,9 +19,9 @@ from tests.rollout.mapped import MAP, count_maps
 
 CONFIG = small_config(depth=1)
 CASE = fitted(CONFIG, [[3, (8, 6), 4], [2, (6, 4), 1, (4, 4), 3], [5], [7], [1, (4, 4)], [4, (4, 6)], [9], [2]])
-# Five of sixty tokens end a completion; start marks have a loud embedding, so that there are maps.
-IDS = MAPPED._replace(ends=(1, 2, 7, 8, 9))
-GROUP, LENGTH, WIDTH = 4, 16, 56  # places for a group's completions: less than G x C
+# Ten of sixty tokens end a completion; start marks have a loud embedding, so that there are maps.
+IDS = MAPPED._replace(ends=(1, 2, *range(7, 15)))
+GROUP, LENGTH, WIDTH = 4, 16, 62  # places for a group's completions: less than G x C
 PLAIN = RolloutConfig(max_tokens=LENGTH, segment_tokens=LENGTH)
 ONE, MANY, TENSOR = MeshConfig(1, 1, 1), MeshConfig(1, 8, 1), MeshConfig(1, 4, 2)
 WAYS = {

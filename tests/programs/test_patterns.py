@@ -42,11 +42,13 @@ def test_patterns_that_match_nothing_are_named_together() -> None:
         (("lora_a", "lora_b"), LoraConfig(rank=2, targets=("merger",))),
         (("^text",), LoraConfig(rank=2, targets=("text",))),
         (("^vision",), LoraConfig(rank=2, targets=("text",))),
+        (("^text/layers",), LoraConfig(rank=2, targets=("text",), trained=("embed",))),
+        (("^text",), LoraConfig(rank=2, targets=("text",), trained=("embed",))),
     ],
 )
 def test_all_frozen_is_what_the_optimizer_takes_for_it(frozen: tuple[str, ...], lora: LoraConfig) -> None:
     config = config_with(*frozen, lora=lora)
-    trained, _ = split_frozen(abstract_params(config.model), frozen)
+    trained, _ = split_frozen(abstract_params(config.model), frozen, lora.whole)
     expected = [] if jax.tree.leaves(trained) else [(f"stages.{i}.optimizer.frozen", frozen) for i in range(2)]
     assert told(config) == expected
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from etils import epath
 
-from perc_jax.config import to_dict
+from perc_jax.config import CodebookConfig, CodesConfig, to_dict
 from perc_jax.prompt import pretrained
 from perc_jax.records import commits, same
 from tests.config.test_config import CONFIG
@@ -95,6 +95,50 @@ def test_adapters_go_on_as_they_are_or_not_at_all():
         same.check_weights(stored, changed("seed", 1), "a")
     with pytest.raises(ValueError, match=r"^model.lora.rank must be 4 as in a, got 8$"):
         same.check_weights(stored, changed("model.lora", LORA | {"rank": 8}), "a")
+
+
+def adding(places, rows=1024, **fields):
+    """A config that adds words: a map's 14, and so many places; in a vocabulary of that many rows."""
+    codes = json.loads(json.dumps(to_dict(CodesConfig("depth", CodebookConfig(2, 12, map_px=16), "some", places))))
+    return changed("model.text.vocab_size", rows) | {"codes": codes} | fields
+
+
+def test_what_a_run_adds_to_the_vocabulary_comes_behind_what_the_other_has_added():
+    older = changed("seed", 1)
+    del older["codes"]  # of a version that could add nothing
+    for stored, wanted in (
+        (older, adding(0, 1152)),
+        (adding(3, 1152), adding(3, 1152)),
+        (adding(3, 1152), adding(200, 1280)),
+        (adding(3, 1152), adding(9, 1152)),
+        (adding(3, 1152), adding(3, 1152, codes=None)),
+    ):
+        same.check_weights(stored, wanted, "a")
+    for stored, wanted, told in (
+        (
+            adding(3, 1152),
+            adding(2, 1152),
+            r"codes must begin with the 17 tokens that a adds, .* to <PIXEL_2>",
+        ),
+        (adding(0, 1152), adding(3, 1024), r"model\.text\.vocab_size must be 1152 as in a, got 1024"),
+        (adding(3, 1152), adding(3, 1280), r"model\.text\.vocab_size must be 1152 as in a, got 1280"),
+        (older, changed("model.text.vocab_size", 1152), r"model\.text\.vocab_size must be 1024 as in a, got 1152"),
+    ):
+        with pytest.raises(ValueError, match=f"^{told}"):
+            same.check_weights(stored, wanted, "a")
+
+
+def test_a_run_goes_on_with_the_words_that_it_has(tmp_path):
+    older = changed("seed", CONFIG.seed)
+    del older["codes"]
+    same.check_run(older, to_dict(CONFIG), epath.Path(tmp_path))
+    same.check_run(adding(3), adding(3), epath.Path(tmp_path))
+    for stored, wanted, told in (
+        (older, adding(3), "codes.map must be 'none' as in"),
+        (adding(3), adding(4), "codes.places must be 3 as in"),
+    ):
+        with pytest.raises(ValueError, match=f"^{told}"):
+            same.check_run(stored, wanted, epath.Path(tmp_path))
 
 
 def test_what_is_no_run_or_has_only_damaged_records_is_refused(tmp_path):

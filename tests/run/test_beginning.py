@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from etils import epath
 
-from perc_jax.config import CodesConfig, EvaluationConfig, LoraConfig, MeshConfig, to_dict
+from perc_jax.config import CodebookConfig, CodesConfig, EvaluationConfig, LoraConfig, MeshConfig, to_dict
 from perc_jax.mesh import sharding
 from perc_jax.model import abstract_params, lora
 from perc_jax.processes.progress import Progress
@@ -80,6 +80,23 @@ def test_fresh_adapters_lie_on_another_runs_weights(run):
     assert {leaf.dtype.name for leaf in jax.tree.leaves(base)} == {"bfloat16"}
     last = [leaf for path, leaf in jax.tree_util.tree_leaves_with_path(adapters) if path[-1].key == "lora_b"]
     assert last and not any(np.any(leaf) for leaf in last)  # what they add is nothing yet
+
+
+def test_words_that_a_run_adds_have_rows_when_it_begins_from_another(run):
+    """The other run's rows stay in every byte, fresh ones are their mean; also in whole words beside adapters."""
+    workdir, config, saved = run
+    text = dataclasses.replace(config.model.text, vocab_size=1152)
+    codes = CodesConfig("depth", CodebookConfig(2, 12, map_px=16), "some", 30)
+    wide = dataclasses.replace(config, model=dataclasses.replace(config.model, text=text), codes=codes)
+    params, _ = begun(wide, config.model.lora, workdir)
+    table = np.asarray(params["text"]["embed"]["embedding"])
+    before = np.asarray(saved[STEP + 1]["text"]["embed"]["embedding"])
+    assert table.dtype == before.dtype and len(before) == 1024 and len(table) == 1152
+    np.testing.assert_array_equal(table[:1024], before)
+    wanted = before.astype(np.float32).mean(axis=0)
+    np.testing.assert_allclose(table[1024:].astype(np.float32), np.tile(wanted, (128, 1)), atol=2e-4)
+    for name in ("layers", "norm"):
+        jax.tree.map(np.testing.assert_array_equal, params["text"][name], saved[STEP + 1]["text"][name])
 
 
 def opened_at(workdir, where, changes, position):
