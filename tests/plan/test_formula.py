@@ -22,7 +22,14 @@ TEXT = TextConfig(192, 448, 2, 6, 2, 32, 2048, (4, 6, 6))
 ALONE = MeshConfig(1, 1, 1)
 
 
-def config(*, attention: str = "dense", remat: str = "block", frozen: tuple[str, ...] = (), rank: int = 0) -> Config:
+def config(
+    *,
+    attention: str = "dense",
+    remat: str = "block",
+    frozen: tuple[str, ...] = (),
+    rank: int = 0,
+    trained: tuple[str, ...] = (),
+) -> Config:
     """A step of two prompts of 256 tokens with four answers of 64."""
     debug = debug_cpu.get_config()
     stage = debug.stages[1]
@@ -34,7 +41,7 @@ def config(*, attention: str = "dense", remat: str = "block", frozen: tuple[str,
         remat=remat,
         optimizer=dataclasses.replace(stage.optimizer, frozen=frozen),
     )
-    lora = LoraConfig(rank, base_dtype="float32")
+    lora = LoraConfig(rank, base_dtype="float32", trained=trained)
     return dataclasses.replace(
         debug,
         model=ModelConfig(VISION, TEXT, dtype="float32", attention=attention, lora=lora),
@@ -72,6 +79,7 @@ TOWER = ("^vision/",)
     [
         ({"attention": "blockwise", "frozen": TOWER}, ("update", "decode")),
         ({"attention": "blockwise", "frozen": TOWER, "remat": "dots", "rank": 4}, ("update",)),
+        ({"attention": "blockwise", "frozen": TOWER, "remat": "dots", "rank": 4, "trained": ("embed",)}, ("update",)),
         pytest.param({}, ("update", "prefill", "decode", "score", "finish"), marks=SLOW),
         pytest.param({"remat": "none", "frozen": TOWER, "rank": 4}, ("update", "encode"), marks=SLOW),
         pytest.param({"remat": "none"}, ("update",), marks=SLOW),
