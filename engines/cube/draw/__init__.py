@@ -1,7 +1,9 @@
 """How scenes of cubes look."""
 
+import numpy as np
+
 from engines.base import Style
-from engines.canvas import Canvas
+from engines.canvas import Canvas, painted_maps
 from engines.cube.draw.dice import draw_dice, draw_roll
 from engines.cube.draw.nets import draw_nets
 from engines.cube.draw.solids import draw_solids
@@ -28,4 +30,9 @@ def draw(scene: Scene, size_px: int, style: Style) -> Drawing:
     return canvas.drawing(DRAWERS[type(scene)](canvas, scene, style))
 
 
-__all__ = ["draw"]
+def maps(scene: Scene, size_px: int, style: Style) -> dict[str, np.ndarray]:
+    """Segments and occupancy of the clean picture: the columns of stacked cubes, row by row; none of other scenes."""
+    return painted_maps(draw(scene, size_px, style), size_px)
+
+
+__all__ = ["draw", "maps"]

@@ -177,7 +177,8 @@ def _stacks(canvas: Canvas, view: View, scene: StackScene, style: Style) -> list
     for row in range(rows):
         for column in range(columns):
             height = heights[row][column]
-            _column(canvas, view, scene, row, column, style, width_px)
+            with canvas.thing(row * columns + column + 1):
+                _column(canvas, view, scene, row, column, style, width_px)
             centre = view(row + 0.5, column + 0.5, height)
             canvas.part(cell_name(row, column), centre)
             if scene.dot == (row, column):
