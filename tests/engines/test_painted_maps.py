@@ -1,10 +1,13 @@
 """Segments of what is painted: as many and as large as the scene says, where the marks are, in the thing's colour."""
 
+import collections
+
 import cv2
 import numpy as np
 import pytest
 
 import engines
+from engines.base import make_rng
 from engines.canvas import Canvas, painted_maps
 from engines.maps import maps
 from engines.plot import looks_matplotlib
@@ -138,3 +141,40 @@ def test_circles_and_polygons_of_geometry_lie_where_the_scene_says():
 def test_charts_in_another_look_and_other_charts_have_none():
     assert maps(engines.sample("chart", split="train", index=0, level=0, question_type="table_cell")) == {}
     assert maps(engines.sample("cube", split="train", index=0, level=0, question_type="opposite")) == {}
+
+
+def test_a_ray_marched_through_stacked_cubes_meets_what_the_maps_say():
+    """The projection is fitted to the marks of columns; rays run along what it maps to one position."""
+    met = collections.Counter()
+    for sample in samples("cube", ("count_cubes", "view", "column_height"), 4, size_px=448):
+        stacks = sample.scene.get("stack", sample.scene)
+        heights = np.array([[len(column) for column in row] for row in stacks["stacks"]])
+        found, (rows, columns) = maps(sample), heights.shape
+        tops = np.array([(r + 0.5, c + 0.5, heights[r, c], 1) for r, c in np.ndindex(rows, columns)], float)
+        marks = [mark.box[:2] for mark in sample.marks if len(mark.name) == 2 and mark.name[1].isdigit()]
+        if np.linalg.matrix_rank(tops) < 4:
+            continue  # all on one plane
+        project = np.linalg.lstsq(tops, np.array(marks), rcond=None)[0]  # [4, 2]
+        ray = np.cross(project[:3, 0], project[:3, 1])
+        ray /= ray[2]  # per cube of height, towards the onlooker
+        is_edge = cv2.morphologyEx(found["segments"].astype(np.float32), cv2.MORPH_GRADIENT, np.ones((5, 5))) > 0
+        up = np.append(np.arange(heights.max() + 0.01, 1e-3, -0.002), 0.0)
+        for y, x in make_rng("cubes", sample.index).integers(4, 444, size=(300, 2)).tolist():
+            r, c = np.linalg.solve(project[:2].T, (x + 0.5, y + 0.5) - project[3])  # of the floor at height 0
+            path = np.array([r, c]) + up[:, None] * ray[:2]
+            on = ((path >= 0) & (path < (rows, columns))).all(1)
+            cells = np.where(on[:, None], path, 0).astype(int)
+            is_in = on & (up <= heights[cells[:, 0], cells[:, 1]])
+            rim = min(r, c, rows - r, columns - c)  # of the floor
+            if is_edge[y, x] or (abs(rim) < 0.05 and not is_in[:-1].any()):
+                continue
+            number, depth = 0, 1.0
+            if is_in.any():
+                hit = is_in.argmax()
+                stands = hit < len(up) - 1
+                number = int(cells[hit] @ (columns, 1)) + 1 if stands else 0
+                depth = (rows + columns - path[hit].sum()) / 12
+            assert found["segments"][y, x] == number, (sample.question_type, sample.index, x, y)
+            assert found["depth"][y, x] == pytest.approx(depth, abs=4e-3)
+            met[number > 0] += 1
+    assert met[True] > 300 and met[False] > 300

@@ -1,10 +1,9 @@
 """How scenes of cubes look."""
 
-import numpy as np
-
 from engines.base import Style
-from engines.canvas import Canvas, painted_maps
+from engines.canvas import Canvas
 from engines.cube.draw.dice import draw_dice, draw_roll
+from engines.cube.draw.maps import maps
 from engines.cube.draw.nets import draw_nets
 from engines.cube.draw.solids import draw_solids
 from engines.cube.draw.stacks import draw_stacks, draw_view
@@ -28,11 +27,6 @@ def draw(scene: Scene, size_px: int, style: Style) -> Drawing:
     # Edges of neighbours must meet in small pictures too, where an unsteady hand would part them.
     canvas = Canvas(size_px, theme.background, theme.wobble_px * min(1.0, size_px / 448))
     return canvas.drawing(DRAWERS[type(scene)](canvas, scene, style))
-
-
-def maps(scene: Scene, size_px: int, style: Style) -> dict[str, np.ndarray]:
-    """Segments and occupancy of the clean picture: the columns of stacked cubes, row by row; none of other scenes."""
-    return painted_maps(draw(scene, size_px, style), size_px)
 
 
 __all__ = ["draw", "maps"]
