@@ -5,11 +5,15 @@ Colours are (r, g, b) in 0..255. Agg is called path by path, without matplotlib'
 (OpenCV's own anti-aliasing is faster still but puts every edge 0.6 to 0.8 px outside its place.)
 
 What a question may mean is recorded with `part`; texts record themselves; `drawing` hands over the finished picture.
+What is drawn within `thing` is recorded by its outlines, of which `painted_maps` makes maps.
 """
 
+import contextlib
 import functools
+import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 import numpy as np
 from matplotlib.backend_bases import GraphicsContextBase
@@ -20,7 +24,8 @@ from PIL import Image
 from engines.lettering import FONTS, OVERSAMPLE, X_HEIGHT, extent, fine_height, letters, text_width_px
 from engines.marks import Box, Drawing, Margin, Mark, Point
 
-__all__ = ["FONTS", "HATCHES", "MARKERS", "STROKES", "Canvas", "Colour", "Point", "text_width_px"]
+__all__ = ["FONTS", "HATCHES", "MARKERS", "STROKES", "Canvas", "Colour", "Painted", "Point", "painted_maps"]
+__all__ += ["text_width_px"]
 
 Colour = tuple[int, int, int]
 
@@ -36,7 +41,18 @@ HATCHES = {"/": "//", "\\": "\\\\", "|": "||", "-": "--", "x": "xx", "+": "++", 
 MARKERS = ("circle", "square", "triangle", "diamond", "cross", "plus", "star")
 HATCH_PX = 0.9  # width of the lines of a hatch, which stand 6 px apart
 SEAM_PX = 0.6  # fills without an outline grow by half of this, so that no background shines between neighbours
+REACH_PX = 6.0  # beyond its middle and width, to which a stroke may go with its joints, its wobble and its soft edge
 _UNIT_CIRCLE = Path.unit_circle()
+
+
+class Painted(NamedTuple):
+    """One outline that was filled, drawn or both as a part of a thing."""
+
+    number: int  # of the thing, from 1
+    path: Path
+    place: np.ndarray  # [3, 3]: from the path to the canvas
+    pen: GraphicsContextBase
+    is_filled: bool
 
 
 class Canvas:
@@ -46,6 +62,7 @@ class Canvas:
         self.size_px = size_px
         self._wobble_px = wobble_px
         self._marks: list[Mark] = []
+        self._thing, self._painted = 0, []
         self._agg = RendererAgg(size_px, size_px, 72)  # 72 dpi: a point is a pixel
         self._flip = np.array([[1.0, 0, 0], [0, -1.0, size_px], [0, 0, 1.0]])  # Agg's y grows upwards
         self._pixels = np.asarray(self._agg.buffer_rgba())
@@ -103,7 +120,7 @@ class Canvas:
             fill if outline is None else outline, 0.0 if outline is None else width_px, wobble_px=self._wobble_px
         )
         place = np.array([[radius_px, 0, centre[0]], [0, -radius_px, self.size_px - centre[1]], [0, 0, 1.0]])
-        self._agg.draw_path(pen, _UNIT_CIRCLE, place, None if fill is None else _rgba(fill))
+        self._draw(_UNIT_CIRCLE, pen, place, fill)
 
     def arc(
         self, centre: Point, radius_px: float, start: float, end: float, colour: Colour, width_px: float = 1.5
@@ -217,9 +234,16 @@ class Canvas:
         """Record where a part of the scene stands: a box, or one position."""
         self._marks.append(Mark(name, box if len(box) == 4 else (*box, *box)))
 
+    @contextlib.contextmanager
+    def thing(self, number: int) -> Iterator[None]:
+        """Say that what is drawn within this context, texts aside, is a thing of the scene, by its number from 1."""
+        self._thing = number
+        yield
+        self._thing = 0
+
     def drawing(self, margins: Sequence[Margin] = ()) -> Drawing:
-        """The finished RGB picture of size_px x size_px, with its texts and parts."""
-        return Drawing(self.image(), tuple(self._marks), tuple(margins))
+        """The finished RGB picture of size_px x size_px, with its texts and parts, and the outlines of its things."""
+        return Drawing(self.image(), tuple(self._marks), tuple(margins), tuple(self._painted))
 
     def image(self) -> Image.Image:
         """The finished RGB picture of size_px x size_px."""
@@ -236,7 +260,51 @@ class Canvas:
         self._stroke(path, pen, fill)
 
     def _stroke(self, path: Path, pen: GraphicsContextBase, fill: Colour | None) -> None:
-        self._agg.draw_path(pen, path, self._flip, None if fill is None else _rgba(fill))
+        self._draw(path, pen, self._flip, fill)
+
+    def _draw(self, path: Path, pen: GraphicsContextBase, place: np.ndarray, fill: Colour | None) -> None:
+        self._agg.draw_path(pen, path, place, None if fill is None else _rgba(fill))
+        if self._thing:
+            self._painted.append(Painted(self._thing, path, place, pen, fill is not None))
+
+
+def painted_maps(drawing: Drawing, size_px: int) -> dict[str, np.ndarray]:
+    """Which thing each pixel shows: "segments" int32 and "occupancy" bool, [size_px, size_px]; none without things.
+
+    A pixel shows the last thing that covers half of it, by its number, and 0 where there is none. What was
+    drawn over things outside of `Canvas.thing` changes nothing.
+    """
+    if not drawing.painted:
+        return {}
+    agg = RendererAgg(size_px, size_px, 72)
+    buffer = np.asarray(agg.buffer_rgba())
+    buffer[...] = (0, 0, 0, 255)
+    pixels = buffer[..., 0]
+    found = np.zeros((size_px, size_px), np.int32)
+    white = (1.0, 1.0, 1.0, 1.0)
+    for number, group in itertools.groupby(drawing.painted, lambda each: each.number):
+        windows = []
+        for _, path, place, pen, is_filled in group:
+            plain = GraphicsContextBase()
+            plain.copy_properties(pen)
+            plain.set_foreground(white, isRGBA=True)
+            plain.set_hatch(None)
+            windows.append(_window(path, place, pen.get_linewidth(), size_px))
+            agg.draw_path(plain, path, place, white if is_filled else None)
+        low, high = np.min([low for low, _ in windows], 0), np.max([high for _, high in windows], 0)
+        window = tuple(slice(*ends) for ends in zip(low.tolist(), high.tolist(), strict=True))
+        found[window][pixels[window] >= 128] = number
+        pixels[window] = 0
+    return {"segments": found, "occupancy": found > 0}
+
+
+def _window(path: Path, place: np.ndarray, width_px: float, size_px: int) -> tuple[np.ndarray, np.ndarray]:
+    """The first row and column that an outline may reach, and the first ones beyond; an unsteady hand's too."""
+    x, up, _ = place @ np.concatenate([path.vertices.T, np.ones((1, len(path.vertices)))])
+    spots = np.stack([size_px - up, x])
+    pad = width_px + REACH_PX
+    low, high = np.floor(spots.min(1) - pad), np.ceil(spots.max(1) + pad)
+    return low.clip(0, size_px).astype(int), high.clip(0, size_px).astype(int)
 
 
 def _rgba(colour: Colour) -> tuple[float, float, float, float]:

@@ -7,7 +7,7 @@ photographed its positions move, and `faults` is asked again about the moved one
 
 import math
 from collections.abc import Callable, Iterator
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from PIL import Image
@@ -130,6 +130,7 @@ class Drawing(NamedTuple):
     image: Image.Image
     marks: tuple[Mark, ...] = ()
     margins: tuple[Margin, ...] = ()
+    painted: tuple[Any, ...] = ()  # the outlines of things in a clean picture: `engines.canvas.Painted`
 
 
 def x_height_floor_px(size_px: int) -> float:

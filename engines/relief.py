@@ -63,6 +63,10 @@ class Relief:
         out = FLAT * down + np.sqrt(1 - FLAT**2) * np.sqrt(np.maximum(depth, 0))
         self._cover(number, rows, columns, depth >= 0, y + FLAT * radius * out)
 
+    def places(self) -> np.ndarray:
+        """The row of the floor above which each pixel's point lies, float64 [H, W]."""
+        return self._place.copy()
+
     def maps(self) -> dict[str, np.ndarray]:
         """The maps: "depth" float32, "segments" int32 and "occupancy" bool, each [H, W]."""
         depth = np.clip((self._front - self._place) / (self._front - self._wall), 0, 1).astype(np.float32)

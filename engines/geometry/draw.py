@@ -2,11 +2,13 @@
 
 import math
 
+import numpy as np
+
 from engines.base import Style
-from engines.canvas import Canvas, Colour
+from engines.canvas import Canvas, Colour, painted_maps
 from engines.geometry.exact import Place
 from engines.geometry.labels import arc_radius, dot_px, letter_px, stands, stroke_px
-from engines.geometry.scene import FRAME, INK, Angle, GeometryScene, Lattice
+from engines.geometry.scene import FRAME, INK, Angle, GeometryScene, Lattice, Shape
 from engines.marks import Apart, Drawing, Longer, Margin
 from engines.style import Theme, colour_of, theme_of
 
@@ -27,15 +29,10 @@ def draw(scene: GeometryScene, size_px: int, style: Style) -> Drawing:
 
     if scene.lattice:
         _net(canvas, scene.lattice, theme, unit)
-    for shape in scene.shapes:
-        colour, points = paint(shape.colour), [pixel(point) for point in shape.points]
-        fill = colour if shape.filled else None
-        if shape.kind == "circle":
-            canvas.circle(points[0], shape.radius * unit, fill, colour, stroke)
-        elif shape.kind == "polygon":
-            canvas.polygon(points, fill, colour, stroke)
-        else:
-            canvas.line(points, colour, stroke * (0.8 if shape.stroke == "dashed" else 1.0), stroke=shape.stroke)
+    for number, shape in enumerate(scene.shapes, 1):
+        points = [pixel(point) for point in shape.points]
+        with canvas.thing(number):
+            _shape(canvas, shape, points, paint(shape.colour), stroke)
         for point in points:
             canvas.part(f"{shape.colour} {shape.kind}{shape.letter and ' ' + shape.letter}", point)
     for angle in scene.angles:
@@ -50,6 +47,22 @@ def draw(scene: GeometryScene, size_px: int, style: Style) -> Drawing:
     for label, place in stands(scene, size_px):
         canvas.text(pixel(place), label.text, letter_px(size_px), theme.ink, "mm", theme.font)
     return canvas.drawing(_margins(scene, size_px))
+
+
+def maps(scene: GeometryScene, size_px: int, style: Style) -> dict[str, np.ndarray]:
+    """Segments and occupancy of the clean picture: the scene's shapes; of those that are not filled the strokes."""
+    return painted_maps(draw(scene, size_px, style), size_px)
+
+
+def _shape(canvas: Canvas, shape: Shape, points: list[Place], colour: Colour, stroke: float) -> None:
+    """Draw a shape through its points in pixels."""
+    fill = colour if shape.filled else None
+    if shape.kind == "circle":
+        canvas.circle(points[0], shape.radius * canvas.size_px / FRAME, fill, colour, stroke)
+    elif shape.kind == "polygon":
+        canvas.polygon(points, fill, colour, stroke)
+    else:
+        canvas.line(points, colour, stroke * (0.8 if shape.stroke == "dashed" else 1.0), stroke=shape.stroke)
 
 
 def _margins(scene: GeometryScene, size_px: int) -> list[Margin]:

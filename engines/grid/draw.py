@@ -3,8 +3,10 @@
 import math
 from typing import NamedTuple
 
+import numpy as np
+
 from engines.base import Style, make_rng
-from engines.canvas import Canvas, Colour, Point
+from engines.canvas import Canvas, Colour, Point, painted_maps
 from engines.grid.scene import STEPS, Cell, GridScene, NestScene, PanelsScene, RegionScene, RingsScene, TrailScene
 from engines.marks import Apart, Drawing
 from engines.style import Theme, colour_of, theme_of
@@ -46,14 +48,23 @@ def draw(scene: Scene, size_px: int, style: Style) -> Drawing:
         return canvas.drawing()
     if isinstance(scene, PanelsScene):
         width = size_px * (1 - GAP_SHARE) / 2
-        for name, side, left in (("left", scene.left, 0.0), ("right", scene.right, size_px - width)):
+        sides = (("left", scene.left, 0.0, 1), ("right", scene.right, size_px - width, len(scene.left) + 1))
+        for name, side, left, first in sides:
             board = _board(canvas, theme, scene.rows, scene.columns, (left, 0), width, height=size_px)
             canvas.part(name, board.centre((1, 1)))
-            _shade(canvas, board, scene.rows, scene.columns, side, colour_of(scene.colour, style), style)
+            _shade(canvas, board, scene.rows, scene.columns, side, colour_of(scene.colour, style), style, first)
         return canvas.drawing()
     if isinstance(scene, TrailScene):
         return _draw_trail(canvas, scene, theme, style)
     return _draw_rings(canvas, scene, style) if isinstance(scene, RingsScene) else _draw_nest(canvas, scene, style)
+
+
+def maps(scene: Scene, size_px: int, style: Style) -> dict[str, np.ndarray]:
+    """Segments and occupancy of the clean picture: shapes, shaded cells, arrows, or the strokes of rings and squares.
+
+    They are numbered in reading order, as the scene has them; the right one of two grids goes on after the left one.
+    """
+    return painted_maps(draw(scene, size_px, style), size_px)
 
 
 def _line_px(canvas: Canvas, theme: Theme) -> float:
@@ -101,11 +112,20 @@ def _bands(canvas: Canvas, board: Board, rows: int, columns: int, style: Style) 
 
 
 def _shade(
-    canvas: Canvas, board: Board, rows: int, columns: int, shaded: frozenset[Cell], colour: Colour, style: Style
+    canvas: Canvas,
+    board: Board,
+    rows: int,
+    columns: int,
+    shaded: frozenset[Cell],
+    colour: Colour,
+    style: Style,
+    first: int = 1,
 ) -> None:
-    for row, column in sorted(shaded):
+    """Shade cells and draw the lines; shaded cells are things, numbered from `first` in reading order."""
+    for number, (row, column) in enumerate(sorted(shaded), first):
         x, y = board.centre((row, column))
-        canvas.rectangle((x - board.cell / 2, y - board.cell / 2), (board.cell, board.cell), fill=colour)
+        with canvas.thing(number):
+            canvas.rectangle((x - board.cell / 2, y - board.cell / 2), (board.cell, board.cell), fill=colour)
         canvas.part(f"{row},{column}", (x, y))
     _lines(canvas, board, rows, columns, style)
 
@@ -119,9 +139,10 @@ def _draw_cells(canvas: Canvas, scene: GridScene, style: Style) -> Drawing:
     _lines(canvas, board, scene.rows, scene.columns, style)
     radius = board.cell * rng.uniform(0.31, 0.37)
     paints = {mark.colour: colour_of(mark.colour, style) for _, _, mark in scene.marks()}
-    for row, column, mark in scene.marks():
+    for number, (row, column, mark) in enumerate(scene.marks(), 1):
         centre = board.centre((row, column))
-        _shape(canvas, mark.shape, centre, radius, paints[mark.colour])
+        with canvas.thing(number):
+            _shape(canvas, mark.shape, centre, radius, paints[mark.colour])
         canvas.part(f"{row},{column}", centre)
     if scene.has_headers:
         height = header * 0.75
@@ -168,17 +189,16 @@ def _draw_trail(canvas: Canvas, scene: TrailScene, theme: Theme, style: Style) -
     board = _board(canvas, theme, scene.side, scene.side, (edge, edge), size_px - 2 * edge)
     _lines(canvas, board, scene.side, scene.side, style)
     reach, width = board.cell * 0.32, max(1.5, board.cell * 0.09)
-    for cell, way in scene.arrows:
+    for number, (cell, way) in enumerate(scene.arrows, 1):
         x, y = board.centre(cell)
         down, right = STEPS[way]
         tail, tip = (x - right * reach, y - down * reach), (x + right * reach, y + down * reach)
-        canvas.line([tail, (x + right * reach * 0.2, y + down * reach * 0.2)], theme.ink, width)
         base = (x + right * reach * 0.05, y + down * reach * 0.05)
         wide = reach * 0.62
-        canvas.polygon(
-            [tip, (base[0] - down * wide, base[1] + right * wide), (base[0] + down * wide, base[1] - right * wide)],
-            fill=theme.ink,
-        )
+        wings = [(base[0] + a * down * wide, base[1] - a * right * wide) for a in (-1, 1)]
+        with canvas.thing(number):
+            canvas.line([tail, (x + right * reach * 0.2, y + down * reach * 0.2)], theme.ink, width)
+            canvas.polygon([tip, *wings], fill=theme.ink)
         canvas.part(f"{cell[0]},{cell[1]}", (x, y))
     x, y = board.centre(scene.start)
     (down, right), dot = STEPS[dict(scene.arrows)[scene.start]], board.cell * 0.16
@@ -199,9 +219,10 @@ def _draw_trail(canvas: Canvas, scene: TrailScene, theme: Theme, style: Style) -
 def _draw_rings(canvas: Canvas, scene: RingsScene, style: Style) -> Drawing:
     unit, margins = canvas.size_px / 1000, []
     width = max(1.5, canvas.size_px / 160)
-    for ring in scene.rings:
+    for number, ring in enumerate(scene.rings, 1):
         centre = (ring.x * unit, ring.y * unit)
-        canvas.circle(centre, ring.radius * unit, outline=colour_of(ring.colour, style), width_px=width)
+        with canvas.thing(number):
+            canvas.circle(centre, ring.radius * unit, outline=colour_of(ring.colour, style), width_px=width)
         canvas.part(ring.colour, centre)
     floor_px = max(2.0, GAP_FLOOR_PX * canvas.size_px)
     for i, one in enumerate(scene.rings):
@@ -226,7 +247,8 @@ def _draw_nest(canvas: Canvas, scene: NestScene, style: Style) -> Drawing:
             (x + half * (a * math.cos(turn) - b * math.sin(turn)), y + half * (a * math.sin(turn) + b * math.cos(turn)))
             for a, b in ((-1, -1), (1, -1), (1, 1), (-1, 1))
         ]
-        canvas.polygon(corners, outline=colour_of(colour, style), width_px=width)
+        with canvas.thing(place + 1):
+            canvas.polygon(corners, outline=colour_of(colour, style), width_px=width)
         canvas.part(f"square {place + 1}", corners[0])
         if place:
             gap = (scene.sides[place - 1] - side) * unit / 2

@@ -1,6 +1,9 @@
 """How charts look: one function for every family; scenes in, a picture with its marks and margins out."""
 
+import numpy as np
+
 from engines.base import Style
+from engines.canvas import painted_maps
 from engines.chart.draw.bars import draw_bars, draw_boxes, draw_histogram
 from engines.chart.draw.cells import draw_heat, draw_table
 from engines.chart.draw.faces import face_of
@@ -37,6 +40,15 @@ def draw(scene: Figure, size_px: int, style: Style) -> Drawing:
         return face
     sheet = Sheet(size_px, style, scene.furniture, _is_plain(scene))
     return sheet.canvas.drawing(PAINTERS[scene.kind](sheet, scene))
+
+
+def maps(scene: Figure, size_px: int, style: Style) -> dict[str, np.ndarray]:
+    """Segments and occupancy of the clean picture: bars and their parts, bins, sectors; none of other charts.
+
+    They are numbered series by series, and within each as the scene has its values. A picture in matplotlib's look has
+    no maps either.
+    """
+    return painted_maps(draw(scene, size_px, style), size_px)
 
 
 def _is_plain(scene: Figure) -> bool:

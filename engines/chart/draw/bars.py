@@ -63,7 +63,8 @@ def draw_bars(sheet: Sheet, scene: Chart) -> list[Margin]:
         for c, ((x0, y0), (x1, y1)) in enumerate(row):
             box = (min(x0, x1), min(y0, y1), max(x0, x1), max(y0, y1))
             size = (box[2] - box[0], box[3] - box[1])
-            sheet.canvas.rectangle(box[:2], size, sheet.colour(scene.colours[s][c]), outline, sheet.line_px)
+            with sheet.canvas.thing(s * len(row) + c + 1):
+                sheet.canvas.rectangle(box[:2], size, sheet.colour(scene.colours[s][c]), outline, sheet.line_px)
             sheet.canvas.part(part_name(scene, s, c), box)
     if scene.threshold is not None:
         ends = [plot.at(0, scene.threshold), plot.at(1, scene.threshold)]
@@ -109,9 +110,11 @@ def draw_histogram(sheet: Sheet, scene: Histogram) -> list[Margin]:
     plot = lay_out(sheet, scene.axis, (), x_axis=x_axis)
     draw_axes(sheet, plot, ())
     colour = sheet.colour(scene.colour)
-    for low, high, count in zip(edges, edges[1:], scene.counts, strict=False):
+    bins = zip(edges, edges[1:], scene.counts, strict=False)
+    for number, (low, high, count) in enumerate(bins, 1):
         (left, top), (right, bottom) = plot.point(low, count), plot.point(high, scene.axis.low)
-        sheet.canvas.rectangle((left, top), (right - left, bottom - top), colour, sheet.theme.ink, sheet.line_px)
+        with sheet.canvas.thing(number):
+            sheet.canvas.rectangle((left, top), (right - left, bottom - top), colour, sheet.theme.ink, sheet.line_px)
         sheet.canvas.part(f"{low} to {high}", (left, top, right, bottom))
     if sheet.style.is_photographed:  # bars side by side hide the gridlines behind them
         for value in scene.axis.numbers()[1:-1]:

@@ -34,7 +34,8 @@ def draw_pie(sheet: Sheet, scene: Chart) -> list[Margin]:
     for share in scene.values[0]:
         angles.append(angles[-1] + 2 * math.pi * share / whole)
     for c, (start, end) in enumerate(itertools.pairwise(angles)):
-        sheet.canvas.pie(centre, radius_px, start, end, colours[c], hole_px=hole_px)
+        with sheet.canvas.thing(c + 1):
+            sheet.canvas.pie(centre, radius_px, start, end, colours[c], hole_px=hole_px)
         middle = _on_rim(centre, (radius_px + hole_px) / 2, (start + end) / 2)
         sheet.canvas.part(part_name(scene, 0, c), middle)
     ink, width_px = sheet.theme.ink, sheet.line_px

@@ -1,7 +1,7 @@
 """What is asked about charts: one file a family of questions. Each `pose` draws the answer first, then a chart."""
 
 from engines.base import Engine, QuestionType
-from engines.chart.draw import draw
+from engines.chart.draw import draw, maps
 from engines.chart.facts import facts
 from engines.chart.questions import (
     axes,
@@ -65,4 +65,5 @@ ENGINE = Engine(
     ),
     draw=draw,
     facts=facts,
+    maps=maps,
 )

@@ -3,6 +3,7 @@
 from engines.base import Style
 from engines.canvas import Canvas
 from engines.cube.draw.dice import draw_dice, draw_roll
+from engines.cube.draw.maps import maps
 from engines.cube.draw.nets import draw_nets
 from engines.cube.draw.solids import draw_solids
 from engines.cube.draw.stacks import draw_stacks, draw_view
@@ -28,4 +29,4 @@ def draw(scene: Scene, size_px: int, style: Style) -> Drawing:
     return canvas.drawing(DRAWERS[type(scene)](canvas, scene, style))
 
 
-__all__ = ["draw"]
+__all__ = ["draw", "maps"]

@@ -7,6 +7,8 @@ turned. So pictures are seen from more than one side (`Slant`), and all of them 
 import math
 from typing import NamedTuple
 
+import numpy as np
+
 from engines.base import Style, make_rng
 from engines.canvas import Canvas, Colour, Point
 from engines.cube.scene.sight import DEPTH
@@ -81,6 +83,11 @@ class View:
         """The place of a point in the picture."""
         down = row * self._row + column * self._column - height
         return self._x + (column - row) * self._wide * self.unit_px, self._y + down * self.unit_px
+
+    def steps(self, x_px: np.ndarray, y_px: np.ndarray) -> np.ndarray:
+        """How many rows and columns together the places of the floor are from its far corner that are seen there."""
+        across, down = (x_px - self._x) / (self._wide * self.unit_px), (y_px - self._y) / self.unit_px
+        return across + 2 * (down - across * self._column) / (self._row + self._column)
 
 
 def shade(colour: Colour, factor: float) -> Colour:
@@ -197,11 +204,19 @@ def _stacks(canvas: Canvas, view: View, scene: StackScene, style: Style) -> list
     return margins
 
 
+def view_of(scene: StackScene | ViewScene, size_px: int, style: Style) -> View:
+    """From where stacks are seen in a picture, which they share with outlines or have to themselves."""
+    free = MARGIN * size_px
+    stack, height = scene, size_px - 2 * free
+    if isinstance(scene, ViewScene):
+        stack, height = scene.stack, (VIEW_SHARE if len(scene.options) <= ONE_ROW else VIEW_SHARE_OF_ROWS) * size_px
+        height -= free
+    return View(stack, Frame(free, free, size_px - 2 * free, height), slant_of(style, stack))
+
+
 def draw_stacks(canvas: Canvas, scene: StackScene, style: Style) -> list[Apart]:
     """Draw stacks that have the picture to themselves."""
-    free = MARGIN * canvas.size_px
-    side = canvas.size_px - 2 * free
-    return _stacks(canvas, View(scene, Frame(free, free, side, side), slant_of(style, scene)), scene, style)
+    return _stacks(canvas, view_of(scene, canvas.size_px, style), scene, style)
 
 
 def draw_view(canvas: Canvas, scene: ViewScene, style: Style) -> list[Apart]:
@@ -210,8 +225,7 @@ def draw_view(canvas: Canvas, scene: ViewScene, style: Style) -> list[Apart]:
     free = MARGIN * size
     rows = 1 if len(scene.options) <= ONE_ROW else 2
     share, columns = VIEW_SHARE if rows == 1 else VIEW_SHARE_OF_ROWS, -(-len(scene.options) // rows)
-    view = View(scene.stack, Frame(free, free, size - 2 * free, share * size - free), slant_of(style, scene.stack))
-    margins = _stacks(canvas, view, scene.stack, style)
+    margins = _stacks(canvas, view_of(scene, size, style), scene.stack, style)
     left, top, width = free, (share + 0.02) * size, (size - 2 * free) / columns
     height = (size - free - top) / rows
     text_px = max(BELOW * size * (1.0 if rows == 1 else ROWS_TEXT), 8.4)

@@ -3,7 +3,7 @@
 import numpy as np
 
 from engines.base import Engine, Fact, QuestionType
-from engines.cube.draw import draw
+from engines.cube.draw import draw, maps
 from engines.cube.questions import dice, make, nets, objects, places, solids, stacks, views
 from engines.cube.scene import DiceScene, NetScene, RollScene, Scene, SolidsScene, StackScene, ViewScene
 
@@ -51,4 +51,5 @@ ENGINE = Engine(
     ),
     draw=draw,
     facts=facts,
+    maps=maps,
 )

@@ -1,7 +1,7 @@
 """What is asked about geometry pictures: one file a family. Each `pose` draws the answer first, then a scene."""
 
 from engines.base import Engine, QuestionType
-from engines.geometry.draw import draw
+from engines.geometry.draw import draw, maps
 from engines.geometry.facts import facts
 from engines.geometry.layout import LETTERED, PLAIN
 from engines.geometry.questions import angles, circles, counting, graphs, lattice, lines, points, polygons, special
@@ -44,4 +44,5 @@ ENGINE = Engine(
     ),
     draw=draw,
     facts=facts,
+    maps=maps,
 )

@@ -3,7 +3,7 @@
 import numpy as np
 
 from engines.base import Engine, Fact, QuestionType
-from engines.grid.draw import Scene, draw
+from engines.grid.draw import Scene, draw, maps
 from engines.grid.questions import cells, objects, panels, region, rings, trail
 from engines.grid.scene import GridScene, NestScene, PanelsScene, RegionScene, RingsScene, TrailScene
 
@@ -49,4 +49,5 @@ ENGINE = Engine(
     ),
     draw=draw,
     facts=facts,
+    maps=maps,
 )
