@@ -60,7 +60,6 @@ PHASES = {  # by the beginning of their names, and at which of how many a fault 
     "evaluating": 4,
 }
 GONE, SILENT = peers.GONE, f"nothing was heard of it for {peers.SILENT_S:g} s"
-ABORTED = -6  # by JAX: its service is in process 0, and goes with it
 
 
 class Kind(NamedTuple):
@@ -74,13 +73,13 @@ class Kind(NamedTuple):
 
 KINDS = {
     "kill": Kind(GONE, own=(-9,)),
-    "stop": Kind(SILENT, own=(1, ABORTED), processes=(2, 4)),
+    "stop": Kind(SILENT, processes=(2, 4)),
     "terminate one": Kind("terminated", 143, (143,)),
     "terminate all": Kind("terminated", 143, (143,)),
     "raise": Kind(faulty.PLANTED),
     "full disk": Kind("o space left"),
-    "cut": Kind(GONE, own=(1, ABORTED), processes=(2, 4)),
-    "silent": Kind(SILENT, own=(1, ABORTED), processes=(2, 4)),
+    "cut": Kind(GONE, processes=(2, 4)),
+    "silent": Kind(SILENT, processes=(2, 4)),
 }
 HARMLESS = {
     "none": Kind(""),
@@ -396,17 +395,28 @@ class Chain:
         self._say(f"  ended as a run that nothing struck, in {'all bits' if is_same else 'all but rounding'}")
 
 
-def run(trials: int, first: int, folder: Path, say: Callable[[str], None] = print) -> list[str]:
-    """Chains from a seed on until so many faults have struck; gives their kinds."""
-    references, struck, seed = References(folder), [], first
-    while len(struck) < trials:
+class Result(NamedTuple):
+    """What chains showed."""
+
+    struck: list[str]  # the kind of each fault
+    failed: list[str]  # what was wrong, by chain
+
+
+def run(trials: int, first: int, folder: Path, say: Callable[[str], None] = print) -> Result:
+    """Chains from a seed on until so many faults have struck."""
+    references, result, seed = References(folder), Result([], []), first
+    while len(result.struck) < trials:
         place = Path(tempfile.mkdtemp(prefix=f"chain_{seed}_", dir=folder))
         chain = Chain(seed, references, place, say)
-        chain.run(trials - len(struck))
-        struck += chain.struck
+        try:
+            chain.run(trials - len(result.struck))
+        except AssertionError as wrong:
+            result.failed.append(f"seed {seed}: {wrong}")
+            say(result.failed[-1])
+        result.struck.extend(chain.struck or ["nothing"])
         shutil.rmtree(place)
         seed += 1
-    return struck
+    return result
 
 
 def main() -> None:
@@ -420,9 +430,10 @@ def main() -> None:
         folder = Path(given.folder or opened.enter_context(tempfile.TemporaryDirectory())).absolute()
         folder.mkdir(parents=True, exist_ok=True)
         began = time.monotonic()
-        struck = run(given.trials, given.seed, folder, lambda text: print(text, flush=True))
+        struck, failed = run(given.trials, given.seed, folder, lambda text: print(text, flush=True))
         counts = ", ".join(f"{kind} {struck.count(kind)}" for kind in sorted(set(struck)))
-        print(f"{len(struck)} faults in {time.monotonic() - began:.0f} s: {counts}")
+        print(f"{len(struck)} faults in {time.monotonic() - began:.0f} s, {len(failed)} wrong: {counts}")
+    raise SystemExit(bool(failed))
 
 
 if __name__ == "__main__":

@@ -5,9 +5,11 @@ import selectors
 import socket
 import struct
 import threading
+import time
 
 CHUNK = 1 << 16
 LINGER = struct.pack("ii", 1, 0)  # closed with a reset, as by a machine that has come up again
+COMES_S, RETRY_S = 120.0, 0.05
 PAIRS = 50  # tries for two ports beside each other
 
 
@@ -50,11 +52,7 @@ class Relay:
         with contextlib.suppress(OSError):  # closed
             while True:
                 near, _ = server.accept()
-                try:
-                    far = socket.create_connection(("localhost", to))
-                except OSError:  # nobody listens yet
-                    near.close()
-                    continue
+                far = _reached(to)
                 with self._state:
                     self._sockets += [near, far]
                 threading.Thread(target=self._pass_on, args=(near, far), daemon=True).start()
@@ -76,6 +74,18 @@ class Relay:
                     else:
                         ready.unregister(key.fileobj)
                         other[key.fileobj].shutdown(socket.SHUT_WR)
+
+
+def _reached(port: int) -> socket.socket:
+    """A connection to a port of this host, on which somebody will listen soon."""
+    until = time.monotonic() + COMES_S
+    while True:
+        try:
+            return socket.create_connection(("localhost", port))
+        except OSError:
+            if time.monotonic() > until:
+                raise
+            time.sleep(RETRY_S)
 
 
 def _two_servers() -> list[socket.socket]:
