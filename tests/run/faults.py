@@ -1,6 +1,6 @@
 """Faults at random moments of whole runs of 1, 2 and 4 processes: all end soon and name the cause, nothing is lost.
 
-    python -m tests.run.faults --trials 60 [--seed 0] [--folder DIR]
+    python -m tests.run.faults --trials 60 [--seed 0] [--processes 2] [--folder DIR]
 
 A seed is a chain: one run that is struck up to four times, each time at a random moment of a random phase of a start,
 by another kind of fault; the last start is left alone, or loses worker processes, and comes to its end. Every start
@@ -14,11 +14,9 @@ The workdir is a small disk of its own (tmpfs) where this process may mount one;
 import argparse
 import contextlib
 import json
-import os
 import re
 import shutil
 import signal
-import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -32,33 +30,15 @@ from perc_jax.processes import peers
 from perc_jax.records import attempts, commits, digests
 from tests import whole_runs
 from tests.run import faulty
-from tests.run.relay import Relay
+from tests.run.starts import LAST, PHASES, WORKERS, Moment, Start, fill, last_line, lose_worker, small_disk
 
 LIMIT_S = 30.0  # from a fault to the end of all processes
 PAUSE_S = 3.0  # a process that is alone stands still so long
-DISK_MB = 64
+FAULTS = 4  # of a chain, at most
 CHANGING = (4, 2, 1, 4)  # numbers of processes of a chain's starts
 STAYING = (2, 1, 4)  # of every second chain, in turn: all its starts have so many
 ROUNDING = {"rtol": 1e-3, "atol": 1e-5}
-WORKERS = ("--data.workers", "1")  # Grain's
-SPAWNED = b"spawn_main"
 RESUMING = re.compile(r"resuming .* after step (\d+)")
-FAULTS = 4  # of a chain
-LAST = 8  # step of the run
-# One stage, in which every phase comes: what a start costs is to trace its programs.
-ONE_STAGE = ("--only", "grpo", "--stages.1.steps", str(LAST), "--stages.1.row-widths")
-ONE_STAGE += ("--evaluation.suites", "test_a", "--evaluation.samples", "16", "--evaluation.every", "4")
-PHASES = {  # by the beginning of their names, and at which of how many a fault strikes
-    "starting": 1,
-    "compiling": 12,
-    "restoring": 1,
-    "data": 3,
-    "rollout": 2,
-    "verify": 3,
-    "update": 4,
-    "checkpoint": 2,
-    "evaluating": 4,
-}
 GONE, SILENT = peers.GONE, f"nothing was heard of it for {peers.SILENT_S:g} s"
 
 
@@ -86,79 +66,6 @@ HARMLESS = {
     "pause": Kind("", processes=(1,)),
     "kill worker": Kind(""),
 }
-
-
-class Moment(NamedTuple):
-    """When a fault strikes a process."""
-
-    phase: str
-    number: int  # the how manieth of this start
-    delay_s: float
-
-    def has_come(self, names: Sequence[str]) -> bool:
-        """Whether a process that has begun these phases is there, but for the delay."""
-        return sum(name.startswith(self.phase) for name in names) >= self.number
-
-
-class Start:
-    """The processes of a start of a run. A context manager: they are gone when it is left."""
-
-    def __init__(self, workdir: Path, output: Path, cache: Path, count: int, *settings: str, relayed: int = 0):
-        """Start `count` processes; the connections of one of them go through `relay`."""
-        self.count, self._output = count, output
-        port, place = whole_runs.free_port(), {}
-        self._opened = contextlib.ExitStack()
-        self.relay = self._opened.enter_context(Relay(port)) if relayed else None
-        self.ranks: list[whole_runs.Running] = []
-        for rank in range(count):
-            if count > 1:
-                there = self.relay.port if self.relay and rank == relayed else port
-                place = {"JAX_COORDINATOR_ADDRESS": f"localhost:{there}", "JAX_NUM_PROCESSES": str(count)}
-                place |= {"JAX_PROCESS_ID": str(rank)}
-            running = whole_runs.train(
-                workdir,
-                *ONE_STAGE,
-                *("--mesh.replica", str(count), "--mesh.fsdp", "1", *settings),  # XLA:CPU: whole copies only
-                cache=cache,
-                output=output / f"rank_{rank}",
-                program="tests.run.faulty",
-                **{faulty.VARIABLE: str(output / f"rank_{rank}" / "phases")},
-                **place,
-            )
-            self.ranks.append(self._opened.enter_context(running))
-
-    def __enter__(self) -> "Start":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._opened.close()
-
-    def phases(self, rank: int) -> list[str]:
-        """The phases that a process has begun, in order."""
-        file = self._output / f"rank_{rank}" / "phases"
-        first = faulty.JOINED if self.count > 1 else faulty.ALONE
-        names = file.read_text().splitlines() if file.exists() else []
-        return ["starting" if name == first else name for name in names]
-
-    def wait_for(self, moment: Moment, victim: int) -> bool:
-        """Return at a process's moment; False if the run ended before."""
-        while self.ranks[victim].is_running:
-            if moment.has_come(self.phases(victim)):
-                self.ranks[victim].let_run(moment.delay_s)
-                return self.ranks[victim].is_running
-            time.sleep(0.005)
-        return False
-
-    def end(self, wait_for: Callable[[], None] = lambda: None) -> tuple[list[whole_runs.Ended], list[float]]:
-        """Wait for all; gives the ends, and when each was seen by the clock."""
-        seen: dict[int, float] = {}
-        while len(seen) < self.count:
-            for rank, running in enumerate(self.ranks):
-                if rank not in seen and not running.is_running:
-                    seen[rank] = time.monotonic()
-            wait_for()
-            time.sleep(0.02)
-        return [running.end() for running in self.ranks], [seen[rank] for rank in range(self.count)]
 
 
 def strike(start: Start, kind: str, victim: int, workdir: Path) -> tuple[list[whole_runs.Ended], float]:
@@ -190,38 +97,9 @@ def strike(start: Start, kind: str, victim: int, workdir: Path) -> tuple[list[wh
     return ended, max(seen) - began
 
 
-def fill(disk: Path) -> None:
-    """Leave no room on a disk."""
-    with contextlib.suppress(OSError), (disk / "filler").open("wb", buffering=0) as file:
-        while file.write(bytes(1 << 16)):
-            pass
-
-
-def lose_worker(running: whole_runs.Running, rng: np.random.Generator) -> str:
-    """Kill one of the worker processes of a process outright; says which."""
-    workers = sorted(pid for pid in whole_runs.living(running.pid) if SPAWNED in _command(pid))
-    if not workers:
-        return "no worker"
-    place = int(rng.integers(len(workers)))
-    with contextlib.suppress(ProcessLookupError):
-        os.kill(workers[place], signal.SIGKILL)
-    return f"worker {place + 1} of {len(workers)}"
-
-
-def _command(pid: int) -> bytes:
-    with contextlib.suppress(OSError):
-        return Path(f"/proc/{pid}/cmdline").read_bytes()
-    return b""
-
-
 def is_done(ended: Sequence[whole_runs.Ended]) -> bool:
     """Whether all came to a good end."""
     return all(one.code == 0 for one in ended)
-
-
-def last_line(ended: whole_runs.Ended) -> str:
-    """What a process said last."""
-    return (ended.err.splitlines() or [""])[-1]
 
 
 def complaints(ended: Sequence[whole_runs.Ended], kind: str, victim: int) -> Iterator[str]:
@@ -280,19 +158,6 @@ def assert_close(workdir: Path, other: Path) -> None:
         assert np.allclose(leaf, wanted[name], **ROUNDING), name
 
 
-@contextlib.contextmanager
-def small_disk(folder: Path) -> Iterator[bool]:
-    """Mount a small disk on a folder; gives whether that is permitted here."""
-    folder.mkdir(parents=True)
-    words = ["mount", "-t", "tmpfs", "-o", f"size={DISK_MB}m", "perc_jax_tests", str(folder)]
-    is_mounted = shutil.which("mount") is not None and subprocess.run(words, capture_output=True).returncode == 0
-    try:
-        yield is_mounted
-    finally:
-        if is_mounted:
-            subprocess.run(["umount", "-l", str(folder)], check=True)
-
-
 class References:
     """Runs that nothing strikes, by their number of processes, and the programs that they compiled."""
 
@@ -312,11 +177,14 @@ class References:
 class Chain:
     """One run and what strikes it, all by a seed."""
 
-    def __init__(self, seed: int, references: References, folder: Path, say: Callable[[str], None] = print):
+    def __init__(self, seed: int, references: References, folder: Path, say: Callable[[str], None], processes: int = 0):
+        """`processes` of every start; 0: as the seed has it."""
         self._seed, self._references, self._folder, self._say = seed, references, folder, say
         self._rng = np.random.default_rng(seed)
         self.struck: list[str] = []
-        self._counts = CHANGING if seed % 2 else (STAYING[seed // 2 % len(STAYING)],) * len(CHANGING)
+        self._is_same = bool(processes) or seed % 2 == 0
+        same = processes or STAYING[seed // 2 % len(STAYING)]
+        self._counts = (same,) * len(CHANGING) if self._is_same else CHANGING
         self._before = 0  # the step of the newest checkpoint
 
     def run(self, most: int = FAULTS) -> None:
@@ -347,7 +215,7 @@ class Chain:
         self._say(f"seed {self._seed}, fault {number}: {kind} to process {victim} of {count}, {where}: {seconds:.1f} s")
         if is_done(ended):
             self._say("  it was done before")
-            self._compare(workdir, is_same=self._seed % 2 == 0, count=count)
+            self._compare(workdir, count)
             shutil.rmtree(workdir)
             self._before = 0
             return
@@ -385,14 +253,14 @@ class Chain:
         self._say(f"seed {self._seed}, to its end on {count}: {kind} to process {victim}{said}")
         assert is_done(ended), [one.err for one in ended]
         check_resumed(ended, self._before, is_whole=True)
-        self._compare(workdir, is_same=self._seed % 2 == 0, count=count)
+        self._compare(workdir, count)
         found = json.loads((workdir / attempts.FILE).read_text())
         assert [one["number"] for one in found] == list(range(1, len(found) + 1))
         assert all(one["ended"] for one in found[:-1])
 
-    def _compare(self, workdir: Path, *, is_same: bool, count: int) -> None:
-        (whole_runs.assert_same if is_same else assert_close)(workdir, self._references.of(count))
-        self._say(f"  ended as a run that nothing struck, in {'all bits' if is_same else 'all but rounding'}")
+    def _compare(self, workdir: Path, count: int) -> None:
+        (whole_runs.assert_same if self._is_same else assert_close)(workdir, self._references.of(count))
+        self._say(f"  ended as a run that nothing struck, in {'all bits' if self._is_same else 'all but rounding'}")
 
 
 class Result(NamedTuple):
@@ -402,12 +270,12 @@ class Result(NamedTuple):
     failed: list[str]  # what was wrong, by chain
 
 
-def run(trials: int, first: int, folder: Path, say: Callable[[str], None] = print) -> Result:
+def run(trials: int, first: int, folder: Path, say: Callable[[str], None] = print, processes: int = 0) -> Result:
     """Chains from a seed on until so many faults have struck."""
     references, result, seed = References(folder), Result([], []), first
     while len(result.struck) < trials:
         place = Path(tempfile.mkdtemp(prefix=f"chain_{seed}_", dir=folder))
-        chain = Chain(seed, references, place, say)
+        chain = Chain(seed, references, place, say, processes)
         try:
             chain.run(trials - len(result.struck))
         except AssertionError as wrong:
@@ -419,18 +287,23 @@ def run(trials: int, first: int, folder: Path, say: Callable[[str], None] = prin
     return result
 
 
+def _say(text: str) -> None:
+    print(text, flush=True)
+
+
 def main() -> None:
     """The command."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--trials", type=int, default=8, help="how many faults")
     parser.add_argument("--seed", type=int, default=0, help="of the first chain")
+    parser.add_argument("--processes", type=int, default=0, help="of every start; 0: 1, 2 and 4")
     parser.add_argument("--folder", default="", help="where undisturbed runs and programs are kept for the next time")
     given = parser.parse_args()
     with contextlib.ExitStack() as opened:
         folder = Path(given.folder or opened.enter_context(tempfile.TemporaryDirectory())).absolute()
         folder.mkdir(parents=True, exist_ok=True)
         began = time.monotonic()
-        struck, failed = run(given.trials, given.seed, folder, lambda text: print(text, flush=True))
+        struck, failed = run(given.trials, given.seed, folder, _say, given.processes)
         counts = ", ".join(f"{kind} {struck.count(kind)}" for kind in sorted(set(struck)))
         print(f"{len(struck)} faults in {time.monotonic() - began:.0f} s, {len(failed)} wrong: {counts}")
     raise SystemExit(bool(failed))
