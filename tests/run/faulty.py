@@ -13,7 +13,7 @@ from perc_jax.processes.progress import Progress
 
 PLANTED = "a planted fault"
 VARIABLE = "PERC_JAX_TESTS_PHASES"  # the file to which names of phases go, a line each
-ALONE, JOINED = "starting", "joined"  # a process of its own can be told to end; all processes of a run have met
+ALONE, JOINED = "alone", "joined"  # a process of its own can be told to end; all processes of a run have met
 
 _asked = threading.Event()
 _phase = Progress.phase
