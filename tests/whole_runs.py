@@ -97,6 +97,11 @@ class Running:
             self._process.wait(seconds)
 
     @property
+    def pid(self) -> int:
+        """The program's number, which is also that of its process group."""
+        return self._process.pid
+
+    @property
     def is_running(self) -> bool:
         """Whether the program has not ended yet."""
         return self._process.poll() is None

@@ -19,6 +19,9 @@ from perc_jax.environments.base import State
 from perc_jax.processes import workers
 from perc_jax.prompt.prompt import pack
 
+ATTEMPTS = 3  # at a batch whose worker was killed, by the system for want of memory for instance
+KILLED = "terminated unexpectedly"  # what Grain says of it
+
 
 @runtime_checkable
 class Rows(Protocol):
@@ -104,6 +107,20 @@ class Chained:
         raise IndexError(f"there are {len(self)} batches")
 
 
+@dataclass(frozen=True)
+class Rest:
+    """Batches from one on."""
+
+    batches: Batches | Chained
+    first: int
+
+    def __len__(self) -> int:
+        return len(self.batches) - self.first
+
+    def __getitem__(self, number: int) -> Batch:
+        return self.batches[self.first + number]
+
+
 class Stream:
     """An iterator over batches, and a context manager that ends its workers.
 
@@ -114,10 +131,11 @@ class Stream:
     def __init__(self, batches: Batches | Chained, workers: int, prefetch: int = 1):
         """`prefetch` is how many batches each of the `workers` may be ahead."""
         self.batches = batches  # random access to what is streamed
-        self._count = len(batches)
+        self._count, self._fetched = len(batches), 0
+        self._workers, self._prefetch = workers, prefetch
         self._iterator = iter(_dataset(batches, workers, prefetch))
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="stream")
-        self._ahead = [self._thread.submit(next, self._iterator)] if self._count else []
+        self._ahead = [self._thread.submit(self._fetch)] if self._count else []
 
     def __len__(self) -> int:
         """Batches that are left."""
@@ -132,17 +150,35 @@ class Stream:
         batch = self._ahead.pop().result()
         self._count -= 1
         if self._count:
-            self._ahead.append(self._thread.submit(next, self._iterator))
+            self._ahead.append(self._thread.submit(self._fetch))
         else:
-            self._thread.submit(self._iterator.close)  # workers take a second to end; the caller need not wait
+            self._thread.submit(self._end_workers)  # they take a second to end; the caller need not wait
         return batch
+
+    def _fetch(self) -> Batch:
+        """The next batch, in the thread. Where a worker was killed from outside, others begin where it was."""
+        for left in reversed(range(ATTEMPTS)):
+            try:
+                batch = next(self._iterator)
+                break
+            except RuntimeError as error:
+                if KILLED not in str(error) or not left:
+                    raise
+                self._iterator.close()
+                rest = Rest(self.batches, self._fetched)
+                self._iterator = iter(_dataset(rest, self._workers, self._prefetch))
+        self._fetched += 1
+        return batch
+
+    def _end_workers(self) -> None:
+        self._iterator.close()
 
     def close(self) -> None:
         """End the workers; batches that are on the way are lost, positions are not."""
         if self._count:
             for future in self._ahead:
                 future.cancel()
-            self._thread.submit(self._iterator.close)
+            self._thread.submit(self._end_workers)
         self._count, self._ahead = 0, []
         self._thread.shutdown(wait=True)
 
@@ -153,7 +189,7 @@ class Stream:
         self.close()
 
 
-def _dataset(batches: Batches | Chained, count: int, prefetch: int) -> grain.IterDataset:
+def _dataset(batches: Batches | Chained | Rest, count: int, prefetch: int) -> grain.IterDataset:
     """Let Grain draw the batches, in so many worker processes; 0: in this one."""
     dataset = grain.MapDataset.source(batches).to_iter_dataset(grain.ReadOptions(num_threads=0, prefetch_buffer_size=0))
     if count == 0:

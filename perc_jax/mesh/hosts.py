@@ -29,7 +29,7 @@ import jax
 import numpy as np
 from jax.sharding import Mesh
 
-from perc_jax.mesh import sharding
+from perc_jax.mesh import passage, sharding
 
 WAIT_S = 300  # for the name of process 0's host to be known, as JAX has it
 DERIVED_PORTS = 4096  # JAX makes one of the last so many of a job's number, and the next job may have the one beside
@@ -76,9 +76,10 @@ def place() -> Place | None:
 def connect(place: Place | None) -> None:
     """Join the other processes, if there are any; blocks until all have come."""
     if place is not None:
+        address = passage.to(place.address) if place.rank else place.address
         # Detection is off: it would ask once more for what is known, and take one device for each process.
         jax.distributed.initialize(
-            place.address, place.count, place.rank, place.devices, cluster_detection_method="deactivate"
+            address, place.count, place.rank, place.devices, cluster_detection_method="deactivate"
         )
 
 

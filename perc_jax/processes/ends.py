@@ -127,6 +127,10 @@ class at_once:
     With one process it does nothing.
     """
 
+    def __init__(self, code: int | None = None):
+        """Give all errors a code, if one is given; else that of `code_of`."""
+        self._code = code
+
     def __enter__(self) -> None:
         pass
 
@@ -137,7 +141,7 @@ class at_once:
             return
         time.sleep(CONSEQUENCE_S)  # if another has ended, its cause is the one to name, and `leave` is called meanwhile
         if isinstance(error, KINDS):
-            leave(reason(error), code_of(error))
+            leave(reason(error), code_of(error) if self._code is None else self._code)
         traceback.print_exception(error)
         leave(f"{kind.__name__}: {error}", FAILED)
 
@@ -170,7 +174,7 @@ class told(contextlib.ContextDecorator):
             fail(str(error), TERMINATED)
         if isinstance(error, BrokenPipeError):
             fail("the output was closed before all of it was written", CLOSED)
-        at_once().__exit__(kind, error, trace)
+        at_once(self._code).__exit__(kind, error, trace)
         if error is None and Group.done:
             Group.done()
         if isinstance(error, KINDS):

@@ -1,10 +1,11 @@
 """Where files are, here or on gs://; files that are absent or complete, whenever the process that writes is killed."""
 
+import contextlib
 import importlib.util
 import json
 import math
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
 from types import TracebackType
@@ -56,10 +57,22 @@ def write_whole(path: epath.Path, text: str) -> None:
         return
     part = path.parent / f".{path.name}.part"
     try:
-        part.write_text(text)
+        with named(path):
+            part.write_text(text)
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def named(path: epath.Path) -> Iterator[None]:
+    """Inside, an `OSError` that names no file gets this one's name: the system names none where a disk is full."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno is None or error.filename is not None:
+            raise
+        raise OSError(error.errno, error.strerror, str(path)) from error
 
 
 class Harmless(AbstractContextManager[None]):

@@ -21,7 +21,7 @@ import jax
 from etils import epath
 
 from perc_jax.records import reading
-from perc_jax.records.files import write_whole
+from perc_jax.records.files import named, write_whole
 
 COMPILE_EVENT = "/jax/core/compile/backend_compile_duration"  # fired once for each program handed to XLA
 
@@ -63,8 +63,9 @@ class Metrics:
         else:
             if self._file is None:
                 self._file = self._path.open("a")
-            self._file.write(line)
-            self._file.flush()
+            with named(self._path):
+                self._file.write(line)
+                self._file.flush()
 
     def truncate_after(self, step: int) -> None:
         """Remove the lines of steps after this one; a resumed run will write them again."""

@@ -364,11 +364,7 @@ class Run:
 
 
 def run(
-    config: Config,
-    workdir: str,
-    start: Start = PLAIN,
-    began: float | None = None,
-    found: hosts.Place | None = None,
+    config: Config, workdir: str, start: Start = PLAIN, began: float | None = None, found: hosts.Place | None = None
 ) -> None:
     """Run a config in a workdir, from its beginning or from where it stopped. The program `began` by `time.monotonic`,
     and was `found` to be one process of several.
@@ -377,13 +373,14 @@ def run(
     went wrong; what was written before stays whole.
     """
     timer, began = Timer(), time.monotonic() if began is None else began
+    failing = ends.at_once(ends.FAILED)
     with (
         Progress(config.phase_deadline_s, quiet=jax.process_index() > 0, timer=timer) as screen,
         CompileCounter() as compiles,
         Verifier.of(config) as verifier,
         Playground(config) as playground,
         Owner(workdir, screen.say) as owner,
-        ends.at_once(),
+        failing,
     ):
         opened = beginning.open_run(config, workdir)
         if beginning.is_done(opened, config, workdir):
@@ -395,6 +392,6 @@ def run(
         screen.say(hosts.told(found, sharding.make_mesh(config.mesh)))
         with together.heart(workdir, screen) as heart:
             this = Run(config, workdir, screen, timer, compiles, owner, heart, start, began, opened, playground)
-            with contextlib.closing(this), ends.at_once(), interrupts.deferred(), notices.watched(screen.say):
+            with contextlib.closing(this), failing, interrupts.deferred(), notices.watched(screen.say):
                 this.train(verifier)
             screen.say(f"done in {time.monotonic() - began:.0f} s; look at {workdir}/report.html")

@@ -1,4 +1,6 @@
+import contextlib
 import dataclasses
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -13,7 +15,8 @@ import engines
 from configs.debug_cpu import get_config
 from perc_jax.batch import Share
 from perc_jax.config import Config, MixtureConfig, StageConfig
-from perc_jax.data.batches import Batch
+from perc_jax.data import batches as streamed
+from perc_jax.data.batches import Batch, Chained, Rest
 from perc_jax.data.streams import exam, of_suite, stream
 from perc_jax.prompt.image import unpatchify
 from perc_jax.prompt.tokenizer import load
@@ -167,6 +170,65 @@ def test_an_error_in_a_worker_arrives():
         pytest.raises(ValueError, match="must fit one of"),
     ):
         next(batches)
+
+
+def test_a_worker_that_is_killed_is_replaced_and_nothing_is_lost(whole):
+    with stream(config(1), STAGE) as batches:
+        found = [next(batches)]
+        [worker] = [child for child in multiprocessing.active_children() if child.name.startswith("grain")]
+        worker.kill()
+        found += batches
+    for one, other in zip(whole, found, strict=True):
+        assert_equal(one, other)
+
+
+class Kept(Chained):
+    """Batches that are there already."""
+
+    made: list[Batch]
+
+    def __len__(self) -> int:
+        return len(self.made)
+
+    def __getitem__(self, number: int) -> Batch:
+        return self.made[number]
+
+
+class Breaking:
+    """What Grain draws, until a worker is gone after so many."""
+
+    def __init__(self, batches: Kept | Rest, count: int, message: str):
+        self._batches, self._next, self._count, self._message = batches, 0, count, message
+
+    def __iter__(self) -> "Breaking":
+        return self
+
+    def __next__(self) -> Batch:
+        if self._next == self._count:
+            raise RuntimeError(self._message)
+        self._next += 1
+        return self._batches[self._next - 1]
+
+    def close(self) -> None:
+        """There is nothing to end."""
+
+
+DIED = "Worker process was terminated unexpectedly with exit code -9."
+
+
+@pytest.mark.parametrize(
+    ("counts", "message", "got"),
+    [((1, 0, 2, 0, 9), DIED, 4), ((2, 0, 0, 9), DIED, 2), ((2, 9), "another error", 2)],
+    ids=["now and then", "three times at one batch", "another error"],
+)
+def test_a_worker_that_dies_time_and_again_ends_the_stream_as_any_error_does(monkeypatch, whole, counts, message, got):
+    left, kept, found = iter(counts), Kept(()), []
+    object.__setattr__(kept, "made", whole)
+    monkeypatch.setattr(streamed, "_dataset", lambda batches, *_: Breaking(batches, next(left), message))
+    fails = pytest.raises(RuntimeError, match=message) if got < len(whole) else contextlib.nullcontext()
+    with streamed.Stream(kept, workers=1) as batches, fails:
+        found += batches
+    assert [batch.position for batch in found] == [batch.position for batch in whole[:got]]
 
 
 def suite(given, *asked, **how):

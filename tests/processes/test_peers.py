@@ -77,6 +77,13 @@ def test_an_error_of_one_is_the_end_of_all(guilty: int) -> None:
         assert end == (1, f"error: process {rank} of 3: {by}{said}")
 
 
+def test_where_no_error_is_bad_input_a_lost_network_is_none_either() -> None:
+    error = "raise ConnectionResetError(104, 'Connection reset by peer', 'gs://bucket/run')"
+    with started([WAITS, f"with ends.at_once(ends.FAILED): {error}"]) as processes:
+        found = ends_of(processes)
+    assert [code for code, _ in found] == [1, 1] and "gs://bucket/run: Connection reset by peer" in found[0][1]
+
+
 def test_a_bug_of_one_keeps_its_traceback_there() -> None:
     with started([WAITS, "1 / 0"]) as processes:
         other, guilty = ends_of(processes)

@@ -65,10 +65,12 @@ def test_what_it_may_mend_is(tmp_path, code):
     assert supervised(tmp_path, [code, 0], 5) == (0, 2, line)
 
 
-def test_it_is_bounded(tmp_path):
-    code, count, err = supervised(tmp_path, [75] * 9, 3)
-    assert (code, count) == (75, 4)
-    assert err.splitlines()[-1] == "supervisor: code 75, after the last of 3 restarts" and err.count("\n") == 4
+@pytest.mark.parametrize("code", [75, 134, -signal.SIGABRT, -signal.SIGSEGV])
+def test_it_is_bounded(tmp_path, code):
+    ended, count, err = supervised(tmp_path, [code] * 9, 3)
+    shown = code if code >= 0 else 128 - code
+    assert (ended, count) == (shown, 4)
+    assert err.splitlines()[-1] == f"supervisor: code {shown}, after the last of 3 restarts" and err.count("\n") == 4
 
 
 def test_two_failures_without_a_checkpoint_between_are_enough(tmp_path):

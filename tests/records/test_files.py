@@ -1,5 +1,6 @@
 """A file is absent or complete, and JSON is JSON."""
 
+import errno
 import json
 import math
 import sys
@@ -7,7 +8,7 @@ import sys
 import pytest
 from etils import epath
 
-from perc_jax.records.files import absolute, to_json, write_whole
+from perc_jax.records.files import absolute, named, to_json, write_whole
 
 
 def test_a_file_is_written_with_its_folder_and_replaced(tmp_path):
@@ -24,6 +25,18 @@ def test_what_cannot_be_written_leaves_what_was_there(tmp_path):
     with pytest.raises(UnicodeEncodeError):
         write_whole(path, "new \udcff")
     assert path.read_text() == "old" and [file.name for file in tmp_path.iterdir()] == ["a.json"]
+
+
+def test_a_full_disk_is_told_with_the_file_that_it_has_no_room_for(tmp_path):
+    path = epath.Path(tmp_path) / "a.json"
+    write_whole(path, "old")
+    (tmp_path / ".a.json.part").symlink_to("/dev/full")
+    with pytest.raises(OSError, match="No space left") as full:
+        write_whole(path, "new")
+    assert (full.value.errno, full.value.filename) == (errno.ENOSPC, str(path)) and path.read_text() == "old"
+    with pytest.raises(FileNotFoundError) as named_already, named(path):
+        (tmp_path / "none").read_text()
+    assert named_already.value.filename == str(tmp_path / "none")
 
 
 def test_paths_with_a_scheme_stay_as_they_are(tmp_path, monkeypatch):
