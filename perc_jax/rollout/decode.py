@@ -121,7 +121,6 @@ def make_rollout(
     `rows` is W (0: all of the group), `ring` the columns B that `prefill` makes room for (0: C). The caller sees to it
     that no completion has more than B tokens in the ring at a segment's end (`resize`). With `apart`, a segment is
     decoded layer by layer without a scan (`model/cache.py`).
-
     `turn_tokens`: most tokens of a turn where an environment replies to completions (`_aligned`); 0: none."""
     rows = rows or group_size
 
@@ -169,8 +168,7 @@ def make_rollout(
                 (state.keys, state.values),
                 blocks,
             )
-            place = None if groups.in_map is None else own.of(groups.in_map)
-            logprobs = sampling.sampling_logprobs(model.logits(hidden), draws, ids, place=place)
+            logprobs = sampling.sampling_logprobs(model.logits(hidden), draws, ids, place=own.places(groups))
             token, logprob = choose(logprobs, own.of(context.random_keys), length, draws)
             groups = append(groups, own.back(token), own.back(logprob), own.back(live), ids, turn_tokens)
             return State(state.time + 1, groups, keys, values, state.work.with_column(live))
@@ -287,6 +285,10 @@ class Rows:
         if self._whole:
             return values
         return jnp.sum(jnp.where(self._at_of(values), values[:, None], 0), axis=2, dtype=values.dtype)
+
+    def places(self, groups: Groups) -> Int[Array, "P W"] | None:
+        """The rows' places in maps; None where these are not sampled whole."""
+        return None if groups.in_map is None else self.of(groups.in_map)
 
     def back(self, values: Array) -> Array:
         """From [P, W, ...] to [P, G, ...]; a completion without a row gets 0 or False."""

@@ -29,6 +29,7 @@ from tests.records.test_checkpoint import CONFIG, make_state
 # Who begins a thread by hand, and why it may be there when the interpreter ends: it is waited for, or it waits within
 # the interpreter, which can end it there. One that waits within C++, for a device for instance, it cannot end.
 BY_HAND = {
+    "mesh/passage.py": "reads from a socket, or waits for a connection",
     "records/owner.py": "joined",
     "processes/progress.py": "joined",
     "processes/heart.py": "joined, or waits for a file system that hangs",
