@@ -3,9 +3,8 @@
     python -m perc_jax.teach_codes --out runs/codes --engines depth,scene --map depth
 
 Maps of scenes of the training split are learnt from, those of test_a tell at the end how well they are restored and how
-many codes are used. What is measured is what a run's workers will do: the folder is read again and its maps are written
-in codes by `prompt/codebook.py`, and the numbers are kept in `config.json`. Equal arguments give equal bytes on equal
-machines.
+many codes are used. What is measured is what a run's workers will do: `prompt/codebook.py` writes the maps in codes and
+restores them. The numbers are kept in `config.json`. Equal arguments give equal bytes on equal machines.
 
 At first there are no codes: encoder and decoder learn as they would without. Then, and again each so often, every code
 that none of the last maps took is set on something that the encoder says (random restarts of Jukebox, arXiv 2005.00341,
