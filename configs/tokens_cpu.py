@@ -28,7 +28,7 @@ from perc_jax.config import (
     TermConfig,
 )
 
-TYPES = ("depth.nearest_point", "depth.farthest_point", "depth.count_things")
+TYPES = ("depth.nearest_thing", "depth.farthest_thing", "depth.count_things")
 BOOK = CodebookConfig(side=4, codes=32, width=16, map_px=64, channels=32)
 
 
@@ -47,7 +47,7 @@ def get_config() -> Config:
             dataclasses.replace(
                 warmup,
                 name="tokens",
-                steps=400,
+                steps=300,
                 mixture=mixture,
                 auxiliary=AuxiliaryConfig(before="map", boxed=("depth.count_things",), alone=(1.0, 0.0)),
             ),

@@ -76,10 +76,31 @@ def _point(sample: Sample) -> str:
     return answer(sample, _order(sample.scene))
 
 
+def _nearest_parts(scene: dict[str, Any], lift: float = 0.0) -> list[tuple[float, str]]:
+    """Where the part of each thing is that comes nearest, and its colour, from near to far."""
+    found = []
+    for thing in scene["things"]:
+        foot = _foot(thing).bounds[3] if thing["shape"] != "ball" else thing["y"] + FLAT * thing["radius"]
+        found.append((foot + lift * thing["height"], thing["colour"]))
+    return sorted(found, reverse=True)
+
+
+def _thing(sample: Sample, lift: float = 0.0) -> str:
+    order = _nearest_parts(sample.scene, lift)
+    return order[0 if sample.query["ask"] == "nearest_thing" else -1][1]
+
+
+def thing_from_the_eye(sample: Sample) -> str:
+    """The colour if distance is measured from the eye to the upper end of each thing, and not along the floor."""
+    return _thing(sample, FLAT**2 / (1 - FLAT**2))
+
+
 def _count(sample: Sample) -> str:
     colours = [thing["colour"] for thing in sample.scene["things"]]
     return str(colours.count(sample.query["colour"]) if "colour" in sample.query else len(colours))
 
 
+THINGS = ("nearest_thing", "farthest_thing")
 POINTS = ("nearest_point", "farthest_point", "nearer_of_two", "order_points", "second_nearest", "count_nearer")
 ORACLES = {**dict.fromkeys(POINTS, _point), "count_things": _count, "count_colour": _count}
+ORACLES |= dict.fromkeys(THINGS, _thing)

@@ -280,6 +280,7 @@ GATES = Reading(
 )
 ARROWS = Reading("streets without an arrow", _arrows_missing, r"without one go both ways")
 FROM_THE_EYE = Reading("distance from the eye and not along the floor", depth.from_the_eye, NEVER)
+THING_FROM_THE_EYE = FROM_THE_EYE._replace(other=depth.thing_from_the_eye)
 PASSING = Reading("two lines that seem one", _passing, NEVER)
 BEYOND = Reading("what the picture does not show", lambda sample: OPEN, r"\bgrid\b")
 FACTS: dict[str, tuple[tuple[str, Callable[[dict[str, Any]], bool]], ...]] = {
@@ -314,6 +315,7 @@ READINGS: dict[tuple[str, str], tuple[Reading, ...]] = {
     ("scene", "order"): (Reading("order by the middle of what is seen", _order_of_what_is_seen, NEVER),),
     ("scene", "nearest"): (Reading("nearest to the edge and not to the middle", _nearest_edges, NEVER),),
     **{("depth", name): (FROM_THE_EYE,) for name in depth.POINTS},
+    **{("depth", name): (THING_FROM_THE_EYE,) for name in depth.THINGS},
     ("path", "maze_exit"): (GATES,),
     ("path", "maze_reach"): (GATES,),
     ("path", "maze_length"): (Reading("steps or cells", _cells_of_way, r"\bsteps?\b"),),

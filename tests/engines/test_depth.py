@@ -184,3 +184,24 @@ def test_things_that_are_counted_are_seen(level):
                 assert body.colour in COLOURS
     assert {value for name, value in counts if name == "count_things"} >= set(range(1, 5))
     assert {value for name, value in counts if name == "count_colour"} >= set(range(4))
+
+
+@pytest.mark.parametrize("name, sign", [("nearest_thing", 1), ("farthest_thing", -1)])
+def test_a_thing_is_nearest_or_farthest_wherever_one_measures_and_no_look_tells_it(name, sign):
+    """By every part of its foot; and neither its size nor its place across says more than it must."""
+    for level in (0, 2, 5, 9):
+        found, items = collections.Counter(), posed(name, level, 120)
+        for item in items:
+            (first,) = [body for body in item.scene.bodies if body.colour == item.answer.value]
+            assert len({body.colour for body in item.scene.bodies}) == len(item.scene.bodies)
+            for body in item.scene.bodies:
+                assert body is first or sign * (first.y - body.y) >= GAPS[level]
+            for rule in ("height", "radius", "x"):
+                for way in (1, -1):
+                    picked = max(item.scene.bodies, key=lambda body: way * getattr(body, rule))
+                    found[rule, way] += picked is first
+        share = 1 / len(items[0].scene.bodies)
+        for rule, right in found.items():
+            # What stands near may be taller: there is more room above it.
+            most = share + (0.3 if rule[0] == "height" else 0.1)
+            assert right / len(items) < most + 3 * (share * (1 - share) / len(items)) ** 0.5, (level, rule)

@@ -11,15 +11,15 @@ MOST = (4, 5, 6, 7, 8, 9, 10, 11, 12, 12)  # largest number of things
 OF_A_COLOUR = (3, 3, 4, 4, 5, 5, 6, 6, 7, 7)  # largest number of things of the colour that is asked for
 
 THINGS = (
-    "How many things stand on the floor?",
+    "How many things are on the floor?",
     "Count the things on the floor.",
-    "What is the number of things in the picture?",
+    "How many things are there in the picture?",
     "How many things do you see?",
 )
 COLOURED = (
     "How many {0} things are there?",
     "Count the {0} things.",
-    "What is the number of {0} things?",
+    "How many of the things are {0}?",
     "How many {0} things do you see?",
 )
 

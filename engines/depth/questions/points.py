@@ -25,27 +25,27 @@ FARTHEST = (
 )
 PAIR = (
     "Which is nearer to you, point {0} or point {1}?",
-    "Is point {0} or point {1} closer to the viewer? Answer with its letter.",
+    "Is point {0} or point {1} closer to the viewer? Answer with the letter.",
     "Of the points {0} and {1}, which one is nearer to you?",
     "Compare the points {0} and {1}. Which one is closer to you?",
 )
 ORDER = (
     "List the letters of the marked points, the one nearest to you first.",
     "Put the marked points in order from the nearest to you to the farthest.",
-    "From near to far, in which order are the marked points? List their letters.",
+    "List the letters of the marked points from the nearest to you to the farthest.",
     "Order the marked points by their distance from you, the closest first.",
 )
 SECOND = (
     "Which marked point is second nearest to you? Answer with its letter.",
-    "Exactly one marked point is closer to you than this one. Which is it?",
-    "Name the marked point that is the second closest to the viewer.",
-    "Order the marked points from near to far. Which letter is the second?",
+    "Which marked point has exactly one other marked point nearer to you?",
+    "Name the marked point that is second closest to the viewer.",
+    "Order the marked points from near to far. Which letter comes second?",
 )
 CLOSER = (
     "How many of the other marked points are nearer to you than point {0}?",
     "How many marked points are closer to the viewer than point {0}?",
     "Count the marked points that are nearer to you than point {0}.",
-    "What is the number of marked points that are closer to you than point {0}?",
+    "How many marked points lie nearer to you than point {0} does?",
 )
 
 
