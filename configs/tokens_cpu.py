@@ -1,14 +1,16 @@
-"""Perception tokens on a laptop's CPU: a depth map in codes before the answer, by the debug model from nothing.
+"""Perception tokens on a laptop's CPU: a depth map in codes, or boxes, before the answer.
 
     python -m perc_jax.train --config configs/tokens_cpu.py
 
-Pictures show things on a floor, some with marked points; asked is which point is nearest or farthest, and how many
-things there are. The first stage begins with maps alone, or with boxes where things are counted, and ends with answers
-that they precede; the second is GRPO for the answer. Codes are those of the package's `codes_tiny`: 4 x 4 of 32. The
-experiment's other arms, of equally many steps:
+Pictures show things on a floor; asked is which stands nearest or farthest, and how many there are. A warm-up teaches
+the debug model to answer, as far as that goes in minutes. The second stage begins with maps alone, or with boxes where
+things are counted, and ends with answers that they precede; the third is GRPO for the answer. Codes are those of the
+package's `codes_tiny`: 4 x 4 of 32. The experiment's arms go on from the same warm-up:
 
-    --stages.0.auxiliary.shuffled True                      maps and boxes of other scenes
-    --stages.0.auxiliary.before none --stages.0.auxiliary.boxed --stages.0.auxiliary.alone 0 0        answers alone
+    python -m perc_jax.train --config configs/tokens_cpu.py --only warmup --workdir runs/warm
+    python -m perc_jax.train --config configs/tokens_cpu.py --only tokens,grpo --from runs/warm --workdir runs/with
+        --stages.1.auxiliary.shuffled True                      maps and boxes of other scenes
+        --stages.1.auxiliary.before none --stages.1.auxiliary.boxed --stages.1.auxiliary.alone 0 0       answers alone
 
 What came of it stands in `configs/README.md`; the recipe that this is cut from, and its sources: `aurora_7b.py`.
 """
@@ -44,16 +46,19 @@ def get_config() -> Config:
         codes=CodesConfig(map="depth", codebook=BOOK, folder="codes_tiny", places=28, constrained=True),
         rollout=dataclasses.replace(debug.rollout, max_tokens=64),
         stages=(
+            dataclasses.replace(warmup, steps=200, mixture=mixture, max_tokens=16),
             dataclasses.replace(
                 warmup,
                 name="tokens",
-                steps=300,
+                steps=200,
                 mixture=mixture,
                 auxiliary=AuxiliaryConfig(before="map", boxed=("depth.count_things",), alone=(1.0, 0.0)),
             ),
             dataclasses.replace(
                 grpo,
-                steps=80,
+                steps=60,
+                prompts_per_step=16,
+                micro_batches=2,
                 mixture=mixture,
                 optimizer=OptimizerConfig(3e-4, b2=0.98, warmup_steps=5, schedule="cosine"),
                 reward=RewardConfig(terms=(TermConfig("accuracy"), TermConfig("map", 0.0))),

@@ -24,7 +24,7 @@ def learning(before="map", alone=(0.0, 0.0), shuffled=False, codes=BOTH, **mixtu
     config = tokens_cpu.get_config()
     given = {"engines": ("depth",), "weights": (1.0,), "levels": (0,)} | mixture
     stage = dataclasses.replace(
-        config.stages[0],
+        config.stages[1],
         steps=STEPS,
         prompts_per_step=PROMPTS,
         mixture=MixtureConfig(**given),
