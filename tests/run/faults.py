@@ -203,6 +203,8 @@ class Chain:
         kind = str(self._rng.choice(unseen))
         victim = int(self._rng.integers(count)) if kind not in ("cut", "silent") else int(self._rng.integers(1, count))
         moment, output = self._moment(), self._folder / f"output_{number}"
+        where = f"{moment.delay_s:.2f} s into {moment.phase} {moment.number}"
+        self._say(f"seed {self._seed}, fault {number}: {kind} to process {victim} of {count}, {where}")
         with Start(
             workdir, output, self._references.cache, count, relayed=victim * (kind in ("cut", "silent"))
         ) as start:
@@ -211,8 +213,7 @@ class Chain:
             else:
                 (ended, _), seconds = start.end(), 0.0
         (workdir.parent / "filler").unlink(missing_ok=True)
-        where = f"{moment.delay_s:.2f} s into {moment.phase} {moment.number}"
-        self._say(f"seed {self._seed}, fault {number}: {kind} to process {victim} of {count}, {where}: {seconds:.1f} s")
+        self._say(f"  ended after {seconds:.1f} s")
         if is_done(ended):
             self._say("  it was done before")
             self._compare(workdir, count)
