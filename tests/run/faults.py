@@ -94,6 +94,9 @@ def strike(start: Start, kind: str, victim: int, workdir: Path) -> tuple[list[wh
     ended, seen = start.end(go_on)
     if kind in ("raise", "full disk"):  # comes when the next phase begins, or when something is written
         began = min(seen)
+    if kind == "stop":  # what stands still can notice nothing before it goes on
+        others_end = max(seen[rank] for rank in others)
+        return ended, max(others_end - began, seen[victim] - others_end)
     return ended, max(seen) - began
 
 
