@@ -39,6 +39,7 @@ TERMINATED = 143  # told to end: preempted, out of its time, stopped by a user; 
 
 EXHAUSTED = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.ENOMEM, errno.EMFILE, errno.ENFILE)  # the machine, no input
 STARTS_S = 2.0  # a start of a worker takes milliseconds; a stuck one must not keep a program from ending
+TRACKER = b"resource_tracker import main"  # its command; its bare name stands in a filter of warnings of each worker's
 SHOW_CURSOR = "\x1b[?25h\n"  # a progress bar may have hidden it
 
 STARTING = threading.Lock()  # held while a worker process starts: one that its parent leaves half-way has a traceback
@@ -100,7 +101,7 @@ def _end_children() -> None:
     for listing in Path("/proc/self/task").glob("*/children"):
         for child in listing.read_text().split():
             with contextlib.suppress(OSError):  # it may have ended by itself
-                if b"resource_tracker" not in Path(f"/proc/{child}/cmdline").read_bytes():
+                if TRACKER not in Path(f"/proc/{child}/cmdline").read_bytes():
                     os.kill(int(child), signal.SIGKILL)
 
 

@@ -284,8 +284,14 @@ def test_a_wrong_place_is_refused(setting, monkeypatch, name, value, message):
 def test_connecting_takes_what_was_found_and_asks_nobody_again(monkeypatch):
     joined = []
     monkeypatch.setattr(jax.distributed, "initialize", lambda *place, **how: joined.append((place, how)))
-    hosts.connect(hosts.Place(1, 2, "localhost:1234", 1235, "x", (4, 5)))
-    assert joined == [(("localhost:1234", 2, 1, (4, 5)), {"cluster_detection_method": "deactivate"})]
+    monkeypatch.setattr(hosts.passage, "to", lambda address: f"the way to {address}")
+    for rank in (0, 1):
+        hosts.connect(hosts.Place(rank, 2, "localhost:1234", 1235, "x", (4, 5)))
+    how = {"cluster_detection_method": "deactivate"}
+    assert joined == [
+        (("localhost:1234", 2, 0, (4, 5)), how),  # the service is its own
+        (("the way to localhost:1234", 2, 1, (4, 5)), how),
+    ]
 
 
 def test_axes_over_processes():

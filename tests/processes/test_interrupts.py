@@ -1,5 +1,6 @@
 """Ctrl-C and SIGTERM: one line and exit code 130 or 143, whatever the program and its processes are doing."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -122,3 +123,24 @@ def test_ctrl_c_ends_at_once_what_has_deferred_sigterm(tmp_path: Path) -> None:
         os.killpg(program.pid, signal.SIGINT)
         _, err = program.communicate(timeout=20)
     assert (program.returncode, err) == ANSWERS[signal.SIGINT]
+
+
+def test_a_worker_that_cannot_notice_its_parents_end_is_killed_with_it(tmp_path: Path) -> None:
+    """One that stands still, as one that is just starting, looks at nothing."""
+    doing = DEFERRED.partition("with ends.told()")[0] + (
+        "with Verifier(20.0) as verifier:\n    print(*judge()[1], flush=True)\n    time.sleep(60)\n"
+    )
+    with start(tmp_path, doing) as program:
+        [worker] = map(int, program.stdout.readline().split())
+        os.kill(worker, signal.SIGSTOP)
+        try:
+            program.terminate()
+            _, err = program.communicate(timeout=20)
+            until = time.monotonic() + 5
+            while worker in whole_runs.living(program.pid) and time.monotonic() < until:
+                time.sleep(0.05)
+            assert worker not in whole_runs.living(program.pid)
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(program.pid, signal.SIGKILL)
+    assert (program.returncode, err) == ANSWERS[signal.SIGTERM]

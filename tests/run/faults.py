@@ -94,6 +94,9 @@ def strike(start: Start, kind: str, victim: int, workdir: Path) -> tuple[list[wh
     ended, seen = start.end(go_on)
     if kind in ("raise", "full disk"):  # comes when the next phase begins, or when something is written
         began = min(seen)
+    if kind == "stop":  # what stands still can notice nothing before it goes on
+        others_end = max(seen[rank] for rank in others)
+        return ended, max(others_end - began, seen[victim] - others_end)
     return ended, max(seen) - began
 
 
@@ -203,6 +206,8 @@ class Chain:
         kind = str(self._rng.choice(unseen))
         victim = int(self._rng.integers(count)) if kind not in ("cut", "silent") else int(self._rng.integers(1, count))
         moment, output = self._moment(), self._folder / f"output_{number}"
+        where = f"{moment.delay_s:.2f} s into {moment.phase} {moment.number}"
+        self._say(f"seed {self._seed}, fault {number}: {kind} to process {victim} of {count}, {where}")
         with Start(
             workdir, output, self._references.cache, count, relayed=victim * (kind in ("cut", "silent"))
         ) as start:
@@ -211,8 +216,7 @@ class Chain:
             else:
                 (ended, _), seconds = start.end(), 0.0
         (workdir.parent / "filler").unlink(missing_ok=True)
-        where = f"{moment.delay_s:.2f} s into {moment.phase} {moment.number}"
-        self._say(f"seed {self._seed}, fault {number}: {kind} to process {victim} of {count}, {where}: {seconds:.1f} s")
+        self._say(f"  ended after {seconds:.1f} s")
         if is_done(ended):
             self._say("  it was done before")
             self._compare(workdir, count)
