@@ -64,7 +64,7 @@ def get_config() -> Config:
         steps=200,
         prompts_per_step=64,
         group_size=8,
-        micro_batches=16,
+        micro_batches=8,
         row_widths=(1024, 1536),
         mixture=mixture,
         reward=RewardConfig(terms=(TermConfig("accuracy"), TermConfig("map", 0.2))),
