@@ -62,7 +62,7 @@ def test_a_mixture_that_cannot_be_drawn_is_refused(mixture: dict, told_as: str) 
 
 def test_a_map_that_nobody_has_and_a_codebook_that_is_not_there_are_refused() -> None:
     config = cli.load_config(cli.CONFIGS / "tokens_cpu.py")
-    stage = replace(config.stages[0], mixture=replace(config.stages[0].mixture, engines=("sudoku",), types=()))
+    stage = replace(config.stages[1], mixture=replace(config.stages[1].mixture, engines=("sudoku",), types=()))
     found = told(replace(config, stages=(stage,), codes=replace(config.codes, folder="nowhere")))
     assert any(line.startswith("stages.0.mixture.engines must be of an engine that has maps: ") for line in found)
     assert any(line.startswith("stages.0.auxiliary.boxed must name types of engines that") for line in found)
