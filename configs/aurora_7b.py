@@ -9,6 +9,8 @@ in 10 x 10 by a VQ-VAE of depth at 320 px; a curriculum from writing maps to ans
 linear maps but the tower's, embeddings and head trained whole, rate 2e-4, cosine, pictures of 336 px. What is added to
 the vocabulary is named as there. GRPO on top of it is this project's.
 
+Which TPU slice it fits is not known: `perc_jax.plan` has not compiled all of it.
+
 Deviations:
 1. The pictures are drawn by the engines `depth` and `scene`, whose maps are exact; there ADE20K's with DepthAnything's.
 2. Each picture is new: a question is asked once, where there 500 were gone through again and again.
