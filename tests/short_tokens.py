@@ -1,7 +1,7 @@
 """What the whole runs with perception tokens train: the laptop's recipe, short, with a model that compiles faster.
 
-Nobody learns to write a map in so few steps; that those which are begun are finished is the mask's doing. With one word
-in twenty a start mark (a vocabulary of few words beside the codes) many are begun.
+Nobody learns to answer in so few steps. The supervised stage shows maps alone, so that some are begun afterwards; that
+those are finished is the mask's doing.
 """
 
 import dataclasses
