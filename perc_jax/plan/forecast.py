@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import jax
 from jax.experimental import topologies as compile_only
 
-from perc_jax.batch import TokenIds
+from perc_jax.batch import MapIds, TokenIds
 from perc_jax.config import Config, StageConfig
 from perc_jax.mesh import sharding, shares
 from perc_jax.plan import absent, advice, exchanges, flops, formula, hlo, memory, topologies
@@ -132,7 +132,11 @@ def capacity_bytes(topology: Topology) -> int:
 
 def stand_in_ids(config: Config) -> TokenIds:
     """Token ids for shapes alone: which ids they are changes no program's size, so no tokenizer is needed."""
-    return TokenIds(pad=0, ends=(1, 2), image=3, forbidden=(3, 4), vocab_size=config.model.text.vocab_size)
+    codes, written = config.codes, None
+    if codes.constrained:
+        written = MapIds(5, 6, codes.codebook.codes, 6 + codes.codebook.codes, codes.codebook.length)
+    vocabulary = config.model.text.vocab_size
+    return TokenIds(pad=0, ends=(1, 2), image=3, forbidden=(3, 4), vocab_size=vocabulary, map=written)
 
 
 def programs(blueprints: Blueprints) -> Iterator[tuple[StageConfig, Blueprint]]:

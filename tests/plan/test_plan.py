@@ -14,12 +14,15 @@ import jax
 import pytest
 from rich.console import Console
 
+from configs import tokens_cpu
 from perc_jax.config import RewardConfig, RolloutConfig, TermConfig
 from perc_jax.mesh import sharding
 from perc_jax.plan import __main__ as plan
 from perc_jax.plan import forecast, memory, table, topologies
 from perc_jax.plan.advice import Option, _estimate
 from perc_jax.programs.blueprints import Blueprints
+from perc_jax.prompt import tokenizer
+from perc_jax.rollout import maps
 from tests import ROOT
 from tests.programs.test_programs import CONFIG
 
@@ -43,6 +46,17 @@ def test_every_program_of_the_run_is_in_it(made):
     assert made["fits"] and all(program["fits"] for program in made["programs"])
     assert json.loads(json.dumps(made)) == made
     assert made["hosts"] == {"count": 1, "same_rows": [], "prompts": {"grpo": CONFIG.stages[0].prompts_per_step}}
+
+
+@pytest.mark.parametrize("constrained", [True, False])
+def test_maps_are_sampled_whole_where_the_run_does(constrained):
+    config = tokens_cpu.get_config()
+    config = dataclasses.replace(config, codes=dataclasses.replace(config.codes, constrained=constrained))
+    planned, real = forecast.stand_in_ids(config), tokenizer.of(config).ids
+    maps.check(planned)
+    assert (planned.map is not None) == (real.map is not None) == constrained
+    if constrained:
+        assert (planned.map.count, planned.map.length) == (real.map.count, real.map.length)
 
 
 def test_memory_is_split_without_remainder(made):
