@@ -6,7 +6,8 @@
 `--model` is the workdir of a run, whose newest checkpoint is asked, or a Hugging Face folder or hub id; with the latter
 `--config` names the file that says what the engines' suites ask. A suite is test_a … test_d, the path of a table of
 your own, or a benchmark, with a mode after a colon if not that of `--mode` (default: the benchmark's first, mostly
-`official`). Greedy, or with `--samples K` at a temperature: avg@K and pass@k.
+`official`). Greedy, or with `--samples K` at a temperature: avg@K and pass@k. With `--scenes N` each question of a
+test_a … test_d is asked about N scenes, and the share that is right in all of them stands beside the average.
 
 `--out` keeps every question, its right answer and the model's answers as they come, one JSON line each in
 `<suite>.jsonl`, and the results in `results.json` (with `--out F.json`: the results in F.json, the lines in F.items).
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
     from perc_jax.records.lines import Records
 
 SUITES = ("test_a", "test_b", "test_c", "test_d")
-SCENES = 1000  # of an engines' suite, without --limit
+SCENES = 1000  # of an engines' suite, without --limit; each question about --scenes of them
 DEFAULTED = ("limit", "batch", "max_tokens", "max_pixels", "tensor")  # whole numbers whose default the model says
 MAX_PROMPT_TOKENS = 20_480  # a picture of the greatest published area and 4,096 tokens of text
 
@@ -86,6 +87,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--data", default="", help="folder with a folder per benchmark, or one benchmark's; without it: from the hub")
     add("--mode", default="", help="protocol of the benchmarks (default: each one's first)")
     add("--limit", type=int, help=f"first questions of each suite (default: {SCENES} scenes, all problems)")
+    add("--scenes", type=int, default=1, help="that each question of the engines is asked about (default: %(default)s)")
     add("--samples", type=int, default=1, help="answers per question (default: %(default)s)")
     add("--temperature", type=float, help="0 is greedy (default: 0, or 1 with several samples)")
     add("--top-p", type=float, default=1.0, help="share that the likeliest tokens have (default: all are drawn from)")
@@ -106,6 +108,7 @@ def _check(arguments: argparse.Namespace) -> list[str | Wanted | TableConfig]:
         arguments.temperature = 0.0 if arguments.samples == 1 else 1.0
     wrong = TEMPERATURE_OR_GREEDY(arguments.temperature)
     rules = [
+        ("--scenes", 1 <= arguments.scenes <= SCENES, f"must be within 1..{SCENES}", arguments.scenes),
         ("--samples", arguments.samples >= 1, "must be >= 1", arguments.samples),
         ("--temperature", not wrong, wrong, arguments.temperature),
         ("--temperature", arguments.samples == 1 or arguments.temperature > 0, "must be > 0 with several samples", 0.0),
@@ -127,6 +130,8 @@ def _check(arguments: argparse.Namespace) -> list[str | Wanted | TableConfig]:
     if len(set(names)) < len(names):
         raise ValueError(f"--suites must name each suite once, got {arguments.suites}")
     is_suite = any(isinstance(one, str) for one in asked)
+    if arguments.scenes > 1 and not is_suite:
+        raise ValueError(f"--scenes must be 1 without a suite of the engines, got {arguments.scenes}")
     if is_suite and not arguments.config and pretrained.is_pretrained(arguments.model):
         what = "a Hugging Face model" if Path(arguments.model).expanduser().is_dir() else "taken for a hub id"
         raise ValueError(f"--config must be given for suites of the engines, got none; {arguments.model} is {what}")
@@ -228,7 +233,8 @@ def _exams(
     exams = []
     for one in asked:
         if isinstance(one, str):
-            exams.append(SuiteExam(config, one, arguments.limit or SCENES, verifier))
+            count = (arguments.limit or SCENES // arguments.scenes) * arguments.scenes
+            exams.append(SuiteExam(config, one, count, verifier, arguments.scenes))
         elif isinstance(one, TableConfig):
             with screen.phase(f"reading {one.label}"):
                 exams.append(TableExam(config, one, reader, verifier, arguments.limit))

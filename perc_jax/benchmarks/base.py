@@ -217,6 +217,19 @@ def clustered(values: Sequence[float]) -> dict[str, Any]:
     return {"n": len(array), "accuracy": float(array.mean()), "ci95": [low, high]}
 
 
+def cases(right: Mapping[str, Sequence[bool]]) -> dict[str, Any]:
+    """Average, worst case and robustness of questions that were asked in several variants each.
+
+    The worst case is the share of questions that are right in all their variants, robustness its ratio to the average
+    (DynaMath, arXiv 2411.00836, section 3). Both intervals resample questions, whose variants are not independent.
+    """
+    average = clustered([sum(each) / len(each) for each in right.values()])
+    average["accuracy"] = sum(map(sum, right.values())) / sum(map(len, right.values()))  # over concrete questions
+    worst = clustered([float(all(each)) for each in right.values()])
+    robustness = worst["accuracy"] / average["accuracy"] if average["accuracy"] else 0.0
+    return {"average": average, "worst_case": worst, "robustness": robustness}
+
+
 def letter_names(count: int) -> tuple[str, ...]:
     """The first capital letters."""
     return tuple(chr(ord("A") + i) for i in range(count))

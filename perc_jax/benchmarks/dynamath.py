@@ -160,11 +160,7 @@ def cases(items: Sequence[Item]) -> dict[str, Any]:
     seeds: dict[str, list[bool]] = defaultdict(list)
     for item in items:
         seeds[item.problem.meta["seed"]].append(item.scored.correct)
-    average = base.clustered([sum(right) / len(right) for right in seeds.values()])
-    average["accuracy"] = sum(item.scored.correct for item in items) / len(items)  # over concrete questions
-    worst = base.clustered([float(all(right)) for right in seeds.values()])
-    robustness = worst["accuracy"] / average["accuracy"] if average["accuracy"] else 0.0
-    return {"average": average, "worst_case": worst, "robustness": robustness}
+    return base.cases(seeds)
 
 
 def _by(items: Sequence[Item], field: str) -> dict[str, Any]:

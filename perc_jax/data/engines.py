@@ -4,6 +4,7 @@ The name of a position (run seed, stage, position, draft) is hashed into a Philo
 question type, photograph and a 62-bit engine index. A draft that does not fit is replaced by the next of the position.
 """
 
+import functools
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
@@ -33,7 +34,7 @@ INDEX_BITS = 62
 class SampleInfo(NamedTuple):
     """What is kept of a sample beside its prompt; `image.unpatchify` gives the picture back."""
 
-    sample_id: str  # split/engine/type/level/index
+    sample_id: str  # split/engine/type/level/index; of a further scene of that question with +number behind
     engine: str
     question_type: str
     split: str
@@ -73,9 +74,24 @@ class Draw:
     # What gold completions write before their answers, and at how many positions of the stage.
     written: AuxiliaryConfig = field(default=AuxiliaryConfig())
     positions: int = 1
+    scenes: int = 1  # that a question is asked about, at positions that follow each other
 
     def sample(self, position: int, draft: int) -> engines.Sample:
-        """Give the engine sample of a position's draft."""
+        """Give the engine sample of a position's draft.
+
+        Raises `ValueError` if too few scenes have a question that is asked about several.
+        """
+        if self.scenes == 1:
+            return self._drawn(position, draft)
+        question, place = divmod(position, self.scenes)
+        for number in range(MAX_DRAFTS):
+            first = _Name.of(self._drawn(question, number))
+            if found := _scenes(first, self.scenes):  # drafts that do not fit give way to further scenes of it
+                found = _scenes(first, self.scenes * (draft + 1)) or found
+                return found[(place + draft * self.scenes) % len(found)]
+        raise ValueError(f"a question of {self.key} must have {self.scenes} scenes, got {MAX_DRAFTS} with fewer")
+
+    def _drawn(self, position: int, draft: int) -> engines.Sample:
         if self.listed:
             name = self.listed.name(self.key, position, draft)
             return self._made(name.engine, name.level, name.index, name.question_type, photo=False)
@@ -201,6 +217,35 @@ class Draw:
         return Gold(*made, np.zeros(self.config.data.max_prompt_tokens, bool))
 
 
+class _Name(NamedTuple):
+    """What makes a sample again."""
+
+    engine: str
+    split: str
+    index: int
+    level: int
+    question_type: str
+    size_px: int
+    photo: bool
+
+    @classmethod
+    def of(cls, sample: engines.Sample) -> "_Name":
+        """That of a sample."""
+        named = (sample.engine, sample.split, sample.index, sample.level, sample.question_type)
+        return cls(*named, sample.size_px, sample.photographed)
+
+
+@functools.lru_cache(maxsize=4)  # for positions that follow each other
+def _scenes(name: _Name, count: int) -> tuple[engines.Sample, ...]:
+    """A sample and its variants, so many together; empty where its question has too few scenes."""
+    fields = name._asdict()
+    sample = engines.sample(fields.pop("engine"), **fields)
+    try:
+        return sample, *engines.variants(sample, count - 1)
+    except RuntimeError:
+        return ()
+
+
 class Gold(NamedTuple):
     """What supervised steps learn of a row."""
 
@@ -220,6 +265,7 @@ class Row(NamedTuple):
 
 def _describe(sample: engines.Sample) -> SampleInfo:
     name = f"{sample.split}/{sample.engine}/{sample.question_type}/{sample.level}/{sample.index}"
+    name += f"+{sample.variant}" if sample.variant else ""
     return SampleInfo(
         sample_id=name,
         engine=sample.engine,

@@ -123,12 +123,16 @@ def of_table(
     return Batches(rows, start, count, batch, share)
 
 
-def of_suite(config: Config, name: str, count: int, start: int = 0, *, share: Share = WHOLE) -> Batches:
+def of_suite(
+    config: Config, name: str, count: int, start: int = 0, *, share: Share = WHOLE, scenes: int = 1
+) -> Batches:
     """Samples `start` to `count` of a test set, the same for every run seed, in batches of `evaluation.batch`.
 
     test_a asks what the stages train, as often as they draw it (each stage counts alike), test_b the same on
     photographs, test_c asks `evaluation.hard_levels`, test_d held-out types and looks. Levels at which an engine asks
-    nothing legible are left out. Raises `ValueError` if nothing is left, or if the units do not divide the batch.
+    nothing legible are left out. With several `scenes` each question is asked about so many, one after the other
+    (`engines.variants`); which questions are asked does not depend on it. Raises `ValueError` if nothing is left, or if
+    the units do not divide the batch.
     """
     asked = _asked(config, name)
     draw = Draw(
@@ -143,6 +147,7 @@ def of_suite(config: Config, name: str, count: int, start: int = 0, *, share: Sh
         max_gold=0,
         batch=(batch := config.evaluation.batch),
         played=config.environment,
+        scenes=scenes,
     )
     _check_rows("evaluation.batch", batch, share)
     rows = Played(config, config.environment, draw) if config.environment.name != "none" else draw

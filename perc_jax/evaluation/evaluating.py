@@ -16,7 +16,7 @@ from jax.experimental import multihost_utils
 from jax.sharding import Mesh
 
 from perc_jax import statistics
-from perc_jax.benchmarks import Item
+from perc_jax.benchmarks import Item, base
 from perc_jax.benchmarks.base import BOOTSTRAP_SEED, Scored
 from perc_jax.evaluation import compare, suites
 from perc_jax.evaluation.answering import Respondent
@@ -245,13 +245,26 @@ def _suite(records: Sequence[Record], samples: int) -> dict[str, Any]:
         _, engine, question_type, level, _ = record.id.split("/")
         items += [suites.Item(engine, question_type, int(level), right) for right in record.correct]
     found = suites.summary(items)
+    units = [record.unit for record in records]
+    if len(set(units)) < len(units):  # questions about several scenes each
+        found |= _mean([sum(record.correct) / samples for record in records], units)
+        found["summary"] = mean_of_trees([_cases(units, [one.correct[k] for one in records]) for k in range(samples)])
     if samples == 1:
         return found
     del found["correct"], found["asked"]
     for groups in found["by"].values():
         for group in groups.values():
             group["n"] //= samples  # questions, not responses
-    return found | _mean([sum(record.correct) / samples for record in records], [record.unit for record in records])
+    return found | _mean([sum(record.correct) / samples for record in records], units)
+
+
+def _cases(units: Sequence[str], right: Sequence[bool]) -> dict[str, Any]:
+    """What is right of questions in all their scenes, and its ratio to what is right of all."""
+    questions: dict[str, list[bool]] = defaultdict(list)
+    for unit, each in zip(units, right, strict=True):
+        questions[unit].append(each)
+    found = base.cases(questions)
+    return {"worst_case": found["worst_case"], "robustness": found["robustness"]}
 
 
 def _mean(values: Sequence[float], units: Sequence[str]) -> dict[str, Any]:

@@ -214,16 +214,20 @@ class BenchmarkExam(PlannedExam):
 
 
 class SuiteExam:
-    """The first `count` fresh scenes of an engines' suite, as a run evaluates it."""
+    """The first fresh scenes of an engines' suite, as a run evaluates it; each question about so many of them."""
 
-    def __init__(self, config: Config, name: str, count: int, verifier: Verifier):
-        """Raises `ValueError` for a run that talks with an environment: here each question has one answer."""
+    def __init__(self, config: Config, name: str, count: int, verifier: Verifier, scenes: int = 1):
+        """`count`: of all scenes.
+
+        Raises `ValueError` for a run that talks with an environment: here each question has one answer.
+        """
         if config.environment.name != "none":
             raise ValueError(
                 f"suite {name} must be of a run without an environment, got {config.environment.name}: the run itself "
                 "evaluates its conversations"
             )
         self.name, self.count, self._config, self._verifier = name, count, config, verifier
+        self.scenes = scenes
 
     def head(self) -> dict[str, Any]:
         """What is drawn and how it is asked."""
@@ -232,7 +236,8 @@ class SuiteExam:
         asked = [settings["evaluation"]["hard_levels"], *(stage["mixture"] for stage in settings["stages"])]
         named = {name for stage in settings["stages"] for name in stage["mixture"]["engines"]}
         content = json.dumps([drawn, asked, engines.versions(named)], sort_keys=True)
-        return {"suite": self.name, "drawn": hashlib.sha256(content.encode()).hexdigest()[:16]}
+        several = {"scenes": self.scenes} if self.scenes > 1 else {}
+        return {"suite": self.name, "drawn": hashlib.sha256(content.encode()).hexdigest()[:16]} | several
 
     def check(self, answered: Mapping[str, Record]) -> None:
         """Nothing: what is drawn is a function of what `head` says."""
@@ -254,7 +259,8 @@ class SuiteExam:
 
     def _stream(self, start: int, share: Share) -> Stream:
         """This host's part of the questions from the `start`th on."""
-        return streams.exam(self._config, streams.of_suite(self._config, self.name, self.count, start, share=share))
+        drawn = streams.of_suite(self._config, self.name, self.count, start, share=share, scenes=self.scenes)
+        return streams.exam(self._config, drawn)
 
     def mark(self, asked: Asked, responses: Sequence[Sequence[str]]) -> list[Marked]:
         """Verify strictly, as in training."""
@@ -267,7 +273,14 @@ class SuiteExam:
             late = sum(verdict.timed_out for verdict in mine)
             scored, about = [as_scored(verdict, self._config.data) for verdict in mine], asked.about[row]
             marked.append(
-                Marked(asked.ids[row], _print_of(asked, row), scored, late, about.question, about.answer.text())
+                Marked(
+                    asked.ids[row].partition("+")[0],  # the question, whatever scene it is about
+                    _print_of(asked, row),
+                    scored,
+                    late,
+                    about.question,
+                    about.answer.text(),
+                )
             )
         return marked
 

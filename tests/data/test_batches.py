@@ -253,6 +253,28 @@ def test_suites_are_fresh_and_the_same_for_every_seed(whole, name):
         assert [batch.samples for batch in batches] == [batch.samples[2:] for batch in made]
 
 
+@pytest.mark.parametrize("name", ["test_a", "test_b", "test_d"])
+def test_a_question_may_be_asked_about_several_scenes(name):
+    with suite(config(), name, 4) as batches:
+        alone = [info for batch in batches for info in batch.samples]
+    with suite(config(), name, 12, scenes=3) as batches:
+        found = [info for batch in batches for info in batch.samples]
+    assert [info.sample_id for info in found[::3]] == [info.sample_id for info in alone]
+    for first, *others in (found[place : place + 3] for place in range(0, 12, 3)):
+        sample = engines.sample(
+            first.engine,
+            split=name,
+            index=first.index,
+            level=first.level,
+            question_type=first.question_type,
+            size_px=config().data.image_px,
+            photo=first.photographed,
+        )
+        for info, variant in zip(others, engines.variants(sample, 2), strict=True):
+            assert (info.question, info.answer) == (variant.question, variant.answer)
+            assert info.sample_id == f"{first.sample_id}+{variant.variant}"
+
+
 def two_stages(first: MixtureConfig, second: MixtureConfig) -> Config:
     stages = tuple(
         dataclasses.replace(STAGE, name=str(i), mixture=mixture) for i, mixture in enumerate((first, second))

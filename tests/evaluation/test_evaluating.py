@@ -103,12 +103,25 @@ def exam_of(folder: Path, mode: str = "strict", **changes) -> BenchmarkExam:
     return BenchmarkExam(benchmark, benchmark.load(folder), mode, READER._replace(**changes), no_symbols)
 
 
-@pytest.fixture(scope="module", params=["benchmark", "suite"])
+@pytest.fixture(scope="module", params=["benchmark", "suite", "scenes"])
 def exam(request, folder) -> Exam:
     if request.param == "benchmark":
         return exam_of(folder)
+    return suite_exam(2 * COUNT) if request.param == "suite" else suite_exam(12, scenes=3)
+
+
+def suite_exam(count: int, scenes: int = 1) -> SuiteExam:
     config = dataclasses.replace(CONFIG, evaluation=dataclasses.replace(CONFIG.evaluation, batch=4))
-    return SuiteExam(config, "test_a", 2 * COUNT, Here())
+    return SuiteExam(config, "test_a", count, Here(), scenes)
+
+
+def drawn_as(name: str) -> engines.Sample:
+    """The sample that an id of a suite names."""
+    split, engine, kind, level, index = name.split("/")
+    index, _, number = index.partition("+")
+    where = {"split": split, "index": int(index), "level": int(level), "question_type": kind}
+    first = engines.sample(engine, **where, size_px=CONFIG.data.image_px)
+    return engines.variants(first, int(number))[-1] if number else first
 
 
 def half_right(name: str, k: int, light: float) -> str:
@@ -167,10 +180,31 @@ def test_each_record_holds_what_was_asked_and_what_is_right(exam, tmp_path):
             assert problem.question.strip() in found[problem.id].question and found[problem.id].gold == problem.gold
     else:
         for name, record in found.items():
-            split, engine, kind, level, index = name.split("/")
-            where = {"split": split, "index": int(index), "level": int(level), "question_type": kind}
-            drawn = engines.sample(engine, **where, size_px=CONFIG.data.image_px)
+            drawn = drawn_as(name)
             assert (record.question, record.gold) == (drawn.question, drawn.answer.text())
+
+
+def test_a_question_about_several_scenes_counts_where_all_of_them_are_right(tmp_path):
+    def half(name: str, k: int, light: float) -> str:
+        """Of one half of the questions all scenes are right, of the other the first."""
+        first, _, number = name.partition("+")
+        is_right = int(first[-1]) % 2 == 0 or not number
+        return rf"<answer>\boxed{{{drawn_as(name).answer.text()}}}</answer>" if is_right else "no idea"
+
+    exam = suite_exam(24, scenes=3)
+    records = examiner(Oracle(half)).ask(exam, None)
+    questions = list(dict.fromkeys(record.unit for record in records.values()))
+    assert [record.unit for record in records.values()] == [unit for unit in questions for _ in range(3)]
+    alone = examiner(Oracle(half)).ask(suite_exam(8), None)
+    assert list(alone) == questions  # the same are asked as about one scene each
+    found, share = evaluating.result(exam, records, 1), sum(int(name[-1]) % 2 == 0 for name in questions) / 8
+    assert 0 < share < 1 and found["n"] == 24
+    assert found["summary"]["worst_case"]["accuracy"] == share and found["summary"]["worst_case"]["n"] == 8
+    assert found["accuracy"] == pytest.approx(share + (1 - share) / 3)
+    assert found["summary"]["robustness"] == pytest.approx(share / found["accuracy"])
+    low, high = found["ci95"]  # whole questions were drawn again: eight of them, each with a third or all right
+    assert 1 / 3 <= low < found["accuracy"] < high <= 1 and low * 24 == pytest.approx(round(low * 24))
+    assert "scenes" not in suite_exam(8).head() and exam.head()["scenes"] == 3
 
 
 def test_batches_and_devices_change_nothing(exam):
