@@ -9,8 +9,8 @@ in 10 x 10 by a VQ-VAE of depth at 320 px; a curriculum from writing maps to ans
 linear maps but the tower's, embeddings and head trained whole, rate 2e-4, cosine, pictures of 336 px. What is added to
 the vocabulary is named as there. GRPO on top of it is this project's.
 
-`perc_jax.plan --topology v5e:4x4` compiled all of it: it fits, scoring needs most, 12.3 of 15.8 GiB per chip; a GRPO
-step is expected to take 10 s (5 s at the roofline).
+`perc_jax.plan` compiled all of it for v5e:2x4, the smallest slice that was tried: scoring needs most, 14.0 of 15.8 GiB
+per chip; a GRPO step is expected to take 16 s.
 
 Deviations:
 1. The pictures are drawn by the engines `depth` and `scene`, whose maps are exact; there ADE20K's with DepthAnything's.
