@@ -34,11 +34,24 @@ from engines.logic import ENGINE as _LOGIC
 from engines.panels import ENGINE as _PANELS
 from engines.path import ENGINE as _PATH
 from engines.photo import photograph
+from engines.points import pointing
 from engines.scene import ENGINE as _SCENE
 from engines.sudoku import ENGINE as _SUDOKU
 from engines.verify import verify as _verify_answer
 
-__all__ = ["ENGINES", "MAIN", "Answer", "Sample", "candidates", "sample", "style_of", "variants", "verify", "versions"]
+__all__ = [
+    "ENGINES",
+    "MAIN",
+    "Answer",
+    "Sample",
+    "candidates",
+    "pointing",
+    "sample",
+    "style_of",
+    "variants",
+    "verify",
+    "versions",
+]
 
 _MAIN = (_GRID, _CUBE, _CHART, _SUDOKU, _FUNCTION, _GEOMETRY)
 _FURTHER = (_PATH, _SCENE, _LOGIC, _PANELS, _DEPTH)

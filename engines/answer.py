@@ -16,10 +16,12 @@ content of a box into a canonical value or `None`; nothing here raises on a mode
 | permutation | `B, A, C` | tuple that uses every word of `vocabulary` once |
 | name | `AB` | tuple of capital letters: two unordered (segment), or three with the middle fixed (angle) |
 | grid | `1 0; 2 1` | rows of ints |
+| point | `(120, 88)` | (int, int), in pixels, right within the box of `value` |
 
 Around any of them: spaces, one `\text{…}` or `\mathrm{…}`, one final full stop; around lists: one pair of brackets.
 """
 
+import math
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -43,7 +45,8 @@ _BRACKETS = (("(", ")"), ("[", "]"), (r"\{", r"\}"))
 class Answer:
     """The answer of one question. Make it with the constructors below, which check that it can be written.
 
-    `value` is canonical (table above), so equal answers are equal objects; hashable and picklable.
+    `value` is canonical (table above; of a point the box, left, top, right, bottom, ends included), so equal answers
+    are equal objects; hashable and picklable.
     """
 
     kind: str
@@ -114,6 +117,12 @@ class Answer:
         """Make rows of integers, all of one length."""
         return cls("grid", tuple(tuple(int(cell) for cell in row) for row in rows))
 
+    @classmethod
+    def point(cls, box: Iterable[float]) -> "Answer":
+        """Make a place in the picture: any whole pixel within the box (left, top, right, bottom)."""
+        left, top, right, bottom = box
+        return cls("point", (math.ceil(left), math.ceil(top), math.floor(right), math.floor(bottom)))
+
     def text(self) -> str:
         """Give the gold answer as a model should write it inside the box."""
         return _KINDS[self.kind][1](self.value)
@@ -125,6 +134,8 @@ class Answer:
             data["vocabulary"] = list(self.vocabulary)
         if self.kind == "decimal":  # exact ratios, as a text of six decimals need not be
             data |= {"value": str(self.value), "tolerance": str(self.tolerance)}
+        if self.kind == "point":
+            data["box"] = list(self.value)
         return data
 
     @classmethod
@@ -133,6 +144,8 @@ class Answer:
         kind, vocabulary = data["kind"], _checked(data.get("vocabulary", ()))
         if kind not in _KINDS:
             raise ValueError(f"answer.kind must be one of {', '.join(_KINDS)}, got {kind!r}")
+        if kind == "point":
+            return cls(kind, tuple(data["box"]))
         value = Fraction(data["value"]) if kind == "decimal" else _KINDS[kind][0](data["text"], vocabulary)
         return cls(kind, value, vocabulary, Fraction(data.get("tolerance", 0)))
 
@@ -141,6 +154,9 @@ class Answer:
         found = parse(content, self)
         if found is None:
             return False
+        if self.kind == "point":
+            left, top, right, bottom = self.value
+            return left <= found[0] <= right and top <= found[1] <= bottom
         return abs(found - self.value) <= self.tolerance if self.kind == "decimal" else found == self.value
 
 
@@ -280,5 +296,6 @@ _KINDS: dict[str, tuple[Callable[[str, tuple[str, ...]], Any | None], Callable[[
     "set": (_parse_set, lambda value: _list_text(value) or "none"),
     "permutation": (_parse_permutation, _list_text),
     "name": (lambda content, _: _named(content), "".join),
+    "point": (_parse_pair, lambda box: f"({(box[0] + box[2]) // 2}, {(box[1] + box[3]) // 2})"),
     "grid": (_parse_grid, lambda rows: "; ".join(" ".join(map(str, row)) for row in rows)),
 }

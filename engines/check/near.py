@@ -172,6 +172,13 @@ def _grids(answer: Answer) -> Iterator[str]:
     yield " ".join(str(cell) for row in rows for cell in row) + " ;"
 
 
+def _points(answer: Answer) -> Iterator[str]:
+    left, top, right, bottom = answer.value
+    x, y = (left + right) // 2, (top + bottom) // 2
+    yield from (f"({left - 1}, {y})", f"({right + 1}, {y})", f"({x}, {top - 1})", f"({x}, {bottom + 1})")
+    yield from (f"({x})", f"({x}, {y}, {x})", f"{x} {y}", f"({x}.5, {y})")
+
+
 def _joined(items: tuple, between: str = ", ") -> str:
     return between.join(map(str, items))
 
@@ -188,4 +195,5 @@ _BY_KIND: dict[str, Callable[[Answer], Iterator[str]]] = {
     "permutation": _permutations,
     "name": _names,
     "grid": _grids,
+    "point": _points,
 }

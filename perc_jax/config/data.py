@@ -163,6 +163,8 @@ class MixtureConfig:
     # As engine.type; an engine without an entry asks all of its trained types.
     types: Annotated[tuple[str, ...], each(filled)] = ()
     photo_share: Annotated[float, within(0, 1)] = 0.0  # share of the pictures that pass the photograph stage
+    # Share of the engines' questions that ask for a point in the picture instead, of the types that can.
+    pointing: Annotated[float, within(0, 1)] = 0.0
     curriculum: CurriculumConfig = CurriculumConfig()
     # Of the engines only questions that a model finds easy (all of its answers right), medium, or hard (none right), as
     # the file says that `perc_jax.grade --source engines` wrote: each of them once an epoch.
@@ -184,7 +186,7 @@ class MixtureConfig:
             yield from unless(
                 bool(self.engines or self.tables), "engines", "must not be empty without tables", self.engines
             )
-        if sound("difficulty", "grade", "engines", "weights", "photo_share", "curriculum"):
+        if sound("difficulty", "grade", "engines", "weights", "photo_share", "pointing", "curriculum"):
             yield from self._graded()
         if sound("curriculum") and not self.engines:
             kind, rule = self.curriculum.kind, "must be none without engines: tables are drawn by their weights"
@@ -208,5 +210,6 @@ class MixtureConfig:
         )
         rule = f"must be 0 {graded}, which were asked without"
         yield from unless(not self.photo_share, "photo_share", rule, self.photo_share)
+        yield from unless(not self.pointing, "pointing", rule, self.pointing)
         kind = self.curriculum.kind
         yield from unless(kind == "none", "curriculum.kind", f"must be none {graded}", kind)

@@ -96,6 +96,8 @@ class EnvironmentConfig:
             yield from unless(not labels, f"{path}.mixture.tables", rule, labels)
         kind, rule = mixture.curriculum.kind, "must be none with an environment, whose questions are others"
         yield from unless(kind == "none", f"{path}.mixture.curriculum.kind", rule, kind)
+        rule = "must be 0 with an environment, which shows pictures of its own"
+        yield from unless(not mixture.pointing, f"{path}.mixture.pointing", rule, mixture.pointing)
         rule = "must be 0 for inspect: what is legible is measured without"
         photos = mixture.photo_share
         yield from unless(self.name != "inspect" or not photos, f"{path}.mixture.photo_share", rule, photos)

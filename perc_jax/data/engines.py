@@ -74,16 +74,22 @@ class Draw:
     # What gold completions write before their answers, and at how many positions of the stage.
     written: AuxiliaryConfig = field(default=AuxiliaryConfig())
     positions: int = 1
+    pointing: float = 0.0  # share of the questions that are asked for a point where they can be
     scenes: int = 1  # that a question is asked about, at positions that follow each other
 
     def sample(self, position: int, draft: int) -> engines.Sample:
         """Give the engine sample of a position's draft.
 
-        Raises `ValueError` if too few scenes have a question that is asked about several.
+        Raises `ValueError` if a question that is asked about several scenes has too few.
         """
-        if self.scenes == 1:
-            return self._drawn(position, draft)
         question, place = divmod(position, self.scenes)
+        found = self._drawn(position, draft) if self.scenes == 1 else self._again(question, place, draft)
+        if self.pointing and make_rng("pointing", *self.key, question).random() < self.pointing:
+            return engines.pointing(found) or found
+        return found
+
+    def _again(self, question: int, place: int, draft: int) -> engines.Sample:
+        """One of the scenes that a question is asked about."""
         for number in range(MAX_DRAFTS):
             first = _Name.of(self._drawn(question, number))
             if found := _scenes(first, self.scenes):  # drafts that do not fit give way to further scenes of it
@@ -92,6 +98,7 @@ class Draw:
         raise ValueError(f"a question of {self.key} must have {self.scenes} scenes, got {MAX_DRAFTS} with fewer")
 
     def _drawn(self, position: int, draft: int) -> engines.Sample:
+        """A question about one scene."""
         if self.listed:
             name = self.listed.name(self.key, position, draft)
             return self._made(name.engine, name.level, name.index, name.question_type, photo=False)

@@ -353,6 +353,7 @@ def _stage_row(stage: Mapping[str, Any]) -> Row:
     engines, tables = mixture.get("engines", ()), [_table_name(table) for table in mixture.get("tables", ())]
     levels = ", ".join(str(level) for level in mixture.get("levels", ()))
     photos = f"{100 * mixture.get('photo_share', 0):.0f} % photographed"
+    photos += f", {100 * mixture['pointing']:.0f} % for a point" if mixture.get("pointing") else ""
     kind = mixture.get("difficulty", "all")
     only = f"{kind} questions of " if kind != "all" else ""
     drawn = [f"{only}{', '.join(engines)}; levels {levels}; {photos}"] if engines else []

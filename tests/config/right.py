@@ -146,6 +146,7 @@ RIGHT: dict[str, Any] = {
         "levels": AMOUNT,
         "types": ((), *FILLED),
         "photo_share": SHARE,
+        "pointing": SHARE,
         "difficulty": (),
         "grade": ("",),
     },

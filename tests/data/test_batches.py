@@ -275,6 +275,20 @@ def test_a_question_may_be_asked_about_several_scenes(name):
             assert info.sample_id == f"{first.sample_id}+{variant.variant}"
 
 
+def test_a_share_of_the_questions_is_asked_for_a_point():
+    plain = MixtureConfig(engines=("chart",), weights=(1.0,), types=("chart.extreme_sector",))
+    found = {}
+    for share in (0.0, 0.5):
+        mixture = dataclasses.replace(plain, levels=STAGE.mixture.levels, pointing=share)
+        stage = dataclasses.replace(STAGE, steps=8, mixture=mixture)
+        with stream(config(stage=stage, max_prompt_tokens=96, buckets=()), stage) as batches:
+            found[share] = [info for batch in batches for info in batch.samples]
+    asked = [info.answer.kind == "point" for info in found[0.5]]
+    assert len(asked) >= 16 and 0.2 < np.mean(asked) < 0.8
+    for info, other, is_point in zip(found[0.5], found[0.0], asked, strict=True):
+        assert info.sample_id == other.sample_id and (info.answer != other.answer) == is_point
+
+
 def two_stages(first: MixtureConfig, second: MixtureConfig) -> Config:
     stages = tuple(
         dataclasses.replace(STAGE, name=str(i), mixture=mixture) for i, mixture in enumerate((first, second))

@@ -1,0 +1,91 @@
+"""Questions that are answered with a point: it lies on what was asked for, on nothing else, also in a photograph."""
+
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+
+import engines
+from engines.base import QuestionType
+from engines.check.near import near_misses
+from engines.maps import maps
+from engines.points import ASKED, FORM
+
+EACH_TYPE = pytest.mark.parametrize("engine, name", ASKED, ids=".".join)
+SHADES = {"lightness": 60, "hue": 40}  # by which a thing's colour may differ from that of the same name elsewhere
+
+
+def kind_of(engine: str, name: str) -> QuestionType:
+    return next(kind for kind in engines.ENGINES[engine].types if kind.name == name)
+
+
+def drawn(engine: str, name: str, level: int, index: int, *, photo: bool = False) -> engines.Sample:
+    kind = kind_of(engine, name)
+    where = {"split": "test_d" if kind.held_out else "train", "index": 2 * index, "level": level}
+    size_px = max(448, kind.min_size_px[level])
+    return engines.sample(engine, **where, question_type=name, size_px=size_px, photo=photo)
+
+
+def parts(sample: engines.Sample) -> dict[str, tuple[float, float]]:
+    """The middles of all parts by name, of those that stand alone."""
+    found = [(mark.name, mark.box) for mark in sample.marks if mark.kind == "part"]
+    return {name: ((box[0] + box[2]) / 2, (box[1] + box[3]) / 2) for name, box in found}
+
+
+@EACH_TYPE
+def test_what_was_asked_for_is_met_and_no_other_part_is(engine, name):
+    met = 0
+    for level in (0, 4, 8):
+        for index in range(4):
+            of = drawn(engine, name, level, index, photo=index % 2 == 1)
+            found = engines.pointing(of)
+            if found is None:
+                continue
+            met += 1
+            assert found.question.endswith(FORM) and found.answer.kind == "point" and 0 < found.guess_rate <= 0.5
+            assert (found.image == of.image).all() and found.facts == of.facts and engines.pointing(of) == found
+            left, top, right, bottom = found.answer.value
+            assert left >= 0 and top >= 0 and right <= of.image.shape[1] and bottom <= of.image.shape[0]
+            target, alike = found.query["points_at"], found.query["points_at"].split(" ")[0] == "point"
+            for part, (x, y) in parts(of).items():
+                if part == target or not alike or part.startswith("point "):
+                    assert found.answer.accepts(f"({round(x)}, {round(y)})") == (part == target), (found.question, part)
+            assert not any(found.answer.accepts(text) for text in near_misses(found.answer))
+            assert dataclasses.replace(found.answer) == engines.Answer.from_json(
+                json.loads(json.dumps(found.answer.to_json()))
+            )
+    assert met >= 4
+
+
+@pytest.mark.parametrize("photo", [False, True])
+@pytest.mark.parametrize("engine, name", [key for key in ASKED if key[0] in ("depth", "scene")], ids=".".join)
+def test_the_thing_of_that_name_is_seen_there(engine, name, photo):
+    """By the map of which thing each pixel shows, which is drawn apart from the marks."""
+    met = 0
+    for index in range(6):
+        found = engines.pointing(drawn(engine, name, 3, index, photo=photo))
+        if found is None or found.query["points_at"].startswith("point "):
+            continue
+        left, top, right, bottom = found.answer.value
+        seen = maps(found)["segments"][top : bottom + 1, left : right + 1]
+        things = np.bincount(seen[seen > 0].ravel())
+        shown = found.scene["things"][int(things.argmax()) - 1]
+        assert shown["colour"] in found.query["points_at"].split(" ")
+        met += 1
+    assert met >= 3 or name.endswith("_point")
+
+
+@pytest.mark.parametrize("engine, name", [("grid", "locate"), ("chart", "extreme_sector"), ("sudoku", "pattern")])
+def test_a_photograph_moves_the_answer_with_the_picture(engine, name):
+    moved = 0
+    for index in range(4):
+        clean, photo = (engines.pointing(drawn(engine, name, 2, index, photo=photo)) for photo in (False, True))
+        assert clean.query == photo.query and clean.question == photo.question
+        moved += clean.answer != photo.answer
+    assert moved == 4
+
+
+def test_what_has_no_place_of_its_own_is_not_asked_for():
+    assert engines.pointing(drawn("grid", "count_colour", 2, 0)) is None
+    assert ASKED.keys() <= {(engine, kind.name) for engine in engines.ENGINES for kind in engines.ENGINES[engine].types}
