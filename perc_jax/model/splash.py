@@ -26,7 +26,7 @@ from perc_jax.model.layout import ROW_AXES, free_axes
 HEADS_AXIS = "tensor"  # the mesh axis over which heads are split
 LANES = 128  # a kernel's blocks are multiples of the vector unit's width
 BLOCK = 512  # longest side of a block of scores
-PLACES = 2**15  # of a row at most: the kernel gets two places of a query in one number of 31 bits
+BITS = 31  # of the number that the kernel gets of a query: its place in the row, and its place in its completion
 
 
 @dataclass(frozen=True)
@@ -40,6 +40,18 @@ class GroupRows(kernels.Mask):
     size: int
     prompt: int  # S
     longest: int  # tokens of a completion at most
+
+    def __post_init__(self):
+        """Raise `ValueError` where a number cannot hold both places."""
+        most = 2 ** (BITS - self._bits)
+        if self.longest > most:
+            rule = f"must have completions of at most {most} tokens for attention by splash"
+            raise ValueError(f"a row of {self.size} tokens {rule}, got {self.longest}")
+
+    @property
+    def _bits(self) -> int:
+        """Of a place in the row."""
+        return (self.size - 1).bit_length()
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -58,14 +70,13 @@ class GroupRows(kernels.Mask):
 
     def mask_function(self, number: Int[Array, "..."], key: Int[Array, "..."]) -> Bool[Array, "..."]:
         """The rule: up to one's own place, the prompt or one's own completion."""
-        place, first = number & (PLACES - 1), number >> (PLACES.bit_length() - 1)
-        return (key <= place) & ((key < self.prompt) | (key >= first))
+        place, back = number & ((1 << self._bits) - 1), number >> self._bits
+        return (key <= place) & ((key < self.prompt) | (key >= place - back))
 
     def numbers(self, columns: Int[Array, "P W"]) -> Int[Array, "P q"]:
-        """Place and the first place of one's own completion (a prompt token's own one), as one number."""
-        place = jnp.arange(self.size)
+        """Place in the row and in one's own completion (0 of a prompt token), as one number."""
         back = jnp.pad(columns, [(0, 0), (self.prompt, self.size - self.prompt - columns.shape[1])])
-        return (place - back) * PLACES + place
+        return (back << self._bits) + jnp.arange(self.size)
 
 
 def group_row(
@@ -80,8 +91,6 @@ def group_row(
     prompts, row, width = q.shape[0], q.shape[1], q.shape[-1]
     length = rows.prompt_mask.shape[1]
     size, block = _blocks(row)
-    if size > PLACES:
-        raise ValueError(f"a row must have at most {PLACES} tokens for attention by splash, got {size}")
     mask = GroupRows(size, length, rows.longest)
     real = jnp.concatenate([rows.prompt_mask, jnp.ones((prompts, row - length), bool)], axis=1).astype(jnp.int32)
     flat = q.reshape(prompts, row, -1, width)

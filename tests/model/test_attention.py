@@ -231,6 +231,22 @@ def test_the_kernels_mask_is_the_rule():
         assert rule.any(axis=1).all()  # a row that sees nothing would divide by zero
 
 
+def test_the_kernels_mask_is_the_rule_in_rows_of_a_hundred_thousand_tokens():
+    """At random pairs and beside every border: eight completions of 12,288 tokens behind a prompt of 2,048."""
+    prompt, completion, group = 2048, 12_288, 8
+    row = prompt + group * completion
+    mask = splash.GroupRows(row, prompt, completion)
+    numbers = np.asarray(mask.numbers(jnp.tile(jnp.arange(completion), group)[None])[0])
+    borders = prompt + completion * np.arange(group)
+    places = np.concatenate([RNG(0).integers(row, size=1000), *(borders + near for near in (-1, 0, 1)), [row - 1]])
+    query, key = places[:, None], np.unique(places)
+    own = (query - prompt) // completion == (key - prompt) // completion
+    wanted = (key <= query) & ((key < prompt) | (own & (query >= prompt)))
+    assert np.array_equal(mask.mask_function(jnp.asarray(numbers[places])[:, None], jnp.asarray(key)), wanted)
+    with pytest.raises(ValueError, match="completions of at most 16384 tokens for attention by splash, got 16385"):
+        splash.GroupRows(row, prompt, 16_385)
+
+
 @pytest.mark.parametrize("repeats", [1, 2])
 def test_the_kernel_equals_the_dense_way(repeats, monkeypatch):
     """Interpreted: two blocks, a row that fills them not quite, left padding, forward and backward."""
