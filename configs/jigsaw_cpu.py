@@ -44,6 +44,7 @@ def get_config() -> Config:
     return dataclasses.replace(
         debug,
         name="jigsaw_cpu",
+        model=dataclasses.replace(debug.model, attention="blockwise"),  # most pairs of a group's row see nothing
         data=dataclasses.replace(
             debug.data, max_prompt_tokens=160, max_patches=128, buckets=((80, 64),), answer_form="answer"
         ),
@@ -60,6 +61,7 @@ def get_config() -> Config:
                 steps=60,
                 prompts_per_step=16,
                 micro_batches=2,
+                row_widths=(1024,),  # of 8 x 160
                 mixture=mixture,
                 environment=environment,
                 reward=RewardConfig(terms=(TermConfig("accuracy"), TermConfig("ending", 0.2, part="in_place"))),

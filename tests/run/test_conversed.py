@@ -40,7 +40,12 @@ def conversed():
     """Two prompts with four conversations each: right at once, right after a look, wrong, and nonsense to the end."""
     config = jigsaw_cpu.get_config()
     stage = dataclasses.replace(
-        config.stages[1], prompts_per_step=2, group_size=GROUP, micro_batches=1, reward=RewardConfig(TERMS)
+        config.stages[1],
+        prompts_per_step=2,
+        group_size=GROUP,
+        micro_batches=1,
+        row_widths=(),
+        reward=RewardConfig(TERMS),
     )
     config = dataclasses.replace(config, data=dataclasses.replace(config.data, workers=0), stages=(stage,))
     with streams.stream(config, stage) as stream:
