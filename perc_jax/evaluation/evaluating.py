@@ -248,7 +248,8 @@ def _suite(records: Sequence[Record], samples: int) -> dict[str, Any]:
     units = [record.unit for record in records]
     if len(set(units)) < len(units):  # questions about several scenes each
         found |= _mean([sum(record.correct) / samples for record in records], units)
-        found["summary"] = mean_of_trees([_cases(units, [one.correct[k] for one in records]) for k in range(samples)])
+        cases = [_cases(units, [record.correct[k] for record in records]) for k in range(samples)]
+        found["summary"] = cases[0] if samples == 1 else mean_of_trees(cases)
     if samples == 1:
         return found
     del found["correct"], found["asked"]

@@ -199,6 +199,8 @@ def test_a_question_about_several_scenes_counts_where_all_of_them_are_right(tmp_
     assert list(alone) == questions  # the same are asked as about one scene each
     found, share = evaluating.result(exam, records, 1), sum(int(name[-1]) % 2 == 0 for name in questions) / 8
     assert 0 < share < 1 and found["n"] == 24
+    low, high = found["summary"]["worst_case"]["ci95"]
+    assert low < share < high
     assert found["summary"]["worst_case"]["accuracy"] == share and found["summary"]["worst_case"]["n"] == 8
     assert found["accuracy"] == pytest.approx(share + (1 - share) / 3)
     assert found["summary"]["robustness"] == pytest.approx(share / found["accuracy"])
