@@ -13,16 +13,17 @@ from typing import NamedTuple
 import numpy as np
 
 from tests import whole_runs
-from tests.run import faulty
+from tests.run import faulty, kept
+from tests.run.nursery import Nursery
 from tests.run.relay import Relay
 
 DISK_MB = 64
 WORKERS = ("--data.workers", "1")  # Grain's
 SPAWNED = b"spawn_main"
-LAST = 8  # step of the run
+LAST = 6  # step of the run
 # One stage, in which every phase comes: what a start costs is to trace its programs.
 ONE_STAGE = ("--only", "grpo", "--stages.1.steps", str(LAST), "--stages.1.row-widths")
-ONE_STAGE += ("--evaluation.suites", "test_a", "--evaluation.samples", "16", "--evaluation.every", "4")
+ONE_STAGE += ("--evaluation.suites", "test_a", "--evaluation.samples", "8", "--evaluation.every", "3")
 PHASES = {  # by the beginning of their names, and at which of how many a fault strikes
     "starting": 1,
     "compiling": 12,
@@ -48,10 +49,22 @@ class Moment(NamedTuple):
         return sum(name.startswith(self.phase) for name in names) >= self.number
 
 
+class Ground(NamedTuple):
+    """What all starts have in common."""
+
+    cache: Path  # of compiled programs
+    nursery: Nursery
+
+    @classmethod
+    def of(cls, cache: Path) -> "Ground":
+        """One whose nursery keeps compiled programs there."""
+        return cls(cache, Nursery(whole_runs.environment(cache)))
+
+
 class Start:
     """The processes of a start of a run. A context manager: they are gone when it is left."""
 
-    def __init__(self, workdir: Path, output: Path, cache: Path, count: int, *settings: str, relayed: int = 0):
+    def __init__(self, workdir: Path, output: Path, ground: Ground, count: int, *settings: str, relayed: int = 0):
         """Start `count` processes; the connections of one of them go through `relay`."""
         self.count, self._output = count, output
         port, place = whole_runs.free_port(), {}
@@ -67,10 +80,12 @@ class Start:
                 workdir,
                 *ONE_STAGE,
                 *("--mesh.replica", str(count), "--mesh.fsdp", "1", *settings),  # XLA:CPU: whole copies only
-                cache=cache,
+                cache=ground.cache,
                 output=output / f"rank_{rank}",
                 program="tests.run.faulty",
+                begin=ground.nursery.begin,
                 **{faulty.VARIABLE: str(output / f"rank_{rank}" / "phases")},
+                **{faulty.PROGRAMS: str(ground.cache / "whole" / kept.sources())},
                 **place,
             )
             self.ranks.append(self._opened.enter_context(running))
@@ -100,7 +115,9 @@ class Start:
     def end(self, wait_for: Callable[[], None] = lambda: None) -> tuple[list[whole_runs.Ended], list[float]]:
         """Wait for all; gives the ends, and when each was seen by the clock."""
         seen: dict[int, float] = {}
+        until = time.monotonic() + whole_runs.LIMIT_S
         while len(seen) < self.count:
+            assert time.monotonic() < until, f"hung: processes {sorted(set(range(self.count)) - seen.keys())} live"
             for rank, running in enumerate(self.ranks):
                 if rank not in seen and not running.is_running:
                     seen[rank] = time.monotonic()

@@ -13,5 +13,5 @@ TRIALS = 8
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
 def test_nothing_is_lost_whatever_strikes_a_run(tmp_path: Path) -> None:
-    struck, failed = faults.run(TRIALS, 0, tmp_path)
-    assert failed == [] and len(struck) >= TRIALS
+    trials, failed = faults.run(TRIALS, 0, tmp_path)
+    assert failed == [] and len(trials) >= TRIALS
