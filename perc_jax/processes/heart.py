@@ -108,9 +108,9 @@ class Heart:
         return Beat(self._attempt.number, self._rank, self._host, time.time(), *where)
 
     def _fail(self, error: Exception) -> None:
-        """Count what could not be written; the first is told."""
+        """Count what could not be written; the first is told, unless the process has said its last line."""
         self.failures += 1
-        if self.failures == 1:
+        if self.failures == 1 and self._ended is None:
             what = ends.reason(error)
             self._say(f"warning: the heartbeat cannot be written, the run goes on without: {what}")
 

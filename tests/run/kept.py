@@ -1,7 +1,7 @@
 """Device programs kept between starts, whole: a start that finds them neither traces nor lowers, which is most of what
 a start of a tiny model costs. JAX's own cache keeps only what XLA makes of the lowered text.
 
-For the harness of faults, whose starts are of one config: a program is known by its name, its arguments and its process.
+For the harness of faults, whose starts are of one config: a program is known by its name, arguments and process.
 """
 
 import functools

@@ -8,6 +8,7 @@ and has one thread of its own; what it forks is a process like any other, in a s
 """
 
 import importlib
+import io
 import json
 import os
 import runpy
@@ -102,7 +103,7 @@ def _become(record: dict[str, Any]) -> None:
     for number, place in enumerate(places):
         os.dup2(place, number)
         os.close(place)
-    sys.stdin = open(0, closefd=False)  # without what was read ahead
+    sys.stdin = io.TextIOWrapper(io.FileIO(0, closefd=False))  # without what was read ahead
     sys.argv = record["words"]
 
 

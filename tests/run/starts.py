@@ -66,7 +66,7 @@ class Start:
 
     def __init__(self, workdir: Path, output: Path, ground: Ground, count: int, *settings: str, relayed: int = 0):
         """Start `count` processes; the connections of one of them go through `relay`."""
-        self.count, self._output = count, output
+        self.count, self._output, self._waited = count, output, [0.0] * count
         port, place = whole_runs.free_port(), {}
         self._opened = contextlib.ExitStack()
         self.relay = self._opened.enter_context(Relay(port)) if relayed else None
@@ -112,6 +112,16 @@ class Start:
             time.sleep(0.005)
         return False
 
+    def waited_s(self) -> float:
+        """Seconds for which a process has been ready to run and had no processor, of the one that had it longest; what
+        other threads than its first waited is left out. Of one that has ended: as
+        it was last seen."""
+        for rank, running in enumerate(self.ranks):
+            with contextlib.suppress(OSError, IndexError):
+                if running.is_running:
+                    self._waited[rank] = int(Path(f"/proc/{running.pid}/schedstat").read_text().split()[1]) / 1e9
+        return max(self._waited)
+
     def end(self, wait_for: Callable[[], None] = lambda: None) -> tuple[list[whole_runs.Ended], list[float]]:
         """Wait for all; gives the ends, and when each was seen by the clock."""
         seen: dict[int, float] = {}
@@ -122,6 +132,7 @@ class Start:
                 if rank not in seen and not running.is_running:
                     seen[rank] = time.monotonic()
             wait_for()
+            self.waited_s()
             time.sleep(0.02)
         return [running.end() for running in self.ranks], [seen[rank] for rank in range(self.count)]
 
