@@ -123,6 +123,6 @@ def _said(error: BaseException | None) -> tuple[str, int]:
         return f"stopped {error}", ends.STOPPED
     if isinstance(error, ends.Terminated):
         return str(error), ends.TERMINATED
-    if isinstance(error, ends.KINDS):
+    if ends.is_told(error):
         return ends.reason(error), ends.FAILED
     return f"{type(error).__name__}: {error}", ends.FAILED
