@@ -13,8 +13,6 @@ from typing import Any
 
 from etils import epath
 
-from perc_jax.processes import ends
-
 
 def absolute(path: str) -> epath.Path:
     """The path from the root on, `~` replaced; one with a scheme, gs:// for instance, is so already.
@@ -70,7 +68,7 @@ def write_whole(path: epath.Path, text: str) -> None:
 class named(AbstractContextManager[None]):
     """Inside, an `OSError` that names no file gets this one's name: the system names none where a disk is full.
 
-    On gs:// what its library raises when it gives up becomes one.
+    On gs:// what its library raises when it gives up, which is its own affair, becomes one.
     """
 
     def __init__(self, path: epath.Path):
@@ -81,7 +79,8 @@ class named(AbstractContextManager[None]):
     ) -> None:
         if isinstance(error, OSError) and error.errno is not None and error.filename is None:
             raise OSError(error.errno, error.strerror, str(self._path)) from error
-        if ends.is_remote(error):
+        is_other = isinstance(error, Exception) and not isinstance(error, OSError | ValueError)
+        if is_other and "://" in str(self._path):
             raise OSError(errno.EIO, str(error) or kind.__name__, str(self._path)) from error
 
 
