@@ -54,11 +54,19 @@ class Reference(NamedTuple):
 class Running:
     """A program in a process group of its own; whatever of it still lives is killed when the context is left."""
 
-    def __init__(self, program: str, *arguments: str, folder: Path, cache: Path | None = None, **variables: str):
+    def __init__(
+        self,
+        program: str,
+        *arguments: str,
+        folder: Path,
+        cache: Path | None = None,
+        begin: Callable[..., Any] = subprocess.Popen,
+        **variables: str,
+    ):
         folder.mkdir(parents=True, exist_ok=True)
         self._files = [(folder / name).open("w+") for name in ("stdout", "stderr")]
         self.began = time.monotonic()
-        self._process = subprocess.Popen(
+        self._process = begin(
             [sys.executable, "-m", program, *arguments],
             cwd=ROOT,
             env=environment(cache, **variables),
@@ -163,15 +171,17 @@ def train(
     cache: Path | None = None,
     output: Path | None = None,
     program: str = "perc_jax.train",
+    begin: Callable[..., Any] = subprocess.Popen,
     **variables: str,
 ) -> Running:
-    """Start the short run in a workdir; what it says goes to a folder beside it. `program` stands in for `train`.
+    """Start the short run in a workdir; what it says goes to a folder beside it. `program` stands in for `train`, and
+    `begin` for `subprocess.Popen`.
 
     Six steps of warm-up teach nothing: no answer is right, and GRPO would have no gradient. Coins give it one.
     """
     folder = output or workdir.parent / f"{workdir.name}.output"
     arguments = (*SHORT, "--workdir", str(workdir), "--stages.1.reward.control", control, *overrides)
-    return Running(program, *arguments, folder=folder, cache=cache, **variables)
+    return Running(program, *arguments, folder=folder, cache=cache, begin=begin, **variables)
 
 
 def finished(workdir: Path, *overrides: str, **how: Any) -> Ended:

@@ -114,12 +114,25 @@ def reason(error: BaseException) -> str:
 
 def code_of(error: BaseException) -> int:
     """The exit code of an error: bad input, or a program that could not go on."""
+    if is_remote(error):
+        return FAILED
     if isinstance(error, ValueError) or (isinstance(error, OSError) and error.errno not in EXHAUSTED):
         return BAD_INPUT
     return FAILED
 
 
 KINDS = (ValueError, OSError, RuntimeError, MemoryError)  # what a user can cause; anything else is a bug
+REMOTE = ("gcsfs", "aiohttp", "google")  # packages behind gs://: when they give up, they raise kinds of their own
+
+
+def is_remote(error: BaseException | None) -> bool:
+    """Whether an error is one of gs://, for which no kind of Python's stands: a service that is down, no permission."""
+    return isinstance(error, Exception) and type(error).__module__.partition(".")[0] in REMOTE
+
+
+def is_told(error: BaseException | None) -> bool:
+    """Whether an error is told in one line, and no bug."""
+    return isinstance(error, KINDS) or is_remote(error)
 
 
 class at_once:
@@ -141,7 +154,7 @@ class at_once:
         if Group.tell is None or error is None or isinstance(error, SystemExit | Terminated | Stopped):
             return
         time.sleep(CONSEQUENCE_S)  # if another has ended, its cause is the one to name, and `leave` is called meanwhile
-        if isinstance(error, KINDS):
+        if is_told(error):
             leave(reason(error), code_of(error) if self._code is None else self._code)
         traceback.print_exception(error)
         leave(f"{kind.__name__}: {error}", FAILED)
@@ -178,7 +191,7 @@ class told(contextlib.ContextDecorator):
         at_once(self._code).__exit__(kind, error, trace)
         if error is None and Group.done:
             Group.done()
-        if isinstance(error, KINDS):
+        if is_told(error):
             fail(reason(error), code_of(error) if self._code is None else self._code)
 
 

@@ -108,9 +108,9 @@ class Heart:
         return Beat(self._attempt.number, self._rank, self._host, time.time(), *where)
 
     def _fail(self, error: Exception) -> None:
-        """Count what could not be written; the first is told."""
+        """Count what could not be written; the first is told, unless the process has said its last line."""
         self.failures += 1
-        if self.failures == 1:
+        if self.failures == 1 and self._ended is None:
             what = ends.reason(error)
             self._say(f"warning: the heartbeat cannot be written, the run goes on without: {what}")
 
@@ -123,6 +123,6 @@ def _said(error: BaseException | None) -> tuple[str, int]:
         return f"stopped {error}", ends.STOPPED
     if isinstance(error, ends.Terminated):
         return str(error), ends.TERMINATED
-    if isinstance(error, ends.KINDS):
+    if ends.is_told(error):
         return ends.reason(error), ends.FAILED
     return f"{type(error).__name__}: {error}", ends.FAILED

@@ -1,11 +1,11 @@
 """Where files are, here or on gs://; files that are absent or complete, whenever the process that writes is killed."""
 
-import contextlib
+import errno
 import importlib.util
 import json
 import math
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
 from types import TracebackType
@@ -53,7 +53,8 @@ def write_whole(path: epath.Path, text: str) -> None:
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     if "://" in str(path):
-        path.write_text(text)
+        with named(path):
+            path.write_text(text)
         return
     part = path.parent / f".{path.name}.part"
     try:
@@ -64,15 +65,23 @@ def write_whole(path: epath.Path, text: str) -> None:
         part.unlink(missing_ok=True)
 
 
-@contextlib.contextmanager
-def named(path: epath.Path) -> Iterator[None]:
-    """Inside, an `OSError` that names no file gets this one's name: the system names none where a disk is full."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno is None or error.filename is not None:
-            raise
-        raise OSError(error.errno, error.strerror, str(path)) from error
+class named(AbstractContextManager[None]):
+    """Inside, an `OSError` that names no file gets this one's name: the system names none where a disk is full.
+
+    On gs:// what its library raises when it gives up, which is its own affair, becomes one.
+    """
+
+    def __init__(self, path: epath.Path):
+        self._path = path
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if isinstance(error, OSError) and error.errno is not None and error.filename is None:
+            raise OSError(error.errno, error.strerror, str(self._path)) from error
+        is_other = isinstance(error, Exception) and not isinstance(error, OSError | ValueError)
+        if is_other and "://" in str(self._path):
+            raise OSError(errno.EIO, str(error) or kind.__name__, str(self._path)) from error
 
 
 class Harmless(AbstractContextManager[None]):

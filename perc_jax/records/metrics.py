@@ -59,7 +59,7 @@ class Metrics:
         line = json.dumps(record, allow_nan=False) + "\n"
         if self._remote:
             self._lines.append(line)
-            self._path.write_text("".join(self._lines))
+            write_whole(self._path, "".join(self._lines))
         else:
             if self._file is None:
                 self._file = self._path.open("a")

@@ -27,7 +27,7 @@ from pathlib import Path
 import jax
 from etils import epath
 
-from perc_jax.records.files import absolute, write_whole
+from perc_jax.records.files import absolute, named, write_whole
 
 FILE = "owner.json"
 BEAT_S = 10.0
@@ -125,14 +125,15 @@ class Owner:
                 if found is not None and found.get("id") != self._mine["id"]:
                     self._thief = f"workdir {self._folder} was taken over by {_name(found)} while this run stood still"
                     return
-                if self._folder.exists() or "://" in str(self._folder):
+                if "://" in str(self._folder) or self._folder.exists():
                     self._write()
 
 
 def _read(file: epath.Path) -> dict | None:
     """What an owner's file says; None where there is none, nothing where it cannot be understood."""
     try:
-        found = json.loads(file.read_text())
+        with named(file):
+            found = json.loads(file.read_text())
     except FileNotFoundError:
         return None
     except ValueError:

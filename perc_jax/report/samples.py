@@ -5,6 +5,7 @@ from the bytes that went to the device, so what is shown is what was seen, resiz
 """
 
 import hashlib
+import io
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -20,7 +21,7 @@ from perc_jax.data.batches import SampleInfo
 from perc_jax.environments.talks import Exchange
 from perc_jax.prompt import image
 from perc_jax.prompt.tokenizer import Tokenizer
-from perc_jax.records.files import to_json, write_whole
+from perc_jax.records.files import named, to_json, write_whole
 from perc_jax.rewards.verifier import Verdict
 
 GAP_PX = 8  # between the pictures of one prompt
@@ -136,18 +137,20 @@ def _filed(answers: Sequence[dict[str, Any]], folder: epath.Path, name: str) -> 
     for answer in answers:
         told = []
         for turn in answer.get("turns", ()):
-            named = []
+            names = []
             for shown in turn["pictures"]:
                 key = hashlib.sha256(repr(shown.shape).encode() + shown.tobytes()).digest()
                 if key not in files:
                     files[key] = f"{name}_{len(files)}.png"
                     _save(folder / files[key], shown)
-                named.append(files[key])
-            told.append(turn | {"pictures": named})
+                names.append(files[key])
+            told.append(turn | {"pictures": names})
         filed.append(answer | {"turns": told} if told else answer)
     return filed
 
 
 def _save(path: epath.Path, shown: UInt8[np.ndarray, "h w 3"]) -> None:
-    with path.open("wb") as stream:
-        Image.fromarray(shown).save(stream, format="PNG")
+    content = io.BytesIO()
+    Image.fromarray(shown).save(content, format="PNG")
+    with named(path):
+        path.write_bytes(content.getvalue())  # at once: on gs:// it is whole, or not there

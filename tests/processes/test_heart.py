@@ -141,6 +141,20 @@ def test_a_failing_disk_is_told_once_and_harms_nothing(tmp_path, monkeypatch):
     assert said == ["warning: the heartbeat cannot be written, the run goes on without: a library's own kind of error"]
 
 
+def test_a_disk_that_fails_at_the_end_adds_no_line_to_the_last(tmp_path, monkeypatch):
+    said = []
+
+    def fail(folder, beat):
+        raise OSError(28, "No space left on device", "/disk")
+
+    with made(tmp_path, said) as beating:
+        wait_until(lambda: newest(tmp_path) is not None)
+        monkeypatch.setattr(attempts, "write_beat", fail)
+        beating.end("/disk: No space left on device", 1)
+        wait_until(lambda: beating.failures == 1)
+    assert said == []
+
+
 def test_a_file_system_that_hangs_delays_the_end_by_two_seconds_at_most(tmp_path, monkeypatch):
     release = threading.Event()
     monkeypatch.setattr(attempts, "write_beat", lambda folder, beat: release.wait())

@@ -5,24 +5,21 @@ import os
 import subprocess
 import sys
 import time
-from importlib.util import find_spec
-from urllib.error import HTTPError, URLError
-from urllib.parse import quote
-from urllib.request import urlopen
 
 import pytest
 
-from tests import ROOT, whole_runs
+from tests import whole_runs
+from tests.records import buckets
 
-missing = [name for name in ("gcsfs", "gcp_storage_emulator") if find_spec(name) is None]
-pytestmark = pytest.mark.skipif(bool(missing), reason=f"needs {' and '.join(missing)}")
+pytestmark = buckets.NEEDED
 
 CHECKPOINTS = """
+import sys
 import jax, numpy as np
 from etils import epath
 from perc_jax.records.checkpoint import Checkpoints
 update = jax.jit(lambda x: 2 * x + 1, donate_argnums=0)
-checkpoints = Checkpoints("gs://bucket/run", keep=2)
+checkpoints = Checkpoints(sys.argv[1], keep=2)
 assert checkpoints.steps() == [] and checkpoints.restore({}, {"model": {}}) is None
 x, wanted = update(jax.random.normal(jax.random.key(0), (1 << 18,))), {}
 for step in (1, 2, 3):
@@ -31,7 +28,7 @@ for step in (1, 2, 3):
     x = update(x)
 checkpoints.wait()
 assert checkpoints.steps() == [2, 3]
-victim = next(epath.Path("gs://bucket/run/checkpoints/3/state/ocdbt.process_0/d").iterdir())
+victim = next(epath.Path(f"{sys.argv[1]}/checkpoints/3/state/ocdbt.process_0/d").iterdir())
 for step in (3, 2):
     restored, position = checkpoints.restore({"x": x}, {"model": {}})
     assert position == {"step": step}, position
@@ -41,46 +38,14 @@ checkpoints.close()
 """
 
 
-class Bucket:
-    """The emulator's bucket from outside."""
-
-    def __init__(self, port: int):
-        self.url = f"http://127.0.0.1:{port}"
-        self.env = os.environ | {"STORAGE_EMULATOR_HOST": self.url, "TENSORSTORE_GCS_HTTP_URL": self.url}
-
-    def read(self, name: str) -> bytes | None:
-        """An object's content; None where there is none."""
-        try:
-            with urlopen(f"{self.url}/storage/v1/b/bucket/o/{quote(name, safe='')}?alt=media") as answer:
-                return answer.read()
-        except HTTPError:
-            return None
-
-    def names(self, prefix: str) -> list[str]:
-        """The names of all objects that begin so."""
-        with urlopen(f"{self.url}/storage/v1/b/bucket/o?prefix={quote(prefix, safe='')}") as answer:
-            return sorted(item["name"] for item in json.load(answer).get("items", []))
-
-
 @pytest.fixture(scope="module")
 def bucket():
-    port = whole_runs.free_port()
-    server = subprocess.Popen([sys.executable, "-m", "tests.records.gcs_server", str(port)], cwd=ROOT)
-    found, until = Bucket(port), time.monotonic() + 60
-    while True:
-        try:
-            urlopen(found.url + "/storage/v1/b").close()
-            break
-        except (URLError, ConnectionError):
-            assert time.monotonic() < until and server.poll() is None
-            time.sleep(0.1)
-    yield found
-    server.kill()
-    server.wait()
+    with buckets.served() as found:
+        yield found
 
 
 def test_checkpoints_are_written_beside_updates_and_damage_is_skipped(bucket, tmp_path):
-    command = [sys.executable, "-c", CHECKPOINTS]
+    command = [sys.executable, "-c", CHECKPOINTS, "gs://bucket/run"]
     environment = bucket.env | {"PYTHONPATH": str(whole_runs.ROOT)}
     ended = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=300)
     assert ended.returncode == 0, ended.stderr

@@ -1,9 +1,11 @@
 """Kept samples: what is written reads back, pictures included, and nothing is ever half there."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
+from etils import epath
 from PIL import Image
 
 from configs.debug_cpu import get_config
@@ -92,3 +94,10 @@ def test_a_sample_without_a_picture_is_written_too(tmp_path):
     samples.write(str(tmp_path), "000001_grpo", [shown(0)._replace(picture=None), shown(1)])
     first, second = json.loads((tmp_path / "samples" / "000001_grpo.json").read_text())
     assert first["image"] is None and (tmp_path / "samples" / second["image"]).exists()
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_a_picture_for_which_a_disk_has_no_room_is_told_by_its_name():
+    with pytest.raises(OSError, match="No space left") as found:
+        samples._save(epath.Path("/dev/full"), np.zeros((4, 4, 3), np.uint8))
+    assert found.value.filename == "/dev/full"

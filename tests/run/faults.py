@@ -30,9 +30,9 @@ from perc_jax.processes import peers
 from perc_jax.records import attempts, commits, digests
 from tests import whole_runs
 from tests.run import faulty
-from tests.run.starts import LAST, PHASES, WORKERS, Moment, Start, fill, last_line, lose_worker, small_disk
+from tests.run.starts import LAST, PHASES, WORKERS, Ground, Moment, Start, fill, last_line, lose_worker, small_disk
 
-LIMIT_S = 30.0  # from a fault to the end of all processes
+LIMIT_S = 30.0  # from a fault to the end of all processes, less what they wait for a processor that others have
 PAUSE_S = 3.0  # a process that is alone stands still so long
 FAULTS = 4  # of a chain, at most
 CHANGING = (4, 2, 1, 4)  # numbers of processes of a chain's starts
@@ -61,6 +61,7 @@ KINDS = {
     "cut": Kind(GONE, processes=(2, 4)),
     "silent": Kind(SILENT, processes=(2, 4)),
 }
+LATER = ("raise", "full disk")  # come when the next phase begins, or when something is written
 HARMLESS = {
     "none": Kind(""),
     "pause": Kind("", processes=(1,)),
@@ -92,7 +93,7 @@ def strike(start: Start, kind: str, victim: int, workdir: Path) -> tuple[list[wh
                 ranks[victim].signal(signal.SIGCONT)
 
     ended, seen = start.end(go_on)
-    if kind in ("raise", "full disk"):  # comes when the next phase begins, or when something is written
+    if kind in LATER:
         began = min(seen)
     if kind == "stop":  # what stands still can notice nothing before it goes on
         others_end = max(seen[rank] for rank in others)
@@ -161,17 +162,26 @@ def assert_close(workdir: Path, other: Path) -> None:
         assert np.allclose(leaf, wanted[name], **ROUNDING), name
 
 
+class Trial(NamedTuple):
+    """A fault that has struck."""
+
+    kind: str
+    phase: str  # of the process that was struck
+    count: int  # processes
+    seconds: float | None  # until all had ended; None: the run went on
+
+
 class References:
     """Runs that nothing strikes, by their number of processes, and the programs that they compiled."""
 
     def __init__(self, folder: Path):
-        self._folder, self.cache = folder, folder / "cache"
+        self._folder, self.ground = folder, Ground.of(folder / "cache")
 
     def of(self, count: int) -> Path:
         """The workdir of one; it is run when it is first asked for."""
         workdir = self._folder / f"reference_{count}" / "run"
         if not (workdir / "report.html").exists() or whole_runs.steps(workdir)[-1:] != [LAST]:
-            with Start(workdir, workdir.parent / "output", self.cache, count) as start:
+            with Start(workdir, workdir.parent / "output", self.ground, count) as start:
                 ended, _ = start.end()
             assert is_done(ended), [one.err for one in ended]
         return workdir
@@ -184,7 +194,7 @@ class Chain:
         """`processes` of every start; 0: as the seed has it."""
         self._seed, self._references, self._folder, self._say = seed, references, folder, say
         self._rng = np.random.default_rng(seed)
-        self.struck: list[str] = []
+        self.trials: list[Trial] = []
         self._is_same = bool(processes) or seed % 2 == 0
         same = processes or STAYING[seed // 2 % len(STAYING)]
         self._counts = (same,) * len(CHANGING) if self._is_same else CHANGING
@@ -202,21 +212,23 @@ class Chain:
         """One start and what happens to it."""
         count = self._counts[number % len(self._counts)]
         kinds = [name for name, kind in KINDS.items() if count in kind.processes and (has_disk or name != "full disk")]
-        unseen = [name for name in kinds if name not in self.struck] or kinds
+        unseen = [name for name in kinds if name not in {one.kind for one in self.trials}] or kinds
         kind = str(self._rng.choice(unseen))
         victim = int(self._rng.integers(count)) if kind not in ("cut", "silent") else int(self._rng.integers(1, count))
         moment, output = self._moment(), self._folder / f"output_{number}"
         where = f"{moment.delay_s:.2f} s into {moment.phase} {moment.number}"
         self._say(f"seed {self._seed}, fault {number}: {kind} to process {victim} of {count}, {where}")
         with Start(
-            workdir, output, self._references.cache, count, relayed=victim * (kind in ("cut", "silent"))
+            workdir, output, self._references.ground, count, relayed=victim * (kind in ("cut", "silent"))
         ) as start:
-            if start.wait_for(moment, victim):
+            is_there, before = start.wait_for(moment, victim), start.waited_s()
+            if is_there:
                 ended, seconds = strike(start, kind, victim, workdir)
             else:
                 (ended, _), seconds = start.end(), 0.0
+            waited = start.waited_s() - before
         (workdir.parent / "filler").unlink(missing_ok=True)
-        self._say(f"  ended after {seconds:.1f} s")
+        self._say(f"  ended after {seconds:.1f} s, of which without a processor {min(waited, seconds):.1f} s")
         if is_done(ended):
             self._say("  it was done before")
             self._compare(workdir, count)
@@ -225,10 +237,11 @@ class Chain:
             return
         for rank, one in enumerate(ended):
             self._say(f"  process {rank}, code {one.code}: {last_line(one)}")
-        self.struck.append(kind)
+        self.trials.append(Trial(kind, moment.phase, count, seconds))
         wrong = list(complaints(ended, kind, victim))
         assert not wrong, "\n".join([*wrong, *(one.err for one in ended)])
-        assert seconds < LIMIT_S, f"{seconds:.1f} s"
+        # Of what comes later than it is struck, the wait is no part of the seconds.
+        assert seconds - waited * (kind not in LATER) < LIMIT_S, f"{seconds:.1f} s, {waited:.1f} s without a processor"
         check_resumed(ended, self._before, is_whole=False)
         self._before = check_newest(workdir)
 
@@ -242,7 +255,7 @@ class Chain:
         kind = str(self._rng.choice([name for name, one in HARMLESS.items() if count in one.processes]))
         victim, moment, said = int(self._rng.integers(count)), self._moment(), ""
         settings = WORKERS if kind == "kill worker" else ()
-        with Start(workdir, self._folder / "output", self._references.cache, count, *settings) as start:
+        with Start(workdir, self._folder / "output", self._references.ground, count, *settings) as start:
             if kind != "none" and start.wait_for(moment, victim):
                 said = f", {moment.delay_s:.2f} s into {moment.phase} {moment.number}"
                 running = start.ranks[victim]
@@ -252,7 +265,7 @@ class Chain:
                     running.signal(signal.SIGSTOP)
                     time.sleep(PAUSE_S)
                     running.signal(signal.SIGCONT)
-                self.struck.append(kind)
+                self.trials.append(Trial(kind, moment.phase, count, None))
             ended, _ = start.end()
         self._say(f"seed {self._seed}, to its end on {count}: {kind} to process {victim}{said}")
         assert is_done(ended), [one.err for one in ended]
@@ -270,24 +283,40 @@ class Chain:
 class Result(NamedTuple):
     """What chains showed."""
 
-    struck: list[str]  # the kind of each fault
+    trials: list[Trial]
     failed: list[str]  # what was wrong, by chain
+
+
+def table(trials: Sequence[Trial]) -> Iterator[str]:
+    """Faults by kind and phase, in Markdown, with the longest time to the end of all and the numbers of processes."""
+    phases = list(PHASES)
+    yield " | ".join(["| fault", *phases, "all", "1, 2, 4 processes", "ended within |"])
+    yield "|---" * (len(phases) + 4) + "|"
+    for kind in dict.fromkeys((*KINDS, *HARMLESS)):
+        mine = [one for one in trials if one.kind == kind]
+        if mine:
+            cells = [sum(one.phase == phase for one in mine) or "" for phase in phases]
+            counts = ", ".join(str(sum(one.count == count for one in mine)) for count in (1, 2, 4))
+            longest = max((one.seconds for one in mine if one.seconds is not None), default=None)
+            within = "it goes on" if longest is None else f"{longest:.1f} s"
+            yield f"| {' | '.join(map(str, [kind, *cells, len(mine), counts, within]))} |"
 
 
 def run(trials: int, first: int, folder: Path, say: Callable[[str], None] = print, processes: int = 0) -> Result:
     """Chains from a seed on until so many faults have struck."""
     references, result, seed = References(folder), Result([], []), first
-    while len(result.struck) < trials:
-        place = Path(tempfile.mkdtemp(prefix=f"chain_{seed}_", dir=folder))
-        chain = Chain(seed, references, place, say, processes)
-        try:
-            chain.run(trials - len(result.struck))
-        except AssertionError as wrong:
-            result.failed.append(f"seed {seed}: {wrong}")
-            say(result.failed[-1])
-        result.struck.extend(chain.struck or ["nothing"])
-        shutil.rmtree(place)
-        seed += 1
+    with references.ground.nursery:
+        while len(result.trials) < trials:
+            place = Path(tempfile.mkdtemp(prefix=f"chain_{seed}_", dir=folder))
+            chain = Chain(seed, references, place, say, processes)
+            try:
+                chain.run(trials - len(result.trials))
+            except AssertionError as wrong:
+                result.failed.append(f"seed {seed}: {wrong}")
+                say(result.failed[-1])
+            result.trials.extend(chain.trials)
+            shutil.rmtree(place)
+            seed += 1
     return result
 
 
@@ -307,9 +336,9 @@ def main() -> None:
         folder = Path(given.folder or opened.enter_context(tempfile.TemporaryDirectory())).absolute()
         folder.mkdir(parents=True, exist_ok=True)
         began = time.monotonic()
-        struck, failed = run(given.trials, given.seed, folder, _say, given.processes)
-        counts = ", ".join(f"{kind} {struck.count(kind)}" for kind in sorted(set(struck)))
-        print(f"{len(struck)} faults in {time.monotonic() - began:.0f} s, {len(failed)} wrong: {counts}")
+        trials, failed = run(given.trials, given.seed, folder, _say, given.processes)
+        print("", *table(trials), sep="\n")
+        print(f"\n{len(trials)} faults in {time.monotonic() - began:.0f} s, {len(failed)} chains wrong")
     raise SystemExit(bool(failed))
 
 

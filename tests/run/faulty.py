@@ -5,14 +5,18 @@ import os
 import signal
 import threading
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from perc_jax import train
 from perc_jax.processes import interrupts, peers
 from perc_jax.processes.progress import Progress
+from perc_jax.programs.blueprint import Blueprint
+from tests.run import kept
 
 PLANTED = "a planted fault"
 VARIABLE = "PERC_JAX_TESTS_PHASES"  # the file to which names of phases go, a line each
+PROGRAMS = "PERC_JAX_TESTS_PROGRAMS"  # the folder in which programs are kept whole
 ALONE, JOINED = "alone", "joined"  # a process of its own can be told to end; all processes of a run have met
 
 _asked = threading.Event()
@@ -49,4 +53,5 @@ if __name__ == "__main__":
     Progress.phase = phase
     interrupts.leave_with = noted(interrupts.leave_with, ALONE)
     peers.join = noted(peers.join, JOINED)
+    Blueprint.compile = kept.keeping(Blueprint.compile, Path(os.environ[PROGRAMS]))
     train.main()

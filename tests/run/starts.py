@@ -13,16 +13,17 @@ from typing import NamedTuple
 import numpy as np
 
 from tests import whole_runs
-from tests.run import faulty
+from tests.run import faulty, kept
+from tests.run.nursery import Nursery
 from tests.run.relay import Relay
 
 DISK_MB = 64
 WORKERS = ("--data.workers", "1")  # Grain's
 SPAWNED = b"spawn_main"
-LAST = 8  # step of the run
+LAST = 6  # step of the run
 # One stage, in which every phase comes: what a start costs is to trace its programs.
 ONE_STAGE = ("--only", "grpo", "--stages.1.steps", str(LAST), "--stages.1.row-widths")
-ONE_STAGE += ("--evaluation.suites", "test_a", "--evaluation.samples", "16", "--evaluation.every", "4")
+ONE_STAGE += ("--evaluation.suites", "test_a", "--evaluation.samples", "8", "--evaluation.every", "3")
 PHASES = {  # by the beginning of their names, and at which of how many a fault strikes
     "starting": 1,
     "compiling": 12,
@@ -48,12 +49,24 @@ class Moment(NamedTuple):
         return sum(name.startswith(self.phase) for name in names) >= self.number
 
 
+class Ground(NamedTuple):
+    """What all starts have in common."""
+
+    cache: Path  # of compiled programs
+    nursery: Nursery
+
+    @classmethod
+    def of(cls, cache: Path) -> "Ground":
+        """One whose nursery keeps compiled programs there."""
+        return cls(cache, Nursery(whole_runs.environment(cache)))
+
+
 class Start:
     """The processes of a start of a run. A context manager: they are gone when it is left."""
 
-    def __init__(self, workdir: Path, output: Path, cache: Path, count: int, *settings: str, relayed: int = 0):
+    def __init__(self, workdir: Path, output: Path, ground: Ground, count: int, *settings: str, relayed: int = 0):
         """Start `count` processes; the connections of one of them go through `relay`."""
-        self.count, self._output = count, output
+        self.count, self._output, self._waited = count, output, [0.0] * count
         port, place = whole_runs.free_port(), {}
         self._opened = contextlib.ExitStack()
         self.relay = self._opened.enter_context(Relay(port)) if relayed else None
@@ -67,10 +80,12 @@ class Start:
                 workdir,
                 *ONE_STAGE,
                 *("--mesh.replica", str(count), "--mesh.fsdp", "1", *settings),  # XLA:CPU: whole copies only
-                cache=cache,
+                cache=ground.cache,
                 output=output / f"rank_{rank}",
                 program="tests.run.faulty",
+                begin=ground.nursery.begin,
                 **{faulty.VARIABLE: str(output / f"rank_{rank}" / "phases")},
+                **{faulty.PROGRAMS: str(ground.cache / "whole" / kept.sources())},
                 **place,
             )
             self.ranks.append(self._opened.enter_context(running))
@@ -97,14 +112,27 @@ class Start:
             time.sleep(0.005)
         return False
 
+    def waited_s(self) -> float:
+        """Seconds for which a process has been ready to run and had no processor, of the one that had it longest; what
+        other threads than its first waited is left out. Of one that has ended: as
+        it was last seen."""
+        for rank, running in enumerate(self.ranks):
+            with contextlib.suppress(OSError, IndexError):
+                if running.is_running:
+                    self._waited[rank] = int(Path(f"/proc/{running.pid}/schedstat").read_text().split()[1]) / 1e9
+        return max(self._waited)
+
     def end(self, wait_for: Callable[[], None] = lambda: None) -> tuple[list[whole_runs.Ended], list[float]]:
         """Wait for all; gives the ends, and when each was seen by the clock."""
         seen: dict[int, float] = {}
+        until = time.monotonic() + whole_runs.LIMIT_S
         while len(seen) < self.count:
+            assert time.monotonic() < until, f"hung: processes {sorted(set(range(self.count)) - seen.keys())} live"
             for rank, running in enumerate(self.ranks):
                 if rank not in seen and not running.is_running:
                     seen[rank] = time.monotonic()
             wait_for()
+            self.waited_s()
             time.sleep(0.02)
         return [running.end() for running in self.ranks], [seen[rank] for rank in range(self.count)]
 
