@@ -36,6 +36,7 @@ from engines.panels import ENGINE as _PANELS
 from engines.path import ENGINE as _PATH
 from engines.photo import photograph
 from engines.scene import ENGINE as _SCENE
+from engines.solids import ENGINE as _SOLIDS
 from engines.sudoku import ENGINE as _SUDOKU
 from engines.tiles import ENGINE as _TILES
 from engines.verify import verify as _verify_answer
@@ -43,7 +44,7 @@ from engines.verify import verify as _verify_answer
 __all__ = ["ENGINES", "MAIN", "Answer", "Sample", "candidates", "sample", "style_of", "variants", "verify", "versions"]
 
 _MAIN = (_GRID, _CUBE, _CHART, _SUDOKU, _FUNCTION, _GEOMETRY)
-_FURTHER = (_PATH, _SCENE, _LOGIC, _PANELS, _DEPTH, _TILES, _MEASURES)
+_FURTHER = (_PATH, _SCENE, _LOGIC, _PANELS, _DEPTH, _TILES, _MEASURES, _SOLIDS)
 
 # Those that are drawn where none are named: mixtures, data sets and gradings of these stay as they are.
 MAIN: tuple[str, ...] = tuple(engine.name for engine in _MAIN)

@@ -1,7 +1,5 @@
 """How tiles look: patterns in ruled squares or loose pieces above, lettered options in a row below."""
 
-import itertools
-
 from engines.base import Style
 from engines.canvas import Canvas, Colour
 from engines.marks import Apart, Drawing, Margin
@@ -37,30 +35,23 @@ class _Pen:
         left, top = middle[0] - columns * cell / 2, middle[1] - rows * cell / 2
         if shape != "loose":
             self.board((left, top), rows, columns, cell)
+        cells: dict[int, list[tuple[float, float]]] = {}
         for row, line in enumerate(pattern):
-            if shape == "square":
-                self._runs(line, (left, top + row * cell), cell)
-                continue
             for column, colour in enumerate(line):
-                x, y = left + column * cell, top + row * cell
-                if colour and shape == "dot":
+                if colour:
+                    cells.setdefault(colour, []).append((left + column * cell, top + row * cell))
+        for colour, corners in cells.items():
+            paint = self.paints[colour - 1]
+            if shape == "dot":
+                for x, y in corners:
                     at = (x + cell / 2, y + cell / 2)
-                    self.canvas.circle(at, DOT * cell, self.paints[colour - 1], self.theme.ink, self.thin * 0.7)
-                elif colour:
-                    self.canvas.rectangle((x, y), (cell, cell), self.paints[colour - 1], self.theme.ink, self.thin)
+                    self.canvas.circle(at, DOT * cell, paint, self.theme.ink, self.thin * 0.7)
+            else:
+                rings = [[(x, y), (x + cell, y), (x + cell, y + cell), (x, y + cell)] for x, y in corners]
+                self.canvas.polygons(rings, paint, self.theme.ink, self.thin)
         self.canvas.part(name, (left, top, left + columns * cell, top + rows * cell))
         at = (left + cell / 2, top + cell / 2)
         self.margins.append(Apart(at, (at[0] + cell, at[1]), CELL_FLOOR_PX))
-
-    def _runs(self, line: tuple[int, ...], corner: tuple[float, float], cell: float) -> None:
-        """The filled cells of a row: those side by side in one colour are drawn as one."""
-        column = 0
-        for colour, group in itertools.groupby(line):
-            width = len(list(group))
-            if colour:
-                at, paint = (corner[0] + column * cell, corner[1]), self.paints[colour - 1]
-                self.canvas.rectangle(at, (width * cell, cell), paint, self.theme.ink, self.thin * 0.8)
-            column += width
 
     def board(self, corner: tuple[float, float], rows: int, columns: int, cell: float) -> None:
         """An empty ruled rectangle."""

@@ -169,7 +169,8 @@ def right_cases(kind: str) -> dict[int, tuple[Labelled, ...]]:
                 e = math.isqrt(c * c + d * d)
                 if e * e == c * c + d * d and e <= 60 and 0.4 * c <= d <= 2 * c:
                     sides = {"AB": a, "BC": b, "CD": d, "DA": e}
-                    found.setdefault(e, []).append(("stair", (a, b, d), _written(sides, "DA")))
+                    for asked in ("DA", "CD"):
+                        found.setdefault(sides[asked], []).append(("stair", (a, b, d), _written(sides, asked)))
     return {length: tuple(cases) for length, cases in sorted(found.items())}
 
 

@@ -15,7 +15,7 @@ from engines.style import COLOURS
 from engines.tiles.questions.cells import painted, pick, some
 from engines.tiles.scene import LETTERS, Pattern, Sheet
 
-SIDES = (2, 3, 3, 3, 3, 3, 4, 4, 4, 4)
+SIDES = (3, 3, 3, 3, 3, 3, 4, 4, 4, 4)
 OPERATIONS = {
     "either": lambda a, b: a | b,
     "both": lambda a, b: a & b,
@@ -176,6 +176,21 @@ def _starts(walks: list[int]) -> list[list[int]]:
     return places[~meets].tolist()
 
 
+def _four(rng: np.random.Generator, right: list[int]) -> list[list[int]]:
+    """Places of marks, and three others by shifts of one or two marks; none where marks would meet."""
+    pairs = list(itertools.product((-2, -1, 1, 2), repeat=2))
+    for one, other in (pairs[i] for i in rng.permutation(len(pairs)).tolist()):
+        if len(right) == 1:
+            first = int(rng.integers(4))
+            shifts = [((i - first) * one,) for i in (first, *(i for i in range(4) if i != first))]
+        else:
+            shifts = [(a, b) + (0,) * (len(right) - 2) for a, b in itertools.product((0, one), (0, other))]
+        options = [[(at + by) % 8 for at, by in zip(right, shift, strict=True)] for shift in shifts]
+        if all(len(set(places)) == len(right) for places in options) and len(set(map(tuple, options))) == 4:
+            return options
+    return []
+
+
 def pose_march(rng: np.random.Generator, level: int) -> Posed:
     """Ask where the marks stand after the last step around the edge."""
     walkers = WALKERS[level]
@@ -187,24 +202,16 @@ def pose_march(rng: np.random.Generator, level: int) -> Posed:
             starts = [
                 [(at + 3 * walk * row) % 8 for at, walk in zip(starts[0], walks, strict=True)] for row in range(3)
             ]
-        if not all(start in free for start in starts) or not starts:
+            starts = starts if all(start in free for start in starts) else []
+        if not starts:
             continue
         panels = [
             [(at + walk * column) % 8 for at, walk in zip(start, walks, strict=True)]
             for start in starts
             for column in range(3)
         ]
-        right = panels[-1]
-        change = [pick(rng, (-2, -1, 1, 2)) for _ in range(2)]
-        if walkers == 1:
-            shifts = [(0,), (change[0],), (2 * change[0],), (3 * change[0],)]
-            first = int(rng.integers(4))
-            shifts = [(shift[0] - first * change[0],) for shift in shifts]
-            shifts = [shifts[first], *(shift for i, shift in enumerate(shifts) if i != first)]
-        else:
-            shifts = [(a, b) + (0,) * (walkers - 2) for a, b in itertools.product((0, change[0]), (0, change[1]))]
-        options = [[(at + by) % 8 for at, by in zip(right, shift, strict=True)] for shift in shifts]
-        if all(len(set(places)) == walkers for places in options) and len(set(map(tuple, options))) == 4:
+        options = _four(rng, panels[-1])
+        if options:
             break
     else:
         raise RuntimeError(f"no marks that keep apart at level {level} in {TRIES} tries")

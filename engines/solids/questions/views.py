@@ -1,0 +1,179 @@
+"""Questions about views from the sides: of a plan, of which plan, and how many cubes there may be."""
+
+import collections
+
+import numpy as np
+
+from engines.answer import Answer
+from engines.base import Fact, Posed
+from engines.solids.questions.make import (
+    PAINTS,
+    SIDES,
+    TALLEST,
+    changed,
+    chosen,
+    four,
+    front,
+    pick,
+    right,
+    table,
+    until,
+    view,
+)
+from engines.solids.scene import LETTERS, Panel, Solids, Table
+
+MIN_SIZE_PX = (112, 112, 140, 140, 140, 140, 168, 168, 224, 224)
+FROM = ("front", "right", "left", "back")
+SIDES_OF_LEVEL = (1, 1, 2, 2, 3, 3, 4, 4, 4, 4)  # from which of `FROM` one may look
+DRAFTS = 18  # stacks, of whose numbers one is drawn evenly
+MOST_GUESS, LEAST_GUESS = 0.14, 0.2
+
+SEEN = (
+    "The numbers say how many cubes stand on each square. Which option is the view from the {0}?",
+    "Cubes are stacked as the plan says. What do you see from the {0}? Answer with a letter.",
+    "The plan gives heights of columns of cubes. Which option shows them from the {0}?",
+    "Look from the {0} at the columns of the plan. Which option do you see?",
+)
+PLAN = (
+    "Which plan of cubes on each square has both views?",
+    "The views from the front and from the right belong to one of the plans. Which?",
+    "Numbers say how many cubes stand on a square. Which plan looks so from the front and from the right?",
+    "Find the plan that gives both views; its numbers are cubes on each square.",
+)
+MOST = (
+    "A stack has these views from the front and from the right. How many cubes can it have at most?",
+    "Both views belong to one stack of cubes. What is the largest possible number of cubes?",
+    "How many cubes may a stack with these two views have at most?",
+    "Give the greatest number of cubes of a stack that looks so from the front and from the right.",
+)
+LEAST = (
+    "A stack has these views from the front and from the right. How many cubes must it have at least?",
+    "Both views belong to one stack of cubes. What is the smallest possible number of cubes?",
+    "How many cubes does a stack with these two views need at least?",
+    "Give the least number of cubes of a stack that looks so from the front and from the right.",
+)
+FLOOR = " It has {0} rows and {0} columns."
+
+
+def seen_from(heights: Table, where: str) -> tuple[int, ...]:
+    """The tallest columns from the left, looking from a side."""
+    tops = front(heights) if where in ("front", "back") else right(heights)
+    return tops if where in ("front", "right") else tops[::-1]
+
+
+def pose_seen(rng: np.random.Generator, level: int) -> Posed:
+    """Ask for the view of a plan from a side; the options differ in two columns."""
+    side, tallest = SIDES[level], TALLEST[level]
+    where = FROM[int(rng.integers(SIDES_OF_LEVEL[level]))]
+
+    def attempt() -> Posed | None:
+        heights = table(rng, side, tallest)
+        tops = seen_from(heights, where)
+        places = rng.permutation(side)[:2].tolist()
+        steps = [pick(rng, [s for s in (-1, 1) if 0 <= tops[place] + s <= tallest]) for place in places]
+        options = []
+        for flags in ((0, 0), (1, 0), (0, 1), (1, 1)):
+            moved = list(tops)
+            for flag, place, step in zip(flags, places, steps, strict=True):
+                moved[place] += flag * step
+            options.append(view(tuple(moved), tallest))
+        question = pick(rng, SEEN).format(where)
+        given = (Panel("plan", heights, "front"),)
+        thought = 1 + (side > 2) + (SIDES_OF_LEVEL[level] > 2) + (side > 3)
+        query = {"ask": "plan_view", "where": where}
+        return chosen(rng, given, "view", options, 0, thought, question, query)
+
+    return until(attempt)
+
+
+def _views(heights: Table, tallest: int) -> tuple[Panel, Panel]:
+    return Panel("view", view(front(heights), tallest), "front"), Panel("view", view(right(heights), tallest), "right")
+
+
+def pose_plan(rng: np.random.Generator, level: int) -> Posed:
+    """Ask for the plan with two views; no two plans have the same two."""
+    side, tallest = SIDES[level], TALLEST[level]
+
+    def attempt() -> Posed | None:
+        heights = table(rng, side, tallest)
+        every = four(heights, changed(rng, heights, tallest))
+        pairs = {(front(one), right(one)) for one in every}
+        if len(pairs) < 4:
+            return None
+        mine = int(rng.integers(4))
+        steps = 1 + (side > 2) + (tallest > 2) + (side > 3)
+        given = _views(every[mine], tallest)
+        return chosen(rng, given, "plan", every, mine, steps, pick(rng, PLAN), {"ask": "views_plan"})
+
+    return until(attempt)
+
+
+def most(tops: tuple[int, ...], sides: tuple[int, ...]) -> int:
+    """The most cubes with two views: on every square as many as both allow."""
+    return sum(min(top, side) for top in tops for side in sides)
+
+
+def least(tops: tuple[int, ...], sides: tuple[int, ...]) -> int:
+    """The fewest: a column of each height serves both views as often as both show that height."""
+    one, other = collections.Counter(tops), collections.Counter(sides)
+    return sum(height * max(one[height], other[height]) for height in one.keys() | other.keys())
+
+
+def _count(rng: np.random.Generator, level: int, ask: str) -> Posed:
+    """Ask for the most or the fewest cubes; of drafts with any number, one number is drawn first."""
+    side, tallest = SIDES[level], TALLEST[level]
+    found: dict[int, list[list[int]]] = {}
+    for heights in rng.integers(tallest + 1, size=(DRAFTS, side, side)).tolist():
+        number = (most if ask == "views_most" else least)(front(heights), right(heights))
+        found.setdefault(number, heights)
+    number = pick(rng, sorted(found))
+    steps = 1 + (side > 2) + (tallest > 2) + (side > 3)
+    scene = Solids(_views(found[number], tallest), "view", (), pick(rng, PAINTS), steps)
+    question = pick(rng, MOST if ask == "views_most" else LEAST) + FLOOR.format(side)
+    rate = MOST_GUESS if ask == "views_most" else LEAST_GUESS
+    return Posed(scene, question, Answer.integer(number), guess_rate=rate, query={"ask": ask})
+
+
+def pose_most(rng: np.random.Generator, level: int) -> Posed:
+    """Ask for the most cubes that two views allow."""
+    return _count(rng, level, "views_most")
+
+
+def pose_least(rng: np.random.Generator, level: int) -> Posed:
+    """Ask for the fewest cubes that two views need."""
+    return _count(rng, level, "views_least")
+
+
+def facts(scene: Solids, rng: np.random.Generator) -> tuple[Fact, ...]:
+    """Further questions: cubes, heights and cells that are drawn."""
+    found = []
+    for look, cells, caption in scene.given:
+        total = sum(map(sum, cells))
+        if look in ("stack", "plan"):
+            what = "stack at the top" if look == "stack" else "plan"
+            found += [
+                Fact(f"How many cubes does the {what} have in all?", Answer.integer(total)),
+                Fact(f"How high is the highest column of the {what}, in cubes?", Answer.integer(max(map(max, cells)))),
+                Fact(
+                    f"How many squares of the {what} have no cube?", Answer.integer(sum(row.count(0) for row in cells))
+                ),
+            ]
+        else:
+            found += [
+                Fact(f"How many squares does the {caption} view have?", Answer.integer(total)),
+                Fact(
+                    f"How high is the first column of the {caption} view from the left?",
+                    Answer.integer(sum(c[0] for c in cells)),
+                ),
+            ]
+    if scene.options and scene.look in ("view", "cut"):
+        place = int(rng.integers(len(scene.options)))
+        count = sum(map(sum, scene.options[place]))
+        found.append(Fact(f"How many shaded squares does option {LETTERS[place]} have?", Answer.integer(count)))
+    if scene.options and scene.look == "plan":
+        place = int(rng.integers(len(scene.options)))
+        total = sum(map(sum, scene.options[place]))
+        found.append(
+            Fact(f"How many cubes do the numbers of option {LETTERS[place]} add up to?", Answer.integer(total))
+        )
+    return tuple(found)
