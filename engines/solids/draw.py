@@ -10,7 +10,7 @@ from engines.style import colour_of, mixed, theme_of
 
 TEXT_SHARE = 0.046
 WIDE, DEEP = 0.866, 0.5  # of a cube's edge: by which a row or column moves sideways, and down
-GIVEN_TOP, OPTIONS_TOP, OPTION_SIDE = 0.03, 0.6, 0.21
+GIVEN_TOP, OPTIONS_TOP, OPTION_SIDE = 0.03, 0.59, 0.225
 LIGHT = {"top": 0.35, "front": 0.0, "right": -0.28}
 SIDE_FLOOR_PX = 4.0
 

@@ -61,10 +61,12 @@ class _Pen:
         rim = self.thin * 0.6
         ends = (top + rim, top + rows * cell - rim)
         snake = [(left + i * cell, ends[(i + far) % 2]) for i in range(1, columns) for far in (0, 1)]
-        canvas.line(snake, self.theme.faint, self.thin * 0.8)
+        if snake:
+            canvas.line(snake, self.theme.faint, self.thin * 0.8)
         ends = (left + rim, left + columns * cell - rim)
         snake = [(ends[(i + far) % 2], top + i * cell) for i in range(1, rows) for far in (0, 1)]
-        canvas.line(snake, self.theme.faint, self.thin * 0.8)
+        if snake:
+            canvas.line(snake, self.theme.faint, self.thin * 0.8)
 
     def text(self, at: tuple[float, float], text: str, share: float = LETTER_SHARE) -> None:
         """A letter or sign; never too small to be read."""

@@ -66,24 +66,29 @@ def pose_seen(rng: np.random.Generator, level: int) -> Posed:
     side, tallest = SIDES[level], TALLEST[level]
     where = FROM[int(rng.integers(SIDES_OF_LEVEL[level]))]
 
-    def attempt() -> Posed | None:
-        heights = table(rng, side, tallest)
-        tops = seen_from(heights, where)
-        places = rng.permutation(side)[:2].tolist()
-        steps = [pick(rng, [s for s in (-1, 1) if 0 <= tops[place] + s <= tallest]) for place in places]
-        options = []
-        for flags in ((0, 0), (1, 0), (0, 1), (1, 1)):
-            moved = list(tops)
-            for flag, place, step in zip(flags, places, steps, strict=True):
-                moved[place] += flag * step
-            options.append(view(tuple(moved), tallest))
-        question = pick(rng, SEEN).format(where)
-        given = (Panel("plan", heights, "front"),)
-        thought = 1 + (side > 2) + (SIDES_OF_LEVEL[level] > 2) + (side > 3)
-        query = {"ask": "plan_view", "where": where}
-        return chosen(rng, given, "view", options, 0, thought, question, query)
-
-    return until(attempt)
+    tops = rng.integers(tallest + 1, size=side).tolist()
+    places = rng.permutation(side)[:2].tolist()
+    steps = [pick(rng, [s for s in (-1, 1) if 0 <= tops[place] + s <= tallest]) for place in places]
+    every = []
+    for flags in ((0, 0), (1, 0), (0, 1), (1, 1)):
+        moved = list(tops)
+        for flag, place, step in zip(flags, places, steps, strict=True):
+            moved[place] += flag * step
+        every.append(tuple(moved))
+    mine = int(rng.integers(4))  # any of the four is as likely to be that of the plan
+    lines = []
+    for top in every[mine]:
+        line = rng.integers(top + 1, size=side).tolist()
+        line[int(rng.integers(side))] = top
+        lines.append(tuple(line))
+    # Lines are columns of the plan from the left of the viewer on, or its rows.
+    heights = tuple(zip(*lines, strict=True)) if where in ("front", "back") else tuple(lines)
+    heights = heights if where in ("front", "left") else tuple(tuple(row[::-1]) for row in heights[::-1])
+    question = pick(rng, SEEN).format(where)
+    thought = 1 + (side > 2) + (SIDES_OF_LEVEL[level] > 2) + (side > 3)
+    query = {"ask": "plan_view", "where": where}
+    options = [view(one, tallest) for one in every]
+    return chosen(rng, (Panel("plan", heights, "front"),), "view", options, mine, thought, question, query)
 
 
 def _views(heights: Table, tallest: int) -> tuple[Panel, Panel]:

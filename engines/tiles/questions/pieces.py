@@ -1,5 +1,8 @@
 """Questions about pieces: which one fills the gap, which two make the rectangle."""
 
+import functools
+import itertools
+
 import numpy as np
 
 from engines.answer import Answer
@@ -92,21 +95,32 @@ def _mirror_pairs(rng: np.random.Generator, box: int, size: int) -> list[Figure]
     raise RuntimeError(f"no two chiral figures of {size} cells in {TRIES} tries")
 
 
+@functools.cache
+def _near(rows: int, columns: int) -> tuple[tuple[int, ...], ...]:
+    """The cells beside each cell of a rectangle, numbered row by row."""
+    return tuple(
+        tuple(
+            r * columns + c
+            for r, c in ((row, column + 1), (row + 1, column), (row, column - 1), (row - 1, column))
+            if 0 <= r < rows and 0 <= c < columns
+        )
+        for row, column in itertools.product(range(rows), range(columns))
+    )
+
+
 def _half(rng: np.random.Generator, rows: int, columns: int) -> tuple[Figure, Figure] | None:
     """A rectangle cut into two connected parts of one size, if this try finds a cut."""
-    cells = {(row, column) for row in range(rows) for column in range(columns)}
-    size = len(cells) // 2
-    part, dice = [pick(rng, sorted(cells))], iter(rng.random(60 * size).tolist())
-    taken = set(part)
-    while len(part) < size:
-        row, column = part[int(next(dice) * len(part))]
-        down, right = ((0, 1), (1, 0), (0, -1), (-1, 0))[int(next(dice) * 4)]
-        cell = (row + down, column + right)
-        if cell in cells and cell not in taken:
+    near, count = _near(rows, columns), rows * columns
+    dice = iter(rng.random(3 * count).tolist())
+    start = int(next(dice) * count)
+    taken, edge = {start}, list(near[start])
+    while 2 * len(taken) < count:
+        cell = edge.pop(int(next(dice) * len(edge)))
+        if cell not in taken:
             taken.add(cell)
-            part.append(cell)
-    rest = cells - taken
-    return (normal(part), normal(rest)) if is_whole(rest) else None
+            edge += near[cell]
+    parts = [normal(divmod(i, columns) for i in range(count) if (i in taken) == flag) for flag in (True, False)]
+    return (parts[0], parts[1]) if is_whole(parts[1]) else None
 
 
 def laid(piece: Figure, rows: int, columns: int, is_turned: bool) -> set[int]:
