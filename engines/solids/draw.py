@@ -10,7 +10,7 @@ from engines.style import colour_of, mixed, theme_of
 
 TEXT_SHARE = 0.046
 WIDE, DEEP = 0.866, 0.5  # of a cube's edge: by which a row or column moves sideways, and down
-GIVEN_TOP, OPTIONS_TOP, OPTION_SIDE = 0.03, 0.59, 0.225
+GIVEN_TOP, OPTIONS_TOP, OPTION_SIDE, FLAT_SIDE = 0.03, 0.59, 0.225, 0.19
 LIGHT = {"top": 0.35, "front": 0.0, "right": -0.28}
 SIDE_FLOOR_PX = 4.0
 
@@ -86,6 +86,10 @@ class _Pen:
         places = [(r, c) for r in range(rows) for c in range(columns) if panel.look == "plan" or panel.table[r][c]]
         corners = [(left + column * cell, top + row * cell) for row, column in places]
         rings = [[(x, y), (x + cell, y), (x + cell, y + cell), (x, y + cell)] for x, y in corners]
+        if panel.look == "view":  # what is empty is ruled too, so that columns without a cube are seen
+            free = [(left + c * cell, top + r * cell) for r in range(rows) for c in range(columns)]
+            squares = [[(x, y), (x + cell, y), (x + cell, y + cell), (x, y + cell)] for x, y in free]
+            self.canvas.polygons(squares, self.theme.panel, self.theme.faint, self.thin * 0.8)
         paint = self.theme.panel if panel.look == "plan" else self.paints["front"]
         self.canvas.polygons(rings, paint, self.theme.ink, self.thin)
         if panel.look == "plan":
@@ -93,9 +97,7 @@ class _Pen:
                 self.text((x + cell / 2, y + cell / 2), str(panel.table[row][column]))
         foot = top + rows * cell
         if panel.look == "view":
-            self.canvas.line(
-                [(left - cell * 0.15, foot), (left + columns * cell + cell * 0.15, foot)], self.theme.ink, self.thin * 2
-            )
+            self.canvas.line([(left, foot), (left + columns * cell, foot)], self.theme.ink, self.thin * 2)
         self.canvas.part(name, (left, top, left + columns * cell, foot))
         self.margins.append(Apart((left, foot), (left + cell, foot), SIDE_FLOOR_PX))
 
@@ -126,6 +128,7 @@ def draw(scene: Solids, size_px: int, style: Style) -> Drawing:
         pen.text((left * size_px, (OPTIONS_TOP + 0.03) * size_px), LETTERS[place])
         caption = "front" if scene.look in ("stack", "plan") and scene.given[0].caption else ""
         panel = Panel(scene.look, table, caption)
+        side = OPTION_SIDE if scene.look in ("stack", "cut") else FLAT_SIDE
         top = (OPTIONS_TOP + 0.07) * size_px
-        pen.panel(panel, (left - OPTION_SIDE / 2) * size_px, top, OPTION_SIDE * size_px, f"option {LETTERS[place]}")
+        pen.panel(panel, (left - side / 2) * size_px, top, side * size_px, f"option {LETTERS[place]}")
     return pen.canvas.drawing(pen.margins)
