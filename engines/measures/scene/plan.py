@@ -79,8 +79,8 @@ class Plan:
         return "\n".join(lines)
 
     def complexity(self) -> float:
-        """Corners, those of slanted lines twice, and lines of the outline beside which nothing is written."""
+        """Corners, slanted lines, what is written, and lines of the outline beside which nothing is."""
         rings = (self.outline, *self.cuts)
         pairs = [pair for ring in rings for pair in zip(ring, ring[1:] + ring[:1], strict=True)]
         slanted = sum(a[0] != b[0] and a[1] != b[1] for a, b in pairs)
-        return len(pairs) + 3 * slanted + 2 * max(0, len(self.outline) - len(self.lengths))
+        return len(pairs) + slanted + len(self.lengths) + 2 * max(0, len(self.outline) - len(self.lengths))
