@@ -43,16 +43,16 @@ PLAN = (
     "Find the plan that gives both views; its numbers are cubes on each square.",
 )
 MOST = (
-    "A stack has these views from the front and from the right. How many cubes can it have at most?",
+    "How many cubes can a stack with these two views have at most?",
     "Both views belong to one stack of cubes. What is the largest possible number of cubes?",
-    "How many cubes may a stack with these two views have at most?",
-    "Give the greatest number of cubes of a stack that looks so from the front and from the right.",
+    "How many cubes at most has a stack with both of these views?",
+    "Give the greatest number of cubes that a stack with these two views can have.",
 )
 LEAST = (
-    "A stack has these views from the front and from the right. How many cubes must it have at least?",
+    "How many cubes must a stack with these two views have at least?",
     "Both views belong to one stack of cubes. What is the smallest possible number of cubes?",
-    "How many cubes does a stack with these two views need at least?",
-    "Give the least number of cubes of a stack that looks so from the front and from the right.",
+    "How many cubes does a stack with both of these views need at least?",
+    "Give the least number of cubes that a stack with these two views can have.",
 )
 FLOOR = " It has {0} rows and {0} columns."
 

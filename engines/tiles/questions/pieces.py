@@ -139,7 +139,7 @@ def pose_join(rng: np.random.Generator, level: int) -> Posed:
     letters, whole = LETTERS[: PIECES[level]], 2 ** (rows * columns) - 1
     for _ in range(TRIES):
         own = _half(rng, rows, columns)
-        if own is None or own[1] in all_turns(own[0]):
+        if own is None or own[1] in (all_turns(own[0]) if is_turned else [own[0]]):
             continue
         pieces = list(own)
         covers = [laid(piece, rows, columns, is_turned) for piece in pieces]
