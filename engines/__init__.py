@@ -31,12 +31,15 @@ from engines.function import ENGINE as _FUNCTION
 from engines.geometry import ENGINE as _GEOMETRY
 from engines.grid import ENGINE as _GRID
 from engines.logic import ENGINE as _LOGIC
+from engines.measures import ENGINE as _MEASURES
 from engines.panels import ENGINE as _PANELS
 from engines.path import ENGINE as _PATH
 from engines.photo import photograph
 from engines.points import pointing
 from engines.scene import ENGINE as _SCENE
+from engines.solids import ENGINE as _SOLIDS
 from engines.sudoku import ENGINE as _SUDOKU
+from engines.tiles import ENGINE as _TILES
 from engines.verify import verify as _verify_answer
 
 __all__ = [
@@ -54,7 +57,7 @@ __all__ = [
 ]
 
 _MAIN = (_GRID, _CUBE, _CHART, _SUDOKU, _FUNCTION, _GEOMETRY)
-_FURTHER = (_PATH, _SCENE, _LOGIC, _PANELS, _DEPTH)
+_FURTHER = (_PATH, _SCENE, _LOGIC, _PANELS, _DEPTH, _TILES, _MEASURES, _SOLIDS)
 
 # Those that are drawn where none are named: mixtures, data sets and gradings of these stay as they are.
 MAIN: tuple[str, ...] = tuple(engine.name for engine in _MAIN)

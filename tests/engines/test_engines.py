@@ -20,7 +20,7 @@ from engines.check.__main__ import main as check
 FOLDER = Path(engines.__file__).parent
 
 CATEGORIES = ("grid", "cube", "chart", "sudoku", "function", "geometry")  # drawn where none are named
-FURTHER = ("path", "scene", "logic", "panels", "depth")  # drawn by name
+FURTHER = ("path", "scene", "logic", "panels", "depth", "tiles", "measures", "solids")  # drawn by name
 KINDS = [(engine, kind) for engine in engines.ENGINES.values() for kind in engine.types]
 EACH_ENGINE = pytest.mark.parametrize("engine", engines.ENGINES.values(), ids=lambda engine: engine.name)
 EACH_KIND = pytest.mark.parametrize("engine, kind", KINDS, ids=[f"{engine.name}.{kind.name}" for engine, kind in KINDS])
