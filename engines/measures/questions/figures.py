@@ -93,7 +93,7 @@ CASES: dict[str, tuple[tuple[_Range, ...], Callable[..., dict[str, int]]]] = {
     "cyclic": ((_between(60, 120), _between(-20, 20)), lambda b, _: {"ABC": b, "ADC": 180 - b}),
     "kite": ((_between(28, 60), _between(28, 60)), lambda p, q: {"BAC": p, "ACB": q, "ADC": p + q}),
     "tangent": ((_between(28, 58),), lambda p: {"APO": p, "AOP": 90 - p}),
-    "touch": ((_between(14, 22),), lambda p: {"APO": 2 * p, "BAP": 45 - p, "BAO": 45 + p}),
+    "touch": ((_between(14, 20),), lambda p: {"APO": 2 * p, "BAP": 45 - p, "BAO": 45 + p}),
 }
 
 
