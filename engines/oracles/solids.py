@@ -61,15 +61,21 @@ def _plan(sample: Sample) -> str:
     )
 
 
-def _counts(sample: Sample) -> list[int]:
-    """Numbers of cubes of all stacks that have both views, row by row from the back."""
+def _counts(sample: Sample) -> tuple[int, int]:
+    """The fewest and the most cubes of all stacks that have both views, which are laid row by row from the back."""
     front, right = ([int(column.sum()) for column in view.T] for view in _given(sample))
-    # Of stacks that begin alike only what the columns reach so far and the number of cubes matters.
-    states = {((0,) * len(front), 0)}
+    # Of stacks that begin alike only matters which columns have reached their height, and the fewest and most cubes.
+    states = {tuple(top == 0 for top in front): (0, 0)}
     for top in right[::-1]:
         lines = [line for line in itertools.product(*[range(min(top, most) + 1) for most in front]) if max(line) == top]
-        states = {(tuple(map(max, reached, line)), count + sum(line)) for reached, count in states for line in lines}
-    return sorted(count for reached, count in states if list(reached) == front)
+        after: dict[tuple[bool, ...], tuple[int, int]] = {}
+        for (reached, (low, high)), line in itertools.product(states.items(), lines):
+            now = tuple(flag or cube == most for flag, cube, most in zip(reached, line, front, strict=True))
+            count = sum(line)
+            least, most_yet = after.get(now, (low + count, high + count))
+            after[now] = min(least, low + count), max(most_yet, high + count)
+        states = after
+    return states[(True,) * len(front)]
 
 
 ORACLES = {
@@ -77,7 +83,7 @@ ORACLES = {
     "section": _section,
     "plan_view": _seen,
     "views_plan": _plan,
-    "views_most": lambda sample: str(_counts(sample)[-1]),
+    "views_most": lambda sample: str(_counts(sample)[1]),
     "views_least": lambda sample: str(_counts(sample)[0]),
     "built": lambda sample: _only([option.tolist() == _given(sample)[0].tolist() for option in _options(sample)]),
 }

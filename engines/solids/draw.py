@@ -40,7 +40,7 @@ class _Pen:
         else:
             self.squares(panel, left, top, side, name)
         if panel.caption:
-            share, drop = (0.2, 0.01) if panel.look in ("stack", "cut") else (0.5, 0.035)
+            share, drop = (0.26, 0.015) if panel.look in ("stack", "cut") else (0.5, 0.035)
             self.text((left + share * side, top + side + drop * self.size_px), panel.caption)
 
     def slanted(self, panel: Panel, left: float, top: float, side: float, name: str) -> None:

@@ -126,9 +126,16 @@ def _letter_at(letter: str, scene: Figure, spots: dict[str, Spot], reach: float)
     if shape.circle and letter != "O" and math.dist(corner, spots["O"]) < 1.02 * math.dist(spots["A"], spots["O"]):
         out = math.atan2(spots["O"][1] - corner[1], corner[0] - spots["O"][0])
         ways += [out + math.pi / 2, out - math.pi / 2]
-    ways = sorted(way % math.tau for way in ways)
+    ways = sorted({round(way % math.tau, 6) for way in ways})
     gaps = [((b - a) % math.tau or math.tau, a) for a, b in zip(ways, [*ways[1:], ways[0]], strict=True)]
-    gap, start = max(gaps)
+    middle = _middle(list(spots.values()))
+
+    def outward(item: tuple[float, float]) -> tuple[float, float]:
+        """How wide a gap is, and how much it looks away from the middle of the figure."""
+        way = item[1] + item[0] / 2
+        return round(item[0], 2), (corner[0] - middle[0]) * math.cos(way) - (corner[1] - middle[1]) * math.sin(way)
+
+    gap, start = max(gaps, key=outward)
     way = start + gap / 2
     return corner[0] + reach * math.cos(way), corner[1] - reach * math.sin(way)
 

@@ -24,7 +24,7 @@ CIRCLES = (
 # How often the commonest answer is right, by level: measured.
 ANGLE_GUESS = (0.03, 0.03, 0.03, 0.03, 0.035, 0.035, 0.045, 0.045, 0.11, 0.1)
 CIRCLE_GUESS = 0.04
-MIN_SIZE_PX = (112, 112, 112, 140, 140, 168, 196, 196, 196, 224)
+MIN_SIZE_PX = (112, 112, 112, 140, 140, 168, 224, 224, 252, 252)
 LENGTHS_MIN_SIZE_PX = (112, 112, 112, 112, 112, 140, 140, 168, 168, 168)
 LEAST, MOST = 28, 125  # degrees of an angle that is drawn
 LONGEST = 41  # of a side of a right triangle
@@ -93,7 +93,7 @@ CASES: dict[str, tuple[tuple[_Range, ...], Callable[..., dict[str, int]]]] = {
     "cyclic": ((_between(60, 120), _between(-20, 20)), lambda b, _: {"ABC": b, "ADC": 180 - b}),
     "kite": ((_between(28, 60), _between(28, 60)), lambda p, q: {"BAC": p, "ACB": q, "ADC": p + q}),
     "tangent": ((_between(28, 58),), lambda p: {"APO": p, "AOP": 90 - p}),
-    "touch": ((_between(14, 29),), lambda p: {"APO": 2 * p, "BAP": 45 - p, "BAO": 45 + p}),
+    "touch": ((_between(14, 20),), lambda p: {"APO": 2 * p, "BAP": 45 - p, "BAO": 45 + p}),
 }
 
 
