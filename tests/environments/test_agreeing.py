@@ -2,9 +2,12 @@
 
 import json
 
+import pytest
+
 from tests.mesh.test_processes import start
 
 
+@pytest.mark.slow
 def test_what_is_late_on_one_of_two_hosts_is_late_on_both(tmp_path):
     """Each of the two misses another turn's deadline; of three turns the last is replied to, by both alike."""
     mine, theirs = (

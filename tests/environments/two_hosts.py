@@ -21,7 +21,7 @@ from perc_jax.prompt.tokenizer import IM_END, load
 from tests.environments.cases import VISION, environment, question
 
 PLAYED = environment(turns=3, pictures=2, view_px=112, shapes=((192, 0), (256, 64)))
-GROUP, DEADLINE_S = 3, 5.0
+GROUP, DEADLINE_S = 3, 15.0  # long enough for a machine that is busy
 SAID = ("<code>Swap(1, 2)</code>", "<code>Swap(1, 3)</code>", "<code>Swap(2, 3)</code>")
 
 
