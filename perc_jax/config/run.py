@@ -293,9 +293,6 @@ class Config:
             yield from unless(turn <= most, f"{own}.turn_tokens", rule, turn)
             shapes, rule = stage.environment.shapes, f"must have fewer tokens than rollout.max_tokens ({most})"
             yield from unless(shapes[-1][0] < most, f"{own}.shapes", rule, shapes)
-            if stage.kind == "grpo":
-                rule = f"must be 0 with {own}: all of a step's conversations go on at a time"
-                yield from unless(not self.rollout.slots, "rollout.slots", rule, self.rollout.slots)
         if sound("rollout.weights", f"{path}.kind", f"{path}.loss.sampler_weight"):
             weighed, rule = stage.loss.sampler_weight, "must be 'always' where rollout.weights is 'int8'"
             is_free = stage.kind != "grpo" or self.rollout.weights == "model" or weighed == "always"

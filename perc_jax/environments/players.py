@@ -10,12 +10,18 @@ from functools import partial
 from itertools import groupby
 from typing import Any
 
+import numpy as np
+from jaxtyping import Int
+
 from perc_jax.config import Config
 from perc_jax.environments.base import Move, Step
 from perc_jax.environments.conversation import Environment
+from perc_jax.rewards.endings import LOST, Ending
 from perc_jax.rewards.pool import Lost, Pool
 
 CHUNK = 16  # moves of a scene that are played by one task
+# The largest of the numbers that any of the hosts with the same rows brings; all hosts ask, with equally many.
+Agree = Callable[[Int[np.ndarray, "n"]], Int[np.ndarray, "n"]]
 
 
 class Players:
@@ -72,6 +78,36 @@ class Players:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+class Agreeing:
+    """Players of moves that other hosts, which bring the same prompts, play as well: what is lost on one of them is
+    lost on all.
+
+    A step is the same wherever it is played, but a clock, or the end of a process, is not.
+    """
+
+    def __init__(self, players: Players, agree: Agree, most: int):
+        """Ask `players`, for `most` moves at a time or fewer, and `agree`."""
+        self._players, self._agree, self._most = players, agree, most
+
+    def begin(self, moves: Sequence[Move]) -> Iterator[Step]:
+        """As `Players.begin`. All hosts must begin, and ask for steps, equally often, also for no moves at all."""
+        return self._agreed(moves, self._players.begin(moves))
+
+    def _agreed(self, moves: Sequence[Move], steps: Iterator[Step]) -> Iterator[Step]:
+        found, lost = list(steps), np.zeros(self._most, np.int32)
+        lost[: len(found)] = [_lost(step) for step in found]
+        lost = self._agree(lost)
+        for move, step, number in zip(moves, found, lost[: len(found)].tolist(), strict=True):
+            give_up = self._players.environment.give_up
+            yield Step(move.state, give_up(move.state, LOST[number - 1])) if number else step
+
+
+def _lost(step: Step) -> int:
+    """0: it is there; else the number of its reason among `LOST`, from 1 on."""
+    met = step.outcome.met if isinstance(step.outcome, Ending) else ()
+    return max([1 + LOST.index(reason) for reason in met if reason in LOST], default=0)
 
 
 def _chunks(moves: list[Move]) -> list[list[Move]]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from perc_jax.config import Config, EnvironmentConfig, StageConfig
 from perc_jax.environments.base import State
 from perc_jax.environments.make import make
-from perc_jax.environments.players import Players
+from perc_jax.environments.players import Agree, Agreeing, Players
 from perc_jax.environments.talks import Talks, talks_of
 from perc_jax.prompt.tokenizer import Tokenizer
 
@@ -25,18 +25,29 @@ class Playground:
             }
             self._open = undo.pop_all()
 
-    def talks(self, stage: StageConfig, states: Sequence[State | None], tokenizer: Tokenizer) -> Talks | None:
-        """The conversations about a stage's prompts, G about each; None where it has no environment."""
+    def talks(
+        self, stage: StageConfig, states: Sequence[State | None], tokenizer: Tokenizer, agree: Agree | None = None
+    ) -> Talks | None:
+        """The conversations about a stage's prompts, G about each; None where it has no environment.
+
+        `agree`: where other hosts have the same prompts (`players.Agreeing`).
+        """
         if not stage.plays:
             return None
-        return self.talks_in(stage.environment, states, stage.group_size, tokenizer)
+        return self.talks_in(stage.environment, states, stage.group_size, tokenizer, agree)
 
     def talks_in(
-        self, played: EnvironmentConfig, states: Sequence[State | None], group: int, tokenizer: Tokenizer
+        self,
+        played: EnvironmentConfig,
+        states: Sequence[State | None],
+        group: int,
+        tokenizer: Tokenizer,
+        agree: Agree | None = None,
     ) -> Talks:
         """The same in one of the run's environments, `group` about each prompt."""
-        players = self._players[played]
-        return talks_of(self._config, players.environment, players, tokenizer, states, group)
+        own = self._players[played]
+        players = own if agree is None else Agreeing(own, agree, len(states) * group)
+        return talks_of(self._config, own.environment, players, tokenizer, states, group)
 
     def close(self) -> None:
         """End the processes."""

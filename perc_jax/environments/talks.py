@@ -27,7 +27,7 @@ class Exchange(NamedTuple):
 
 @runtime_checkable
 class Plays(Protocol):
-    """Who plays moves: `players.Players`."""
+    """Who plays moves: `players.Players`, or `players.Agreeing`."""
 
     def begin(self, moves: Sequence[Move]) -> Iterator[Step]:
         """Begin to play; the steps come in the order of the moves."""

@@ -143,7 +143,7 @@ class Evaluator:
         if self._playground is None or played.name == "none":
             return self._programs.greedy(params, prompts), None
         states = [info.state for info in batch.samples]
-        talks = self._playground.talks_in(played, states, 1, self._tokens)
+        talks = self._playground.talks_in(played, states, 1, self._tokens, self._programs.agree)
         return self._programs.converse(params, prompts, talks.begin), talks
 
     def _mark(self, cases: Sequence[Case]) -> tuple[list[Verdict], list[tuple[float, ...]]]:

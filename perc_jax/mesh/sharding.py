@@ -229,6 +229,18 @@ def as_first_sharer(rows: np.ndarray, share: Share) -> np.ndarray:
     return rows if share.sharers == 1 else _gathered(rows)[share.first]
 
 
+def largest_of_sharers(values: np.ndarray, mesh: Mesh) -> np.ndarray:
+    """The largest of each of the values that the hosts with this one's rows bring; all hosts must ask.
+
+    Where no two hosts share rows, nothing is exchanged. Each shape compiles once, so call it before step 0.
+    """
+    own = shares.own(mesh)
+    if own.sharers == 1:
+        return values
+    same = [process for process, share in shares.of_mesh(mesh).items() if share.first == own.first]
+    return _gathered(values)[same].max(axis=0)
+
+
 def sum_over_hosts(values: dict[str, float], share: Share = WHOLE) -> dict[str, float]:
     """Add up each entry over all hosts in float64; at most `MAX_SUMS` of them.
 

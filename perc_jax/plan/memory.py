@@ -118,6 +118,14 @@ def _of_training(blueprint: Blueprint, blueprints: Blueprints, stage: StageConfi
 
 def _of_rollout(kind: str, rollout: RolloutBlueprints) -> Split:
     """What a rollout holds beside one of its programs' arguments and results."""
+    seen = Split()  # what a tower that is not trained makes of the pictures of replies
+    if rollout.talk and rollout.talk.nothing and kind.split()[0] not in ("extend", "features"):
+        seen = Split(batch=device_bytes(rollout.talk.nothing.outputs) if rollout.pool or kind != "prefill" else 0)
+    return seen.plus(_of_sampling(kind, rollout))
+
+
+def _of_sampling(kind: str, rollout: RolloutBlueprints) -> Split:
+    """The same, but for what is kept of the pictures of replies."""
     decoding = device_bytes(rollout.prefill.arguments["rollout_params"])
     if kind.startswith("ring"):
         context = rollout.decode[max(rollout.decode)].arguments["context"]
@@ -130,7 +138,7 @@ def _of_rollout(kind: str, rollout: RolloutBlueprints) -> Split:
     newcomers = arrays(rollout.prefill._replace(arguments={}))
     if kind == "prefill":
         return arrays(start)
-    if kind == "decode":
+    if kind == "decode" or kind.startswith("extend"):
         return newcomers.plus(arrays(collect._replace(arguments={})))
     return Split(decoding=decoding).plus(newcomers if kind == "slots" else Split())
 

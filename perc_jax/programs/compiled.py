@@ -5,6 +5,7 @@ another shape is an error and not a recompile.
 """
 
 import contextlib
+import functools
 import time
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -20,8 +21,9 @@ from perc_jax.model import lora
 from perc_jax.programs.blueprint import Blueprint
 from perc_jax.programs.blueprints import Blueprints
 from perc_jax.programs.clip import ClipPrograms
-from perc_jax.programs.conversing import Conversed, Conversing, Talking
+from perc_jax.programs.conversing import Conversed, Conversing
 from perc_jax.programs.generation import Generation
+from perc_jax.programs.moment import Talking
 from perc_jax.programs.rollout import RolloutBlueprints
 from perc_jax.update import packing
 from perc_jax.update.progress import Progress
@@ -109,6 +111,13 @@ class Programs:
     def converse(self, params: Any, prompts: PromptBatch, talking: Talking) -> Completions:
         """`greedy` where the run's suites are asked in an environment."""
         return self._greedy.converse(params, prompts, np.zeros(len(prompts.tokens), np.uint32), talking, seed=0)
+
+    @property
+    def agree(self) -> Callable[[np.ndarray], np.ndarray] | None:
+        """Makes of numbers the largest that any of the hosts with this one's rows has; None: no other has them."""
+        if self.share.sharers == 1:
+            return None
+        return functools.partial(sharding.largest_of_sharers, mesh=self.mesh)
 
     def scorer(self) -> Score:
         """Compile and return `score(params, prompts, tokens)`: the log-probabilities that training parameters give to

@@ -16,6 +16,7 @@ from jaxtyping import Int
 
 from perc_jax.batch import Completions, PromptBatch
 from perc_jax.programs.blueprint import Blueprint
+from perc_jax.programs.queue import Queue
 from perc_jax.programs.rollout import RolloutBlueprints
 from perc_jax.rollout.decode import Context, Standing, State, Work
 from perc_jax.rollout.slots import Schedule
@@ -49,7 +50,7 @@ class Generation:
         given = (params, prompts, names, key, step)
         buckets = np.full(self._plan.prompts, len(self._prefills) - 1) if buckets is None else buckets
         if self._pool is not None:
-            return self._by_turns(given, buckets.reshape(self._plan.devices, -1))
+            return self._by_turns(given, self._queue(given, buckets))
         return self.finish(params, *self._prefills[buckets.max()](*given))
 
     def finish(self, params: Any, context: Context, state: State) -> Completions:
@@ -66,37 +67,27 @@ class Generation:
             "rollout/occupancy": work.of_live_rows / (columns * self._plan.rows),
         }
 
-    def _ahead(self, given: tuple[Any, ...], schedule: Schedule, buckets: Int[np.ndarray, "D p"]) -> tuple[Any, ...]:
-        """Prefill the prompts that are next on each device."""
-        windows = zip(buckets, schedule.first, strict=True)
-        place = max(int(own[first : first + schedule.ahead].max()) for own, first in windows)
-        return self._prefills[place](*given, schedule.first)
-
-    def _by_turns(self, given: tuple[Any, ...], buckets: Int[np.ndarray, "D p"]) -> Completions:
-        """Let prompts enter slots as these get free, then finish."""
-        start, admit, collect = self._pool
+    def _queue(self, given: tuple[Any, ...], buckets: Int[np.ndarray, "P"]) -> Queue:
+        """All prompts, waiting for a slot."""
         devices, prompts, slots = self._plan.devices, self._plan.prompts, self._plan.slots
         schedule = Schedule(devices, prompts // devices, slots // devices, self._config.prefill_prompts)
+        return Queue(given, buckets.reshape(devices, -1), schedule, self._prefills, self._pool[1])
+
+    def _by_turns(self, given: tuple[Any, ...], queue: Queue) -> Completions:
+        """Let prompts enter slots as these get free, then finish."""
+        start, _, collect = self._pool
         (pool, state), ring = start(), next(iter(self.decode))
-        free, longest, newcomers = np.ones(slots, bool), 0, None
+        free, longest = np.ones(self._plan.slots, bool), 0
         while True:
-            while schedule.waiting and (newcomers is None or free.any()):
-                if newcomers is None or schedule.used_up:
-                    schedule.move_on()
-                    newcomers = self._ahead(given, schedule, buckets)
-                places = schedule.enter(free)
-                if places is None:
-                    break
-                pool, longest = admit(pool, *newcomers, schedule.first, places), max(longest, 1)
+            pool, entered = queue.enter(pool, free)
+            longest = max(longest, 1) if entered else longest
             state = state._replace(groups=pool.groups)
-            if not schedule.waiting:
+            if not queue.waiting:
                 break
             state, ring = self._fit(state, ring, self._needed(longest))
             state, told = self.decode[ring](given[0], pool.context, state)
             pool = pool._replace(groups=state.groups)
-            if schedule.used_up:
-                schedule.move_on()
-                newcomers = self._ahead(given, schedule, buckets)
+            queue.look_ahead()
             told = jax.device_get(told)
             free, longest = np.array(told.free), int(told.longest)
         state = self._finish(given[0], pool.context, state, ring, longest)

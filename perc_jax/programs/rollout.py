@@ -20,7 +20,7 @@ from perc_jax.config import EnvironmentConfig, ModelConfig, RolloutConfig
 from perc_jax.mesh import sharding
 from perc_jax.programs.blueprint import Blueprint, laid_out, named_within
 from perc_jax.rollout.decode import in_step, make_rollout, resize, standing, widened
-from perc_jax.rollout.extend import Moves, make_extend
+from perc_jax.rollout.extend import Moves, make_extend, with_features
 from perc_jax.rollout.sampling import Draws
 from perc_jax.rollout.slots import Pool, admit, collect, empty_pool
 
@@ -54,8 +54,8 @@ class TalkBlueprints(NamedTuple):
     """What `conversing.Conversing` compiles and calls besides.
 
     `extend`: `rollout params, context, state, replies, moves, features -> state, features, standing` by the place of
-    the replies' shape and the length of the ring; consumes state and features. `nothing`: `-> features`; None where the
-    vision tower is trained, and features are none.
+    the replies' shape and the length of the ring; consumes state and features. `nothing`: `-> features` of all prompts;
+    None where the vision tower is trained, and features are none.
     """
 
     extend: dict[tuple[int, int], Blueprint]
@@ -115,7 +115,7 @@ class Maker:
         """The programs for one shape of prompts, and parameters as they are laid out for decoding.
 
         Prompts that fit one of the smaller `buckets` (tokens, patch slots) are prefilled there; decoding finds all in
-        the one shape. `talk`: what replies to completions, if anything does; then there must be room for all prompts.
+        the one shape. `talk`: what replies to completions, if anything does.
         """
         count, rings, talks = len(prompts.tokens), rings_of(config, talk), _talks(group_size, config, draws, talk)
         prefill, decode = make_rollout(
@@ -176,30 +176,35 @@ class Maker:
             talks["rows"],
             self._devices,
             tuple(map(prefilled, buckets)),
-            talk and self._talk(name, talk, params, context, states, make_extend(self._model, self._ids, **talks)),
+            talk and self._talk(name, talk, count, params, context, states, talks),
         )
 
     def _talk(
-        self, name: str, talk: Talk, params: Any, context: Any, states: dict[int, Any], extend: Callable
+        self, name: str, talk: Talk, count: int, params: Any, context: Any, states: dict[int, Any], how: dict[str, Any]
     ) -> TalkBlueprints:
-        """The programs by which completions are replied to, on each length of the ring."""
+        """The programs by which completions of `count` prompts are replied to, on each length of the ring."""
         rows, vision = next(iter(states.values())).groups.at.shape, self._model.vision
         merged, group, most = vision.spatial_merge_size**2, context.random_keys.shape[1], talk.most_slots
-        room, nothing = (rows[0], group, most // merged, self._model.text.hidden_size), None
+        room, nothing = (count, group, most // merged, self._model.text.hidden_size), None
         features = self._of_rows(room, self._model.dtype) if talk.keeps_features else None
         if talk.keeps_features:
             zeros = functools.partial(jnp.zeros, room, jnp.dtype(self._model.dtype))
             nothing = Blueprint(f"{name}features", zeros, {}, features, self._mesh)
         whole = rows[1] < group
         shapes = talk.whole_shapes(states[max(states)].groups.tokens.shape[2]) if whole else talk.environment.shapes
-        moves = Moves(*(self._of_rows(shape, kind) for shape, kind in _moves(rows, group)))
-        run = extend
+        moves = Moves(*(self._of_rows(shape, kind) for shape, kind in _moves(rows, group, rows[0] < count)))
+        run, by_rows = make_extend(self._model, self._ids, **how), [sharding.ROWS] * 4
         if self._mesh.shape["tensor"] == 1:
-            kinds = (PartitionSpec(), self._context, self._state, *[sharding.ROWS] * 3)
-            run = self._on_each_device(extend, kinds, (self._state, sharding.ROWS))
+            kinds = (PartitionSpec(), self._context, self._state, *by_rows[:2])
+            run = self._on_each_device(run, kinds, (self._state, sharding.ROWS))
+        keep = self._on_each_device(with_features, tuple(by_rows), sharding.ROWS)
 
-        def told(*given: Any) -> tuple[Any, Any, Any]:
-            state, features = run(*given)
+        def told(
+            params: Any, context: Any, state: Any, replies: Any, moves: Any, features: Any
+        ) -> tuple[Any, Any, Any]:
+            state, seen = run(params, context, state, replies, moves)
+            if features is not None and seen is not None:
+                features = keep(features, seen, replies.mask, moves)
             return state, features, standing(state)
 
         def one(shape: tuple[int, int], ring: int) -> Blueprint:
@@ -327,9 +332,10 @@ def _talks(group_size: int, config: RolloutConfig, draws: Draws, talk: Talk | No
     return {"group_size": group_size, "rows": rows, "draws": draws, "turn_tokens": turn_tokens}
 
 
-def _moves(rows: tuple[int, int], group: int) -> tuple[tuple[tuple[int, int], Any], ...]:
+def _moves(rows: tuple[int, int], group: int, has_slots: bool) -> tuple[tuple[tuple[int, ...], Any], ...]:
     """Shapes and dtypes of `Moves`."""
-    return ((rows[0], group), jnp.bool_), (rows, jnp.int32), (rows, jnp.int32)
+    found = ((rows[0], group), jnp.bool_), (rows, jnp.int32), (rows, jnp.int32)
+    return (*found, (rows[:1], jnp.int32)) if has_slots else found
 
 
 def _first(count: int, params: Any, prompts: PromptBatch, names: Any, key: Any, step: Any) -> tuple[Any, ...]:

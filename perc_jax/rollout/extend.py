@@ -30,6 +30,8 @@ class Moves(NamedTuple):
     over: Bool[Array, "P G"]  # these want no more tokens
     at: Int[Array, "P W"]  # the completion that each row decodes from now on, G: none
     first: Int[Array, "P W"]  # where the features of the pictures that it is given begin among all of its own
+    # Where completions are those of N slots: the place of each one's prompt among its device's. None: its own.
+    prompt: Int[Array, "P"] | None = None
 
 
 class _Chunk(NamedTuple):
@@ -42,27 +44,24 @@ class _Chunk(NamedTuple):
     lengths: Int[Array, "P W"]  # tokens before them, in the ring
 
 
-Features = Float[Array, "P G m D"] | None
-Extend = Callable[[Any, Context, State, Observations, Moves, Features], tuple[State, Features]]
+Seen = Float[Array, "P W M D"] | None
+Extend = Callable[[Any, Context, State, Observations, Moves], tuple[State, Seen]]
 
 
 def make_extend(
     config: ModelConfig, ids: TokenIds, *, group_size: int, draws: Draws, turn_tokens: int, rows: int = 0
 ) -> Extend:
-    """Build `extend(params, context, state, given, moves, features) -> state, features`, to be jitted by the caller.
+    """Build `extend(params, context, state, given, moves) -> state, seen`, to be jitted by the caller.
 
-    `given` are the replies [P, W, …] to the completions at the rows, right-padded. Where W = G these are all; where
-    W < G, a completion's tokens and pictures so far stand before its reply. The caller sees to it that a completion
-    has room for its reply and a token more, and the ring for all of that and for E + 1 columns.
-
-    `features` are what the vision tower has made of completions' pictures, for an update that does not train it; there
-    must be room for N / 4 behind the last. None: nothing is kept.
+    `given` are the replies [P, W, …] to the completions at the rows, right-padded; rows without one go on as they were.
+    Where W = G, replies are all; where W < G, a completion's tokens and pictures so far stand before its reply. The
+    caller sees to it that a completion has room for its reply and a token more, and the ring for all of that and for
+    E + 1 columns. `seen` is what the vision tower made of the pictures (`with_features`), None where there is no room
+    for any.
     """
     keeps = rows in (0, group_size)
 
-    def extend(
-        params: Any, context: Context, state: State, given: Observations, moves: Moves, features: Features
-    ) -> tuple[State, Features]:
+    def extend(params: Any, context: Context, state: State, given: Observations, moves: Moves) -> tuple[State, Seen]:
         model = bind(config, params)
         groups = state.groups._replace(ended=state.groups.ended | moves.over, at=moves.at)
         own = Rows(groups, group_size)
@@ -83,9 +82,7 @@ def make_extend(
         token, logprob = choose(logprobs, own.of(context.random_keys), own.of(place), draws)
         told = own.back(jnp.any(given.mask, axis=2))
         groups = append(groups, own.back(token), own.back(logprob), told, ids, turn_tokens)
-        if features is not None and seen is not None:
-            features = _with_features(features, seen, moves)
-        return state._replace(groups=groups, keys=keys, values=values), features
+        return state._replace(groups=groups, keys=keys, values=values), seen
 
     return extend
 
@@ -125,14 +122,20 @@ def _with_replies(groups: Groups, own: Rows, given: Observations, keeps: bool) -
     return groups._replace(tokens=tokens, length=place, turns=turns, in_map=in_map), place
 
 
-def _with_features(
-    features: Float[Array, "P G m D"], seen: Float[Array, "P W M D"], moves: Moves
-) -> Float[Array, "P G m D"]:
-    """Features of all completions with those of the pictures just seen in their places."""
+def with_features(
+    features: Float[Array, "Q G m D"], seen: Float[Array, "P W M D"], mask: Bool[Array, "P W E"], moves: Moves
+) -> Float[Array, "Q G m D"]:
+    """What the vision tower has made of completions' pictures, for an update that does not train it, with those that
+    were just seen in their places: those of rows that were told something, as the `mask` of replies says.
+
+    There must be room for M behind the last of a completion. Q prompts have taken P slots; Q is P where there is room
+    for all.
+    """
 
     def put(old: Float[Array, "m D"], new: Float[Array, "M D"], first: Int[Array, ""]) -> Float[Array, "m D"]:
         return jax.lax.dynamic_update_slice_in_dim(old, new.astype(old.dtype), first, axis=0)
 
-    prompt = jnp.arange(len(features))[:, None]
-    rows = features.at[prompt, moves.at].get(mode="clip")
-    return features.at[prompt, moves.at].set(jax.vmap(jax.vmap(put))(rows, seen, moves.first), mode="drop")
+    prompt = jnp.arange(len(seen)) if moves.prompt is None else moves.prompt
+    prompt, at = prompt[:, None], jnp.where(jnp.any(mask, axis=2), moves.at, features.shape[1])
+    rows = features.at[prompt, at].get(mode="clip")
+    return features.at[prompt, at].set(jax.vmap(jax.vmap(put))(rows, seen, moves.first), mode="drop")

@@ -280,7 +280,7 @@ class Run:
             with self.screen.phase("rollout"), self.idle.waiting():
                 judge = self.fitting.judge(programs.clip, batch.prompts, verifier)
                 prompts = programs.look(state.params, prompts)
-                talks = self.playground.talks(stage, batch.states, self.tokens)
+                talks = self.playground.talks(stage, batch.states, self.tokens, self.programs.agree)
                 names = sharding.rows_to_mesh(row_names(batch), self.programs.mesh)
                 completions, on_mesh = programs.roll(prompts, names, state, talks and talks.begin)
             with self.screen.phase("verify"):

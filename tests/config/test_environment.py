@@ -68,6 +68,11 @@ def test_what_of_the_run_does_not_fit_is_said(change, words):
     assert words in str(error.value)
 
 
+def test_conversations_may_take_turns_in_slots():
+    found = replace(JIGSAW, rollout=replace(JIGSAW.rollout, slots=4, rows=2, kv_dtype="int8"))
+    assert found.rollout.slots == 4
+
+
 def of_mixture(**fields: object) -> Config:
     first, last = JIGSAW.stages
     return replace(JIGSAW, stages=(first, replace(last, mixture=replace(last.mixture, **fields))))

@@ -1,5 +1,6 @@
 """However a rollout in turns is cut up and laid out: the same conversations, and nothing is compiled once it runs."""
 
+import dataclasses
 import itertools
 
 import jax
@@ -16,9 +17,10 @@ from tests.model.cases import build, fitted, random_params, small_config
 from tests.rollout.conversing import IDS, SCRIPTS, Play, drawn, reply
 
 CONFIG = small_config(depth=1)
-CASE = fitted(CONFIG, [[3, (8, 6), 4], [2, (6, 4), 1, (4, 4), 3], [5], [7], [1, (4, 4)], [4, (4, 6)], [9], [2]])
+PROMPTS = [[3, (8, 6), 4], [2, (6, 4), 1, (4, 4), 3], [5], [7], [1, (4, 4)], [4, (4, 6)], [9], [2]]
+CASE = fitted(CONFIG, PROMPTS * 2)
 GROUP, MOST = 4, 64
-NAMES, KEY, STEP = np.arange(5, 13, dtype=np.uint32), np.array([0, 7], np.uint32), np.int32(3)
+NAMES, KEY, STEP = np.arange(5, 21, dtype=np.uint32), np.array([0, 7], np.uint32), np.int32(3)
 PLAYED = EnvironmentConfig("jigsaw", turns=3, turn_tokens=7, pictures=2, shapes=((5, 0), (24, 112)))
 PLAIN = RolloutConfig(max_tokens=MOST, segment_tokens=8)
 ONE, MANY, TENSOR = MeshConfig(1, 1, 1), MeshConfig(1, 8, 1), MeshConfig(1, 4, 2)
@@ -26,6 +28,13 @@ WAYS = {
     "rings": (ONE, RolloutConfig(max_tokens=MOST, segment_tokens=5, short_rings=(16, 32))),
     "eight devices, two rows": (MANY, RolloutConfig(max_tokens=MOST, segment_tokens=3, rows=2)),
     "two devices to a tensor": (TENSOR, PLAIN),
+    "slots": (ONE, RolloutConfig(max_tokens=MOST, segment_tokens=5, short_rings=(16, 32), slots=3)),
+    "eight devices, a slot each": (MANY, RolloutConfig(max_tokens=MOST, segment_tokens=3, slots=8, rows=2)),
+}
+MORE_WAYS = {
+    "a slot": (ONE, RolloutConfig(max_tokens=MOST, segment_tokens=4, slots=1, prefill_prompts=3)),
+    "slots of a row": (ONE, RolloutConfig(max_tokens=MOST, segment_tokens=8, slots=7, rows=1, prefill_prompts=2)),
+    "tensors with slots": (TENSOR, RolloutConfig(max_tokens=MOST, segment_tokens=5, slots=8, short_rings=(32,))),
 }
 
 params = random_params(CONFIG, seed=1)
@@ -82,8 +91,17 @@ def plain():
 
 @pytest.mark.parametrize("way", WAYS)
 def test_nothing_changes_what_is_said(plain, way):
-    wanted, told = plain
-    mesh, config = WAYS[way]
+    check(*WAYS[way], *plain)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("way", MORE_WAYS)
+def test_nothing_changes_what_is_said_in_more_ways(plain, way):
+    check(*MORE_WAYS[way], *plain)
+
+
+def check(mesh, config, wanted, told):
+    """Whether a rollout gives what is wanted."""
     found, talking, occupancy = conversed(config, mesh)
     for name in ("tokens", "mask"):
         np.testing.assert_array_equal(getattr(found.completions, name), getattr(wanted, name))
@@ -110,6 +128,19 @@ def test_without_features_none_are_kept(plain):
         found.completions.tokens, found.completions.observed.present.sum(axis=2)[..., None] - 1, 2
     )
     np.testing.assert_array_equal(found.completions.ended, np.isin(last[..., 0], IDS.ends))
+
+
+@pytest.mark.slow
+def test_int8_keys_take_turns_too():
+    kept = dataclasses.replace(PLAIN, kv_dtype="int8")
+    (wanted, *_), (found, *_) = (
+        conversed(config, ONE)
+        for config in (kept, dataclasses.replace(kept, segment_tokens=5, slots=3, short_rings=(16, 32)))
+    )
+    np.testing.assert_array_equal(found.completions.tokens, wanted.completions.tokens)
+    np.testing.assert_array_equal(found.completions.mask, wanted.completions.mask)
+    # Another order of sums may round a number in the middle between two steps of int8 the other way.
+    np.testing.assert_allclose(found.completions.logprobs, wanted.completions.logprobs, atol=0.01)
 
 
 def test_rings_have_room_for_a_segment_more_and_each_divides_the_next():

@@ -9,7 +9,7 @@ import numpy as np
 from perc_jax.batch import Completions, PromptBatch, Reply, TokenIds
 from perc_jax.config import ModelConfig
 from perc_jax.rollout.decode import make_rollout
-from perc_jax.rollout.extend import Moves, make_extend
+from perc_jax.rollout.extend import Moves, make_extend, with_features
 from perc_jax.rollout.sampling import Draws
 from perc_jax.rollout.transcript import Transcript, fitting, together
 from tests.model.cases import Built, build, compiled, fitted
@@ -21,7 +21,7 @@ SCRIPTS = (
     ([4], [2, (4, 4), 3]),
     ([1, (4, 6), 2, (2, 2), 3], [3, (8, 4), 2]),
     (),
-    ([2, (2, 6), 1, (4, 2), 1, (6, 6), 2], [5]),
+    ([2, (2, 6), 1, (4, 2), 1, (6, 6), 2],),
 )
 
 
@@ -45,13 +45,16 @@ class Play:
     def __init__(
         self, config: ModelConfig, *, group: int, most: int, turn_tokens: int, segment: int, ring: int,
         shapes: tuple, rows: int = 0, temperature: float = 1.0, scripts: tuple = SCRIPTS, ids: TokenIds = IDS,
+        kv_dtype: str = "model",
     ):  # fmt: skip
         draws, self.rows = Draws(temperature), rows or group
         self.config, self.group, self.most, self.shapes, self.scripts = config, group, most, shapes, scripts
         how = {"group_size": group, "draws": draws, "turn_tokens": turn_tokens, "rows": rows}
-        prefill, decode = make_rollout(config, ids, max_tokens=most, segment_tokens=segment, ring=ring, **how)
+        prefill, decode = make_rollout(
+            config, ids, max_tokens=most, segment_tokens=segment, ring=ring, kv_dtype=kv_dtype, **how
+        )
         self.prefill, self.decode = compiled(prefill), compiled(decode)
-        self.extend = compiled(make_extend(config, ids, **how))
+        self.extend, self.with_features = compiled(make_extend(config, ids, **how)), compiled(with_features)
 
     def script(self, name: int, completion: int, turn: int, config: ModelConfig) -> Built | None:
         """What is told at the end of a turn, if anything."""
@@ -101,7 +104,10 @@ class Play:
             if self.rows == self.group:
                 first[:] = [[told.feature(p, g) for g in range(self.group)] for p in range(count)]
             seen.add(shape)
-            state, features = self.extend(params, context, state, arrays, Moves(over, at, first), features)
+            moves = Moves(over, at, first)
+            state, looked = self.extend(params, context, state, arrays, moves)
+            if looked is not None:
+                features = self.with_features(features, looked, arrays.mask, moves)
         groups = jax.device_get(state.groups)
         observed = told.observed(groups.tokens, groups.length, self.shapes[-1][1] * 3, batch.pixels.shape[-1])
         observed = observed._replace(features=np.asarray(features)[:, :, : observed.pixels.shape[2] // 4])

@@ -93,6 +93,37 @@ def test_nothing_changes_what_is_sampled(params, batch, played, way):
         np.testing.assert_allclose(found.observed.features[p, g, : count[p][g]], mine, atol=1e-5)
 
 
+@pytest.mark.parametrize("way", [{}, {"rows": 2, "shapes": ((MOST, 224),)}])
+def test_int8_keys_cost_a_mismatch_that_is_small_and_not_zero(params, batch, way):
+    """Replies go through int8 keys, and completions that are run again, whole, leave such: as far off as elsewhere."""
+    completions, told = Play(CONFIG, **(HOW | way), kv_dtype="int8")(params, batch, NAMES, KEY)
+    replied = np.array([[len(one) for one in group] for group in told.given])
+    assert replied.sum() > 6
+    off = np.abs(np.exp(fresh_logprobs(params, batch, completions)) - np.exp(completions.logprobs))
+    assert 1e-5 < off[completions.mask].mean() < 0.01
+    after = completions.mask & (np.cumsum(completions.observed.present & ~completions.mask, axis=2) > 0)
+    assert 1e-5 < off[after].mean() < 0.01, "of tokens behind a reply"
+
+
+@compiled
+def looked(params, pixels, patch_rowcol, patch_image):
+    """What the vision tower makes of each completion's pictures."""
+    return bind(CONFIG, params).encode_images(pixels, patch_rowcol, patch_image)
+
+
+def test_features_are_those_of_each_completions_own_pictures(params, played):
+    """Also of one that is over while others are shown more."""
+    completions, told = played
+    observed, features = completions.observed, completions.observed.features
+    pictures = (observed.pixels, observed.patch_rowcol, observed.patch_image)
+    wanted = np.asarray(looked(params, *(x.reshape(-1, *x.shape[2:]) for x in pictures)))
+    wanted = wanted.reshape(*features.shape[:2], *wanted.shape[1:])
+    count = np.array([[sum(len(x.reply.patch_image) for x in one) // 4 for one in group] for group in told.given])
+    for p, g in np.ndindex(count.shape):
+        np.testing.assert_allclose(features[p, g, : count[p, g]], wanted[p, g, : count[p, g]], atol=1e-5)
+    assert (count > 0).sum() >= 4
+
+
 def test_neighbours_and_place_in_the_batch_change_nothing(params, batch, played):
     wanted, _ = played
     order = np.array([2, 0, 1])
