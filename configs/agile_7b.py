@@ -11,7 +11,7 @@ each of the five turns where the answer is wrong. 2 x 2 accuracy there: 9.5, aft
 `TableConfig` reads them; theirs are of COCO, V*, HR-Bench and others.
 
 `perc_jax.plan` compiled it for v5p:2x2x2: what runs a returned picture through the cache needs most, 85.2 of 95.7 GiB
-per chip; a GRPO step is expected to take 10 minutes if all completions are as long as may be. No smaller slice was tried.
+per chip; a GRPO step is expected to take 10 minutes if all completions are as long as may be. No smaller one was tried.
 
 Deviations:
 1. The cold start learns conversations that the environment itself shows, three dots for thoughts; there Gemini's.
