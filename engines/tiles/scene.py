@@ -54,9 +54,9 @@ class Sheet:
         return "; ".join(", ".join(names[cell] for cell in row) for row in pattern)
 
     def complexity(self) -> float:
-        """Cells of the options and of what is given, those filled twice, and steps of thought."""
+        """Cells of the options and of what is given, those filled a little more, and steps of thought."""
         cells = [cell for pattern in (*self.given, *self.options) for row in pattern for cell in row]
-        return len(cells) / 4 + sum(cell > 0 for cell in cells) / 4 + 12 * self.steps
+        return len(cells) / 4 + sum(cell > 0 for cell in cells) / 32 + 12 * self.steps
 
 
 @dataclass(frozen=True)
