@@ -1,6 +1,7 @@
 """Figures: thin lines between lettered points, angles as arcs with degrees, lengths beside lines."""
 
 import math
+from collections import Counter
 
 from engines.base import Style
 from engines.canvas import Canvas
@@ -10,7 +11,8 @@ from engines.style import mixed, theme_of
 
 ROOM = 0.72
 TEXT_SHARE = 0.046
-ARC = 0.068  # radius of an angle's arc, in pictures
+ARC = 0.068  # radius of an angle's arc, in pictures; of a further one at its corner the larger
+FURTHER = 0.3  # share of the first radius
 FAR = 0.128  # of its number from the corner, more where the angle is small
 Spot = tuple[float, float]
 
@@ -36,12 +38,15 @@ def draw_figure(canvas: Canvas, scene: Figure, style: Style) -> Drawing:
         side = max(5.0, size_px / 32)
         canvas.right_angle(spots[corner], spots[one], spots[other], theme.ink, width * 0.8, side)
     height = max(size_px * TEXT_SHARE, 8.6)
-    middle = _middle(list(spots.values()))
+    drawn = [(spots[line[0]], spots[line[1]]) for line in shape.lines]
+    corners: Counter[str] = Counter()
     for name, text in scene.labels:
         if len(name) == 2:
-            at = _side_text(spots[name[0]], spots[name[1]], middle, height, len(text))
+            at = _side_text(spots[name[0]], spots[name[1]], drawn, height, len(text))
         else:
-            at = _angle_text(canvas, [spots[letter] for letter in name], soft, width, height)
+            radius = ARC * size_px * (1 + FURTHER * corners[name[1]])
+            corners[name[1]] += 1
+            at = _angle_text(canvas, [spots[letter] for letter in name], soft, width, height, radius)
             text = text if text == "x" else f"{text}\N{DEGREE SIGN}"
         canvas.text(at, text, height, theme.ink, font=theme.font)
     margins = []
@@ -91,25 +96,42 @@ def _arrow(canvas: Canvas, start: Spot, end: Spot, ink: tuple[int, int, int], wi
     canvas.line([wings[0], (x, y), wings[1]], ink, width * 1.2)
 
 
-def _side_text(start: Spot, end: Spot, middle: Spot, height: float, letters: int) -> Spot:
-    """Where a length is written: beside the middle of its line, away from the middle of the figure."""
+def _side_text(start: Spot, end: Spot, lines: list[tuple[Spot, Spot]], height: float, letters: int) -> Spot:
+    """Where a length is written: beside the middle of its line, on the side that is farther from all other lines; on
+    equally free sides away from the middle of the figure."""
     span = math.dist(start, end)
     nx, ny = (end[1] - start[1]) / span, (start[0] - end[0]) / span
     x, y = (start[0] + end[0]) / 2, (start[1] + end[1]) / 2
-    if (x - middle[0]) * nx + (y - middle[1]) * ny < 0:
-        nx, ny = -nx, -ny
     off = height * (0.75 * abs(ny) + (0.55 + 0.22 * letters) * abs(nx))
-    return x + nx * off, y + ny * off
+    sides = [(x + sign * nx * off, y + sign * ny * off) for sign in (1, -1)]
+    others = [line for line in lines if {*line} != {start, end}]
+    middle = _middle([spot for line in lines for spot in line])
+
+    def free(at: Spot) -> tuple[float, float]:
+        """How far it is from other lines, as far as that matters, and from the middle."""
+        return min(1.6 * height, *(_distance(at, *line) for line in others)), math.dist(at, middle)
+
+    return max(sides, key=free)
 
 
-def _angle_text(canvas: Canvas, spots: list[Spot], ink: tuple[int, int, int], width: float, height: float) -> Spot:
+def _distance(spot: Spot, start: Spot, end: Spot) -> float:
+    """From a spot to a line between two ends."""
+    (x, y), (a, b) = start, (end[0] - start[0], end[1] - start[1])
+    along = ((spot[0] - x) * a + (spot[1] - y) * b) / (a * a + b * b)
+    along = min(1.0, max(0.0, along))
+    return math.dist(spot, (x + along * a, y + along * b))
+
+
+def _angle_text(
+    canvas: Canvas, spots: list[Spot], ink: tuple[int, int, int], width: float, height: float, radius: float
+) -> Spot:
     """Draw the arc of an angle; gives where its number is written."""
     one, corner, other = spots
     first, last = (math.atan2(corner[1] - spot[1], spot[0] - corner[0]) for spot in (one, other))
     opening = (last - first) % math.tau
     if opening > math.pi:
         first, opening = last, math.tau - opening
-    canvas.arc(corner, ARC * canvas.size_px, first, first + opening, ink, width * 0.8)
+    canvas.arc(corner, radius, first, first + opening, ink, width * 0.8)
     far = max(FAR * canvas.size_px, 0.62 * height / math.sin(opening / 2) + 0.35 * height)
     way = first + opening / 2
     return corner[0] + far * math.cos(way), corner[1] - far * math.sin(way)

@@ -25,16 +25,16 @@ PERIMETER_GUESS = (0.2, 0.2, 0.2, 0.2, 0.18, 0.17, 0.15, 0.15, 0.15, 0.13)
 TRIES = 300
 
 AREA = (
-    "What is the area of the figure? Lengths are in cm, the area in square cm.",
-    "All lengths are in cm. Find the area of the figure in square cm.",
-    "How many square cm does the figure cover? Lengths are in cm.",
-    "Calculate the area of the figure in square cm; its sides are given in cm.",
+    "What is the area of the figure in square cm? Lengths are in cm, all corners are right angles.",
+    "All corners are right angles and lengths are in cm. Find the area of the figure in square cm.",
+    "How many square cm does the figure cover? Lengths are in cm, all corners are right angles.",
+    "Calculate the area of the figure in square cm. All corners are right angles, lengths are in cm.",
 )
 PERIMETER = (
-    "What is the perimeter of the figure in cm? Lengths are in cm.",
-    "All lengths are in cm. Find the perimeter of the figure in cm.",
-    "How many cm is it once around the figure? Lengths are in cm.",
-    "Calculate the perimeter of the figure; lengths are in cm.",
+    "What is the perimeter of the figure in cm? All corners are right angles.",
+    "All corners are right angles and lengths are in cm. Find the perimeter of the figure.",
+    "How many cm is it once around the figure? All corners are right angles.",
+    "Calculate the perimeter of the figure. All corners are right angles, lengths are in cm.",
 )
 SIDE = (
     "How many cm long is the side marked x? All corners are right angles.",

@@ -1,5 +1,7 @@
 """Questions about figures that are turned and mirrored: which is the image, which are turned copies."""
 
+import itertools
+
 import numpy as np
 
 from engines.answer import Answer
@@ -95,12 +97,13 @@ def pose_copies(rng: np.random.Generator, level: int) -> Posed:
     else:
         raise RuntimeError(f"no chiral figure of {size} cells in {TRIES} tries")
     is_copy = rng.integers(2, size=len(letters)).tolist()
-    # A copy may not stand as the figure itself does: it would be seen without turning anything.
-    turns = rng.integers(1, 4, size=len(letters)).tolist()
-    mirrors = rng.integers(4, size=len(letters)).tolist()
+    # A copy may not stand as the figure itself does: it would be seen without turning anything. Nor may two copies, or
+    # two mirror images, stand alike while there are other turns.
+    copies, others = (itertools.cycle(some(rng, ways, len(ways))) for ways in ((1, 2, 3), (0, 1, 2, 3)))
+    turns = [next(copies if flag else others) for flag in is_copy]
     options = tuple(
-        centred(all_turns(shape)[turn] if flag else all_turns(flipped(shape))[mirror], side)
-        for flag, turn, mirror in zip(is_copy, turns, mirrors, strict=True)
+        centred(all_turns(shape if flag else flipped(shape))[turn], side)
+        for flag, turn in zip(is_copy, turns, strict=True)
     )
     scene = Sheet("copies", (centred(shape, side),), options, (pick(rng, PAINTS),), len(letters))
     found = [letter for letter, flag in zip(letters, is_copy, strict=True) if flag]

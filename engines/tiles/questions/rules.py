@@ -112,6 +112,8 @@ def pose_rule(rng: np.random.Generator, level: int) -> Posed:
         mine = int(rng.integers(4))
         left = [_cells(rng, side, inks) for _ in range(2)]
         pairs = [(cells, apply(rules[mine], cells)) for cells in left]
+        if any(cells == result for cells, result in pairs):  # such a pair shows nothing
+            continue
         fitting = list(pool(side, inks))
         for cells, result in pairs:
             fitting = [rule for rule in fitting if apply(rule, cells) == result]
