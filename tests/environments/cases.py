@@ -1,10 +1,13 @@
 """Environments and questions for the tests."""
 
+import time
+from collections.abc import Callable
+
 import numpy as np
 
 from engines.answer import Answer
 from perc_jax.config import DataConfig, EnvironmentConfig, VisionConfig
-from perc_jax.environments.base import Question
+from perc_jax.environments.base import Move, Question, Step
 from perc_jax.environments.conversation import Environment
 from perc_jax.environments.make import make
 
@@ -28,3 +31,10 @@ def question(seed: int, count: int = 1, height: int = 112, width: int = 112) -> 
     """A question about so many pictures, whose answer is its seed."""
     pictures = tuple(picture(1000 * seed + number, height, width) for number in range(count))
     return Question(f"test/{seed}", pictures, "Which number?", Answer.integer(seed))
+
+
+def hanging(play: Callable[[Move], Step], text: str, move: Move) -> Step:
+    """The step, unless the turn says a text: then nothing for long."""
+    if text in move.text:
+        time.sleep(3600)
+    return play(move)
