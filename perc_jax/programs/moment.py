@@ -135,6 +135,7 @@ class Moment:
     def _free_rows(self) -> np.ndarray:
         """Which rows [N, W] have no completion that wants more tokens now."""
         groups, group = self._groups, self._over.shape[1]
-        at = np.asarray(groups.at)
-        live = np.take_along_axis(np.asarray(groups.unfinished()), np.minimum(at, group - 1), axis=1)
+        at, most = np.asarray(groups.at), groups.tokens.shape[2]
+        wants = ~(groups.ended | groups.turns.waiting) & (groups.length < most)
+        live = np.take_along_axis(wants, np.minimum(at, group - 1), axis=1)
         return (at == group) | ~live
