@@ -265,7 +265,9 @@ def leaves(workdir: Path, step: int) -> dict[str, np.ndarray]:
 
 def assert_same(workdir: Path, other: Path) -> None:
     """Two finished runs are equal: metrics, evaluations, samples, and the newest checkpoint in all bits."""
-    assert metrics(workdir) == metrics(other)
+    pairs = zip(metrics(workdir), metrics(other), strict=True)
+    differ = [(one["step"], name) for one, two in pairs for name in one | two if one.get(name) != two.get(name)]
+    assert differ == [], f"metrics differ: {differ}"
     assert evaluations(workdir) == evaluations(other)
     assert kept_samples(workdir) == kept_samples(other)
     assert steps(workdir)[-1] == steps(other)[-1]

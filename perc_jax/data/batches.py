@@ -4,8 +4,11 @@ Rows in, each a pure function of its position; batches out. One Grain element is
 not depend on the number of workers. Nothing here knows what rows are made of.
 """
 
-from concurrent.futures import ThreadPoolExecutor
+import multiprocessing
+import time
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
+from multiprocessing.process import BaseProcess
 from typing import Protocol, runtime_checkable
 
 import grain
@@ -16,11 +19,14 @@ from jaxtyping import Bool, Int
 from perc_jax.batch import WHOLE, PromptBatch, Share
 from perc_jax.data.engines import Row, SampleInfo
 from perc_jax.environments.base import State
-from perc_jax.processes import workers
+from perc_jax.processes import ends, workers
 from perc_jax.prompt.prompt import pack
 
 ATTEMPTS = 3  # at a batch whose worker was killed, by the system for want of memory for instance
 KILLED = "terminated unexpectedly"  # what Grain says of it
+GRAIN = "grain"  # as the names of its processes begin
+LOOK_S = 1.0  # between two looks at the workers while a batch is waited for
+LOST_S = 20.0  # in which Grain has noticed that a worker is gone
 
 
 @runtime_checkable
@@ -135,6 +141,7 @@ class Stream:
         self._workers, self._prefetch = workers, prefetch
         self._iterator = iter(_dataset(batches, workers, prefetch))
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="stream")
+        self._seen: dict[int, BaseProcess] = {}  # workers
         self._ahead = [self._thread.submit(self._fetch)] if self._count else []
 
     def __len__(self) -> int:
@@ -147,13 +154,31 @@ class Stream:
     def __next__(self) -> Batch:
         if not self._ahead:
             raise StopIteration
-        batch = self._ahead.pop().result()
+        batch = self._waited_for(self._ahead.pop())
         self._count -= 1
         if self._count:
             self._ahead.append(self._thread.submit(self._fetch))
         else:
             self._thread.submit(self._end_workers)  # they take a second to end; the caller need not wait
         return batch
+
+    def _waited_for(self, batch: Future[Batch]) -> Batch:
+        """A batch when it is there.
+
+        A worker that is killed while it sends one leaves half of it in its pipe, and Grain waits for the rest for ever:
+        then this process ends, and the same command goes on.
+        """
+        since = None
+        while not wait([batch], LOOK_S).done:
+            since = (since or time.monotonic()) if self._has_lost_a_worker() else None
+            if since and time.monotonic() - since > LOST_S:
+                ends.leave("a data worker was killed while it sent a batch; the same command resumes", ends.FAILED)
+        return batch.result()
+
+    def _has_lost_a_worker(self) -> bool:
+        """Whether a worker of this process was killed, and no others have taken its place."""
+        self._seen |= {one.pid: one for one in multiprocessing.active_children() if one.name.startswith(GRAIN)}
+        return any(one.exitcode not in (None, 0) for one in self._seen.values())
 
     def _fetch(self) -> Batch:
         """The next batch, in the thread. Where a worker was killed from outside, others begin where it was."""
@@ -165,6 +190,7 @@ class Stream:
                 if KILLED not in str(error) or not left:
                     raise
                 self._iterator.close()
+                self._seen = {}
                 rest = Rest(self.batches, self._fetched)
                 self._iterator = iter(_dataset(rest, self._workers, self._prefetch))
         self._fetched += 1

@@ -5,7 +5,9 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
+import types
 from pathlib import Path
 
 import numpy as np
@@ -180,6 +182,42 @@ def test_a_worker_that_is_killed_is_replaced_and_nothing_is_lost(whole):
         found += batches
     for one, other in zip(whole, found, strict=True):
         assert_equal(one, other)
+
+
+class Left(Exception):
+    """Stands for the end of the process."""
+
+
+@pytest.mark.parametrize("is_killed", [True, False])
+def test_half_a_batch_of_a_worker_that_was_killed_ends_the_process_and_a_slow_one_does_not(
+    monkeypatch, whole, is_killed
+):
+    """Grain's reader hangs in its pipe; here it hangs until the test lets it go."""
+    given, said = threading.Event(), []
+
+    def leave(*words):
+        said.append(words)
+        raise Left
+
+    def draw(*_):
+        given.wait(0.5 if not is_killed else None)
+        yield whole[0]
+
+    worker = types.SimpleNamespace(pid=1, name="grain-process-prefetch", exitcode=-9 if is_killed else None)
+    monkeypatch.setattr(streamed, "_dataset", draw)
+    monkeypatch.setattr(streamed, "LOOK_S", 0.02)
+    monkeypatch.setattr(streamed, "LOST_S", 0.1)
+    monkeypatch.setattr(streamed.ends, "leave", leave)
+    monkeypatch.setattr(streamed.multiprocessing, "active_children", lambda: [worker])
+    kept = Kept(())
+    object.__setattr__(kept, "made", whole[:1])
+    batches = streamed.Stream(kept, workers=1)
+    with pytest.raises(Left) if is_killed else contextlib.nullcontext():
+        assert next(batches) is whole[0]
+    given.set()
+    monkeypatch.undo()
+    batches.close()
+    assert [code for _, code in said] == [1] * is_killed
 
 
 class Kept(Chained):

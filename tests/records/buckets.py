@@ -21,8 +21,9 @@ NEEDED = pytest.mark.skipif(bool(missing), reason=f"needs {' and '.join(missing)
 
 
 def environment(url: str) -> dict[str, str]:
-    """This process's environment, gs:// being at an address."""
-    return os.environ | {"STORAGE_EMULATOR_HOST": url, "TENSORSTORE_GCS_HTTP_URL": url}
+    """This process's environment, with this program in it and gs:// at an address."""
+    paths = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
+    return os.environ | {"PYTHONPATH": paths, "STORAGE_EMULATOR_HOST": url, "TENSORSTORE_GCS_HTTP_URL": url}
 
 
 class Bucket:

@@ -1,7 +1,6 @@
 """gs:// on an emulator: checkpoints beside updates, damage skipped, a run killed and resumed to the same end."""
 
 import json
-import os
 import subprocess
 import sys
 import time
@@ -46,7 +45,7 @@ def bucket():
 
 def test_checkpoints_are_written_beside_updates_and_damage_is_skipped(bucket, tmp_path):
     command = [sys.executable, "-c", CHECKPOINTS, "gs://bucket/run"]
-    environment = bucket.env | {"PYTHONPATH": str(whole_runs.ROOT)}
+    environment = bucket.env
     ended = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=300)
     assert ended.returncode == 0, ended.stderr
     assert "warning: checkpoint 3 is damaged (state/ocdbt.process_0/d/" in ended.stderr
@@ -88,7 +87,7 @@ for path in ("gone.jsonl", "gone*.jsonl", "**/*.jsonl"):
 
 def test_tables_and_their_pictures_are_read_from_a_bucket(bucket, tmp_path):
     pytest.importorskip("pyarrow", reason="the extra `tables` is not installed")
-    environment = bucket.env | {"PYTHONPATH": os.pathsep.join([str(whole_runs.ROOT), os.environ.get("PYTHONPATH", "")])}
+    environment = bucket.env
     command = [sys.executable, "-c", TABLES]
     ended = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=300)
     assert ended.returncode == 0, ended.stderr
@@ -121,7 +120,7 @@ assert not file.exists()
 
 
 def test_a_workdir_has_one_owner_which_lives_while_it_beats(bucket, tmp_path):
-    environment = bucket.env | {"PYTHONPATH": str(whole_runs.ROOT)}
+    environment = bucket.env
     command = [sys.executable, "-c", OWNERS]
     ended = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=300)
     assert ended.returncode == 0, ended.stderr
@@ -140,8 +139,8 @@ run, said = "gs://bucket/beaten", []
 for number in (1, 2):
     hearts = [Heart(run, Attempt(number, 50.0, 2), rank, lambda: ("rollout", 1.0), said.append) for rank in (0, 1)]
     for heart in hearts:
+        heart.count_step(3, "grpo", 3)  # before its first beat
         heart.__enter__()
-        heart.count_step(3, "grpo", 3)
     if number == 1:
         for heart in hearts:
             heart.end("terminated; step 3 is kept", 143)
@@ -159,13 +158,13 @@ status.main([run])
 
 
 def test_how_a_run_stands_is_written_to_a_bucket_and_read_from_it(bucket, tmp_path):
-    environment = bucket.env | {"PYTHONPATH": str(whole_runs.ROOT), "JAX_PLATFORMS": "cpu"}
+    environment = bucket.env | {"JAX_PLATFORMS": "cpu"}
     command = [sys.executable, "-c", HEARTS]
     ended = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=300)
     assert ended.returncode == 0, ended.stderr
     said, found, first, *_ = ended.stdout.splitlines()
     assert said == "the trace is in gs://bucket/beaten/profile: tensorboard --logdir gs://bucket/beaten/profile"
-    assert found == "running True 143 [3, 3]" and first.startswith("gs://bucket/beaten: running, attempt 2 of ")
+    assert found == "running True 143 [3, 3]" and first.startswith("gs://bucket/beaten: running, attempt 2 since ")
     assert len([name for name in bucket.names("beaten/profile/") if name.endswith(".xplane.pb")]) == 1
     assert bucket.names("beaten/heartbeat/") == ["beaten/heartbeat/0000.json", "beaten/heartbeat/0001.json"]
     assert list(tmp_path.iterdir()) == []

@@ -2,7 +2,6 @@
 libraries ask again comes out whole, and where they give up, a run says so in one line."""
 
 import json
-import os
 import re
 import subprocess
 import sys
@@ -12,7 +11,6 @@ from etils import epath
 
 from perc_jax.processes import ends
 from perc_jax.records import files
-from tests import ROOT
 from tests.records import buckets
 from tests.records.gcs_faults import DOWN, KINDS, Faults
 from tests.records.test_gcs import CHECKPOINTS
@@ -66,8 +64,7 @@ def bucket():
 
 def ended(code: str, workdir: str, url: str, folder) -> subprocess.CompletedProcess:
     """A program that works on a workdir, gs:// being at an address."""
-    paths = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
-    environment = buckets.environment(url) | {"PYTHONPATH": paths, "JAX_PLATFORMS": "cpu"}
+    environment = buckets.environment(url) | {"JAX_PLATFORMS": "cpu"}
     words = [sys.executable, "-c", HURRY + code, workdir]
     return subprocess.run(words, cwd=folder, env=environment, capture_output=True, text=True, timeout=500)
 
