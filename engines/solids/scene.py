@@ -48,8 +48,9 @@ class Solids:
 
     def describe(self) -> str:
         """The scene in words."""
-        lines = [f"A {look}, {caption or 'alone'}: {_told(table)}." for look, table, caption in self.given]
-        lines += [f"Option {x}, a {self.look}: {_told(t)}." for x, t in zip(LETTERS, self.options, strict=False)]
+        lines = [_told(f"{look.capitalize()} {caption}".strip(), table) for look, table, caption in self.given]
+        lines += [f"Each option is a {self.look}."] * bool(self.options)
+        lines += [_told(f"Option {x}", table) for x, table in zip(LETTERS, self.options, strict=False)]
         return "\n".join(lines)
 
     def complexity(self) -> float:
@@ -58,8 +59,9 @@ class Solids:
         return sum(len(table) * len(table[0]) for table in tables) / 4 + 12 * self.steps
 
 
-def _told(table: Table) -> str:
-    return "; ".join(" ".join(map(str, row)) for row in table)
+def _told(what: str, table: Table) -> str:
+    """A table in words, each row by its number."""
+    return " ".join(f"{what} row {number}: {', '.join(map(str, row))}." for number, row in enumerate(table, 1))
 
 
 def faces(heights: Table) -> list[Face]:

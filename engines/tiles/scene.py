@@ -44,14 +44,10 @@ class Sheet:
 
     def describe(self) -> str:
         """The scene in words, each pattern row by row."""
-        lines = [f"Picture {number}: {self.told(pattern)}." for number, pattern in enumerate(self.given, 1)]
-        lines += [f"Option {letter}: {self.told(p)}." for letter, p in zip(LETTERS, self.options, strict=False)]
-        return "\n".join(lines)
-
-    def told(self, pattern: Pattern) -> str:
-        """A pattern in words, rows parted by semicolons."""
         names = ("empty", *self.colours)
-        return "; ".join(", ".join(names[cell] for cell in row) for row in pattern)
+        lines = [_told(f"Picture {number}", pattern, names) for number, pattern in enumerate(self.given, 1)]
+        lines += [_told(f"Option {letter}", p, names) for letter, p in zip(LETTERS, self.options, strict=False)]
+        return "\n".join(lines)
 
     def complexity(self) -> float:
         """Cells of the options and of what is given, those filled a little more, and steps of thought."""
@@ -124,7 +120,7 @@ class Paper:
         holes = ", ".join(f"({row + 1}, {column + 1})" for row, column in self.holes)
         lines.append(f"Holes at {holes}, counted on the whole sheet.")
         for letter, pattern in zip(LETTERS, self.options, strict=False):
-            lines.append(f"Option {letter}: " + "; ".join("".join(map(str, row)) for row in pattern) + ".")
+            lines.append(_told(f"Option {letter}", pattern, ("whole", "hole")))
         return "\n".join(lines)
 
     def complexity(self) -> float:
@@ -138,6 +134,12 @@ class Paper:
             top, left, bottom, right = self.rest(number)
             found += 2 * width != (right - left if way in ("right", "left") else bottom - top)
         return found
+
+
+def _told(what: str, pattern: Pattern, names: tuple[str, ...]) -> str:
+    """A pattern in words, each row by its number."""
+    rows = (", ".join(names[cell] for cell in row) for row in pattern)
+    return " ".join(f"{what} row {number}: {row}." for number, row in enumerate(rows, 1))
 
 
 Scene = Sheet | Paper

@@ -40,7 +40,7 @@ NOTES = {
     "touch": "O is the centre; line AP touches the circle.",
 }
 ANGLE = (
-    "How many degrees has the angle marked x?{0}",
+    "How many degrees is the angle marked x?{0}",
     "Find the angle x in degrees.{0}",
     "What is x in degrees?{0}",
     "Work out the size of angle x in degrees.{0}",
