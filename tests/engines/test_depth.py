@@ -2,15 +2,14 @@
 
 import collections
 import dataclasses
+import functools
 import itertools
-import json
 import statistics
 
 import numpy as np
 import pytest
 
-from engines.base import Style, make_rng
-from engines.check.cell import Cell, Undrawn
+from engines.base import Style
 from engines.depth import ENGINE
 from engines.depth.draw import draw
 from engines.depth.questions.place import COLOURS, GAPS
@@ -18,21 +17,14 @@ from engines.depth.scene import Body, Hall, Point, near_row
 from engines.marks import contrast_faults, faults
 from engines.oracles import depth as oracle
 from engines.oracles import readings
+from tests.engines import posing
 
 pytest.importorskip("shapely", reason="the oracles of marked points use shapely")
 
 EACH_KIND = pytest.mark.parametrize("kind", ENGINE.types, ids=lambda kind: kind.name)
 KINDS = {kind.name: kind for kind in ENGINE.types}
-
-
-def posed(name, level, count=10):
-    return [KINDS[name].pose(make_rng("depth test", name, level, index), level) for index in range(count)]
-
-
-def sample_of(item, name, scene=None):
-    """A sample as an oracle gets it, of another scene if given."""
-    scene = item.scene if scene is None else scene
-    return Undrawn.of(ENGINE, Cell("depth", name, 0, "train"), 0, item, json.dumps(scene.to_json()))
+posed = functools.partial(posing.posed, ENGINE)
+sample_of = functools.partial(posing.sample_of, ENGINE)
 
 
 @EACH_KIND

@@ -1,15 +1,14 @@
 """Boards with one solution: plain search agrees and finds no other, and what is needed cannot be left out."""
 
 import dataclasses
+import functools
 import itertools
-import json
 import math
 
 import numpy as np
 import pytest
 
-from engines.base import Style, make_rng
-from engines.check.cell import Cell, Undrawn
+from engines.base import Style
 from engines.logic import ENGINE
 from engines.logic.draw import draw
 from engines.logic.questions import nonogram, queens, signs, wall
@@ -18,19 +17,12 @@ from engines.logic.scene import Cage, Latin, Queens, Wall
 from engines.marks import faults
 from engines.oracles import readings
 from engines.oracles.logic import ORACLES
+from tests.engines import posing
 
 EACH_KIND = pytest.mark.parametrize("kind", ENGINE.types, ids=lambda kind: kind.name)
 KINDS = {kind.name: kind for kind in ENGINE.types}
-
-
-def posed(name, level, count=10):
-    return [KINDS[name].pose(make_rng("logic test", name, level, index), level) for index in range(count)]
-
-
-def sample_of(item, name, scene=None, **query):
-    """A sample as an oracle gets it, of another scene or query if given."""
-    item, scene = item._replace(query=dict(item.query) | query), item.scene if scene is None else scene
-    return Undrawn.of(ENGINE, Cell("logic", name, 0, "train"), 0, item, json.dumps(scene.to_json()))
+posed = functools.partial(posing.posed, ENGINE)
+sample_of = functools.partial(posing.sample_of, ENGINE)
 
 
 @EACH_KIND

@@ -1,15 +1,14 @@
 """Measured figures: second opinions agree, what is drawn is what is written, too little is refused."""
 
 import dataclasses
+import functools
 import itertools
-import json
 import math
 
 import numpy as np
 import pytest
 
-from engines.base import Style, make_rng
-from engines.check.cell import Cell, Undrawn
+from engines.base import Style
 from engines.marks import contrast_faults, faults
 from engines.measures import ENGINE
 from engines.measures.draw import draw
@@ -17,6 +16,7 @@ from engines.measures.questions import figures, plans
 from engines.measures.scene import FORMS, Figure, Plan
 from engines.oracles import readings
 from engines.oracles.measures import ORACLES
+from tests.engines import posing
 
 pytest.importorskip("shapely", reason="the oracles of measures use shapely and SymPy")
 pytest.importorskip("sympy", reason="the oracles of measures use shapely and SymPy")
@@ -25,16 +25,8 @@ EACH_KIND = pytest.mark.parametrize("kind", ENGINE.types, ids=lambda kind: kind.
 KINDS = {kind.name: kind for kind in ENGINE.types}
 FIGURES = ("angle", "circle_angle", "right", "parallel")
 PLANS = ("area", "perimeter", "side", "shaded")
-
-
-def posed(name, level, count=10):
-    return [KINDS[name].pose(make_rng("measures test", name, level, index), level) for index in range(count)]
-
-
-def sample_of(item, name, scene=None):
-    """A sample as an oracle gets it, of another scene if given."""
-    scene = item.scene if scene is None else scene
-    return Undrawn.of(ENGINE, Cell("measures", name, 0, "train"), 0, item, json.dumps(scene.to_json()))
+posed = functools.partial(posing.posed, ENGINE)
+sample_of = functools.partial(posing.sample_of, ENGINE)
 
 
 @EACH_KIND

@@ -1,8 +1,8 @@
 """Panels: second opinions agree, bars end where their values say, scaled or exchanged panels answer as predicted."""
 
 import dataclasses
+import functools
 import itertools
-import json
 from fractions import Fraction
 
 import numpy as np
@@ -10,7 +10,6 @@ import pytest
 
 from engines.answer import Answer
 from engines.base import Style, make_rng
-from engines.check.cell import Cell, Undrawn
 from engines.lettering import X_HEIGHT
 from engines.marks import faults, x_height_floor_px
 from engines.oracles import readings
@@ -21,19 +20,12 @@ from engines.panels.questions.draft import COURSES, Draft, changes, differences,
 from engines.panels.scene import Axis, Panel, Panels
 from engines.panels.words import TOPICS
 from engines.style import theme_of
+from tests.engines import posing
 
 EACH_KIND = pytest.mark.parametrize("kind", ENGINE.types, ids=lambda kind: kind.name)
 KINDS = {kind.name: kind for kind in ENGINE.types}
-
-
-def posed(name, level, count=10):
-    return [KINDS[name].pose(make_rng("panels test", name, level, index), level) for index in range(count)]
-
-
-def sample_of(item, name, scene=None, **query):
-    """A sample as an oracle gets it, of another scene or query if given."""
-    item, scene = item._replace(query=dict(item.query) | query), item.scene if scene is None else scene
-    return Undrawn.of(ENGINE, Cell("panels", name, 0, "train"), 0, item, json.dumps(scene.to_json()))
+posed = functools.partial(posing.posed, ENGINE)
+sample_of = functools.partial(posing.sample_of, ENGINE)
 
 
 def scaled(scene, by):

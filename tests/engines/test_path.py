@@ -1,8 +1,8 @@
 """Ways: second opinions agree, gates and arrows matter, and a mirrored or reversed scene answers as predicted."""
 
 import dataclasses
+import functools
 import itertools
-import json
 import math
 
 import numpy as np
@@ -10,7 +10,6 @@ import pytest
 
 import engines
 from engines.base import Style, make_rng
-from engines.check.cell import Cell, Undrawn
 from engines.marks import faults
 from engines.oracles import readings
 from engines.oracles.path import ORACLES
@@ -18,20 +17,12 @@ from engines.path import ENGINE
 from engines.path.draw import draw
 from engines.path.questions.carve import Carving, distances, neighbours, turns, way
 from engines.path.scene import Maze, Streets, Tangle
+from tests.engines import posing
 
 EACH_KIND = pytest.mark.parametrize("kind", ENGINE.types, ids=lambda kind: kind.name)
 KINDS = {kind.name: kind for kind in ENGINE.types}
-
-
-def posed(name, level, count=12):
-    return [KINDS[name].pose(make_rng("path test", name, level, index), level) for index in range(count)]
-
-
-def sample_of(item, name, scene=None, **query):
-    """A sample as an oracle gets it, of another scene or query if given."""
-    item = item._replace(query=dict(item.query) | query)
-    scene = item.scene if scene is None else scene
-    return Undrawn.of(ENGINE, Cell("path", name, 0, "train"), 0, item, json.dumps(scene.to_json()))
+posed = functools.partial(posing.posed, ENGINE)
+sample_of = functools.partial(posing.sample_of, ENGINE)
 
 
 @EACH_KIND

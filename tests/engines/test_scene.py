@@ -1,14 +1,13 @@
 """Things on a floor: second opinions agree, pixels are counted right, and a mirrored floor answers as predicted."""
 
 import dataclasses
+import functools
 import itertools
-import json
 
 import numpy as np
 import pytest
 
-from engines.base import Style, make_rng
-from engines.check.cell import Cell, Undrawn
+from engines.base import Style
 from engines.marks import faults
 from engines.oracles import readings
 from engines.oracles import scene as oracle
@@ -18,21 +17,14 @@ from engines.scene.questions.place import GAPS, MOST_HIDDEN
 from engines.scene.scene import Floor, Thing, counts, hidden, outline, overlap
 from engines.scene.scene.sight import SIDE
 from engines.style import colour_of
+from tests.engines import posing
 
 pytest.importorskip("shapely", reason="the oracles of scenes use shapely")
 
 EACH_KIND = pytest.mark.parametrize("kind", ENGINE.types, ids=lambda kind: kind.name)
 KINDS = {kind.name: kind for kind in ENGINE.types}
-
-
-def posed(name, level, count=10):
-    return [KINDS[name].pose(make_rng("scene test", name, level, index), level) for index in range(count)]
-
-
-def sample_of(item, name, scene=None):
-    """A sample as an oracle gets it, of another scene if given."""
-    scene = item.scene if scene is None else scene
-    return Undrawn.of(ENGINE, Cell("scene", name, 0, "train"), 0, item, json.dumps(scene.to_json()))
+posed = functools.partial(posing.posed, ENGINE)
+sample_of = functools.partial(posing.sample_of, ENGINE)
 
 
 def mirrored(scene):

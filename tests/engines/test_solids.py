@@ -2,14 +2,13 @@
 
 import collections
 import dataclasses
+import functools
 import itertools
-import json
 
 import numpy as np
 import pytest
 
 from engines.base import Style, make_rng
-from engines.check.cell import Cell, Undrawn
 from engines.marks import contrast_faults, faults
 from engines.oracles import readings
 from engines.oracles.solids import ORACLES
@@ -17,20 +16,13 @@ from engines.solids import ENGINE
 from engines.solids.draw import draw
 from engines.solids.questions import make, stacks, views
 from engines.solids.scene import LETTERS, Panel, Solids, is_open, picture, seen
+from tests.engines import posing
 
 EACH_KIND = pytest.mark.parametrize("kind", ENGINE.types, ids=lambda kind: kind.name)
 KINDS = {kind.name: kind for kind in ENGINE.types}
 CHOICES = [kind.name for kind in ENGINE.types if not kind.name.startswith("views_m") and kind.name != "views_least"]
-
-
-def posed(name, level, count=10):
-    return [KINDS[name].pose(make_rng("solids test", name, level, index), level) for index in range(count)]
-
-
-def sample_of(item, name, scene=None, **query):
-    """A sample as an oracle gets it, of another scene or query if given."""
-    item, scene = item._replace(query=dict(item.query) | query), item.scene if scene is None else scene
-    return Undrawn.of(ENGINE, Cell("solids", name, 0, "train"), 0, item, json.dumps(scene.to_json()))
+posed = functools.partial(posing.posed, ENGINE)
+sample_of = functools.partial(posing.sample_of, ENGINE)
 
 
 @EACH_KIND

@@ -2,14 +2,13 @@
 
 import collections
 import dataclasses
+import functools
 import itertools
-import json
 
 import numpy as np
 import pytest
 
-from engines.base import Style, make_rng
-from engines.check.cell import Cell, Undrawn
+from engines.base import Style
 from engines.marks import contrast_faults, faults
 from engines.oracles import readings
 from engines.oracles.tiles import ORACLES
@@ -17,20 +16,13 @@ from engines.tiles import ENGINE
 from engines.tiles.draw import draw
 from engines.tiles.questions import cells, folding, rules
 from engines.tiles.scene import LETTERS, Paper, Sheet
+from tests.engines import posing
 
 EACH_KIND = pytest.mark.parametrize("kind", ENGINE.types, ids=lambda kind: kind.name)
 KINDS = {kind.name: kind for kind in ENGINE.types}
 CHOICES = [kind.name for kind in ENGINE.types if kind.name not in ("holes", "copies", "join")]
-
-
-def posed(name, level, count=10):
-    return [KINDS[name].pose(make_rng("tiles test", name, level, index), level) for index in range(count)]
-
-
-def sample_of(item, name, scene=None, **query):
-    """A sample as an oracle gets it, of another scene or query if given."""
-    item, scene = item._replace(query=dict(item.query) | query), item.scene if scene is None else scene
-    return Undrawn.of(ENGINE, Cell("tiles", name, 0, "train"), 0, item, json.dumps(scene.to_json()))
+posed = functools.partial(posing.posed, ENGINE)
+sample_of = functools.partial(posing.sample_of, ENGINE)
 
 
 @EACH_KIND
