@@ -141,7 +141,7 @@ class Stream:
         self._workers, self._prefetch = workers, prefetch
         self._iterator = iter(_dataset(batches, workers, prefetch))
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="stream")
-        self._seen: dict[int, BaseProcess] = {}  # workers
+        self._seen: dict[int, BaseProcess] = {}  # workers of this process, this stream's among them
         self._ahead = [self._thread.submit(self._fetch)] if self._count else []
 
     def __len__(self) -> int:
@@ -176,9 +176,14 @@ class Stream:
         return batch.result()
 
     def _has_lost_a_worker(self) -> bool:
-        """Whether a worker of this process was killed, and no others have taken its place."""
-        self._seen |= {one.pid: one for one in multiprocessing.active_children() if one.name.startswith(GRAIN)}
-        return any(one.exitcode not in (None, 0) for one in self._seen.values())
+        """Whether a worker was killed, and fewer live than this stream has.
+
+        Grain kills the workers of a stream that is over, so that one of those that were seen was killed says nothing.
+        """
+        there = [one for one in multiprocessing.active_children() if one.name.startswith(GRAIN)]
+        self._seen |= {one.pid: one for one in there}
+        live = sum(one.exitcode is None for one in there)
+        return live < self._workers and any(one.exitcode not in (None, 0) for one in self._seen.values())
 
     def _fetch(self) -> Batch:
         """The next batch, in the thread. Where a worker was killed from outside, others begin where it was."""
