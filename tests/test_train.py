@@ -252,10 +252,7 @@ def test_killed_every_few_seconds_it_ends_as_if_undisturbed(reference_run, tmp_p
 
 def assert_close(workdir: Path, other: Path) -> None:
     """Equal but for the order in which floats are added up: metrics to float32 precision, every answer exactly."""
-    found, wanted = whole_runs.metrics(workdir), whole_runs.metrics(other)
-    for mine, theirs in zip(found, wanted, strict=True):
-        assert mine.pop("stage") == theirs.pop("stage")
-        assert mine == pytest.approx(theirs, rel=1e-5, abs=1e-6)
+    whole_runs.assert_metrics_close(workdir, other, 1e-5, 1e-6)
     mine, theirs = whole_runs.evaluations(workdir), whole_runs.evaluations(other)
     assert mine.keys() == theirs.keys()
     assert [json.loads(mine[name]) for name in mine] == [json.loads(theirs[name]) for name in mine]

@@ -6,6 +6,7 @@ runs are compared by their metrics, evaluations, kept samples and by the bits of
 
 import contextlib
 import json
+import math
 import os
 import re
 import shutil
@@ -14,7 +15,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -275,6 +276,19 @@ def assert_same(workdir: Path, other: Path) -> None:
     assert mine.keys() == theirs.keys()
     different = [name for name in mine if mine[name].tobytes() != theirs[name].tobytes()]
     assert different == []
+
+
+def assert_metrics_close(
+    workdir: Path, other: Path, relative: float, absolute: float, apart: Sequence[str] = ()
+) -> None:
+    """Two runs have equal metrics but for the rounding of floats; those named in `apart` are left out."""
+    mine, theirs = metrics(workdir), metrics(other)
+    assert [sorted(line) for line in mine] == [sorted(line) for line in theirs]
+    for one, two in zip(mine, theirs, strict=True):
+        for name in one.keys() - set(apart):
+            is_float = isinstance(one[name], float)
+            alike = math.isclose(one[name], two[name], rel_tol=relative, abs_tol=absolute) if is_float else False
+            assert alike or one[name] == two[name], (one["step"], name, one[name], two[name])
 
 
 def complaint(ended: Ended) -> str:

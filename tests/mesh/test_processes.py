@@ -63,10 +63,7 @@ def trained(workdir: Path, processes: int, devices: int) -> Path:
 def assert_close(workdir: Path, other: Path) -> None:
     """Every answer and sample the same; metrics to the rounding of float32, parameters as Adam's first steps, which
     divide a gradient by its own size, leave that rounding."""
-    found, wanted = whole_runs.metrics(workdir), whole_runs.metrics(other)
-    for mine, theirs in zip(found, wanted, strict=True):
-        assert mine.pop("stage") == theirs.pop("stage")
-        assert mine == pytest.approx(theirs, rel=1e-6, abs=1e-7)
+    whole_runs.assert_metrics_close(workdir, other, 1e-6, 1e-7)
     assert whole_runs.evaluations(workdir) == whole_runs.evaluations(other)
     assert whole_runs.kept_samples(workdir) == whole_runs.kept_samples(other)
     mine, theirs = (whole_runs.leaves(folder, whole_runs.steps(folder)[-1]) for folder in (workdir, other))

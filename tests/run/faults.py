@@ -147,14 +147,7 @@ def check_resumed(ended: Sequence[whole_runs.Ended], newest: int, is_whole: bool
 
 def assert_close(workdir: Path, other: Path) -> None:
     """Two finished runs are equal but for the rounding of sums, of which other numbers of processes have others."""
-    mine, theirs = whole_runs.metrics(workdir), whole_runs.metrics(other)
-    assert [sorted(one) for one in mine] == [sorted(one) for one in theirs]
-    for one, another in zip(mine, theirs, strict=True):
-        for name, value in one.items():
-            if isinstance(value, float):
-                assert np.isclose(value, another[name], **ROUNDING), (name, value, another[name])
-            else:
-                assert value == another[name], name
+    whole_runs.assert_metrics_close(workdir, other, ROUNDING["rtol"], ROUNDING["atol"])
     assert whole_runs.evaluations(workdir).keys() == whole_runs.evaluations(other).keys()
     assert whole_runs.steps(workdir)[-1] == whole_runs.steps(other)[-1]
     kept, wanted = (whole_runs.leaves(folder, whole_runs.steps(folder)[-1]) for folder in (workdir, other))
