@@ -131,7 +131,11 @@ def of_ours(root: Path, name: str) -> Path | None:
 
 def is_entry(path: Path) -> bool:
     """Whether a file is a command: nothing imports it, people run it."""
-    return path.name == "__main__.py" or any(
+    if path.name == "__main__.py":
+        return True
+    if "__main__" not in path.read_text():  # most are not: no syntax tree is made, nor kept, for these
+        return False
+    return any(
         isinstance(node, ast.If) and ast.unparse(node.test) == "__name__ == '__main__'"
         for node in syntax(path, path.stat().st_mtime_ns).body
     )
