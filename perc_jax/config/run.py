@@ -63,7 +63,7 @@ class RolloutConfig:
     kv_dtype: Literal["model", "int8"] = "model"  # of keys and values; int8 halves bfloat16's memory and traffic
     # Of the language model's layers, int8 with a scale per output; needs `loss.sampler_weight` "always".
     weights: Literal["model", "int8"] = "model"
-    temperature: Annotated[float, TEMPERATURE] = 1.0  # of training rollouts; evaluation is greedy
+    temperature: Annotated[float, TEMPERATURE] = 1.0  # of GRPO's rollouts; SFT learns at 1, evaluation is greedy
     # The likeliest tokens that together have this probability are drawn from; 1: all. See `rollout/sampling.py`.
     top_p: Annotated[float, TOP_P] = 1.0
     # Mean |p_sampler - p_trainer| above which the run stops; 1 lets everything pass.

@@ -2,7 +2,8 @@
 
 Parameters are float32 or bfloat16; every layer computes in the dtype of its input and casts its own weights to it.
 Kernels are [inputs, outputs]. Norms, activations, products plus their bias, and rotary angles are float32 inside,
-whatever the input's dtype, and rounded once: in bfloat16, each rounding more costs a part of the model's accuracy.
+whatever the input's dtype, and rounded once (norms once more, after their scale, as published): in bfloat16, each
+rounding more costs a part of the model's accuracy.
 """
 
 import functools

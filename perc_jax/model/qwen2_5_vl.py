@@ -19,7 +19,7 @@ from jaxtyping import Bool, Float, Int, UInt8
 
 from perc_jax.batch import Array, PromptBatch
 from perc_jax.config import ModelConfig
-from perc_jax.model import attention, int8, layout, low_rank
+from perc_jax.model import attention, int8, low_rank
 from perc_jax.model.cache import Layers, Stored
 from perc_jax.model.layers import Remat
 from perc_jax.model.pixels import values
@@ -69,8 +69,7 @@ class Qwen2_5_VL(nnx.Module):
         image_slots: Int[Array, "P S"] | None,
     ) -> Float[Array, "P S D"]:
         """Look tokens up and put feature `image_slots[p, s]` where it is >= 0."""
-        table = layout.weight(self.text.embed.embedding[...].astype(self.dtype), "inputs")
-        x = layout.rows(table[tokens])
+        x = self.text.embed(tokens, self.dtype)
         if features is None or features.shape[1] == 0:
             return x
         seen = jnp.take_along_axis(features, jnp.maximum(image_slots, 0)[..., None], axis=1)

@@ -5,6 +5,7 @@ completion against read-only caches, `extend` several of each. Blocks are stacke
 `attend` which keys its queries see.
 """
 
+import functools
 from collections.abc import Callable
 
 import jax
@@ -29,6 +30,30 @@ class Embedding(nnx.Module):
 
     def __init__(self, tokens: int, width: int, rngs: nnx.Rngs):
         self.embedding = nnx.Param(nnx.initializers.normal(width**-0.5)(rngs.params(), (tokens, width)))
+
+    def __call__(self, tokens: Int[Array, "P S"], dtype: jnp.dtype) -> Float[Array, "P S D"]:
+        """Look tokens up."""
+        return _look_up(jnp.dtype(dtype), self.embedding[...], tokens)
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(0,))
+def _look_up(dtype: jnp.dtype, embedding: Float[Array, "V D"], tokens: Int[Array, "P S"]) -> Float[Array, "P S D"]:
+    return layout.rows(layout.weight(embedding.astype(dtype), "inputs")[tokens])
+
+
+def _look_up_forward(dtype: jnp.dtype, embedding: Array, tokens: Array) -> tuple[Array, tuple[Array, Array]]:
+    return _look_up(dtype, embedding, tokens), (embedding, tokens)
+
+
+def _look_up_backward(dtype: jnp.dtype, saved: tuple[Array, Array], gradient: Array) -> tuple[Array, None]:
+    """Add up in float32, as the head does: in bfloat16 a sum of thousands, of a token that stands in every prompt, soon
+    no longer grows."""
+    embedding, tokens = saved
+    wide = jnp.zeros(embedding.shape, jnp.float32).at[tokens].add(gradient.astype(jnp.float32))
+    return layout.stored(wide, "inputs").astype(embedding.dtype), None
+
+
+_look_up.defvjp(_look_up_forward, _look_up_backward)
 
 
 class TextAttention(nnx.Module):

@@ -69,7 +69,8 @@ def nucleus(logprobs: Float[Array, "*n V"], top_p: float) -> Float[Array, "*n"]:
     at which they have `top_p` together. Equally likely tokens belong to it together.
 
     By halving an interval, without sorting the vocabulary: a sum over it for each halving, also where it is split over
-    devices. No gradient passes: the nucleus is held fixed, as it was when it was drawn from.
+    devices. No gradient passes through the choice. Each pass chooses by its own parameters: where a rollout serves
+    several updates, a ratio also changes when another token comes into the nucleus or leaves it.
     """
     logprobs = jax.lax.stop_gradient(logprobs)
     probabilities = jnp.exp(logprobs)

@@ -89,7 +89,8 @@ def grade(
     graded, verdicts = agreed(graded, scores.verdicts, share)
     overlong = None
     if stage.loss.overlong_tokens and stage.reward.control == "none":  # a coin is the whole reward of a control run
-        overlong = overlong_penalty(lengths.astype(np.float32), max_tokens, stage.loss.overlong_tokens)
+        places = lengths if completions.observed is None else completions.observed.present.sum(axis=2)  # what is cut
+        overlong = overlong_penalty(places.astype(np.float32), max_tokens, stage.loss.overlong_tokens)
         graded = graded._replace(total=graded.total + overlong)
     advantages, has_signal = compare(graded, overlong, stage)
     is_wanted = within_band(graded.accuracy, stage.accuracy_band)

@@ -42,6 +42,7 @@ from jaxtyping import Array, Bool, Float, Int
 
 from perc_jax.config import LossConfig
 
+EQUAL = 1e-6  # ten times what float32 rounds
 MAX_LOG_RATIO = 20.0  # beyond it a ratio is cut without gradient: exp must stay finite even where it is clipped
 
 
@@ -74,9 +75,11 @@ def group_advantages(rewards: Float[Any, "P G"], *, standardise: bool = True) ->
 
     Without `standardise` they are only centred: Dr. GRPO (arXiv 2503.20783), where a question that is nearly always or
     nearly never answered does not weigh more. A group with equal rewards gets advantages of exactly 0 and has_signal
-    False.
+    False; equal are those that differ by less than `EQUAL`, of the larger or of 1: as much as float32 makes of sums of
+    the same worth, terms that are added up in another order.
     """
-    has_signal = rewards.max(axis=1) > rewards.min(axis=1)
+    spread = rewards.max(axis=1) - rewards.min(axis=1)
+    has_signal = spread > EQUAL * abs(rewards).max(axis=1).clip(1)
     centred = rewards - rewards.mean(axis=1, keepdims=True)
     if not standardise:
         return Advantages(centred * has_signal[:, None], has_signal)

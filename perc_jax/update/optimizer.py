@@ -23,7 +23,7 @@ MUON_RMS = 0.2  # root mean square of a matrix' step in units of the rate: AdamW
 
 
 def schedule(config: OptimizerConfig, steps: int) -> optax.Schedule:
-    """Learning rate per update: linear warm-up from 0, then constant or cosine to 0 at `steps`."""
+    """Learning rate per update: linear warm-up from its `warmup_steps`th part, constant or cosine to 0 at `steps`."""
     if config.schedule == "cosine":
         rest = optax.cosine_decay_schedule(config.learning_rate, max(1, steps - config.warmup_steps))
     else:

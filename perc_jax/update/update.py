@@ -63,11 +63,12 @@ def make_loss(
     `width`: places of a row for all completions of a group; they must fit. `on_policy`: the parameters are always those
     that sampled the batch (`grpo.policy_loss_sum`); else `batch.old` says what they gave then.
 
-    Gold answers were not drawn: sft takes the distribution without the mask that keeps maps whole (`rollout.maps`).
-    Under it an end mark would be certain and teach nothing, and no code would be weighed against a word, so that the
-    model could write maps with the mask alone; and text of another form would have a loss of 1e30.
+    Gold answers were not drawn: sft takes the model's own distribution, at temperature 1, of all tokens, whatever
+    `draws` are, and without the mask that keeps maps whole (`rollout.maps`). In a nucleus a likely token would be
+    certain and teach nothing; so would an end mark under the mask, no code would be weighed against a word, so that the
+    model could write maps with the mask alone, and text of another form would have a loss of 1e30.
     """
-    ids = ids if kind == "grpo" else ids._replace(map=None)
+    ids, draws = (ids, draws) if kind == "grpo" else (ids._replace(map=None), ALL)
     judge = make_judge(kind, terms, on_policy=on_policy)
 
     def loss(params: Any, batch: TrainBatch, total: Float[Array, ""], width: int) -> tuple[Float[Array, ""], Sums]:

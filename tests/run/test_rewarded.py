@@ -7,7 +7,7 @@ import pytest
 
 from configs.debug_cpu import get_config
 from engines.answer import Answer
-from perc_jax.batch import Completions
+from perc_jax.batch import Completions, Observed
 from perc_jax.config import LossConfig, OptimizerConfig, RewardConfig, StageConfig, TermConfig
 from perc_jax.data import batches, streams
 from perc_jax.prompt.tokenizer import load
@@ -172,6 +172,20 @@ def test_a_control_run_has_one_reward_and_no_penalty():
     plain = grade(control="random")
     assert graded.rewards.tolist() == plain.rewards.tolist() and graded.overlong is None
     assert (np.sign(graded.advantages) == np.sign(plain.advantages)).all() and graded.advantages.any()
+
+
+def test_replies_count_to_the_length_at_which_conversations_are_cut():
+    """Four tokens are sampled and eleven are of a reply: 15 of 16 places."""
+    stage = StageConfig(
+        *("rl", "grpo", 1, 3, OptimizerConfig(1.0)), group_size=4, loss=LossConfig(overlong_tokens=LENGTH)
+    )
+    given = completions()
+    none = np.zeros((3, 4, 0), np.int32)
+    places = np.arange(LENGTH) < 15
+    observed = Observed(np.broadcast_to(places, given.mask.shape), *(none,) * 5)
+    mask = np.broadcast_to(places & ((np.arange(LENGTH) < 2) | (np.arange(LENGTH) > 12)), given.mask.shape)
+    graded = rewarded.grade(given._replace(mask=mask, observed=observed), INFOS, TOKENS, Here(), stage, (0, 5))
+    np.testing.assert_allclose(graded.overlong, -15 / 16)
 
 
 def test_long_completions_lose_reward_by_hand():

@@ -106,6 +106,19 @@ def test_equal_rewards_give_exactly_zero_advantage_and_no_signal(value, standard
     assert result.has_signal.tolist() == [False, True]
 
 
+@pytest.mark.parametrize("of", [np.array, jnp.array])
+def test_what_float32_makes_of_equal_sums_of_terms_is_no_signal(of):
+    weights, terms = np.array([0.7, 0.4, 0.3], np.float32), [(1, 0, 0), (0, 1, 1)] * 4  # 0.7 by two ways
+    rewards = np.array(
+        [[sum(np.float32(w) * np.float32(t) for w, t in zip(weights, one, strict=True)) for one in terms]]
+    )
+    assert len(set(rewards[0].tolist())) == 2, "these must differ in the last place"
+    result = grpo.group_advantages(of(rewards.astype(np.float32)))
+    assert np.all(np.asarray(result.advantages) == 0) and not result.has_signal[0]
+    least = grpo.group_advantages(of(np.array([[0.7, 0.7001]], np.float32)))
+    assert least.has_signal[0] and np.allclose(least.advantages, [[-1, 1]], atol=1e-2)
+
+
 def test_numpy_and_jax_give_the_same_advantages():
     rewards = np.random.default_rng(0).random((5, 8)).astype(np.float32)
     host, device = grpo.group_advantages(rewards), grpo.group_advantages(jnp.array(rewards))

@@ -95,6 +95,17 @@ def rows(batch: TrainBatch, *numbers: int) -> TrainBatch:
     return jax.tree.map(lambda leaf: np.asarray(leaf)[list(numbers)], batch)
 
 
+def test_what_rollouts_draw_from_is_nothing_to_gold_answers(params):
+    """Temperature and nucleus are of GRPO: here the loss is that of the model's own distribution, in every bit."""
+    batch = chat_batch()
+    loss = make_loss(CONFIG, IDS, kind="sft", draws=Draws(1.3, 0.5))
+    gradient = compiled(lambda params, batch: make_gradient(loss)(params, batch, jnp.float32(1), LENGTH))
+    for mine, wanted in zip(
+        jax.tree.leaves(gradient(params, batch)), jax.tree.leaves(GRADIENT(params, batch)), strict=True
+    ):
+        np.testing.assert_array_equal(mine, wanted)
+
+
 def test_all_turns_in_one_row_are_a_row_for_each_turn(params):
     """Loss, tokens and gradient of each chat within 1e-5, with pictures before and behind what is said."""
     batch = chat_batch()
