@@ -112,7 +112,10 @@ class Topology(NamedTuple):
 
 
 def parse(name: str) -> Topology:
-    """The machine of that name. `ValueError` says which names there are."""
+    """The machine of that name. `ValueError` says which names there are, and of one that Google Cloud's commands use
+    how it is written here."""
+    if cloud := re.fullmatch(r"(v4|v5litepod|v5e|v5p|v6e)-([1-9][0-9]*)", name):
+        raise ValueError(f"--topology must be written family:grid, {_of_cloud(*cloud.groups())}, got {name!r}")
     several = re.fullmatch(r"([1-9][0-9]*)x(.+)", name)
     slices, one = (int(several[1]), several[2]) if several else (1, name)
     family, _, text = one.partition(":")
@@ -134,6 +137,14 @@ def parse(name: str) -> Topology:
     if slices > 1 and not chip.is_tpu:
         raise ValueError(f"--topology {family} must be one machine, only TPU slices are joined, got {name!r}")
     return Topology(chip, grid, slices)
+
+
+def _of_cloud(family: str, number: str) -> str:
+    """What a cloud's type is called here. The number counts chips, of v4 and v5p the two cores of each."""
+    family = family.replace("v5litepod", "v5e")
+    chips = int(number) // (2 if CHIPS[family].dimensions == 3 else 1)
+    grids = (tuple(map(int, grid.split("x"))) for grid in SLICES[family].split())
+    return next((f"{family}:{'x'.join(map(str, grid))}" for grid in grids if math.prod(grid) == chips), f"{family}:…")
 
 
 def larger(topology: Topology) -> list[Topology]:

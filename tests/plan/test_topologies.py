@@ -70,6 +70,10 @@ def test_the_cpu_is_cut_into_devices():
         ("2xh100:8", "h100 must be one machine, only TPU slices are joined, got '2xh100:8'"),
         ("cpu:2x2", "cpu must have 1 dimensions like cpu:8"),
         ("v5e:1x1", "v5e must be made of hosts of 2x2 chips, got 'v5e:1x1'"),
+        ("v6e-8", "must be written family:grid, v6e:2x4, got 'v6e-8'"),
+        ("v5litepod-16", "must be written family:grid, v5e:4x4, got 'v5litepod-16'"),
+        ("v5p-16", "must be written family:grid, v5p:2x2x2, got 'v5p-16'"),
+        ("v5e-1", "must be written family:grid, v5e:…, got 'v5e-1'"),
     ],
 )
 def test_a_name_that_is_none_is_told_what_is(name, message):
