@@ -76,7 +76,7 @@ def mesh_shape(config: MeshConfig, count: int) -> tuple[int, int, int]:
     fsdp = count // fixed if config.fsdp == -1 else config.fsdp
     if fixed * fsdp != count or fsdp < 1:
         raise ValueError(
-            f"mesh must use all {count} devices (replica x fsdp x tensor), got {config.replica} x {fsdp} x {config.tensor}"
+            f"mesh must use all {count} devices, got replica {config.replica} x fsdp {fsdp} x tensor {config.tensor}"
         )
     return config.replica, fsdp, config.tensor
 
