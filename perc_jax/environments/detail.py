@@ -105,7 +105,11 @@ class Inspect:
         shown = self.viewer.detail(scene.sheet, box, *call.arguments[4:])
         scale = min(shown.shape[0] / (box.y2 - box.y1), shown.shape[1] / (box.x2 - box.x1))
         seen = box.shared(scene.asked) / scene.asked.area if scale >= CLOSER else 0.0
-        return Shows(max(board, seen), "", shown)
+        return Shows(board, "", shown, seen)
+
+    def looked(self, board: float, sight: float) -> float:
+        """See `Game`."""
+        return max(board, sight)
 
     def judge(self, scene: Scene, board: float, answer: str) -> Judged:
         """See `Game`."""
