@@ -140,7 +140,7 @@ def _seen(config: Config, tables: Sequence[TableConfig], found: dict[str, list[d
         table = table_prompts.opened(wanted)
         good = [row for row in found[wanted.label] if not row.wrong]
         for looked in good[:: max(1, len(good) // each)][:each]:
-            row = table[looked.number]
+            row = table_prompts.seen(table, looked.number, table_prompts.Sight.of(config))
             pictures = tuple(
                 _url(image.fit(image.open_picture(one.name, one.read()), vision, data.min_pixels, data.max_pixels))
                 for one in row.pictures

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool
 
-from perc_jax.config import REASONED, Config, DataConfig, StageConfig
+from perc_jax.config import REASONED, Config, DataConfig, StageConfig, VisionConfig
 from perc_jax.data.engines import Gold, Row, SampleInfo
 from perc_jax.data.tables.row import TableRow
 from perc_jax.data.tables.table import Table, open_table
@@ -20,7 +20,7 @@ from perc_jax.prompt.pretrained import Processor
 from perc_jax.prompt.prompt import Prompt, chat_prompt, completion, in_row, lay_out, said_tokens
 from perc_jax.prompt.questions import Reader, lengths
 from perc_jax.prompt.tokenizer import Tokenizer, shared
-from perc_jax.rewards import answers, forms
+from perc_jax.rewards import answers, boxes, forms
 
 opened = functools.cache(open_table)  # once in a process
 
@@ -33,6 +33,18 @@ class Size(NamedTuple):
     said: int  # tokens of the gold completion, its end among them
     print: str  # digest of the chat and the pictures' bytes
     has_form: bool  # whether what it says is read as an answer in the config's form
+
+
+class Sight(NamedTuple):
+    """How a model is shown a table's pictures."""
+
+    vision: VisionConfig
+    pixels: Processor  # bounds on their area
+
+    @classmethod
+    def of(cls, config: Config) -> "Sight":
+        """As a run's prompts show them."""
+        return cls(config.model.vision, Processor(config.data.min_pixels, config.data.max_pixels))
 
 
 class Lesson(NamedTuple):
@@ -53,7 +65,7 @@ def make(config: Config, table: Table, number: int, split: str, lesson: Lesson |
     Raises `PromptTooLong` if it does not fit the config's bucket, and `ValueError` or `OSError` that name file and row
     for what is not sound and for what is longer than a lesson may be.
     """
-    data, vision, row = config.data, config.model.vision, table[number]
+    data, vision, row = config.data, config.model.vision, seen(table, number, Sight.of(config))
     tokenizer = shared(config)
     info = describe(table, number, row, split)
     bounds = {"min_pixels": data.min_pixels, "max_pixels": data.max_pixels}
@@ -94,7 +106,7 @@ def measure(config: Config, table: Table, number: int, *, is_learned: bool = Fal
     `is_learned`: whether it must say what supervised steps are to learn. Raises `ValueError` or `OSError` that name
     file, row and column for what is not sound.
     """
-    data, row = config.data, table[number]
+    data, row = config.data, seen(table, number, Sight.of(config))
     tokenizer = shared(config)
     info = describe(table, number, row, "train")
     chat, sizes = asked(row.chat, data), []
@@ -157,6 +169,30 @@ def describe(table: Table, number: int, row: TableRow, split: str) -> SampleInfo
         guess_rate=1 / len(row.choices) if row.choices else 0.0,
         row=row.columns,
     )
+
+
+def seen(table: Table, number: int, sight: Sight) -> TableRow:
+    """A row whose boxes and points are in px of the picture as the model sees it, not of the stored one, upright.
+
+    Those of the answer, where boxes are what is asked for, and then of what the assistant is to say. Where several
+    pictures are shown at different scales, nothing says which one is meant: raises `ValueError`, which names file, row
+    and column, as for an answer that is none of its kind.
+    """
+    row = table[number]
+    has_boxes = bool(row.pictures) and any(name in row.answer for name in boxes.NAMES)
+    if not has_boxes or gold_of(table, number, row).kind != "boxes":
+        return row
+    scales = {images.fitted_scale(one.name, one.read(), sight.vision, *sight.pixels) for one in row.pictures}
+    if len(scales) > 1:
+        shown = ", ".join(sorted(f"{across:.3g} x {down:.3g}" for across, down in scales))
+        raise ValueError(
+            f"{table.where(number)}: column {table.columns.answer or 'answer'}: boxes must be of one picture, or of "
+            f"pictures that the model sees at one scale, got scales of {shown}"
+        )
+    [scale] = scales
+    if scale == (1.0, 1.0):
+        return row
+    return row._replace(answer=boxes.placed(row.answer, scale), target=boxes.placed(row.target, scale))
 
 
 def gold_of(table: Table, number: int, row: TableRow) -> answers.Gold:

@@ -74,6 +74,7 @@ class Shows(NamedTuple):
     board: Any
     words: str
     picture: Picture | None = None
+    sight: Any = None  # what there is to see in the picture, for `Game.looked`
 
 
 class Judged(NamedTuple):
@@ -111,6 +112,10 @@ class Game(Protocol):
 
     def act(self, scene: Any, board: Any, call: Call) -> Shows:
         """Do what a call says. Raises `calls.Refused` for arguments that are not possible."""
+
+    def looked(self, board: Any, sight: Any) -> Any:
+        """The board once the model is given the picture of a call, with its `Shows.sight`. Of a turn's pictures that is
+        one at most."""
 
     def judge(self, scene: Any, board: Any, answer: str) -> Judged:
         """Judge an answer's text."""

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from perc_jax.config import EnvironmentConfig
-from perc_jax.environments.base import Game, Judged, Move, Observation, Question, State, Step
+from perc_jax.environments.base import Game, Judged, Move, Observation, Question, Shows, State, Step
 from perc_jax.environments.calls import Call, Refused, allowed
 from perc_jax.environments.turns import read_turn, written_answer, written_code
 from perc_jax.prompt.chat import PICTURE
@@ -86,17 +86,19 @@ class Environment:
 
     def _act(self, state: State, calls: list[Call]) -> Step:
         """Do what a turn calls; raises `Refused`, and then nothing is done."""
-        board, text, picture = state.board, "", None
+        shows = Shows(state.board, "")
+        picture, sight = shows.picture, shows.sight
         for call in calls:
-            board, text, shown = self.game.act(state.scene, board, call)
-            picture = picture if shown is None else shown
-        state = state._replace(board=board)
+            shows = self.game.act(state.scene, shows.board, call)
+            if shows.picture is not None:
+                picture, sight = shows.picture, shows.sight
+        state, text = state._replace(board=shows.board), shows.words
         if picture is None:
             return Step(state, Observation((text,)))
         if state.pictures >= self.config.pictures:
             return Step(state, Observation((f"{text} {NO_MORE}".strip(),)))
-        parts = (PICTURE, text) if text else (PICTURE,)
-        return Step(state._replace(pictures=state.pictures + 1), Observation(parts, (picture,)))
+        state = state._replace(board=self.game.looked(state.board, sight), pictures=state.pictures + 1)
+        return Step(state, Observation((PICTURE, text) if text else (PICTURE,), (picture,)))
 
     def _judged(self, state: State, answer: str) -> Step:
         """End with an answer."""

@@ -12,6 +12,7 @@ Endings have `seen`: the largest share of the asked picture that one returned pi
 overview or more.
 """
 
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -25,6 +26,7 @@ from perc_jax.environments.base import Judged, Observation, Picture, Question, S
 from perc_jax.environments.calls import Call
 from perc_jax.environments.views import CROP, TOLD, ZOOM, Box, Viewer, within
 from perc_jax.prompt.chat import PICTURE
+from perc_jax.rewards import boxes
 from perc_jax.rewards.answers import Gold, needs_symbols
 
 GAP_PX = 4  # between the pictures of a sheet
@@ -75,7 +77,8 @@ class Inspect:
         if self.side == 1:
             sheet = within(question.pictures[0], MOST_PX)
             height, width = self.viewer.size(*sheet.shape[:2])
-            return Scene(sheet, Box(0, 0, width, height), 0, question.text, question.answer), 0.0
+            whole = Box(0, 0, width, height)
+            return Scene(sheet, whole, 0, question.text, _in_sheet(question, whole)), 0.0
         rng, count = make_rng("inspect", self.side, question.id), self.side**2
         place, cell = int(rng.integers(count)), self.cell_px + GAP_PX
         asked, *rest = (within(picture, self.cell_px) for picture in question.pictures[:count])
@@ -87,7 +90,8 @@ class Inspect:
         scale = self.viewer.size(side_px, side_px)[0] / side_px
         row, column = divmod(place, self.side)
         box = Box(column * cell, row * cell, column * cell + asked.shape[1], row * cell + asked.shape[0])
-        return Scene(sheet, box.scaled(scale, scale), place, question.text, question.answer), 0.0
+        box = box.scaled(scale, scale)
+        return Scene(sheet, box, place, question.text, _in_sheet(question, box)), 0.0
 
     def opening(self, scene: Scene, board: float) -> Observation:
         """See `Game`."""
@@ -105,7 +109,11 @@ class Inspect:
         shown = self.viewer.detail(scene.sheet, box, *call.arguments[4:])
         scale = min(shown.shape[0] / (box.y2 - box.y1), shown.shape[1] / (box.x2 - box.x1))
         seen = box.shared(scene.asked) / scene.asked.area if scale >= CLOSER else 0.0
-        return Shows(max(board, seen), "", shown)
+        return Shows(board, "", shown, seen)
+
+    def looked(self, board: float, sight: float) -> float:
+        """See `Game`."""
+        return max(board, sight)
 
     def judge(self, scene: Scene, board: float, answer: str) -> Judged:
         """See `Game`."""
@@ -126,6 +134,16 @@ class Inspect:
         ends = zip(scene.asked[2:], around[2:], (width, height), strict=True)
         x2, y2 = (min(most, int(np.ceil(a + b))) for a, b, most in ends)
         return [f"Zoom({x1}, {y1}, {x2}, {y2}, 2)" if rng.integers(2) else f"Crop({x1}, {y1}, {x2}, {y2})"]
+
+
+def _in_sheet(question: Question, asked: Box) -> Answer | Gold:
+    """The right answer; boxes in px of the sheet as it is shown, in which the asked picture is `asked`."""
+    answer = question.answer
+    if not isinstance(answer, Gold) or answer.kind != "boxes":
+        return answer
+    height, width = question.pictures[0].shape[:2]
+    scale = (asked.x2 - asked.x1) / width, (asked.y2 - asked.y1) / height
+    return dataclasses.replace(answer, value=boxes.placed(answer.value, scale, (float(asked.x1), float(asked.y1))))
 
 
 def hidden_types(engine: str, *, split: str, level: int, cell_px: int, shown_px: int) -> tuple[str, ...]:

@@ -131,6 +131,10 @@ class Jigsaw:
         box = self.viewer.box(lying, call.arguments[:4])
         return Shows(board, self._told(board), self.viewer.detail(lying, box, *call.arguments[4:]))
 
+    def looked(self, board: Board, sight: None) -> Board:
+        """See `Game`: looking changes nothing."""
+        return board
+
     def judge(self, scene: Scene, board: Board, answer: str) -> Judged:
         """See `Game`."""
         given = self._read(answer)

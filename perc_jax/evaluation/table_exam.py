@@ -9,6 +9,8 @@ from typing import Any
 
 from perc_jax.config import Config, TableConfig
 from perc_jax.data import table_prompts
+from perc_jax.data.table_prompts import Sight
+from perc_jax.data.tables import TableRow
 from perc_jax.evaluation.exams import Asked, Marked, PlannedExam, as_scored
 from perc_jax.prompt import questions
 from perc_jax.prompt.questions import Question, Reader
@@ -42,7 +44,7 @@ class TableExam(PlannedExam):
     def _question(self, name: str, number: int) -> Question:
         """Measure a row; one that is wrong is a question that is not asked."""
         try:
-            row = self._table[number]
+            row = self._seen(number)
             table_prompts.gold_of(self._table, number, row)
             chat = table_prompts.asked(row.chat, self._config.data)
             return questions.measure_chat(name, name, chat, row.pictures, self.reader)
@@ -83,7 +85,11 @@ class TableExam(PlannedExam):
 
     def _gold(self, name: str) -> Gold:
         number = self._numbers[name]
-        return table_prompts.gold_of(self._table, number, self._table[number])
+        return table_prompts.gold_of(self._table, number, self._seen(number))
+
+    def _seen(self, number: int) -> TableRow:
+        """A row as the model is shown it."""
+        return table_prompts.seen(self._table, number, Sight(self.reader.vision, self.reader.pixels))
 
     def mark(self, asked: Asked, responses: Sequence[Sequence[str]]) -> list[Marked]:
         """Verify as in training."""

@@ -22,7 +22,7 @@ from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Int, UInt8
-from PIL import Image, UnidentifiedImageError
+from PIL import ExifTags, Image, UnidentifiedImageError
 
 from perc_jax.config import VisionConfig
 from perc_jax.prompt import eight_bits
@@ -84,16 +84,37 @@ def open_fitted(
 
     The array can only be read. Raises what they raise; a picture too long for its width is named too.
     """
-    factor = vision.patch_size * vision.spatial_merge_size
     with _opened(path, data) as file:
         picture = _rgb(file)
-    try:
-        height, width = smart_resize(picture.height, picture.width, factor, min_pixels, max_pixels)
-    except ValueError as error:
-        raise ValueError(f"image file {path}: {error}") from error
+    height, width = _fitted(path, (picture.height, picture.width), vision, min_pixels, max_pixels)
     if picture.size != (width, height):
         picture = picture.resize((width, height), Image.Resampling.BICUBIC)
     return np.asarray(picture)
+
+
+def fitted_scale(
+    path: str | Path, data: bytes, vision: VisionConfig, min_pixels: int, max_pixels: int
+) -> tuple[float, float]:
+    """How many px of what `open_fitted` gives one of the upright picture is, across and down.
+
+    Only a picture that is to be turned is decoded. Raises what `open_fitted` raises.
+    """
+    with _opened(path, data) as file:
+        upright = eight_bits.upright(file) if file.getexif().get(ExifTags.Base.Orientation, 1) != 1 else file
+        size = upright.height, upright.width
+    height, width = _fitted(path, size, vision, min_pixels, max_pixels)
+    return width / size[1], height / size[0]
+
+
+def _fitted(
+    path: str | Path, size: tuple[int, int], vision: VisionConfig, min_pixels: int, max_pixels: int
+) -> tuple[int, int]:
+    """What `smart_resize` makes of a picture's height and width; what it raises names the picture."""
+    factor = vision.patch_size * vision.spatial_merge_size
+    try:
+        return smart_resize(*size, factor, min_pixels, max_pixels)
+    except ValueError as error:
+        raise ValueError(f"image file {path}: {error}") from error
 
 
 def _rgb(file: Image.Image) -> Image.Image:

@@ -265,13 +265,14 @@ class Panel(NamedTuple):
     steered: bool = False  # shown only where a curriculum steers what is drawn
     several: bool = False  # shown only where it has more lines than one
     parts: tuple[str, ...] = ()  # of the metrics below the prefix, those parts of theirs instead
+    of_sources: bool = False  # below the prefix stand engines and tables alone, whose names may have "/" in them
 
     def shows(self, name: str) -> bool:
         """Whether a metric belongs to it."""
         if not self.prefix.endswith("/") or not name.startswith(self.prefix):
             return name == self.prefix
         below, _, part = name.removeprefix(self.prefix).partition("/")
-        return bool(below) and (part in self.parts if self.parts else not part)
+        return bool(below) and (part in self.parts if self.parts else self.of_sources or not part)
 
 
 PANELS = (
@@ -289,7 +290,13 @@ PANELS = (
     ),
     Panel("Description and picture", "Cosine by CLIP.", "rollout/reward/", floor=None, parts=("cosine",)),
     Panel("Description length", "Words below the heading.", "rollout/reward/", parts=("words",)),
-    Panel("Accuracy by engine", "Share of sampled completions that are right.", "rollout/accuracy/", percent),
+    Panel(
+        "Accuracy by engine",
+        "Share of sampled completions that are right.",
+        "rollout/accuracy/",
+        percent,
+        of_sources=True,
+    ),
     Panel("Entropy", "Nats per token, estimated. Near 0 the model has stopped exploring.", "rollout/entropy"),
     Panel("Completion length", "Tokens, end token included.", "rollout/completion_length", floor=None),
     Panel("Groups with no signal", "All their completions earned the same.", "groups/no_signal_share", percent),

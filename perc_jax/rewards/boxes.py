@@ -1,7 +1,8 @@
 """Boxes and points as models write them, and how well they are those that were asked for.
 
 JSON as Qwen2.5-VL and VisionReasoner (arXiv 2505.12081) write it: a list of objects, each with `bbox_2d` [x1, y1, x2,
-y2], `point_2d` [x, y], or both, in pixels of the picture. Broken JSON is no object at all; nothing raises on a text.
+y2], `point_2d` [x, y], or both, in pixels of the picture as the model sees it. Broken JSON is no object at all; nothing
+raises on a text.
 """
 
 import json
@@ -18,6 +19,8 @@ MAX_PX = 10**6  # of a coordinate
 MAX_DEPTH = 8  # of brackets in JSON: a list of objects of lists needs three
 _FENCE = "```"
 _SIZES = {"bbox_2d": 4, "point_2d": 2}
+NAMES = tuple(_SIZES)
+_COORDINATES = re.compile(r'("(?:bbox_2d|point_2d)"\s*:\s*)(\[[^\[\]{}"]*\])')
 
 
 class Object(NamedTuple):
@@ -92,6 +95,28 @@ def _numbers(value: Any, size: int) -> tuple[float, ...] | None:
     if not all(isinstance(one, int | float) and not isinstance(one, bool) and abs(one) <= MAX_PX for one in value):
         return None
     return tuple(map(float, value)) if all(map(math.isfinite, value)) else None
+
+
+def placed(text: str, scale: tuple[float, float], corner: tuple[float, float] = (0.0, 0.0)) -> str:
+    """A text with its boxes and points in px of another picture; the rest of it stays as it is.
+
+    `scale` is px of the other picture, across and down, for one of theirs, and `corner` (x, y) where their picture
+    begins in it. Whole numbers become the nearest whole ones, others are rounded to hundredths.
+    """
+
+    def moved(found: re.Match[str]) -> str:
+        try:
+            given = json.loads(found[2])
+        except ValueError:
+            return found[0]
+        values = _numbers(given, len(given))
+        if values is None:
+            return found[0]
+        there = [value * scale[axis % 2] + corner[axis % 2] for axis, value in enumerate(values)]
+        pairs = zip(given, there, strict=True)
+        return found[1] + json.dumps([round(new, None if isinstance(old, int) else 2) for old, new in pairs])
+
+    return _COORDINATES.sub(moved, text)
 
 
 def form(text: str, most: int = MOST) -> float:

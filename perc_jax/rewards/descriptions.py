@@ -6,10 +6,11 @@ not understood, so those that stand in lists instead of sentences can be left ou
 
 import itertools
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from perc_jax.rewards.forms import BLANKS, below_last
+from perc_jax.rewards.forms import BLANKS, below_last, standing
 
 _WORDS = re.compile(r"\w+")
 _HEADING = re.compile(r"^#", re.MULTILINE)
@@ -102,6 +103,7 @@ class Headings(NamedTuple):
 def divided(text: str, headings: Sequence[str], *, anywhere: bool = False) -> Headings:
     """Look for headings: each once, at the beginning of a line, in order, with a text below it; or `anywhere`, as often
     as it likes."""
-    repeated = sum(text.count(heading) > 1 for heading in headings) / max(1, len(headings))
+    counts = Counter(one[0] for one in standing(text, headings))
+    repeated = sum(counts[heading] > 1 for heading in headings) / max(1, len(headings))
     has_all = all(heading in text for heading in headings) if anywhere else below_last(text, headings) is not None
     return Headings(float(has_all), repeated)

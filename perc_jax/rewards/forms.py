@@ -173,15 +173,24 @@ def _last_box(text: str) -> str | None:
     return found
 
 
+def standing(text: str, headings: Sequence[str]) -> list[re.Match[str]]:
+    """Where headings stand in a text, anywhere in a line, in order. Where one contains another, the longer one that
+    stands there is not the shorter one too."""
+    longest_first = sorted(headings, key=len, reverse=True)
+    return list(re.finditer("|".join(map(re.escape, longest_first)), text)) if headings else []
+
+
 def below_last(text: str, headings: Sequence[str]) -> str | None:
-    """What follows the last heading, if all stand there in order, each once, each with a text below it."""
-    if any(text.count(heading) != 1 for heading in headings):
+    """What follows the last heading, if all stand there in order, each once, each with a text below it.
+
+    See `standing` for headings of which one contains another.
+    """
+    found = standing(text, headings)
+    if [one[0] for one in found] != list(headings):
         return None
-    places = [text.find(heading) for heading in headings]
-    ends = [*places[1:], len(text)]
-    for heading, place, end in zip(headings, places, ends, strict=True):
-        if place and text[place - 1] != "\n":
+    ends = [*(one.start() for one in found[1:]), len(text)]
+    for one, end in zip(found, ends, strict=True):
+        at_line = not one.start() or text[one.start() - 1] == "\n"
+        if not at_line or not text[one.end() : end].strip(BLANKS):
             return None
-        if end < place or not text[place + len(heading) : end].strip(BLANKS):
-            return None
-    return text[places[-1] + len(headings[-1]) :]
+    return text[found[-1].end() :]

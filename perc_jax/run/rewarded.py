@@ -218,7 +218,7 @@ def summarise(
     metrics = {}
     for name, value in sums.items():
         if name.startswith("rollout/accuracy/"):
-            drawn = sums[f"prompts/{name.rpartition('/')[2]}"]
+            drawn = sums[f"prompts/{name.removeprefix('rollout/accuracy/')}"]
             if drawn:
                 metrics[name] = value / (drawn * group)
         elif name.startswith("groups/"):

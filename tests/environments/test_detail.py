@@ -75,6 +75,25 @@ def test_answers_are_those_of_the_question_and_looking_is_seen():
         assert whole.state.board == 0  # nothing is closer than before
 
 
+def test_only_the_picture_that_is_returned_counts_as_seen():
+    """A turn that looks everywhere and then at a corner is given the corner; after the last picture nothing is seen."""
+    corner = "Zoom(0, 0, 20, 20, 4)"
+    tiles = [f"Zoom({x}, {y}, {x + 74}, {y + 74}, 3)" for y in (0, 75, 150) for x in (0, 75, 150)]
+    for seed in range(4):
+        played = environment(**SHEET, pictures=1)
+        state = played.start(question(seed, 9, 196, 196))
+        alone = played.step(Move(state, f"<code>{corner}</code>"))
+        every = played.step(Move(state, "<code>" + "\n".join([*tiles, corner]) + "</code>"))
+        assert len(every.outcome.pictures) == 1 and every.state.board == alone.state.board < 0.2
+        last_first = played.step(Move(state, "<code>" + "\n".join([corner, *tiles]) + "</code>"))
+        last_alone = played.step(Move(state, f"<code>{tiles[-1]}</code>"))
+        assert last_first.state.board == last_alone.state.board
+        none_left = played.step(Move(alone.state, "<code>" + "\n".join(tiles) + "</code>"))
+        assert not none_left.outcome.pictures and none_left.state.board == alone.state.board
+        ending = played.step(Move(none_left.state, f"<answer>{seed}</answer>")).outcome
+        assert ending.correct and ending.parts["seen"] == alone.state.board
+
+
 def test_a_table_s_picture_is_a_sheet_of_its_own():
     played = environment(name="inspect", side=1, view_px=224)
     asked = Question("row", (picture(1, 900, 1200),), "What colour?", Gold("text", "red"))

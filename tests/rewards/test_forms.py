@@ -4,6 +4,7 @@ import time
 
 import pytest
 
+from perc_jax.rewards.descriptions import divided
 from perc_jax.rewards.forms import BLANKS, Form, read, shortest
 
 HEADINGS = ("### Image Description:", "### Rationales:", "### Step 1:", "### The final answer is:")
@@ -108,3 +109,24 @@ def test_long_texts_take_no_longer_than_their_length(kind, piece):
     start = time.monotonic()
     read(piece * (2**16 // len(piece)), FORMS[kind])
     assert time.monotonic() - start < 1
+
+
+@pytest.mark.parametrize(
+    "headings",
+    [
+        ("Answer", "The final Answer"),
+        ("The final Answer", "Answer"),
+        ("### Step 1", "### Step 10", "### Step 100"),
+        ("### Step 10", "### Step 1"),
+    ],
+)
+def test_headings_of_which_one_contains_another_are_told_apart(headings):
+    """The longer one that stands there is not the shorter one too; each must still be there once, in order."""
+    form = Form("sections", headings)
+    text = shortest("7", form)
+    assert read(text, form) == "7" and divided(text, headings) == (1.0, 0.0)
+    assert {read(f"{text}\n{heading}\n8", form) for heading in headings} == {None}
+    assert {read(text.replace(f"{heading}\n", "x\n", 1), form) for heading in headings} == {None}
+    backwards = "\n".join(f"{heading}\n7" for heading in reversed(headings))
+    assert read(backwards, form) is None and divided(backwards, headings, anywhere=True) == (1.0, 0.0)
+    assert divided(f"{text}\n{headings[0]}\n8", headings) == (0.0, 1 / len(headings))

@@ -11,6 +11,7 @@ from perc_jax.batch import Completions, Observed
 from perc_jax.config import LossConfig, OptimizerConfig, RewardConfig, StageConfig, TermConfig
 from perc_jax.data import batches, streams
 from perc_jax.prompt.tokenizer import load
+from perc_jax.report.chart import PANELS
 from perc_jax.rewards import verifier
 from perc_jax.rewards.functions import REASONS
 from perc_jax.run import rewarded
@@ -114,6 +115,17 @@ def test_metrics_are_as_by_hand():
             "rollout/accuracy/cube": 0 / 4,  # and no entry for the engines that were not drawn
         }
     )
+
+
+def test_a_table_s_name_may_have_slashes():
+    """Also one that ends as another source's name does; and the report's panel shows it."""
+    names = "prompts/set", "org/grid", "grid"
+    infos = [info(name, number) for number, name in enumerate(names)]
+    metrics = rewarded.summarise(grade(infos=infos), completions(), infos, tables=names[:2])
+    found = {name: metrics[f"rollout/accuracy/{name}"] for name in names}
+    assert found == {"prompts/set": 2 / 4, "org/grid": 0.0, "grid": 1.0}
+    [panel] = [panel for panel in PANELS if panel.shows("rollout/accuracy/grid")]
+    assert all(panel.shows(f"rollout/accuracy/{name}") for name in names)
 
 
 def test_centred_advantages_are_not_divided():
