@@ -233,11 +233,12 @@ class Config:
     @property
     def measured(self) -> tuple[TermConfig, ...]:
         """What a test's replies are measured by beside accuracy: the terms of the stages' rewards, the first of each
-        name, but those of a CLIP."""
+        name, but those of a CLIP and of endings that the suites' environment does not have."""
         found: dict[str, TermConfig] = {}
         for stage in self.stages:
             for term in stage.reward.terms if stage.kind == "grpo" else ():
-                if term.term not in ("accuracy", "format", "clip"):
+                ends = term.term != "ending" or term.part in self.environment.parts
+                if ends and term.term not in ("accuracy", "format", "clip"):
                     found.setdefault(term.label, dataclasses.replace(term, weight=1.0))
         return tuple(found.values())
 
