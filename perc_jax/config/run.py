@@ -208,7 +208,8 @@ class Config:
         if sound("checkpoint.best", "evaluation.suites", "evaluation.tables"):
             best, rule = self.checkpoint.best, "must be one of evaluation.suites or a table's name"
             yield from unless(best in ("", *self.evaluation.names), "checkpoint.best", rule, best)
-        if sound("evaluation.hard_levels", *(f"{path}.mixture.levels" for path in stages)):
+        asks_hard = sound("evaluation.suites") and "test_c" in self.evaluation.suites
+        if asks_hard and sound("evaluation.hard_levels", *(f"{path}.mixture.levels" for path in stages)):
             trained = [max(stage.mixture.levels) for stage in stages.values() if stage.mixture.engines]
             hard, highest = self.evaluation.hard_levels, max(trained, default=0)
             rule = f"must be above the trained level {highest}"
