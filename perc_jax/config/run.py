@@ -208,7 +208,8 @@ class Config:
         if sound("checkpoint.best", "evaluation.suites", "evaluation.tables"):
             best, rule = self.checkpoint.best, "must be one of evaluation.suites or a table's name"
             yield from unless(best in ("", *self.evaluation.names), "checkpoint.best", rule, best)
-        if sound("evaluation.hard_levels", *(f"{path}.mixture.levels" for path in stages)):
+        asks_hard = sound("evaluation.suites") and "test_c" in self.evaluation.suites
+        if asks_hard and sound("evaluation.hard_levels", *(f"{path}.mixture.levels" for path in stages)):
             trained = [max(stage.mixture.levels) for stage in stages.values() if stage.mixture.engines]
             hard, highest = self.evaluation.hard_levels, max(trained, default=0)
             rule = f"must be above the trained level {highest}"
@@ -233,11 +234,12 @@ class Config:
     @property
     def measured(self) -> tuple[TermConfig, ...]:
         """What a test's replies are measured by beside accuracy: the terms of the stages' rewards, the first of each
-        name, but those of a CLIP."""
+        name, but those of a CLIP and of endings that the suites' environment does not have."""
         found: dict[str, TermConfig] = {}
         for stage in self.stages:
             for term in stage.reward.terms if stage.kind == "grpo" else ():
-                if term.term not in ("accuracy", "format", "clip"):
+                ends = term.term != "ending" or term.part in self.environment.parts
+                if ends and term.term not in ("accuracy", "format", "clip"):
                     found.setdefault(term.label, dataclasses.replace(term, weight=1.0))
         return tuple(found.values())
 

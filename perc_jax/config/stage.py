@@ -2,9 +2,9 @@
 
 import dataclasses
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from perc_jax.config.codes import AuxiliaryConfig
 from perc_jax.config.data import MixtureConfig
@@ -122,6 +122,13 @@ class StageConfig:
     # What completions talk with, over several turns; sft learns solutions that it shows.
     environment: EnvironmentConfig = dataclasses.field(default=EnvironmentConfig())
 
+    @staticmethod
+    def upgraded(data: Mapping[str, Any]) -> dict[str, Any]:
+        """The same settings as this version writes them: an earlier one stored what nobody read, the reward of an sft
+        stage and the turns of a grpo one."""
+        unread = {"sft": "reward", "grpo": "turns"}.get(data.get("kind", ""))
+        return {name: value for name, value in data.items() if name != unread}
+
     @property
     def learns_history(self) -> bool:
         """Whether tokens of prompts may carry loss: what the assistant said before its last turn."""
@@ -150,13 +157,16 @@ class StageConfig:
             longest, asked = LONGEST_WARMUP * self.steps * updates, self.optimizer.warmup_steps
             rule = f"must be <= {longest}, {LONGEST_WARMUP} x the stage's updates: its rate would never come near"
             yield from unless(asked <= longest, "optimizer.warmup_steps", rule, asked)
-        if sound("kind", "group_size", "loss", "accuracy_band", "mixture.curriculum") and self.kind == "sft":
+        if sound("kind", "group_size", "loss", "reward", "accuracy_band", "mixture.curriculum") and self.kind == "sft":
             yield from self._of_grpo_only()
         if sound("environment", "reward"):
             yield from self._endings()
         if sound("kind", "auxiliary") and self.kind == "grpo":
             rule = "must be left as it is for grpo, whose completions are the model's own"
             yield from unless(self.auxiliary == AuxiliaryConfig(), "auxiliary", rule, self.auxiliary)
+        if sound("kind", "turns") and self.kind == "grpo":
+            rule = "must be left as it is for grpo, which learns its completions"
+            yield from unless(self.turns == "all", "turns", rule, self.turns)
         if sound("kind", "max_tokens") and self.kind == "grpo":
             rule = "must be 0 for grpo, whose completions have rollout.max_tokens"
             yield from unless(not self.max_tokens, "max_tokens", rule, self.max_tokens)
@@ -177,4 +187,6 @@ class StageConfig:
         yield from unless(band == whole, "accuracy_band", "must be left as it is for sft", band)
         curriculum = self.mixture.curriculum.kind
         yield from unless(curriculum == "none", "mixture.curriculum.kind", "must be none for sft", curriculum)
-        yield from unless(self.loss == LossConfig(), "loss", "must be left as it is for sft", self.loss)
+        for name, default in (("loss", LossConfig()), ("reward", RewardConfig())):
+            given = getattr(self, name)
+            yield from unless(given == default, name, "must be left as it is for sft", given)

@@ -207,8 +207,10 @@ class Curriculum:
         else:
             if self.config.grade:
                 self._seed(Path(self.config.grade))
-            for phase in sorted({batches // self.config.phase_steps, (batches + LAG) // self.config.phase_steps}):
-                self._decide(phase)
+            first, last = (at // self.config.phase_steps for at in (batches, batches + LAG))
+            self._decide(first)
+            if last > first:  # what is known is the same: it is not halved again
+                self._publish(last, *self._phases[first])
 
     @property
     def phases(self) -> Phases | None:

@@ -4,12 +4,13 @@
 the run's own, before and after each stage; `perc_jax.evaluate` asks the same questions and keeps each answer.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax
 import numpy as np
+from jaxtyping import Float
 
 import engines
 from perc_jax import statistics
@@ -27,6 +28,7 @@ from perc_jax.programs.compiled import Programs, Score
 from perc_jax.prompt import questions, tokenizer
 from perc_jax.report import samples
 from perc_jax.rewards.answers import KINDS
+from perc_jax.rewards.callers import FEW
 from perc_jax.rewards.terms import Case
 from perc_jax.rewards.verifier import Verdict, Verifier, term_names
 
@@ -42,7 +44,7 @@ class Item(NamedTuple):
     question_type: str
     level: int
     correct: bool
-    terms: tuple[float, ...] = ()  # of the config's rewards, then their parts
+    terms: tuple[float, ...] = ()  # of the config's rewards, then their parts; NaN: not measured
 
 
 class Evaluator:
@@ -64,6 +66,7 @@ class Evaluator:
         self._config, self._programs, self._tokens, self._verifier = config, programs, tokens, verifier
         self._screen, self._is_told_to_end = screen, is_told_to_end
         self._measured = term_names(RewardConfig(config.measured)) if config.measured else []
+        self._said: set[tuple[str, str]] = set()  # suites and the terms that cannot be measured on them
         evaluation = config.evaluation
         self._counts = dict(zip(evaluation.suites, evaluation.samples, strict=True))
         self._counts |= {table.label: len(table_prompts.opened(table)) for table in evaluation.tables}
@@ -82,6 +85,7 @@ class Evaluator:
                 if len(items) < count:
                     return None
                 results[suite] = summary(items, self._measured)
+                self._say_unmeasured(suite, results[suite])
                 shown += looked_at
         few = self._config.evaluation.blind
         for suite, count in list(self._counts.items())[:1] if few else ():
@@ -104,6 +108,7 @@ class Evaluator:
     ) -> tuple[list[Item], list[samples.Shown]]:
         items: list[Item] = []
         shown: list[samples.Shown] = []
+        failures: Counter[str] = Counter()
         name = f"{suite}, blind" if blind else suite
         with self._screen.phase(f"evaluating {name}"), self._screen.bar(name, count) as advance:
             for batch in batches:
@@ -121,7 +126,8 @@ class Evaluator:
                     [
                         Case(text, info.answer, tokens, info.given, ending)
                         for text, info, tokens, ending in zip(texts, batch.samples, lengths, ends, strict=True)
-                    ]
+                    ],
+                    failures,
                 )
                 asked = map(_item, batch.samples, verdicts, terms)
                 new = self._of_all_hosts(list(asked))[: count - len(items)]
@@ -146,15 +152,34 @@ class Evaluator:
         talks = self._playground.talks_in(played, states, 1, self._tokens, self._programs.agree)
         return self._programs.converse(params, prompts, talks.begin), talks
 
-    def _mark(self, cases: Sequence[Case]) -> tuple[list[Verdict], list[tuple[float, ...]]]:
-        """Verdicts, and what the rewards' terms say; what failed in that is said."""
-        terms = self._config.measured
+    def _mark(self, cases: Sequence[Case], failures: Counter[str]) -> tuple[list[Verdict], list[tuple[float, ...]]]:
+        """Verdicts, and what the rewards' terms say, NaN where a user's function fails; what failed is said.
+
+        `failures` counts, of the suite's batches so far, the calls of each function that failed less those that did
+        not; one that has failed `FEW` times more often than not is called no more.
+        """
+        terms = tuple(term for term in self._config.measured if failures[term.label] < FEW)
         if not terms:
-            return self._verifier.judged(cases), [()] * len(cases)
-        scores = self._verifier.score(cases, RewardConfig(terms), 1)
+            return self._verifier.judged(cases), [(np.nan,) * len(self._measured)] * len(cases)
+        reward = RewardConfig(terms)
+        scores = self._verifier.measure(cases, reward)
         for line in scores.lines:
             self._screen.say(line)
-        return scores.verdicts, list(map(tuple, np.concatenate([scores.terms, scores.parts], axis=1).tolist()))
+        values = np.full((len(cases), len(self._measured)), np.nan)
+        values[:, [self._measured.index(name) for name in term_names(reward)]] = np.concatenate(
+            [scores.terms, scores.parts], axis=1
+        )
+        for term, column in zip(terms, scores.terms.T, strict=True):
+            failures[term.label] += 2 * int(np.isnan(column).sum()) - len(column)
+        return scores.verdicts, list(map(tuple, values.tolist()))
+
+    def _say_unmeasured(self, suite: str, result: Mapping[str, Any]) -> None:
+        """Say once which terms a suite's results lack."""
+        labels = [term.label for term in self._config.measured]
+        lacking = {(suite, name) for name in labels if name not in result.get("terms", {})} - self._said
+        self._said |= lacking
+        for _, name in sorted(lacking):
+            self._screen.say(f"{suite} has no {name}: most calls of that reward term failed on its questions")
 
     def _of_all_hosts(self, asked: Sequence[Item]) -> list[Item]:
         """A batch's items of all hosts, in its order."""
@@ -270,7 +295,7 @@ def _cells(config: Config) -> list[tuple[str, str]]:
 def summary(items: Sequence[Item], measured: Sequence[str] = ()) -> dict[str, Any]:
     """Count, accuracy in [0, 1], its Wilson 95 % interval, accuracy by engine, type and level, each item's 0 or 1
     (`correct`) and what it asked (`asked`, `engine.type/level`); `terms` by their names, where some are measured: mean,
-    its interval by resampling, and each item's value."""
+    its interval by resampling, and each item's value, 0 where it is NaN; none where it is so of more than half."""
 
     def accuracy(chosen: Iterable[Item]) -> dict[str, Any]:
         correct = [item.correct for item in chosen]
@@ -283,6 +308,8 @@ def summary(items: Sequence[Item], measured: Sequence[str] = ()) -> dict[str, An
         return {name: accuracy(groups[name]) for name in sorted(groups)}
 
     correct = [int(item.correct) for item in items]
+    values = {name: np.array([item.terms[place] for item in items]) for place, name in enumerate(measured)}
+    terms = {name: _term(each) for name, each in values.items() if 2 * np.isnan(each).sum() <= len(each)}
     return accuracy(items) | {
         "ci95": list(statistics.wilson_interval(sum(correct), len(correct))),
         "by": {
@@ -293,13 +320,13 @@ def summary(items: Sequence[Item], measured: Sequence[str] = ()) -> dict[str, An
         },
         "correct": correct,
         "asked": [f"{item.engine}.{item.question_type}/{item.level}" for item in items],
-        **({"terms": {name: _term(items, place) for place, name in enumerate(measured)}} if measured else {}),
+        **({"terms": terms} if terms else {}),
     }
 
 
-def _term(items: Sequence[Item], place: int) -> dict[str, Any]:
+def _term(values: Float[np.ndarray, " n"]) -> dict[str, Any]:
     """What a term says of all items."""
-    each = np.array([item.terms[place] for item in items])
+    each = np.nan_to_num(values)
     mean, *ends = statistics.clustered_mean(each, list(map(str, range(len(each)))), np.random.default_rng(0))
     return {"mean": mean, "ci95": ends, "each": [round(value, ROUNDED) for value in each.tolist()]}
 

@@ -1,10 +1,14 @@
 """Where files are, here or on gs://; files that are absent or complete, whenever the process that writes is killed."""
 
+import contextlib
 import errno
 import importlib.util
 import json
 import math
 import os
+import re
+import time
+import uuid
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -12,6 +16,10 @@ from types import TracebackType
 from typing import Any
 
 from etils import epath
+
+STALE_S = 24 * 3600.0  # no file takes so long to be written: what is older is of a writer that was killed
+_PART = re.compile(r"\..+\.[0-9a-f]{32}\.part", re.DOTALL)  # a file that is being written, by whom
+_swept: set[str] = set()  # folders that this process has written to
 
 
 def absolute(path: str) -> epath.Path:
@@ -49,6 +57,9 @@ def to_json(value: Any, **style: Any) -> str:
 def write_whole(path: epath.Path, text: str) -> None:
     """Write a text file in one indivisible act: rename on a local disk, a single object on gs://.
 
+    Of several that write one file at once, processes or threads, the last one's stays. What a killed one has left
+    beside it is removed by the first writing of a process into that folder once it is `STALE_S` old.
+
     Raises `OSError` if that cannot be; what the file held before is then intact.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -56,13 +67,26 @@ def write_whole(path: epath.Path, text: str) -> None:
         with named(path):
             path.write_text(text)
         return
-    part = path.parent / f".{path.name}.part"
+    _sweep(str(path.parent))
+    part = path.parent / f".{path.name}.{uuid.uuid4().hex}.part"
     try:
         with named(path):
             part.write_text(text)
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)
+
+
+def _sweep(folder: str) -> None:
+    """Remove what killed writers have left in a local folder, once in this process."""
+    if folder in _swept:
+        return
+    _swept.add(folder)
+    oldest = time.time() - STALE_S
+    with contextlib.suppress(OSError):  # another process may have been faster; a folder need not be readable
+        for entry in [entry for entry in os.scandir(folder) if _PART.fullmatch(entry.name)]:
+            if entry.stat(follow_symlinks=False).st_mtime < oldest:
+                os.unlink(entry.path)
 
 
 class named(AbstractContextManager[None]):

@@ -23,9 +23,11 @@ from perc_jax.report import stages
 from perc_jax.report.compare import comparison
 from perc_jax.report.page import Evaluation, Run, Sheet, page
 
-EVAL_NAME = re.compile(r"(\d+)_(.+)_(\d+)\.json")  # order, stage, step
-PHASE_NAME = re.compile(r"(\d+)_(.+)_(\d+)\.json")  # step, stage, phase
-SHEET_NAME = re.compile(r"(\d+)_(.+)\.json")  # step, stage
+EVAL_NAME = re.compile(r"(\d+)_(.+)_(?P<step>\d+)\.json")  # order, stage, step
+PHASE_NAME = re.compile(r"(?P<step>\d+)_(.+)_(\d+)\.json")  # step, stage, phase
+SHEET_NAME = re.compile(r"(?P<step>\d+)_(.+)\.json")  # step, stage
+PICTURE_NAME = re.compile(r"(?P<step>\d+)_.+\.png")  # of a sheet
+NAMES = {"eval": (EVAL_NAME,), "samples": (SHEET_NAME, PICTURE_NAME), "curriculum": (PHASE_NAME,)}  # by folder
 PARTS = ("config.json", "metrics.jsonl", "run.json", "eval", "samples", "checkpoints", "curriculum")  # of a workdir
 MAX_SHEETS = 8  # evenly over the run, the first and the last included
 MAX_SAMPLES = 12  # of a sheet, evenly over its suites
@@ -109,6 +111,12 @@ def read_run(folder: epath.Path) -> Run:
         phases=[_json(path) for path, _ in _named(folder / "curriculum", PHASE_NAME)],
         warnings=_amiss(folder, [record["step"] for record in records], reached),
     )
+
+
+def step_of(folder: str, name: str) -> int | None:
+    """The step that left a file of that name in a workdir's folder; None for a file that no run leaves there."""
+    found = next(filter(None, (pattern.fullmatch(name) for pattern in NAMES[folder])), None)
+    return int(found["step"]) if found else None
 
 
 def _checkpoints(folder: epath.Path) -> list[int]:

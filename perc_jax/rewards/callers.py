@@ -1,11 +1,13 @@
 """A term that is a user's function, over all completions of a rollout: its pool, what failed, when that ends the run.
 
 A call that fails is worth 0, is counted by its reason (`functions.REASONS`), and each kind of failure is said in one
-line once. Where more than half of a rollout's calls fail it is the rule: the run ends with that line.
+line once. Where more than half of a rollout's calls fail it is the rule: the run ends with that line. Where replies are
+only measured, which may lack what the function was written for, nothing ends: a call that fails has no value.
 """
 
+import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import repeat
 from typing import NamedTuple
 
@@ -46,6 +48,10 @@ class Marks(NamedTuple):
     lines: tuple[str, ...]  # what has not been said before
 
 
+class Refused(RuntimeError):
+    """A function fails as a rule."""
+
+
 class Caller:
     """One function in its own processes. A context manager; leaving it ends them."""
 
@@ -69,6 +75,20 @@ class Caller:
 
         Raises `RuntimeError` where failing is the rule.
         """
+        return self._score(cases, group, form, 0.0)
+
+    def measure(self, cases: Sequence[Case], form: Form = STRICT) -> Marks:
+        """Call the function for completions that lie one by one; a value that it does not give is NaN, and all are
+        where failing is so slow a rule that not all calls were made."""
+        try:
+            return self._score(cases, 1, form, math.nan)
+        except Refused as refused:
+            values = np.full((len(cases), 1 + len(parts_of(self._term))), math.nan, np.float32)
+            fresh = self._fresh({"refused": str(refused)})
+            return Marks(values, dict.fromkeys(functions.REASONS, 0), tuple(fresh))
+
+    def _score(self, cases: Sequence[Case], group: int, form: Form, worthless: float) -> Marks:
+        """As `score`, with that for a call that fails; where that is NaN, calls that are not slow may all fail."""
         given = Call(
             tuple(case.text for case in cases),
             tuple(dict(case.row) for case in cases),
@@ -78,8 +98,11 @@ class Caller:
         )
         calls = functions.calls(given, group, self._takes_several())
         told, leaks = self._all(calls)
+        if not math.isnan(worthless):
+            self._refuse(told, len(calls), at_the_end=True)
         width = 1 + len(parts_of(self._term))
-        rows = [one.values or tuple(repeat((0.0,) * width, len(c.texts))) for one, c in zip(told, calls, strict=True)]
+        nothing = (worthless,) * width
+        rows = [one.values or tuple(repeat(nothing, len(c.texts))) for one, c in zip(told, calls, strict=True)]
         values = np.array([row for many in rows for row in many], np.float32).reshape(len(cases), width)
         faults = [one.fault for one in told if one.fault]
         counts = Counter(fault.reason for fault in faults)
@@ -93,7 +116,7 @@ class Caller:
             if found is Lost.LATE:  # a busy machine: nothing of the user's is called here
                 found = next(iter(self._pool.each(functions.describe, [None])))
             if not isinstance(found, bool):
-                raise RuntimeError(f"reward term {self._term.label}: {self._fault(found).words}")
+                raise Refused(f"reward term {self._term.label}: {self._fault(found).words}")
             self._is_batched = found
         return self._is_batched
 
@@ -119,12 +142,11 @@ class Caller:
                 self._pool.restart()
                 restarts += 1
             left = again
-        self._refuse(told, len(calls), at_the_end=True)
         whole = [one for one in told if one is not None]
         return whole, [fault for place, fault in leaks.items() if told[place].values]
 
     def _refuse(self, told: Sequence[Told | None], count: int, *, at_the_end: bool) -> None:
-        """Raise `RuntimeError` if failing is the rule: of all calls, or of the first where failures are slow."""
+        """Raise `Refused` if failing is the rule: of all calls, or of the first where failures are slow."""
         done = [one for one in told if one is not None]
         faults = [one.fault for one in done if one.fault]
         slow = sum(fault.reason in SLOW for fault in faults)
@@ -132,7 +154,7 @@ class Caller:
             return
         [(fault, _)] = Counter(faults).most_common(1)
         share = f"{len(faults)} of {len(done)} calls" + ("" if at_the_end else f", of {count}")
-        raise RuntimeError(f"reward term {self._term.label} failed in {share} of a rollout: {fault.words}")
+        raise Refused(f"reward term {self._term.label} failed in {share} of a rollout: {fault.words}")
 
     def _fault(self, found: "Lost | Fault") -> Fault:
         """What a lost call means."""
@@ -149,9 +171,13 @@ class Caller:
         found = {fault.kind: fault.words for fault in faults}
         if printed:
             found["prints"] = f"{self._file}: prints {printed[0]!r}, which nobody sees"
+        return tuple(f"reward term {self._term.label}: {line}" for line in self._fresh(found))
+
+    def _fresh(self, found: Mapping[object, str]) -> list[str]:
+        """The lines of the kinds that were not said before."""
         fresh = {kind: line for kind, line in found.items() if kind not in self._said}
         self._said |= fresh.keys()
-        return tuple(f"reward term {self._term.label}: {line}" for line in fresh.values())
+        return list(fresh.values())
 
     def close(self) -> None:
         """End the processes."""

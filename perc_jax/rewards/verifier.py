@@ -179,6 +179,16 @@ class Verifier:
         Terms of these places that were `begun` on the device are waited for when all others are measured. Raises
         `RuntimeError` where a user's function fails as a rule, `ValueError` as `verify` does.
         """
+        return self._scores(cases, reward, group, begun)
+
+    def measure(self, cases: Sequence[Case], reward: RewardConfig) -> Scores:
+        """As `score` of single completions that are only looked at: what a user's function does not give is NaN, and
+        never ends a run."""
+        return self._scores(cases, reward, 0, {})
+
+    def _scores(
+        self, cases: Sequence[Case], reward: RewardConfig, group: int, begun: Mapping[int, Callable[[], Marks]]
+    ) -> Scores:
         verdicts = self.judged(cases)
         here = {place: term for place, term in enumerate(reward.terms) if place not in begun}
         marks = {place: self._marks(term, cases, group, verdicts) for place, term in here.items()}
@@ -195,7 +205,7 @@ class Verifier:
         return Scores(verdicts, *(values.astype(np.float32) for values in columns), faults, lines)
 
     def _marks(self, term: TermConfig, cases: Sequence[Case], group: int, verdicts: Sequence[Verdict]) -> Marks:
-        """One term of completions and their verdicts."""
+        """One term of completions and their verdicts; of group 0 they are only looked at."""
         if term.term in terms.FROM_VERDICT:
             values = [one.correct if term.term == "accuracy" else one.well_formed for one in verdicts]
             return Marks(np.array(values, np.float64).reshape(len(cases), 1), {}, ())
@@ -203,7 +213,8 @@ class Verifier:
             values = [terms.measure(case, term) for case in cases]  # it is known: nothing of a text is looked at
             return Marks(np.array(values, np.float64).reshape(len(cases), 1), {}, ())
         if terms.is_function(term):
-            return self._caller(term).score(cases, group, self._form)
+            caller = self._caller(term)
+            return caller.score(cases, group, self._form) if group else caller.measure(cases, self._form)
         values, lost = self._measure(cases, term)
         lacks = terms.lacks(cases, term) if terms.by_column(term) else {}
         return Marks(values, {"late": lost, **lacks}, ())

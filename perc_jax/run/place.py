@@ -6,7 +6,8 @@ All that decides the rest of a run is the config and what a checkpoint holds:
                  step (names every draw of a rollout), key, reference (of a stage with a KL term)
     position     stage, by name; step, done in it; bad_steps, in a row up to this one
                  standing: the best evaluation so far, and how long a stage has not risen
-    of the data  data (prompts drawn), barren (steps in a row without signal), curriculum (tally and open phases)
+    of the data  data (prompts drawn), shares (weights of the mixture's sources, since when, rows of each before that),
+                 barren (steps in a row without signal), curriculum (tally and open phases)
     config       as it was; the stage's settings are those under its name
 
 Everything else (workers, prefetched batches, metrics in flight, evaluations) follows from these or is only looked at.
@@ -24,9 +25,10 @@ from typing import Any, NamedTuple
 import jax
 from etils import epath
 
-from perc_jax.config import RewardConfig
+from perc_jax.config import RewardConfig, StageConfig
 from perc_jax.records import reading
 from perc_jax.records.files import write_whole
+from perc_jax.report.runs import step_of
 
 FILE = "changes.json"
 MAX_BAD_STEPS = 5  # consecutive steps with a non-finite gradient after which the run stops
@@ -126,7 +128,8 @@ def resumed(position: Mapping[str, Any], stored: Mapping[str, Any], config: dict
 
 
 def _upgraded(stage: Mapping[str, Any]) -> dict[str, Any]:
-    """A stored stage with its reward as this version writes it."""
+    """A stored stage and its reward as this version writes them."""
+    stage = StageConfig.upgraded(stage)
     return {**stage, **({"reward": RewardConfig.upgraded(stage["reward"])} if "reward" in stage else {})}
 
 
@@ -178,9 +181,9 @@ def results(folder: epath.Path, order: int, name: str, step: int) -> epath.Path:
 
 
 def remove_after(folder: epath.Path, step: int) -> None:
-    """Remove what later steps left in `eval/` or `samples/`: the step is the number in each file's name."""
+    """Remove what later steps left in `eval/`, `samples/` or `curriculum/`, by the step in each file's name."""
     if jax.process_index() == 0 and folder.exists():
         for file in folder.iterdir():
-            numbers = [part for part in file.stem.split("_") if len(part) == 6 and part.isdigit()]
-            if numbers and int(numbers[0]) > step:
+            left_at = step_of(folder.name, file.name)
+            if left_at is not None and left_at > step:
                 file.unlink()

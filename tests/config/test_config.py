@@ -16,8 +16,10 @@ from perc_jax.config import (
     MixtureConfig,
     ModelConfig,
     OptimizerConfig,
+    RewardConfig,
     RolloutConfig,
     StageConfig,
+    TermConfig,
     TextConfig,
     VisionConfig,
     check,
@@ -112,6 +114,12 @@ PATHS = {"sft": "stages.0", "grpo": "stages.1", "config": ""}
         ("sft", {"updates_per_rollout": 2}, "stages.0.updates_per_rollout must be 1 for sft, got 2"),
         ("sft", {"loss": LossConfig(clip_high=0.3)}, "stages.0.loss must be left as it is for sft, got"),
         (
+            "sft",
+            {"reward": RewardConfig((TermConfig("clip"),))},
+            "stages.0.reward must be left as it is for sft, got",
+        ),
+        ("grpo", {"turns": "last"}, "stages.1.turns must be left as it is for grpo, which learns its completions, got"),
+        (
             "config",
             {"stages": (replace(GRPO, loss=LossConfig(overlong_tokens=9)),)},
             "stages.0.loss.overlong_tokens must be within rollout.max_tokens (8), got 9",
@@ -136,6 +144,21 @@ def test_a_wrong_value_is_refused_by_field_rule_and_value(part: str, changes: di
     with pytest.raises(ValueError) as error:
         check(make(part, **changes), PATHS.get(part, part))
     assert message in str(error.value)
+
+
+def test_levels_above_all_trained_ones_are_asked_for_only_where_a_suite_is_of_them() -> None:
+    highest = (replace(GRPO, mixture=replace(GRPO.mixture, levels=(8, 9))),)
+    easy = EvaluationConfig(("test_a", "test_d"), (1, 1))
+    assert make("config", stages=highest, evaluation=easy).evaluation == easy
+    with pytest.raises(ValueError, match="hard_levels must be above the trained level 9, got"):
+        make("config", stages=highest, evaluation=EvaluationConfig(("test_a", "test_c"), (1, 1)))
+
+
+def test_what_an_earlier_version_stored_and_nobody_read_is_left_out() -> None:
+    data = json.loads(json.dumps(to_dict(CONFIG)))
+    data["stages"][0]["reward"] = {"format_weight": 0.5, "control": "none"}
+    data["stages"][1]["turns"] = "last"
+    assert from_dict(Config, data) == CONFIG
 
 
 def test_a_config_cannot_change() -> None:

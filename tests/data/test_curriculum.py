@@ -246,6 +246,11 @@ def test_a_grading_seeds_the_first_phase(tmp_path):
     seeded = dataclasses.replace(MIXTURE, curriculum=dataclasses.replace(STRATIFIED, grade=str(file)))
     with made(seeded) as this:
         assert this.record()["kind"][0] == "band" and this.record()["kind"][2:] == ["hard"] * 4
+    for batches in range(2 * STRATIFIED.phase_steps + 1):  # wherever it is begun, also just before a phase's end
+        with made(seeded, batches=batches) as this:
+            kinds = [this.stored()["phases"][place][2] for place in (0, -1)]
+            assert this.record()["kind"][2:] == ["hard"] * 4 and kinds[0] == kinds[1]
+            assert this.stored()["completions"] == [8.0] * len(cells)
     file.write_text(lines[0] + "\n{torn\n")
     with pytest.raises(ValueError, match=r"grade.jsonl line 2 must be one of perc_jax.grade, got '{torn'"):
         made(seeded)

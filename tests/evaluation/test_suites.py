@@ -8,6 +8,7 @@ import jax
 import numpy as np
 import pytest
 
+from configs import jigsaw_cpu
 from configs.debug_cpu import get_config
 from perc_jax.batch import WHOLE, Completions
 from perc_jax.config import MeshConfig, RewardConfig, TermConfig
@@ -27,6 +28,9 @@ from perc_jax.mesh import sharding
 from perc_jax.processes.progress import Progress
 from perc_jax.programs.compiled import Programs
 from perc_jax.prompt.tokenizer import load
+from perc_jax.rewards.answers import Gold
+from perc_jax.rewards.endings import Ending
+from perc_jax.rewards.terms import Case
 from perc_jax.rewards.verifier import Verifier
 from tests.run.test_rewarded import Here
 
@@ -129,6 +133,68 @@ def test_replies_are_measured_by_the_terms_of_the_rewards(config, monkeypatch):
     monkeypatch.setattr(sharding, "rows_of_all_hosts", lambda rows, mesh: rows[:2])
     oracle.mesh = None
     assert evaluator._of_all_hosts(items) == items
+
+
+FUNCTIONS = """
+def of_city(text, row):
+    return {"size": 1.0, "found": float(row["city"] in text)}
+
+def ranks(texts, rows):
+    first, second, *_ = texts
+    return [float(first < second)] * len(texts)
+
+def at_times(text, row):
+    if "3" in row["gold"]:
+        raise ValueError("not this one")
+    return 0.5
+"""
+
+
+def test_a_users_function_that_fails_on_a_suite_is_said_once_and_left_out_of_its_results(config, tmp_path, capfd):
+    """One of a table's column, one of a whole group, and one that fails at times, which then is worth 0."""
+    file = tmp_path / "mine.py"
+    file.write_text(FUNCTIONS)
+    functions = (
+        TermConfig(f"{file}:of_city", parts=("size", "found")),
+        TermConfig(f"{file}:ranks"),
+        TermConfig(f"{file}:at_times"),
+    )
+    rl = dataclasses.replace(config.stages[1], reward=RewardConfig((TermConfig("length", free=4), *functions)))
+    config = dataclasses.replace(config, stages=(config.stages[0], rl), verifier_deadline_s=20.0)
+    answers = known(config, "test_a")
+    with Progress(600.0) as screen, Verifier.of(config) as verifier:
+        evaluator = Evaluator(config, Oracle(MappingProxyType(answers)), TOKENS, verifier, screen)
+        results = [evaluator.suites({})[0] for _ in range(2)]
+    said = capfd.readouterr()
+    for name in ("of_city", "ranks"):
+        assert (said.out + said.err).count(f"test_a has no {name}: ") == 1
+    assert results[0]["test_a"] == results[1]["test_a"]
+    for suite, golds in (("test_a", list(answers.values())),):
+        measured = results[0][suite]["terms"]
+        assert list(measured) == ["length", "at_times"] and len(golds) == COUNT
+        each = measured["at_times"]["each"]
+        assert sorted(set(each)) == [0.0, 0.5] and each.count(0.0) == sum("3" in gold for gold in golds)
+        assert results[0][suite]["accuracy"] == 1
+
+
+def test_a_suite_is_not_measured_by_an_ending_that_its_environment_lacks():
+    """Two stages with an environment each: the suites are asked in the last one's, which has its own endings."""
+    config = jigsaw_cpu.get_config()
+    puzzles = config.stages[1]
+    look = dataclasses.replace(
+        puzzles.environment, name="inspect", turns=3, pictures=2, side=1, view_px=config.data.image_px // 2
+    )
+    terms = (TermConfig("accuracy"), TermConfig("ending", part="seen"))
+    looking = dataclasses.replace(puzzles, name="look", environment=look, reward=RewardConfig(terms))
+    both = dataclasses.replace(config, stages=(puzzles, looking))
+    asked = {term.part for term in puzzles.reward.terms if term.term == "ending"}
+    assert "in_place" in asked and both.environment.name == "inspect"
+    endings = [term.part for term in both.measured if term.term == "ending"]
+    assert "seen" in endings and set(endings) <= set(both.environment.parts)
+    assert asked <= {term.part for term in config.measured}
+    case = Case("x", Gold("none", ""), ending=Ending(True, True, "1", dict.fromkeys(both.environment.parts, 0.5)))
+    with Verifier(20.0) as verifier:
+        assert verifier.measure([case], RewardConfig(both.measured)).terms[0, endings.index("seen")] == 0.5
 
 
 class Eye(Programs):

@@ -3,12 +3,18 @@
 import errno
 import json
 import math
+import multiprocessing
+import os
 import sys
+import time
+from types import SimpleNamespace
 
 import pytest
 from etils import epath
 
-from perc_jax.records.files import absolute, named, to_json, write_whole
+from perc_jax.records.files import STALE_S, absolute, named, to_json, write_whole
+
+WRITES, LONG = 40, 2_000_000  # long enough that two writers meet
 
 
 def test_a_file_is_written_with_its_folder_and_replaced(tmp_path):
@@ -27,16 +33,48 @@ def test_what_cannot_be_written_leaves_what_was_there(tmp_path):
     assert path.read_text() == "old" and [file.name for file in tmp_path.iterdir()] == ["a.json"]
 
 
-def test_a_full_disk_is_told_with_the_file_that_it_has_no_room_for(tmp_path):
+def test_a_full_disk_is_told_with_the_file_that_it_has_no_room_for(tmp_path, monkeypatch):
     path = epath.Path(tmp_path) / "a.json"
     write_whole(path, "old")
-    (tmp_path / ".a.json.part").symlink_to("/dev/full")
+    monkeypatch.setattr("uuid.uuid4", lambda: SimpleNamespace(hex="0" * 32))
+    (tmp_path / f".a.json.{'0' * 32}.part").symlink_to("/dev/full")
     with pytest.raises(OSError, match="No space left") as full:
         write_whole(path, "new")
     assert (full.value.errno, full.value.filename) == (errno.ENOSPC, str(path)) and path.read_text() == "old"
     with pytest.raises(FileNotFoundError) as named_already, named(path):
         (tmp_path / "none").read_text()
     assert named_already.value.filename == str(tmp_path / "none")
+
+
+def _write_often(path: str, letter: str) -> None:
+    for _ in range(WRITES):
+        write_whole(epath.Path(path), letter * LONG)
+
+
+def test_processes_that_write_one_file_at_once_end_well_and_every_reader_finds_it_whole(tmp_path):
+    """A report that is asked for while the run writes its own."""
+    path, context = tmp_path / "report.html", multiprocessing.get_context("spawn")
+    write_whole(epath.Path(path), "a" * LONG)
+    writers = [context.Process(target=_write_often, args=(str(path), letter)) for letter in "ab"]
+    for writer in writers:
+        writer.start()
+    torn, reads = [], 0
+    while any(writer.is_alive() for writer in writers):
+        text, reads = path.read_text(), reads + 1
+        torn += [] if text in (text[:1] * LONG,) else [len(text)]
+    assert [writer.exitcode for writer in writers] == [0, 0] and not torn and reads
+    assert [file.name for file in tmp_path.iterdir()] == ["report.html"]
+
+
+def test_what_killed_writers_left_is_removed_when_it_is_old_and_nothing_else_is(tmp_path):
+    folder, now = tmp_path / "run", time.time()
+    folder.mkdir()
+    left = {f".a.json.{'0' * 32}.part": 2 * STALE_S, f".b.json.{'1' * 32}.part": STALE_S / 2, ".c.part": 2 * STALE_S}
+    for name, age in left.items():
+        (folder / name).write_text("half")
+        os.utime(folder / name, (now - age, now - age))
+    write_whole(epath.Path(folder) / "a.json", "whole")
+    assert {file.name for file in folder.iterdir()} == {"a.json", *list(left)[1:]}
 
 
 def test_paths_with_a_scheme_stay_as_they_are(tmp_path, monkeypatch):

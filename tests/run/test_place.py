@@ -125,7 +125,7 @@ def test_a_stored_format_weight_is_the_term_that_it_was(weight):
         stage["reward"] = {"format_weight": weight, "control": "none"}
     terms = (TermConfig("accuracy"), *[TermConfig("format", weight)] * bool(weight))
     reward = RewardConfig(terms)
-    same = with_stages(*(dataclasses.replace(stage, reward=reward) for stage in (WARMUP, GRPO)))
+    same = with_stages(WARMUP, dataclasses.replace(GRPO, reward=reward))
     assert after("grpo", 2, same, stored) == (Place(1, 2), [])
     other = dataclasses.replace(reward, terms=(*terms, TermConfig("length")))
     [change] = after("grpo", 2, with_stages(same.stages[0], dataclasses.replace(GRPO, reward=other)), stored)[1]
@@ -164,6 +164,30 @@ def test_changes_are_kept_with_their_step_and_given_up_with_it(tmp_path):
     assert json.loads(file.read_text()) == wanted
     place.note(folder, 2, [])  # from an older one, as it was
     assert json.loads(file.read_text()) == []
+
+
+@pytest.mark.parametrize("stage", ["sft", "sft_251130", "251130", "000001_2", "1000050"])
+def test_what_later_steps_left_is_removed_whatever_the_stage_is_called(tmp_path, stage):
+    """Stages may have numbers in their names, and steps more than six digits."""
+    steps = (50, 60, 61, 251129, 1_000_050)
+    folder = epath.Path(tmp_path)
+    names = {
+        "eval": {step: [place.results(folder, 1, stage, step).name] for step in steps},
+        "samples": {
+            step: [f"{step:06d}_{stage}{end}" for end in (".json", "_0.png", "_0_0_1.png")]
+            + [f"{step:06d}_eval_{stage}.json"]
+            for step in steps
+        },
+        "curriculum": {step: [f"{step:06d}_{stage}_{phase}.json" for phase in (0, 7)] for step in steps},
+    }
+    for kind, of_steps in names.items():
+        (folder / kind).mkdir()
+        for name in [*(name for many in of_steps.values() for name in many), "notes.txt"]:
+            (folder / kind / name).write_text("{}")
+        place.remove_after(folder / kind, 60)
+        kept = {file.name for file in (folder / kind).iterdir()}
+        assert kept == {*of_steps[50], *of_steps[60], "notes.txt"}, kind
+    place.remove_after(folder / "none", 60)
 
 
 def test_a_streak_of_bad_steps_goes_on_over_a_resume():
