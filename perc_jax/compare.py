@@ -4,7 +4,7 @@
 folder of such, of which the files of one name are compared, the JSON file that `score` writes, or one of a run's
 `eval/`, of which suites of one name are compared and the terms of the run's rewards with them. Only questions that both
 were asked count; how they are compared is in `evaluation/compare.py`. Two evaluations that were not asked alike (other
-samples, temperature, longest answer, …) are compared with a warning.
+samples, temperature, longest answer, …), or of which that is not known, are compared with a warning.
 """
 
 import sys

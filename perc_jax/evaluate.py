@@ -5,9 +5,10 @@
 
 `--model` is the workdir of a run, whose newest checkpoint is asked, or a Hugging Face folder or hub id; with the latter
 `--config` names the file that says what the engines' suites ask. A suite is test_a … test_d, the path of a table of
-your own, or a benchmark, with a mode after a colon if not that of `--mode` (default: the benchmark's first, mostly
-`official`). Greedy, or with `--samples K` at a temperature: avg@K and pass@k. With `--scenes N` each question of a
-test_a … test_d is asked about N scenes, and the share that is right in all of them stands beside the average.
+your own, read as the config's `evaluation.tables` or stages read it if they do, or a benchmark, with a mode after a
+colon if not that of `--mode` (default: the benchmark's first, mostly `official`). Greedy, or with `--samples K` at a
+temperature: avg@K and pass@k. With `--scenes N` each question of a test_a … test_d is asked about N scenes, and the
+share that is right in all of them stands beside the average.
 
 `--out` keeps every question, its right answer and the model's answers as they come, one JSON line each in
 `<suite>.jsonl`, and the results in `results.json` (with `--out F.json`: the results in F.json, the lines in F.items).
@@ -24,9 +25,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from perc_jax import benchmarks
 from perc_jax.benchmarks import Benchmark, Problem
-from perc_jax.config import TableConfig
+from perc_jax.config import Config, TableConfig
 from perc_jax.config.run import TEMPERATURE_OR_GREEDY, TOP_P
-from perc_jax.data import table_prompts
 from perc_jax.evaluation import compare, scoring
 from perc_jax.processes import ends, interrupts
 from perc_jax.prompt import pretrained
@@ -126,7 +126,7 @@ def _check(arguments: argparse.Namespace) -> list[str | Wanted | TableConfig]:
     for name in DEFAULTED:  # from here on 0 stands for what was not given
         setattr(arguments, name, getattr(arguments, name) or 0)
     asked = [_wanted(name, arguments) for name in arguments.suites.split(",")]
-    names = [_name(one) for one in asked]
+    names = [one.path if isinstance(one, TableConfig) else _name(one) for one in asked]
     if len(set(names)) < len(names):
         raise ValueError(f"--suites must name each suite once, got {arguments.suites}")
     is_suite = any(isinstance(one, str) for one in asked)
@@ -150,9 +150,7 @@ def _wanted(name: str, arguments: argparse.Namespace) -> str | Wanted | TableCon
     if name in SUITES:
         return name
     if set(name) & set("/.") or Path(name).exists():
-        table = TableConfig(name)
-        table_prompts.opened(table)
-        return table
+        return TableConfig(name)  # how it is read, the model's config may say
     name, _, mode = name.partition(":")
     if name not in benchmarks.BENCHMARKS:
         known = ", ".join((*SUITES, *benchmarks.BENCHMARKS))
@@ -164,7 +162,7 @@ def _wanted(name: str, arguments: argparse.Namespace) -> str | Wanted | TableCon
     alone = len([one for one in arguments.suites.split(",") if one not in SUITES]) == 1
     if arguments.data and not folder.exists() and alone:
         folder = folder.parent
-    problems = benchmark.load(folder)
+    problems = [problem for problem in benchmark.load(folder) if benchmark.counts(problem, mode)]
     return Wanted(benchmark, mode, problems[: arguments.limit or len(problems)])
 
 
@@ -193,6 +191,7 @@ def evaluate(arguments: argparse.Namespace, asked: Sequence[str | Wanted | Table
     sizes = {"batch": arguments.batch, "max_tokens": arguments.max_tokens, "tensor": arguments.tensor}
     described = subject.describe(arguments.model, arguments.config)
     described = subject.settle(described, **sizes, samples=arguments.samples)
+    asked = _as_the_run_reads(asked, described.config)
     with contextlib.ExitStack() as opened, ends.at_once():
         screen = opened.enter_context(progress.Progress(described.config.phase_deadline_s, quiet=not first))
         exams = _exams(arguments, asked, described, screen, opened)
@@ -209,6 +208,17 @@ def evaluate(arguments: argparse.Namespace, asked: Sequence[str | Wanted | Table
         return examiner.results(exams, kept, arguments.blind)
 
 
+def _as_the_run_reads(asked: Sequence[str | Wanted | TableConfig], config: Config) -> list[str | Wanted | TableConfig]:
+    """The same, with tables as the model's config reads them. Raises `ValueError` for two of one name."""
+    from perc_jax.evaluation.table_exam import own_table
+
+    found = [own_table(config, one.path) if isinstance(one, TableConfig) else one for one in asked]
+    names = [_name(one) for one in found]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise ValueError(f"--suites must have different names, got {', '.join(twice)} twice")
+    return found
+
+
 def _exams(
     arguments: argparse.Namespace,
     asked: Sequence[str | Wanted | TableConfig],
@@ -220,13 +230,11 @@ def _exams(
     from perc_jax.benchmarks.symbolic import Comparer
     from perc_jax.evaluation.exams import BenchmarkExam, SuiteExam
     from perc_jax.evaluation.table_exam import TableExam
-    from perc_jax.prompt.questions import Reader
     from perc_jax.rewards.verifier import Verifier
 
-    config, pixels = described.config, described.pixels
-    if arguments.max_pixels:
-        pixels = pixels._replace(max_pixels=max(arguments.max_pixels, pixels.min_pixels))
-    reader = Reader(described.tokens, config.model.vision, pixels, arguments.max_prompt_tokens)
+    config, bounds = described.config, {"max_pixels": arguments.max_pixels}
+    reader = described.reader(arguments.max_prompt_tokens, **bounds)
+    of_table = described.reader(arguments.max_prompt_tokens, of_table=True, **bounds)
     compare = opened.enter_context(Comparer())
     if not all(isinstance(one, Wanted) for one in asked):
         verifier = opened.enter_context(Verifier.of(config))
@@ -237,7 +245,7 @@ def _exams(
             exams.append(SuiteExam(config, one, count, verifier, arguments.scenes))
         elif isinstance(one, TableConfig):
             with screen.phase(f"reading {one.label}"):
-                exams.append(TableExam(config, one, reader, verifier, arguments.limit))
+                exams.append(TableExam(config, one, of_table, verifier, arguments.limit))
         else:
             with screen.phase(f"reading {one.benchmark.name}"):
                 exams.append(BenchmarkExam(one.benchmark, one.problems, one.mode, reader, compare))

@@ -5,9 +5,10 @@
     python -m perc_jax.grade --model Qwen/Qwen2.5-VL-3B-Instruct --source mathvista --data data --out mathvista.jsonl
 
 `--model` is the workdir of a run, whose newest checkpoint is asked, or a Hugging Face folder or hub id. `--source` is
-`engines`, with `--types`, `--levels` and `--questions` of each; the path of a table, read as the config's stages do if
-one of them does; or the name of a benchmark, with the folder of its files in `--data` (default: from the hub). With a
-Hugging Face model, `--config` names the file that says how engines and tables are asked.
+`engines`, with `--types`, `--levels` and `--questions` of each; the path of a table, read as the config's stages or its
+`evaluation.tables` do if one of them does; or the name of a benchmark, with the folder of its files in `--data`
+(default: from the hub). With a Hugging Face model, `--config` names the file that says how engines and tables are
+asked.
 
 `--out F.jsonl` keeps every question with its answers, one line each, as it comes; begun again, the same command goes
 on. `F.json` beside it gets pass rates with intervals for every type and level, PeBR-R1's buckets (easy: all answers
@@ -17,13 +18,12 @@ those questions alone.
 """
 
 import argparse
-import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from perc_jax import benchmarks
-from perc_jax.config import Config, TableConfig
+from perc_jax.config import Config
 from perc_jax.config.run import TEMPERATURE, TOP_P
 from perc_jax.processes import ends, interrupts
 from perc_jax.prompt import pretrained
@@ -133,15 +133,14 @@ def _exam(
     """What is asked."""
     from perc_jax.benchmarks.symbolic import Comparer
     from perc_jax.evaluation.exams import BenchmarkExam
-    from perc_jax.evaluation.table_exam import TableExam
-    from perc_jax.prompt.questions import Reader
+    from perc_jax.evaluation.table_exam import TableExam, own_table
 
     if arguments.source == ENGINES:
         return _engines(arguments, described.config, verifier, screen)
-    reader = Reader(described.tokens, described.config.model.vision, described.pixels, MAX_PROMPT_TOKENS)
     if arguments.source not in benchmarks.BENCHMARKS:
         with screen.phase(f"reading {arguments.source}"):
-            table = _table(arguments.source, described.config)
+            table = own_table(described.config, arguments.source, is_graded=True)
+            reader = described.reader(MAX_PROMPT_TOKENS, of_table=True)
             return TableExam(described.config, table, reader, verifier, arguments.limit)
     benchmark = benchmarks.get(arguments.source)
     folder = Path(arguments.data).expanduser() if arguments.data else benchmark.download()
@@ -150,6 +149,7 @@ def _exam(
     mode = next(iter(benchmark.modes))
     with screen.phase(f"reading {benchmark.name}"):
         chosen = problems[: arguments.limit or len(problems)]
+        reader = described.reader(MAX_PROMPT_TOKENS)
         return BenchmarkExam(benchmark, chosen, mode, reader, opened.enter_context(Comparer()))
 
 
@@ -166,12 +166,6 @@ def _engines(arguments: argparse.Namespace, config: Config, verifier: "Verifier"
     if unfit:
         screen.say(f"left out: {len(unfit)} of {len(cells)} types at levels, whose questions do not fit this model")
     return grading.CellsExam(config, [cell for cell in cells if cell not in unfit], arguments.questions, verifier)
-
-
-def _table(path: str, config: Config) -> TableConfig:
-    """A table, with all of its rows, as the config's stages read it, if they do."""
-    own = {table.path: table for stage in config.stages for table in stage.mixture.tables}
-    return dataclasses.replace(own.get(path, TableConfig(path)), difficulty="all", grade="")
 
 
 def _is_path(source: str) -> bool:

@@ -14,13 +14,13 @@ import io
 import multiprocessing
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from typing import Any
 
 from engines.progress import progress
 from perc_jax import cli
-from perc_jax.config import Config, TableConfig
+from perc_jax.config import Config, TableConfig, to_dict
 from perc_jax.data import doctor, table_prompts
 from perc_jax.processes import ends
 from perc_jax.prompt import chat, image
@@ -40,17 +40,18 @@ def main(argv: Sequence[str] | None = None) -> None:
         options, rest = _parser().parse_known_args(given)
         config, _ = cli.parse(rest)
         train, test = _tables(alone, options, config)
-        found = _look(config, [*train, *test], options.rows, options.processes)
-        most = {t: doctor.longest_said(config, t) if t in train else 0 for t in [*train, *test]}
-        reports = {t.label: doctor.report(config, t, found[t.label], most[t]) for t in most}
-        overlaps = doctor.overlap({t.label: found[t.label] for t in train}, {t.label: found[t.label] for t in test})
-        proposed = list(doctor.bucketing(config, {t.label: found[t.label] for t in train}))
+        tables = list(dict.fromkeys([*train, *test]))
+        names, found = _names(tables), _look(config, tables, options.rows, options.processes)
+        most = {t: doctor.longest_said(config, t) if t in train else 0 for t in tables}
+        reports = {names[t]: doctor.report(config, t, found[t], most[t]) for t in tables}
+        overlaps = doctor.overlap(*({names[t]: found[t] for t in side} for side in (train, test)))
+        proposed = list(doctor.bucketing(config, {names[t]: found[t] for t in train}))
         print("\n".join([*_lines(reports, overlaps), *proposed]))
         if options.json:
             everything = {"tables": reports, "overlaps": overlaps, "proposed": proposed}
             write_whole(absolute(options.json), to_json(everything, indent=1) + "\n")
         if options.html:
-            seen = list(_seen(config, [*train, *test], found))
+            seen = list(_seen(config, names, found))
             write_whole(absolute(options.html), page(reports, overlaps, seen))
     if overlaps or any(one["wrong"] for one in reports.values()):
         raise SystemExit(ends.FAILED)
@@ -86,17 +87,31 @@ def _tables(alone: str, options: argparse.Namespace, config: Config) -> tuple[li
     return train, test
 
 
-def _look(config: Config, tables: Sequence[TableConfig], rows: int, processes: int) -> dict[str, list[doctor.Looked]]:
-    """What each table's rows look like, by table."""
+def _names(tables: Sequence[TableConfig]) -> dict[TableConfig, str]:
+    """A name for each table: its label, and where several have that, in which settings they differ."""
+    found = {}
+    for table in tables:
+        alike = [to_dict(one) for one in tables if one.label == table.label]
+        own = to_dict(table)
+        differ = [name for name in own if any(one[name] != own[name] for one in alike)]
+        settings = ", ".join(f"{name} {own[name] or 'not given'}" for name in differ)
+        found[table] = f"{table.label} ({settings})" if settings else table.label
+    return found
+
+
+def _look(
+    config: Config, tables: Sequence[TableConfig], rows: int, processes: int
+) -> dict[TableConfig, list[doctor.Looked]]:
+    """What each table's rows look like; tables are different ones."""
     plan = []
     for table in tables:
         count = len(table_prompts.opened(table))
         numbers = range(0, count, max(1, count // rows) if rows else 1)
         plan += [(table, numbers[start : start + CHUNK]) for start in range(0, len(numbers), CHUNK)]
-    found: dict[str, list[doctor.Looked]] = {table.label: [] for table in tables}
+    found: dict[TableConfig, list[doctor.Looked]] = {table: [] for table in tables}
     with progress("rows", sum(len(part) for _, part in plan)) as advance:
         for (table, part), looked in zip(plan, _in_processes(config, plan, processes), strict=True):
-            found[table.label] += looked
+            found[table] += looked
             advance(len(part))
     return found
 
@@ -131,14 +146,16 @@ def _lines(reports: dict[str, dict[str, Any]], overlaps: Sequence[dict[str, Any]
         yield f"{both['count']} rows of {both['test']} are trained on in {both['train']}: {both['rows'][0]}"
 
 
-def _seen(config: Config, tables: Sequence[TableConfig], found: dict[str, list[doctor.Looked]]) -> Iterator[Seen]:
+def _seen(
+    config: Config, names: Mapping[TableConfig, str], found: Mapping[TableConfig, Sequence[doctor.Looked]]
+) -> Iterator[Seen]:
     """Some sound rows of each table."""
-    each = max(1, SHOWN // len(tables))
+    each = max(1, SHOWN // len(names))
     data, vision = config.data, config.model.vision
     tokenizer = shared(config)
-    for wanted in tables:
+    for wanted, name in names.items():
         table = table_prompts.opened(wanted)
-        good = [row for row in found[wanted.label] if not row.wrong]
+        good = [row for row in found[wanted] if not row.wrong]
         for looked in good[:: max(1, len(good) // each)][:each]:
             row = table_prompts.seen(table, looked.number, table_prompts.Sight.of(config))
             pictures = tuple(
@@ -147,7 +164,7 @@ def _seen(config: Config, tables: Sequence[TableConfig], found: dict[str, list[d
             )
             text = chat.chat_text(tokenizer, table_prompts.asked(row.chat, data))
             gold = table_prompts.gold_of(table, looked.number, row).text()
-            yield Seen(looked.name, table.name, text, pictures, gold, looked.kind, looked.tokens, looked.patches)
+            yield Seen(looked.name, name, text, pictures, gold, looked.kind, looked.tokens, looked.patches)
 
 
 def _url(picture: Any) -> str:

@@ -70,7 +70,7 @@ def sample(
     from perc_jax.data import table_prompts
     from perc_jax.prompt import chat, questions
 
-    reader = _reader(model)
+    reader = model.described.reader(MAX_PROMPT_TOKENS)
     turns = table_prompts.asked(chat.asked(question, len(pictures)), model.described.config.data)
     asked = questions.measure_chat("asked", "asked", turns, [Image(Path(one)) for one in pictures], reader)
     if asked.why_not:
@@ -84,17 +84,20 @@ def sample(
 def evaluate(model: Model, table: str | TableConfig, *, limit: int = 0, samples: int = 1) -> dict[str, Any]:
     """Examine a model on a table, greedily, or with several samples at temperature 1.
 
+    A path is read as the model's config reads it, if it does; a `TableConfig` says itself how.
+
     Gives `n`, `accuracy`, `ci95` (95 % interval), `by` kind of answer, and what was not read, cut or not asked.
     """
     from perc_jax.evaluation import evaluating
-    from perc_jax.evaluation.table_exam import TableExam
+    from perc_jax.evaluation.table_exam import TableExam, own_table
     from perc_jax.processes.progress import Progress
     from perc_jax.rewards.verifier import Verifier
 
-    wanted = TableConfig(table) if isinstance(table, str) else table
     config = model.described.config
+    wanted = own_table(config, table) if isinstance(table, str) else table
+    reader = model.described.reader(MAX_PROMPT_TOKENS, of_table=True)
     with Verifier.of(config) as verifier, Progress(DEADLINE_S, quiet=True) as screen:
-        exam = TableExam(config, wanted, _reader(model), verifier, limit)
+        exam = TableExam(config, wanted, reader, verifier, limit)
         respondent = model.subject.respondent(samples=samples, temperature=float(samples > 1))
         examiner = evaluating.Examiner(model.subject, respondent, screen, samples)
         return evaluating.result(exam, examiner.ask(exam, None), samples)
@@ -132,11 +135,3 @@ def train(config: str | Path, *, workdir: str = "", overrides: Mapping[str, Any]
     patterns.check(asked.config)
     loop.run(*asked)
     return asked.workdir
-
-
-def _reader(model: Model) -> Any:
-    """How the model reads pictures of any size."""
-    from perc_jax.prompt.questions import Reader
-
-    described = model.described
-    return Reader(described.tokens, described.config.model.vision, described.pixels, MAX_PROMPT_TOKENS)

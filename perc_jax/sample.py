@@ -3,11 +3,12 @@
 `python -m perc_jax.sample --model M --image F [--image F2 …] --question "…" [--temperature T] [--seed N] [--json -]`
 `python -m perc_jax.sample --model M --image F --environment jigsaw [--side 3]`
 
-`M` is a Hugging Face folder or hub id, or the workdir of a run; a run's own instruction follows the question. The
-answer appears on standard output token by token. `--json FILE` also writes one line `{"text", "tokens", "logprobs"}`,
-`--json -` prints it as the last line; tokens include the end token, and logprobs are natural logarithms under the
-distribution that was sampled (temperature 1 when greedy). Standard error says how large the prompt is, and until the
-first token what is being done.
+`M` is a Hugging Face folder or hub id, or the workdir of a run; a run's own instruction follows the question, and its
+system line stands before it, unless `--system` gives one; pictures are made as large as the run's. The answer appears
+on standard output token by token. `--json FILE` also writes one line `{"text", "tokens", "logprobs"}`, `--json -`
+prints it as the last line; tokens include the end token, and logprobs are natural logarithms under the distribution
+that was sampled (temperature 1 when greedy). Standard error says how large the prompt is, and until the first token
+what is being done.
 
 With an environment the model talks with it about the picture, over several turns; what it is shown is drawn into the
 terminal, and kept as files where `--pictures DIR` says so. Bounds are those of a run's own environment of that name,
@@ -37,8 +38,7 @@ class Asked(NamedTuple):
 
     config: Any  # ModelConfig
     tokenizer: Any
-    instruction: str  # follows the question after a line end
-    pixels: pretrained.Processor | None  # None: the published bounds
+    pixels: pretrained.Processor  # bounds on the area of a picture
     stored: dict | None  # a run's config as it was saved; None for a Hugging Face model
     run: Any = None  # and as a `Config`
 
@@ -91,11 +91,9 @@ def answer(arguments: argparse.Namespace) -> None:
 
     Raises `ValueError` or `OSError` for a model or a picture that cannot be used.
     """
-    from perc_jax.prompt import (
-        chat,
-        image,
-        tokenizer,  # so that --help and mistakes need not wait
-    )
+    # So that --help and mistakes need not wait.
+    from perc_jax.data import table_prompts
+    from perc_jax.prompt import chat, image, tokenizer
 
     pictures = [image.open_picture(path) for path in arguments.image]
     asked = _published(arguments) if pretrained.is_pretrained(arguments.model) else _trained(arguments)
@@ -104,8 +102,9 @@ def answer(arguments: argparse.Namespace) -> None:
     if arguments.environment:
         _play(arguments, asked, model, pictures)
         return
-    question = f"{arguments.question}\n{asked.instruction}" if asked.instruction else arguments.question
-    turns = chat.asked(question, len(pictures), arguments.system)
+    turns = chat.asked(arguments.question, len(pictures), arguments.system)
+    if asked.run:
+        turns = table_prompts.asked(turns, asked.run.data)
     _write(arguments, asked.tokenizer, model.ask(turns, pictures, 0))
 
 
@@ -126,7 +125,7 @@ class _Model:
         from perc_jax.prompt import prompt
 
         asked, vision = self._asked, self._asked.config.vision
-        bounds = asked.pixels._asdict() if asked.pixels else {}
+        bounds = asked.pixels._asdict()
         row = prompt.chat_prompt(turns, pictures, tokenizer=asked.tokenizer, vision=vision, **bounds)
         batch = prompt.lay_out(
             row,
@@ -238,7 +237,7 @@ def _published(arguments: argparse.Namespace) -> Asked:
     tokens = tokenizer.load(str(folder))
     ends = tuple(dict.fromkeys((*tokens.ids.ends, *pretrained.end_ids(folder))))
     tokens.ids = tokens.ids._replace(ends=ends)
-    return Asked(config, tokens, "", pretrained.processor(folder), None)
+    return Asked(config, tokens, pretrained.processor(folder), None)
 
 
 def _trained(arguments: argparse.Namespace) -> Asked:
@@ -246,13 +245,15 @@ def _trained(arguments: argparse.Namespace) -> Asked:
     import dataclasses
 
     from perc_jax.config import Config, from_dict
-    from perc_jax.prompt import tokenizer
+    from perc_jax.evaluation import subject
+    from perc_jax.prompt import bounds, tokenizer
     from perc_jax.records.checkpoint import Checkpoints
 
     stored = Checkpoints.named(arguments.model).config()
     run = from_dict(Config, stored)
     model = dataclasses.replace(run.model, dtype=arguments.dtype or run.model.dtype)
-    return Asked(model, tokenizer.of(run), run.data.instruction, None, stored, run)
+    pixels = bounds.of_tables(run) if arguments.environment else subject.pixels_of_run(run)
+    return Asked(model, tokenizer.of(run), pixels, stored, run)
 
 
 def _write(arguments: argparse.Namespace, tokens: Any, sampled: Any) -> None:

@@ -108,6 +108,48 @@ def test_what_is_trained_and_tested_is_found_in_both(folder):
     assert both["count"] == 2 and "line 1 asks what" in both["rows"][0] and "line 21" in both["rows"][0]
 
 
+def test_tables_of_one_label_are_looked_at_apart_and_one_table_once(tmp_path, capsys):
+    """Splits of a folder, a table in two stages with other limits, and one that is trained and tested."""
+    split = tmp_path / "geo"
+    split.mkdir()
+    for part, numbers in (("train", range(5)), ("test", range(5, 8))):
+        rows = [{"question": f"What is {number}?", "answer": str(number)} for number in numbers]
+        (split / f"{part}.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+    (tmp_path / "config.py").write_text(
+        f"from tests.test_inspect import apart\n\n\ndef get_config():\n    return apart({str(split)!r})\n"
+    )
+    stored = tmp_path / "found.json"
+    given = ["--config", str(tmp_path / "config.py"), "--processes", "1"]
+    with pytest.raises(SystemExit):  # row by row what is trained on is tested too, in the table that is both
+        inspect.main([*given, "--json", str(stored), "--html", str(tmp_path / "rows.html")])
+    found = json.loads(stored.read_text())
+    counts = {
+        name: (one["looked_at"], one["rows"], one["duplicates"]["count"]) for name, one in found["tables"].items()
+    }
+    assert counts == {
+        "geo (split train, limit not given)": (5, 5, 0),
+        "geo (split train, limit 3)": (3, 3, 0),
+        "geo (split test, limit not given)": (3, 3, 0),
+        "both": (2, 2, 0),
+    }
+    assert {(one["test"], one["train"]) for one in found["overlaps"]} == {
+        ("both", name) for name in counts if "train" in name or name == "both"
+    }
+
+
+def apart(path: str):
+    """The config of the test above."""
+    debug, own = get_config(), TableConfig(path)
+    both = TableConfig(path, name="both", limit=2)
+    drawn = ((own, both), (dataclasses.replace(own, limit=3),))
+    stages = tuple(
+        dataclasses.replace(stage, mixture=MixtureConfig(engines=(), weights=(), tables=tables))
+        for stage, tables in zip(debug.stages, drawn, strict=True)
+    )
+    tests = (dataclasses.replace(own, split="test"), both)
+    return dataclasses.replace(debug, stages=stages, evaluation=EvaluationConfig((), (), hard_levels=(), tables=tests))
+
+
 def test_a_run_is_warned_of_some_rows_and_refuses_a_test_table_with_one(folder):
     config = config_of(folder)
     said = []

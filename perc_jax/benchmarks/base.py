@@ -80,6 +80,7 @@ class Benchmark(abc.ABC):
     hub: ClassVar[str]  # the data set's id on the Hugging Face hub
     modes: ClassVar[Mapping[str, str]]  # mode -> its protocol in a sentence
     symbolic: ClassVar[bool] = False  # whether `score` may call `compare`
+    group: ClassVar[str] = ""  # what several questions share, for instance a problem in versions; see `unit`
 
     @abc.abstractmethod
     def problems(self, folder: Path) -> list[Problem]:
@@ -165,17 +166,32 @@ class Benchmark(abc.ABC):
         scored = [self.accept(problem, form, compare) for form in forms]
         return next((one for one in scored if one.correct), scored[0])
 
-    def unit(self, name: str) -> str:
-        """Give the name of what the question of that id belongs to and what is independent of the rest; here itself."""
-        return name
+    def unit(self, problem: Problem) -> str:
+        """Give the name of what the question belongs to and what is independent of the rest; here itself.
+
+        Of an old file that has ids alone, `problem` has no `meta`, and a benchmark that needs it takes the id.
+        """
+        return problem.id
+
+    def counts(self, problem: Problem, mode: str) -> bool:
+        """Whether a mode asks and counts the question."""
+        return True
 
     def is_seen(self, problem: Problem) -> bool:
         """Whether the question comes with a picture; one that should and has none is never asked without it."""
         return True
 
-    def total(self, items: Sequence[Item]) -> dict[str, Any]:
-        """Give count, accuracy and 95 % interval over all questions; a benchmark of groups says otherwise."""
-        return share([item.scored.correct for item in items])
+    def total(self, items: Sequence[Item], mode: str = "official") -> dict[str, Any]:
+        """Give count, accuracy and 95 % interval over all questions that count in a mode; independent are units."""
+        return self.share([item for item in items if self.counts(item.problem, mode)])
+
+    def share(self, items: Sequence[Item]) -> dict[str, Any]:
+        """`share` of these questions, of which those of one unit are not independent."""
+        return share_of_units([item.scored.correct for item in items], [self.unit(item.problem) for item in items])
+
+    def by(self, items: Sequence[Item], key: Callable[[Problem], Hashable | Sequence[Hashable]]) -> dict[str, Any]:
+        """`share` per group; a problem whose key is a list is in several groups."""
+        return {name: self.share(mine) for name, mine in groups(items, key).items()}
 
     def summary(self, items: Sequence[Item], mode: str = "official") -> dict[str, Any]:
         """Give the benchmark's own aggregates by name: `{"n", "accuracy", "ci95"}` each, or groups of such."""
@@ -195,19 +211,39 @@ def share(correct: Sequence[bool]) -> dict[str, Any]:
     return {"n": n, "accuracy": right / n if n else 0.0, "ci95": list(statistics.wilson_interval(right, n))}
 
 
+def share_of_units(correct: Sequence[bool], units: Sequence[str]) -> dict[str, Any]:
+    """`share` of items of which those of one unit are alike: the interval draws whole units again.
+
+    Where every item is its own unit, or all are right or all wrong, it is Wilson's, then for as many items as units.
+    """
+    found, count = share(correct), len(set(units))
+    if count == len(correct):
+        return found
+    if sum(correct) in (0, len(correct)):
+        return found | {"ci95": list(statistics.wilson_interval(count if correct[0] else 0, count))}
+    values = np.array(correct, np.float64)
+    _, low, high = statistics.clustered_mean(values, units, np.random.default_rng(BOOTSTRAP_SEED))
+    return found | {"ci95": [low, high]}
+
+
 def by(items: Sequence[Item], key: Callable[[Problem], Hashable | Sequence[Hashable]]) -> dict[str, Any]:
-    """`share` per group; a problem whose key is a list is in several groups."""
-    groups: dict[str, list[bool]] = defaultdict(list)
+    """`share` per group of independent items; a problem whose key is a list is in several groups."""
+    return {name: share([item.scored.correct for item in mine]) for name, mine in groups(items, key).items()}
+
+
+def groups(items: Sequence[Item], key: Callable[[Problem], Hashable | Sequence[Hashable]]) -> dict[str, list[Item]]:
+    """Items by the names of their groups, in the order of these."""
+    found: dict[str, list[Item]] = defaultdict(list)
     for item in items:
         keys = key(item.problem)
         for name in keys if isinstance(keys, list) else [keys]:
-            groups[str(name)].append(item.scored.correct)
-    return {name: share(groups[name]) for name in sorted(groups)}
+            found[str(name)].append(item)
+    return {name: found[name] for name in sorted(found)}
 
 
-def mean_of(groups: Mapping[str, Mapping[str, Any]]) -> float:
+def mean_of(shares: Mapping[str, Mapping[str, Any]]) -> float:
     """Mean of the groups' accuracies, each with the same weight."""
-    return sum(group["accuracy"] for group in groups.values()) / len(groups) if groups else 0.0
+    return sum(one["accuracy"] for one in shares.values()) / len(shares) if shares else 0.0
 
 
 def clustered(values: Sequence[float]) -> dict[str, Any]:
@@ -215,6 +251,11 @@ def clustered(values: Sequence[float]) -> dict[str, Any]:
     array = np.asarray(values, np.float64)
     low, high = statistics.bootstrap_mean(array, np.random.default_rng(BOOTSTRAP_SEED))
     return {"n": len(array), "accuracy": float(array.mean()), "ci95": [low, high]}
+
+
+def only_named(problem_id: str) -> Problem:
+    """A problem of which only the id is known, from an old file."""
+    return Problem(problem_id, "", (), "", "")
 
 
 def cases(right: Mapping[str, Sequence[bool]]) -> dict[str, Any]:

@@ -55,6 +55,7 @@ class DynaMath(Benchmark):
     name = "dynamath"
     hub = "DynaMath/DynaMath_Sample"
     symbolic = True
+    group = "seed"
     modes: ClassVar[Mapping[str, str]] = {
         "official": "the authors' rule on the JSON key 'short answer', floats within 1e-3",
         "vlmevalkit": "VLMEvalKit's rule; an offline rule in place of its judge (agreement not known)",
@@ -121,21 +122,22 @@ class DynaMath(Benchmark):
         near = value is not None and abs(value - float(problem.gold)) <= TOLERANCE
         return verdict(near, None if value is None else str(value), "within 1e-3")
 
-    def unit(self, name: str) -> str:
+    def unit(self, problem: Problem) -> str:
         """The seed."""
-        return name.rpartition("_")[0]
+        return problem.id.rpartition("_")[0]
 
-    def total(self, items: Sequence[Item]) -> dict[str, Any]:
+    def total(self, items: Sequence[Item], mode: str = "official") -> dict[str, Any]:
         """The average over concrete questions, with an interval over seeds."""
         return {**cases(items)["average"], "n": len(items)}
 
     def summary(self, items: Sequence[Item], mode: str = "official") -> dict[str, Any]:
-        """Average, worst case and robustness over all, by subject and by level."""
+        """Average, worst case and robustness over all, by subject and by level; the latter two only where all seeds
+        were asked in equally many variants, more than one (`variants`), which the first questions alone are not."""
         return {
             **cases(items),
             "subject": _by(items, "subject"),
             "level": _by(items, "level"),
-            "kind": base.by(items, lambda problem: problem.kind),
+            "kind": self.by(items, lambda problem: problem.kind),
         }
 
 
@@ -156,11 +158,17 @@ def _pictures(folder: Path, variant: int, name: str) -> tuple[Image, ...]:
 
 
 def cases(items: Sequence[Item]) -> dict[str, Any]:
-    """Average, worst case and robustness; the first two with intervals over seeds."""
+    """Average, worst case and robustness, the first two with intervals over seeds, and of how many variants.
+
+    The average alone where a seed lacks variants that another has, or all have one: no case is the worst then.
+    """
     seeds: dict[str, list[bool]] = defaultdict(list)
     for item in items:
         seeds[item.problem.meta["seed"]].append(item.scored.correct)
-    return base.cases(seeds)
+    found, variants = base.cases(seeds), {len(each) for each in seeds.values()}
+    if len(variants) == 1 and min(variants) > 1:
+        return found | {"variants": min(variants)}
+    return {"average": found["average"]}
 
 
 def _by(items: Sequence[Item], field: str) -> dict[str, Any]:

@@ -4,13 +4,14 @@ aAcc: over questions. fAcc: a figure counts if all questions about it are right.
 for all figures of its set. Papers report aAcc (65 to 72 for a 7B model) or the mean of the three (about 53): both are
 given here. The official script asks GPT-4 whether the response contradicts the reference; `official` reads yes or no as
 VLMEvalKit does, by words, one of which must be there without the other (agreement with GPT-4 not known), and groups as
-the script: figures without a picture (figure 0 of the visual-supplement part) count in no fAcc. `vlmevalkit` takes the
-questions with a picture only. Not offered: "yes" anywhere in the response, which takes "yesterday" for yes.
+the script: figures without a picture (figure 0 of the visual-supplement part) count in no fAcc. `vlmevalkit` asks and
+counts the questions with a picture only. Intervals draw sets: a figure, its edited copies and the questions about them.
+Not offered: "yes" anywhere in the response, which takes "yesterday" for yes.
 """
 
 import re
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -27,6 +28,7 @@ class HallusionBench(Benchmark):
 
     name = "hallusionbench"
     hub = "lmms-lab/HallusionBench"
+    group = "set"
     modes: ClassVar[Mapping[str, str]] = {
         "official": "yes or no by words in place of the GPT-4 judge (agreement not known); official groups",
         "vlmevalkit": "yes or no by words without its judge; aggregates over questions with a picture",
@@ -55,6 +57,14 @@ class HallusionBench(Benchmark):
         """Questions of visual input 0 are asked without a picture."""
         return problem.meta["visual_input"] != "0"
 
+    def unit(self, problem: Problem) -> str:
+        """The set: a figure, its edited copies and all that is asked about them."""
+        return "_".join(("set", *_key(problem.meta))) if "set_id" in problem.meta else problem.id
+
+    def counts(self, problem: Problem, mode: str) -> bool:
+        """`vlmevalkit` leaves out what is asked without a picture."""
+        return mode != "vlmevalkit" or self.is_seen(problem)
+
     def ask(self, problem: Problem) -> str:
         """The question with the kits' hint."""
         return f"{problem.question}\nPlease answer yes or no."
@@ -72,35 +82,34 @@ class HallusionBench(Benchmark):
 
     def summary(self, items: Sequence[Item], mode: str = "official") -> dict[str, Any]:
         """aAcc, fAcc, qAcc with intervals, their mean, and aAcc by subcategory."""
-        if mode == "vlmevalkit":
-            items = [item for item in items if item.problem.meta["visual_input"] != "0"]
+        items = [item for item in items if self.counts(item.problem, mode)]
         figures = [
             item
             for item in items
             if item.problem.meta["category"] != "VS" or item.problem.meta["figure_id"] != "0" or mode == "vlmevalkit"
         ]
         scores = {
-            "aAcc": base.share([item.scored.correct for item in items]),
-            "fAcc": base.share(_all_right(figures, lambda meta: _key(meta, "figure_id"))),
-            "qAcc": base.share(_all_right(items, lambda meta: _key(meta, "question_id"))),
+            "aAcc": self.share(items),
+            "fAcc": _all_right(figures, "figure_id"),
+            "qAcc": _all_right(items, "question_id"),
         }
         return {
             **scores,
             "mean_of_three": base.mean_of(scores),
-            "subcategory": base.by(items, lambda problem: f"{problem.meta['category']}_{problem.meta['subcategory']}"),
+            "subcategory": self.by(items, lambda problem: f"{problem.meta['category']}_{problem.meta['subcategory']}"),
         }
 
 
-def _key(meta: Mapping[str, str], field: str) -> tuple[str, ...]:
-    return tuple(meta[name] for name in ("category", "subcategory", "set_id", field))
+def _key(meta: Mapping[str, str], *fields: str) -> tuple[str, ...]:
+    return tuple(meta[name] for name in ("category", "subcategory", "set_id", *fields))
 
 
-def _all_right(items: Sequence[Item], key: Callable[[Mapping[str, str]], tuple[str, ...]]) -> list[bool]:
-    """Per group whether all of it is right."""
-    groups: dict[tuple[str, ...], bool] = defaultdict(lambda: True)
+def _all_right(items: Sequence[Item], field: str) -> dict[str, Any]:
+    """The share of a set's figures or questions all of which is right; independent are sets."""
+    right: dict[tuple[str, ...], bool] = defaultdict(lambda: True)
     for item in items:
-        groups[key(item.problem.meta)] &= item.scored.correct
-    return list(groups.values())
+        right[_key(item.problem.meta, field)] &= item.scored.correct
+    return base.share_of_units(list(right.values()), ["_".join(key[:-1]) for key in right])
 
 
 def _picture(folder: Path, meta: Mapping[str, str]) -> tuple[Image, ...]:

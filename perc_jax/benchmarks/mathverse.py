@@ -5,7 +5,7 @@ Official: GPT-4 extracts, GPT-4 judges. `official` here is an offline rule, to b
 repaired (`35掳` is 35°, units and degrees are dropped). `strict` compares in the same way what stands in the box. No
 responses with the judge's labels are public, so its agreement is not known; the 436 choice and the 352 free questions
 are reported apart, and a comparison between papers should use the former. Most papers report the version "Vision Only"
-alone; the five are given.
+alone; the five are given. Intervals over several versions draw problems, whose versions are not independent.
 """
 
 from collections.abc import Mapping, Sequence
@@ -24,6 +24,7 @@ class MathVerse(Benchmark):
     name = "mathverse"
     hub = "AI4Math/MathVerse"
     symbolic = True
+    group = "problem"
     modes: ClassVar[Mapping[str, str]] = {
         "official": "rule-MathVerse: offline rules in place of both GPT-4 steps (agreement not known)",
         "strict": base.STRICT,
@@ -73,13 +74,17 @@ class MathVerse(Benchmark):
             return verdict(letter == problem.gold, letter, "strict")
         return _equal(problem.gold, content, compare)
 
+    def unit(self, problem: Problem) -> str:
+        """The problem, in all its versions."""
+        return f"problem {problem.meta['problem']}" if problem.meta.get("problem") else problem.id
+
     def summary(self, items: Sequence[Item], mode: str = "official") -> dict[str, Any]:
         """Accuracy by version, each of its choice and free questions, and by subject."""
         return {
-            "version": base.by(items, lambda problem: problem.meta["version"]),
-            "version_kind": base.by(items, lambda problem: f"{problem.meta['version']} {problem.kind}"),
-            "kind": base.by(items, lambda problem: problem.kind),
-            "subject": base.by(items, lambda problem: problem.meta["subject"]),
+            "version": self.by(items, lambda problem: problem.meta["version"]),
+            "version_kind": self.by(items, lambda problem: f"{problem.meta['version']} {problem.kind}"),
+            "kind": self.by(items, lambda problem: problem.kind),
+            "subject": self.by(items, lambda problem: problem.meta["subject"]),
         }
 
 

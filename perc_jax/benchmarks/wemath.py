@@ -28,6 +28,7 @@ class WeMath(Benchmark):
     name = "wemath"
     hub = "We-Math/We-Math"
     symbolic = True
+    group = "problem"
     modes: ClassVar[Mapping[str, str]] = {
         "official": "the first letter after the last 'Answer'",
         "lmms": "lmms-eval's reasoning score without its optional judge",
@@ -90,6 +91,10 @@ class WeMath(Benchmark):
         letter = choices.exact(content, LETTERS)
         return verdict(letter == problem.gold, letter, "strict")
 
+    def unit(self, problem: Problem) -> str:
+        """The problem, whole and in its steps."""
+        return f"problem {problem.meta['problem']}" if problem.meta.get("problem") else problem.id
+
     def summary(self, items: Sequence[Item], mode: str = "official") -> dict[str, Any]:
         """Strict and loose score, the four kinds, accuracy by number of steps."""
         whole = {item.problem.meta["problem"]: item for item in items if item.problem.meta["key"].endswith("multi")}
@@ -101,7 +106,7 @@ class WeMath(Benchmark):
         return {
             "strict": four(pairs, strict=True),
             "loose": four(pairs, strict=False),
-            "steps": base.by(items, lambda problem: _step(problem.meta["key"])),
+            "steps": self.by(items, lambda problem: _step(problem.meta["key"])),
         }
 
 

@@ -1,12 +1,18 @@
 """Two evaluations question by question: the difference, how sure it is, and what was gained and lost.
 
 Only questions that both were asked count, of a user's table that has changed in between only rows that are still the
-same; those of the engines' suites are also compared engine by engine. What differs between the two besides the model is
-told as a warning: then the difference is not the model's alone. The interval is a bootstrap over independent units (the
-seeds of DynaMath, otherwise the questions). The p-value is McNemar's exact one where every question is its own unit and
-has one answer, and otherwise that of a permutation test that flips the sign of units' differences.
+same; those of the engines' suites are also compared engine by engine. What differs between the two besides the model,
+and what the files do not say, is told as a warning: then the difference may not be the model's alone. So it is with a
+run's own `eval/`, which numbers its questions and tells the type and level of each, not which scene or row it was: how
+they were asked is read in the run's `config.json`, and of a table that had not changed must be taken on trust.
+
+Where every question is its own unit and has one answer, interval and p-value are those of
+`statistics.paired_difference`. Otherwise the interval is a bootstrap over independent units (a seed of DynaMath, a
+problem of MathVerse, a scene), and the p-value that of a permutation test that flips the sign of units' differences. An
+engine is said to have risen or fallen only where interval and test agree.
 """
 
+import dataclasses
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -18,12 +24,17 @@ import numpy as np
 import engines
 from perc_jax import benchmarks, statistics
 from perc_jax.benchmarks import files
-from perc_jax.benchmarks.base import BOOTSTRAP_SEED
+from perc_jax.benchmarks.base import BOOTSTRAP_SEED, only_named
+from perc_jax.config import DataConfig, TableConfig, from_dict, to_dict
 from perc_jax.records import lines
 from perc_jax.records.lines import Record
 
 ID_PARTS = 5  # split/engine/type/level/index
 NOT_SETTINGS = ("suite", "model", "seed")  # fields of a head that do not say how a question is asked
+SURE = 0.05  # p-value below which a difference is called one
+CONFIG = "config.json"  # of a run, beside its `eval/`
+ASKED_AS = ("image_px", "instruction", "system", "answer_form", "answer_sections")  # of a run's data
+OF_TABLE = ("min_pixels", "max_pixels", "max_prompt_tokens", "max_patches")
 
 
 class Answers(NamedTuple):
@@ -34,6 +45,8 @@ class Answers(NamedTuple):
     units: dict[str, str]
     prompts: Mapping[str, str] = MappingProxyType({})  # fingerprints of what was asked, where they are known
     terms: Mapping[str, Mapping[str, float]] = MappingProxyType({})  # of rewards, by name and id, where they are known
+    cells: Sequence[str] = ()  # of a run's own evaluation: what each question asked, in order
+    unknown: Sequence[str] = ()  # what the file does not say, in words
 
 
 def pairs(before: Path, after: Path) -> dict[str, tuple[Path, Path]]:
@@ -69,7 +82,7 @@ def sides(name: str, before: Path, after: Path) -> dict[str, tuple[Answers, Answ
 def suites_of_run(file: Path) -> dict[str, Answers]:
     """What a file of a run's `eval/` says, by suite; nothing of any other file.
 
-    Its questions go by their number and by what they ask.
+    Its questions go by their number and by what they ask. How they were asked is in the `config.json` of the run.
     """
     content = {} if file.suffix == ".jsonl" else files.read_json(file)
     if not isinstance(content, dict) or not all(isinstance(one, dict) and "asked" in one for one in content.values()):
@@ -81,8 +94,30 @@ def suites_of_run(file: Path) -> dict[str, Answers]:
         terms = {
             term: dict(zip(names, values["each"], strict=True)) for term, values in result.get("terms", {}).items()
         }
-        found[suite] = Answers({"suite": suite}, right, {name: name for name in names}, terms=terms)
+        head, unknown = _head_of_run(file, suite, result["asked"])
+        units = {name: name for name in names}
+        found[suite] = Answers(head, right, units, terms=terms, cells=tuple(result["asked"]), unknown=unknown)
     return found
+
+
+def _head_of_run(file: Path, suite: str, cells: Sequence[str]) -> tuple[dict[str, Any], list[str]]:
+    """How a run asks a suite or a test table, by its config; and what is not known of it, in words."""
+    of_engines = all(cell.partition(".")[0] in engines.ENGINES for cell in cells)
+    unknown = [] if of_engines else ["that its rows were the same is not known, they go by their number"]
+    place = file.parent.parent / CONFIG
+    if file.parent.name != "eval" or not place.is_file():
+        return {"suite": suite}, [f"how {file} was asked is not known, there is no {CONFIG} of its run", *unknown]
+    config = files.read_json(place)
+    usual = {field.name: field.default for field in dataclasses.fields(DataConfig)}  # of a config older than a field
+    data = {name: list(value) if isinstance(value, tuple) else value for name, value in usual.items()} | config.get(
+        "data", {}
+    )
+    head: dict[str, Any] = {"suite": suite} | {name: data[name] for name in ASKED_AS}
+    if not of_engines:
+        tables = [from_dict(TableConfig, one) for one in config.get("evaluation", {}).get("tables", ())]
+        head |= {name: data[name] for name in OF_TABLE}
+        head["table_config"] = next((to_dict(one) for one in tables if one.label == suite), None)
+    return head, unknown
 
 
 def read(file: Path) -> Answers:
@@ -95,7 +130,8 @@ def read(file: Path) -> Answers:
     benchmark = benchmarks.get(content["benchmark"])
     right = {str(item["id"]): float(item["correct"]) for item in content["items"]}
     head = {"suite": content["benchmark"], "mode": content["mode"]}
-    return Answers(head, right, {name: benchmark.unit(name) for name in right})
+    units = {str(item["id"]): item.get("unit") for item in content["items"]}
+    return Answers(head, right, {name: unit or benchmark.unit(only_named(name)) for name, unit in units.items()})
 
 
 def answers(head: Mapping[str, Any], found: Mapping[str, Record]) -> Answers:
@@ -114,35 +150,57 @@ def compare(before: Answers, after: Answers) -> dict[str, Any]:
     common = [name for name in before.right if name in after.right]
     if before.head.get("table") != after.head.get("table"):  # then a name may stand for another row
         common = [name for name in common if before.prompts.get(name) == after.prompts.get(name)]
+    apart = sum(one != other for one, other in zip(before.cells, after.cells, strict=False))
     if not common:
         raise ValueError(f"both evaluations of {suites[0]} must have answered a question, got none in common")
     fields = sorted({name for side in (before, after) for name in side.head})
     values = before.right, after.right
-    by = {engine: _difference(*values, before.units, mine) for engine, mine in _by_engine(common).items()}
+    # An old file may not know which questions belong together.
+    units = min((before.units, after.units), key=lambda side: len({side[name] for name in common}))
+    by = {engine: _difference(*values, units, mine) for engine, mine in _by_engine(common).items()}
     terms = {
-        name: _difference(before.terms[name], after.terms[name], before.units, common)
+        name: _difference(before.terms[name], after.terms[name], units, common)
         for name in before.terms
         if name in after.terms
     }
-    return _difference(*values, before.units, common) | {
+    unknown = list(dict.fromkeys((*before.unknown, *after.unknown, *_ungrouped(str(suites[0]), units, common))))
+    if apart:
+        unknown.append(
+            f"of {len(before.cells)} places {apart} ask other types or levels, and which scenes is not known"
+        )
+    return _difference(*values, units, common) | {
         "only_before": len(before.right) - len(common),
         "only_after": len(after.right) - len(common),
         "differ_in": [name for name in fields if before.head.get(name) != after.head.get(name)],
-        "warnings": _warnings(before.head, after.head),
+        "warnings": _warnings(before.head, after.head) + unknown,
         **({"by": {"engine": by}} if by else {}),
         **({"terms": terms} if terms else {}),
     }
+
+
+def _ungrouped(suite: str, units: Mapping[str, str], common: Sequence[str]) -> list[str]:
+    """Words for an old file of a benchmark whose questions belong together, that does not say which do."""
+    group = benchmarks.BENCHMARKS[suite].group if suite in benchmarks.BENCHMARKS else ""
+    if not group or len(common) == 1 or any(units[name] != name for name in common):
+        return []
+    return [f"which questions share a {group} is not known, and they are taken as independent"]
 
 
 def _by_engine(names: Sequence[str]) -> dict[str, list[str]]:
     """The questions of an engines' suite by engine; none of another one."""
     found: dict[str, list[str]] = {}
     for name in names:
-        parts = name.split("/")
-        if len(parts) != ID_PARTS or parts[1] not in engines.ENGINES:
+        engine = _engine_of(name)
+        if engine not in engines.ENGINES:
             return {}
-        found.setdefault(parts[1], []).append(name)
+        found.setdefault(engine, []).append(name)
     return {engine: found[engine] for engine in engines.ENGINES if engine in found}
+
+
+def _engine_of(name: str) -> str:
+    """The engine of a question by its id, or by `number engine.type/level` of a run's own evaluation."""
+    parts = name.split("/")
+    return parts[1] if len(parts) == ID_PARTS else name.partition(" ")[2].partition(".")[0]
 
 
 def _warnings(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
@@ -162,13 +220,14 @@ def _difference(
     """Compare values of the two on these questions."""
     first, second = (np.array([side[name] for name in common]) for side in (before, after))
     units = [units_by_name[name] for name in common]
-    rng = np.random.default_rng(BOOTSTRAP_SEED)
-    difference, low, high = statistics.clustered_mean(second - first, units, rng)
     gained, lost = int((second > first).sum()), int((second < first).sum())
     single = len(set(units)) == len(units) and bool(np.isin([first, second], (0.0, 1.0)).all())
     if single:
-        test, p_value = "exact McNemar", statistics.mcnemar(gained, lost)
+        paired = statistics.paired_difference(first, second)
+        difference, (low, high), test, p_value = paired.difference, paired.ci95, "exact McNemar", paired.p_value
     else:
+        rng = np.random.default_rng(BOOTSTRAP_SEED)
+        difference, low, high = statistics.clustered_mean(second - first, units, rng)
         test = f"sign flips of {len(set(units))} units"
         p_value = statistics.sign_flip(statistics.by_unit(second - first, units)[0], rng)
     return {
@@ -188,8 +247,7 @@ def lines_of(name: str, found: Mapping[str, Any]) -> list[str]:
     """Write a comparison as lines of text: the suite, its engines, marked where one surely fell or rose, its terms."""
     rows = [line(name, found)]
     for engine, mine in found.get("by", {}).get("engine", {}).items():
-        low, high = mine["ci95"]
-        rows.append(line(f"  {engine}", mine) + ("  ▼ fell" if high < 0 else "  ▲ rose" if low > 0 else ""))
+        rows.append(line(f"  {engine}", mine) + _mark(mine))
     for term, mine in found.get("terms", {}).items():
         low, high = mine["ci95"]
         rows.append(
@@ -199,12 +257,21 @@ def lines_of(name: str, found: Mapping[str, Any]) -> list[str]:
     return rows
 
 
+def _mark(found: Mapping[str, Any]) -> str:
+    """Whether it surely fell or rose: the interval and the test say so."""
+    low, high = found["ci95"]
+    if found["p_value"] >= SURE or low <= 0 <= high:
+        return ""
+    return "  ▼ fell" if high < 0 else "  ▲ rose"
+
+
 def warning(name: str, found: Mapping[str, Any]) -> str:
-    """What to say of the differences in asking; empty where there are none."""
+    """What to say of the differences in asking, and of what is not known of it; empty where there is neither."""
     if not found["warnings"]:
         return ""
-    return f"{name}: the two were not asked alike, so the difference is not the model's alone: " + "; ".join(
-        found["warnings"]
+    return (
+        f"{name}: the two were not asked alike, or it is not known that they were, so the difference may not be the "
+        "model's alone: " + "; ".join(found["warnings"])
     )
 
 

@@ -18,7 +18,7 @@ from jax.sharding import Mesh
 from perc_jax import statistics
 from perc_jax.benchmarks import Item, base
 from perc_jax.benchmarks.base import BOOTSTRAP_SEED, Scored
-from perc_jax.evaluation import compare, suites
+from perc_jax.evaluation import compare, scoring, suites
 from perc_jax.evaluation.answering import Respondent
 from perc_jax.evaluation.exams import Asked, BenchmarkExam, Exam, PlannedExam
 from perc_jax.evaluation.subject import Subject
@@ -181,7 +181,7 @@ def result(exam: Exam, records: Mapping[str, Record], samples: int) -> dict[str,
     if not_asked:
         more["not_asked_ids"] = not_asked
     if samples > 1:
-        units = [record.unit for record in mine]
+        units = _units(exam, mine)
         steps = [2**power for power in range(samples.bit_length()) if 2**power <= samples]
         more |= {"samples": samples, "pass_at": {}}
         for k in steps:
@@ -214,9 +214,17 @@ def _benchmark(exam: BenchmarkExam, records: Sequence[Record], samples: int) -> 
     head = {"mode": exam.mode, "protocol": exam.benchmark.modes[exam.mode]}
     summaries = [exam.benchmark.summary(run, exam.mode) for run in runs]
     if samples == 1:
-        return head | exam.benchmark.total(runs[0]) | {"summary": summaries[0]}
+        return head | exam.benchmark.total(runs[0], exam.mode) | {"summary": summaries[0]}
     values = [sum(record.correct) / samples for record in records]
-    return head | _mean(values, [record.unit for record in records]) | {"summary": mean_of_trees(summaries)}
+    return head | _mean(values, _units(exam, records)) | {"summary": mean_of_trees(summaries)}
+
+
+def _units(exam: Exam, records: Sequence[Record]) -> list[str]:
+    """What each question belongs to; a planned exam knows it, whatever an old file says."""
+    if not isinstance(exam, PlannedExam):
+        return [record.unit for record in records]
+    units = {question.id: question.unit for question in exam.questions}
+    return [units[record.id] for record in records]
 
 
 def _rows(exam: PlannedExam, records: Sequence[Record], samples: int) -> dict[str, Any]:
@@ -278,7 +286,7 @@ def _mean(values: Sequence[float], units: Sequence[str]) -> dict[str, Any]:
 def mean_of_trees(trees: Sequence[Any]) -> Any:
     """One tree with the mean of each number over several of the same form; intervals are left out.
 
-    A count that is equal in all stays a whole number.
+    A count that is equal in all stays a whole number, another becomes a `scoring.MeanCount`.
     """
     first = trees[0]
     if isinstance(first, Mapping):
@@ -287,4 +295,7 @@ def mean_of_trees(trees: Sequence[Any]) -> Any:
             for name, value in first.items()
             if not isinstance(value, list)
         }
-    return first if all(tree == first for tree in trees) else sum(trees) / len(trees)
+    if all(tree == first for tree in trees):
+        return first
+    mean = sum(trees) / len(trees)
+    return scoring.MeanCount(mean) if all(isinstance(tree, int) for tree in trees) else mean

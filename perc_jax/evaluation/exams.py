@@ -150,7 +150,7 @@ class BenchmarkExam(PlannedExam):
 
     Args:
         benchmark: whose rules.
-        problems: those that are asked.
+        problems: those that are asked, if the mode counts them.
         mode: of the benchmark's.
         reader: how the model reads.
         compare: symbolic comparison, for benchmarks that need it.
@@ -168,15 +168,15 @@ class BenchmarkExam(PlannedExam):
                 f"{benchmark.name}: every question must have its picture, got {len(blind)} of {len(problems)} without, "
                 f"first {problems[blind[0]].id}{hint}"
             )
-        self.name, self.count, self.benchmark, self.mode = benchmark.name, len(problems), benchmark, mode
-        self.problems = list(problems)
+        self.problems = [problem for problem in problems if benchmark.counts(problem, mode)]
+        self.name, self.count, self.benchmark, self.mode = benchmark.name, len(self.problems), benchmark, mode
         self._by_id = {problem.id: problem for problem in problems}
         self.reader, self._compare = reader, compare
         self.questions = [
             questions.measure(
-                problem.id, benchmark.unit(problem.id), benchmark.prompt(problem, mode), problem.images, reader
+                problem.id, benchmark.unit(problem), benchmark.prompt(problem, mode), problem.images, reader
             )
-            for problem in problems
+            for problem in self.problems
         ]
 
     def head(self) -> dict[str, Any]:
@@ -237,7 +237,8 @@ class SuiteExam:
         named = {name for stage in settings["stages"] for name in stage["mixture"]["engines"]}
         content = json.dumps([drawn, asked, engines.versions(named)], sort_keys=True)
         several = {"scenes": self.scenes} if self.scenes > 1 else {}
-        return {"suite": self.name, "drawn": hashlib.sha256(content.encode()).hexdigest()[:16]} | several
+        drawn_as = {"drawn": hashlib.sha256(content.encode()).hexdigest()[:16], "asked": asked_as(self._config.data)}
+        return {"suite": self.name} | drawn_as | several
 
     def check(self, answered: Mapping[str, Record]) -> None:
         """Nothing: what is drawn is a function of what `head` says."""
@@ -283,6 +284,11 @@ class SuiteExam:
                 )
             )
         return marked
+
+
+def asked_as(data: DataConfig) -> list[Any]:
+    """What is put around a question, and where a reply must have its answer, as heads say it."""
+    return [data.instruction, data.system, data.answer_form, list(data.answer_sections)]
 
 
 def _filled(asked: Asked) -> Asked:

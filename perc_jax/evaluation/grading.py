@@ -26,7 +26,7 @@ from perc_jax.data import batches, streams
 from perc_jax.data.curriculum import Cell
 from perc_jax.data.listed import scenes
 from perc_jax.data.tables.graded import DIFFICULTIES, difficulty
-from perc_jax.evaluation.exams import SuiteExam
+from perc_jax.evaluation.exams import SuiteExam, asked_as
 from perc_jax.records.lines import Record
 from perc_jax.rewards.verifier import Verifier
 from perc_jax.statistics import Z95
@@ -48,7 +48,7 @@ class CellsExam(SuiteExam):
         drawn = {field: fields[field] for field in ("image_px", "max_prompt_tokens", "max_patches", "instruction")}
         named = {cell.engine for cell in self.cells}
         content = json.dumps([drawn, [cell.name for cell in self.cells], engines.versions(named)], sort_keys=True)
-        drawn_as = {"drawn": hashlib.sha256(content.encode()).hexdigest()[:16]}
+        drawn_as = {"drawn": hashlib.sha256(content.encode()).hexdigest()[:16], "asked": asked_as(self._config.data)}
         return {"suite": self.name, "scenes": scenes(self._config.data.image_px, named), **drawn_as}
 
     def _stream(self, start: int, share: Share) -> batches.Stream:

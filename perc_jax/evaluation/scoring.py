@@ -56,12 +56,14 @@ def _single(row: Mapping[str, Any], file: Path) -> dict[str, Any]:
 def score(
     benchmark: Benchmark, problems: Sequence[Problem], responses: Mapping[str, str], mode: str = "official"
 ) -> dict[str, Any]:
-    """Score one response per problem; the result is JSON-ready, see DESIGN.md section 4.
+    """Score one response per problem that counts in the mode; the result is JSON-ready, see DESIGN.md section 4.
 
     Raises `ValueError` for a mode that the benchmark lacks, and where the ids of both are not the same.
     """
     benchmark.check_mode(mode)
-    _check_ids({problem.id for problem in problems}, set(responses))
+    left_out = {problem.id for problem in problems if not benchmark.counts(problem, mode)}
+    problems = [problem for problem in problems if problem.id not in left_out]
+    _check_ids({problem.id for problem in problems}, set(responses) - left_out)
     console = Console(stderr=True)
     items: list[Item] = []
     with Comparer() as compare:
@@ -73,12 +75,18 @@ def score(
         "benchmark": benchmark.name,
         "mode": mode,
         "protocol": benchmark.modes[mode],
-        **benchmark.total(items),
+        **benchmark.total(items, mode),
         "unparsed": sum(item.scored.parsed is None for item in items),
         "timed_out": compare.timed_out,
         "summary": benchmark.summary(items, mode),
-        "items": [{"id": item.problem.id, **item.scored._asdict()} for item in items],
+        "items": [{"id": item.problem.id, **item.scored._asdict()} | _unit(benchmark, item.problem) for item in items],
     }
+
+
+def _unit(benchmark: Benchmark, problem: Problem) -> dict[str, str]:
+    """What a question belongs to, where that is more than itself."""
+    unit = benchmark.unit(problem)
+    return {"unit": unit} if unit != problem.id else {}
 
 
 def _check_ids(wanted: set[str], given: set[str]) -> None:
@@ -97,6 +105,10 @@ def table(result: Mapping[str, Any]) -> list[str]:
     return lines + list(lines_of(result["summary"]))
 
 
+class MeanCount(float):
+    """A mean of counts, which is no share, though it need not be whole."""
+
+
 def line(name: str, share: Mapping[str, Any]) -> str:
     """Write an accuracy with its interval and count."""
     interval = ""
@@ -109,7 +121,9 @@ def lines_of(groups: Mapping[str, Any], indent: str = "") -> Iterator[str]:
     """Write a benchmark's aggregates, groups indented."""
     for name, value in list(groups.items())[:MAX_GROUPS]:
         label = indent + name.replace("_", " ")
-        if isinstance(value, float):
+        if isinstance(value, MeanCount):
+            yield f"{label:32} {value:6.1f}"
+        elif isinstance(value, float):
             yield f"{label:32} {100 * value:6.1f} %"
         elif isinstance(value, int):
             yield f"{label:32} {value:6}"

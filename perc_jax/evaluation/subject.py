@@ -18,9 +18,9 @@ from perc_jax.config import Config, DataConfig, EvaluationConfig, MeshConfig, Ro
 from perc_jax.evaluation.answering import Respondent, way_here
 from perc_jax.processes.progress import Progress
 from perc_jax.programs.compiled import Programs
-from perc_jax.prompt import pretrained, tokenizer, vocabulary
-from perc_jax.prompt.image import MIN_PIXELS
+from perc_jax.prompt import bounds, pretrained, tokenizer, vocabulary
 from perc_jax.prompt.pretrained import Processor
+from perc_jax.prompt.questions import Reader
 from perc_jax.records import compile_cache, reading
 from perc_jax.records.checkpoint import Checkpoints
 from perc_jax.weights import growth, safetensors
@@ -40,7 +40,20 @@ class Description(NamedTuple):
     tokens: tokenizer.Tokenizer
     stored: dict | None  # a run's config as it was saved; None for a Hugging Face model
     fingerprint: str  # another checkpoint or other weights have another
-    pixels: Processor  # bounds on the area of a picture of any size
+    pixels: Processor  # bounds on the area of a picture of any size that is not a table's
+
+    def reader(self, max_tokens: int, *, of_table: bool = False, max_pixels: int = 0) -> Reader:
+        """How it reads prompts of up to `max_tokens` tokens.
+
+        Args:
+            max_tokens: of a prompt.
+            of_table: whether of a user's table, whose pictures are as large as in the run.
+            max_pixels: area above which pictures are reduced in any case (0: no other than the model's).
+        """
+        pixels = bounds.of_tables(self.config) if of_table else self.pixels
+        if max_pixels:
+            pixels = pixels._replace(max_pixels=max(max_pixels, pixels.min_pixels))
+        return Reader(self.tokens, self.config.model.vision, pixels, max_tokens)
 
 
 class Subject(NamedTuple):
@@ -76,7 +89,8 @@ def describe(model: str, config_file: str = "") -> Description:
     safetensors.check(folder, config.model, growth.of_folder(config, tokens, folder))
     ends = (*tokens.ids.ends, *pretrained.end_ids(folder))
     tokens.ids = tokens.ids._replace(ends=tuple(dict.fromkeys(ends)))
-    return Description(model, config, tokens, None, _print_of_files(folder), pretrained.processor(folder))
+    pixels = bounds.of_others(config, pretrained.processor(folder)) if config_file else pretrained.processor(folder)
+    return Description(model, config, tokens, None, _print_of_files(folder), pixels)
 
 
 def settle(
@@ -149,24 +163,33 @@ def _trained(workdir: str) -> Description:
     checkpoints = Checkpoints.named(workdir)
     stored = checkpoints.config()
     config = dataclasses.replace(from_dict(Config, stored), cache="")  # that was for the run's machine
-    if config.pretrained:
-        pixels = pretrained.processor(pretrained.folder_of(config.pretrained, weights=False))
-    elif any(stage.mixture.tables for stage in config.stages):
-        pixels = Processor(config.data.min_pixels, config.data.max_pixels)
-    else:  # it has seen pictures of one size
-        area = config.data.image_px**2
-        pixels = Processor(min(MIN_PIXELS, area), area)
     fingerprint = hashlib.sha256(checkpoints.newest_commit()).hexdigest()[:16]
-    return Description(workdir, config, tokenizer.of(config), stored, fingerprint, pixels)
+    return Description(workdir, config, tokenizer.of(config), stored, fingerprint, pixels_of_run(config))
+
+
+def pixels_of_run(config: Config) -> Processor:
+    """Bounds on the area of a picture that a run is asked about, and that is not of its tables.
+
+    Raises `FileNotFoundError` where the model that it started from is not there.
+    """
+    if not config.pretrained:
+        return bounds.of_others(config, None)
+    folder = pretrained.folder_of(config.pretrained, weights=False)
+    return bounds.of_others(config, pretrained.processor(folder))
 
 
 def _bare(model: str, folder: Path) -> Config:
-    """A config for a published model that says nothing of training."""
+    """A config for a published model that says nothing of training; pictures are bounded by the folder's processor."""
     return Config(
         name="published",
         model=pretrained.model_config(folder),
         data=DataConfig(
-            tokenizer=model, image_px=SIZE_PX, max_prompt_tokens=SIZE_PX, max_patches=PATCHES, instruction=""
+            tokenizer=model,
+            image_px=SIZE_PX,
+            max_prompt_tokens=SIZE_PX,
+            max_patches=PATCHES,
+            instruction="",
+            **pretrained.processor(folder)._asdict(),
         ),
         rollout=RolloutConfig(max_tokens=MAX_TOKENS),
         stages=(),

@@ -4,6 +4,8 @@ Rows are read when they are asked; what is kept of each is its length. A row tha
 asked, and its record says why.
 """
 
+import dataclasses
+import os
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,11 +13,32 @@ from perc_jax.config import Config, TableConfig
 from perc_jax.data import table_prompts
 from perc_jax.data.table_prompts import Sight
 from perc_jax.data.tables import TableRow
-from perc_jax.evaluation.exams import Asked, Marked, PlannedExam, as_scored
+from perc_jax.evaluation.exams import Asked, Marked, PlannedExam, as_scored, asked_as
 from perc_jax.prompt import questions
 from perc_jax.prompt.questions import Question, Reader
 from perc_jax.rewards.answers import Gold
 from perc_jax.rewards.verifier import Verifier
+
+
+def own_table(config: Config, path: str, *, is_graded: bool = False) -> TableConfig:
+    """The table of a path as a config's stages or `evaluation.tables` read it; as it is by itself where none does.
+
+    Where both read it, a test goes by `evaluation.tables`, a grading by the stages. Of a stage's table, and of one that
+    is graded, all rows are asked, not only those of its `difficulty`.
+    """
+    trained = {_place(table.path): table for stage in config.stages for table in stage.mixture.tables}
+    tested = {_place(table.path): table for table in config.evaluation.tables}
+    place = _place(path)
+    first, second = (trained, tested) if is_graded else (tested, trained)
+    found = first.get(place) or second.get(place) or TableConfig(path)
+    if not is_graded and place in tested:
+        return found
+    return dataclasses.replace(found, difficulty="all", grade="")
+
+
+def _place(path: str) -> str:
+    """A path, however it is written."""
+    return path if "://" in path else os.path.abspath(os.path.expanduser(path))
 
 
 class TableExam(PlannedExam):
@@ -53,11 +76,10 @@ class TableExam(PlannedExam):
 
     def head(self) -> dict[str, Any]:
         """The table's content, how it is asked, and the bounds on pictures and prompts."""
-        data = self._config.data
         return {
             "suite": self.name,
             "table": self._table.fingerprint,
-            "asked": [data.instruction, data.system, data.answer_form, list(data.answer_sections)],
+            "asked": asked_as(self._config.data),
             "pixels": list(self.reader.pixels),
             "max_prompt_tokens": self.reader.max_tokens,
         }

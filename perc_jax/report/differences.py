@@ -56,13 +56,22 @@ class Change(NamedTuple):
 
 
 def compare(before: Mapping[str, Any] | None, after: Mapping[str, Any] | None) -> PairedDifference | None:
-    """Compare two results of one suite; None unless both hold the same number of items."""
-    if not before or not after:
+    """Compare two results of one suite; None unless both hold the same number of items, which asked the same.
+
+    Results that do not say what they asked (`asked`), as old ones, are taken to have asked the same.
+    """
+    if not before or not after or not same_asked(before, after):
         return None
     first, second = before.get("correct", []), after.get("correct", [])
     if not first or len(first) != len(second):
         return None
     return paired_difference(np.array(first), np.array(second))
+
+
+def same_asked(*results: Mapping[str, Any]) -> bool:
+    """Whether those results that say what their questions asked, in order, say the same."""
+    known = [result["asked"] for result in results if result.get("asked")]
+    return all(asked == known[0] for asked in known)
 
 
 def changes(

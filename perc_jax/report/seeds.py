@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from perc_jax.report.differences import compare
+from perc_jax.report.differences import compare, same_asked
 from perc_jax.report.page import Evaluation, Run
 from perc_jax.statistics import bootstrap_mean
 
@@ -81,12 +81,13 @@ def _mean_record(step: int, each: Sequence[Mapping[str, Any]]) -> dict[str, Any]
 
 
 def _mean_suites(each: Sequence[Mapping[str, dict]]) -> dict[str, dict]:
-    """The mean result of every suite that all runs answered in full."""
+    """The mean result of every suite that all runs answered in full, asked the same."""
     found = {}
     for suite in each[0]:
         results = [suites[suite] for suites in each if suite in suites]
         answers = [result.get("correct", []) for result in results]
-        if len(results) == len(each) and answers[0] and len({len(one) for one in answers}) == 1:
+        alike = len({len(one) for one in answers}) == 1 and same_asked(*results)
+        if len(results) == len(each) and answers[0] and alike:
             found[suite] = {
                 "n": len(answers[0]),
                 "accuracy": float(np.mean(answers)),
@@ -102,6 +103,8 @@ def difference(before: Mapping[str, Any], after: Mapping[str, Any]) -> Differenc
         paired = compare(before, after)
         return paired and Difference(paired.difference, paired.ci95)
     if len(before["by_seed"]) != len(after["by_seed"]) or before["n"] != after["n"]:
+        return None
+    if not same_asked(*before["by_seed"], *after["by_seed"]):
         return None
     one, two = (np.array([result["correct"] for result in side["by_seed"]], float) for side in (before, after))
     gains = two - one

@@ -31,6 +31,7 @@ from perc_jax.prompt.tokenizer import (
 )
 
 MAX_POSITIONS = 128_000  # of the published models; a limit that transformers notes and does not enforce
+BOUNDS = ("min_pixels", "max_pixels")  # names of a processor's bounds on the area of a picture
 TOKENS_PER_SECOND = 2  # of video, published; pictures do not use it
 
 # The published chat form: a system line, marks for pictures, the turn of the assistant to be written.
@@ -101,11 +102,13 @@ def config_file(config: ModelConfig, tokens: Tokenizer, dtype: str) -> dict[str,
     return {"config.json": _json(values)}
 
 
-def processing_files(config: VisionConfig, ids: TokenIds) -> dict[str, str]:
-    """Text of preprocessor_config.json and generation_config.json, by name."""
+def processing_files(
+    config: VisionConfig, ids: TokenIds, pixels: tuple[int, int] = (image.MIN_PIXELS, image.MAX_PIXELS)
+) -> dict[str, str]:
+    """Text of preprocessor_config.json and generation_config.json, by name; `pixels` bound the area of a picture."""
     processor = {
-        "min_pixels": image.MIN_PIXELS,
-        "max_pixels": image.MAX_PIXELS,
+        "min_pixels": pixels[0],
+        "max_pixels": pixels[1],
         "patch_size": config.patch_size,
         "temporal_patch_size": config.temporal_patch_size,
         "merge_size": config.spatial_merge_size,
@@ -157,6 +160,19 @@ def with_added(files: Mapping[str, bytes], added: Mapping[str, int]) -> dict[str
     if "added_tokens.json" in files:
         found["added_tokens.json"] = json.loads(files["added_tokens.json"]) | dict(added)
     return {name: _json(values).encode() for name, values in found.items()} if added else {}
+
+
+def with_pixels(values: Mapping[str, Any], pixels: tuple[int, int]) -> dict[str, Any]:
+    """A picture processor's settings with these bounds on the area, wherever they say theirs."""
+    sizes = dict(zip(("shortest_edge", "longest_edge"), pixels, strict=True))
+    found = dict(values) | {name: bound for name, bound in zip(BOUNDS, pixels, strict=True) if values.get(name)}
+    if isinstance(values.get("size"), Mapping):
+        own = values["size"]
+        also = dict(zip(BOUNDS, pixels, strict=True))
+        found["size"] = {name: (sizes | also).get(name, bound) for name, bound in own.items()}
+    if isinstance(values.get("image_processor"), Mapping):
+        found["image_processor"] = with_pixels(values["image_processor"], pixels)
+    return found
 
 
 def _added(word: str, number: int, **flags: bool) -> dict[str, Any]:

@@ -3,7 +3,7 @@
     *.safetensors [+ index]    published names; the run's weights in one dtype, written tensor by tensor
     tokenizer, processor, chat template, generation config, licence
         copied from the Hugging Face model that `like` names, that the run started from or takes its tokenizer from;
-        made for a run with a SentencePiece tokenizer
+        made for a run with a SentencePiece tokenizer; a picture's area is bounded as in the run
     config.json                that model's, where the run's model is the same; made otherwise
 
 Words that a run adds to its vocabulary (`Config.codes`) are in the tokenizer's files, and their number in config.json.
@@ -33,7 +33,7 @@ from safetensors.numpy import save
 from perc_jax.config import Config, ModelConfig, from_dict, to_dict
 from perc_jax.model import Params, abstract_params, lora
 from perc_jax.processes.progress import Progress
-from perc_jax.prompt import pretrained, tokenizer, vocabulary
+from perc_jax.prompt import bounds, pretrained, tokenizer, vocabulary
 from perc_jax.records import reading
 from perc_jax.records.checkpoint import Checkpoints
 from perc_jax.records.files import absolute
@@ -42,6 +42,7 @@ from perc_jax.weights import growth, hf_files, safetensors
 
 ADAPTER = "adapter_model.safetensors"
 PROCESSOR = "preprocessor_config.json"
+PROCESSORS = (PROCESSOR, "processor_config.json")  # files that may hold the bounds on pictures
 COPIED = (
     "tokenizer.json",
     "tokenizer_config.json",
@@ -134,7 +135,7 @@ def _small_files(config: Config, dtype: str, like: str) -> tuple[dict[str, bytes
     if not source:
         tokens, path = tokenizer.of(config), tokenizer.piece_file(name)
         files = hf_files.piece_files(path, config.codes.tokens) | hf_files.processing_files(
-            config.model.vision, tokens.ids
+            config.model.vision, tokens.ids, bounds.of_others(config, None)
         )
         files |= hf_files.config_file(config.model, tokens, dtype)
         told = [f"tokenizer.json holds the pieces of {name}; it was made here, as all other files were"]
@@ -152,6 +153,7 @@ def _small_files(config: Config, dtype: str, like: str) -> tuple[dict[str, bytes
     if settings := pretrained.old_processor_file(folder):
         files[PROCESSOR] = _json(settings)
         told.append(f"{PROCESSOR} was made: in {folder} it is not what processor_config.json says, which counts")
+    told += _bound(files, config, folder)
     if difference := _difference(folder, before):
         made = hf_files.config_file(config.model, tokenizer.of(config), dtype)["config.json"]
         told.append(f"config.json was made: {folder} has another {difference[0]}")
@@ -159,6 +161,18 @@ def _small_files(config: Config, dtype: str, like: str) -> tuple[dict[str, bytes
         made = _with_dtype(folder / "config.json", dtype, config.model.text.vocab_size)
         told.append(f"config.json is that of {folder}")
     return files | {"config.json": made.encode()}, told
+
+
+def _bound(files: dict[str, bytes], config: Config, folder: Path) -> Iterator[str]:
+    """Put the run's bounds on pictures into a folder's files where they are others, and say so."""
+    mine = [name for name in PROCESSORS if name in files]
+    if not mine:
+        return
+    theirs = pretrained.processor(folder)
+    own = bounds.of_others(config, theirs)
+    if own != theirs:
+        files |= {name: _json(hf_files.with_pixels(json.loads(files[name]), own)) for name in mine}
+        yield f"{' and '.join(mine)} have the run's bounds on a picture's area, {own.min_pixels} and {own.max_pixels}"
 
 
 def _copied(config: Config, folder: Path) -> tuple[dict[str, bytes], str]:

@@ -1,10 +1,15 @@
 """Comparisons: differences and p-values worked by hand, questions both answered, files of every kind, complaints."""
 
 import json
+from pathlib import Path
 
+import numpy as np
 import pytest
 
+from configs.debug_cpu import get_config
 from perc_jax import compare as command
+from perc_jax import statistics
+from perc_jax.config import TableConfig, to_dict
 from perc_jax.evaluation import compare
 from perc_jax.evaluation.compare import Answers
 from perc_jax.evaluation.suites import Item, summary
@@ -147,4 +152,75 @@ def test_two_evaluations_of_a_run_are_compared_suite_by_suite_and_term_by_term(t
     facts = found["test"]["terms"]["facts"]
     assert (facts["before"], facts["after"]) == pytest.approx((0.25, 1 / 3)) and facts["ci95"][0] > 0.04
     out = capsys.readouterr().out.splitlines()
-    assert out[0].startswith("test ") and out[1].startswith("  facts ") and "0.250 -> 0.333  +0.083" in out[1]
+    assert out[0].startswith("test ") and out[1].startswith("  grid ") and out[1].endswith("▲ rose")
+    assert out[2].startswith("  facts ") and "0.250 -> 0.333  +0.083" in out[2]
+
+
+def test_few_questions_are_not_said_to_have_risen():
+    """One of one gained, and three of six, are no more than chance; the interval is the paired one, and no point."""
+    for right in ([0.0], [0.0] * 3 + [1.0] * 3):
+        before = one({f"test_a/grid/size/0/{place}": value for place, value in enumerate(right)})
+        found = compare.compare(before, one(dict.fromkeys(before.right, 1.0)))
+        low, high = found["ci95"]
+        paired = statistics.paired_difference(np.array(right), np.ones(len(right)))
+        assert (low, high) == paired.ci95 and low < 0 < high < 1.001 and found["p_value"] == paired.p_value
+        assert not any("rose" in line or "fell" in line for line in compare.lines_of("test_a", found))
+    names = [f"test_a/grid/size/0/{place}" for place in range(12)]
+    before, after = (one(dict.fromkeys(names, value), lambda name: str(name[-1] < "1")) for value in (0.0, 1.0))
+    found = compare.compare(before, after)  # two units: the bootstrap alone would be sure
+    assert found["ci95"] == [1.0, 1.0] and "rose" not in "".join(compare.lines_of("test_a", found))
+
+
+def run_file(folder, cells: list[str], right: list[int], **changes) -> Path:
+    """One evaluation of a run, its config beside it."""
+    config = to_dict(get_config())
+    config["data"] |= changes
+    write_json(folder / "config.json", config)
+    (folder / "eval").mkdir()
+    result = {"n": len(right), "accuracy": sum(right) / len(right), "by": {}, "correct": right, "asked": cells}
+    write_json(folder / "eval" / "1_rl_000001.json", {"mine": result})
+    return folder / "eval" / "1_rl_000001.json"
+
+
+def test_what_differs_or_is_not_known_of_a_run_s_evaluations_is_told(tmp_path):
+    grid, cube = ["grid.size/0", "cube.count/1"], ["cube.count/1", "cube.count/1"]
+
+    def warnings(name: str, other: list[str], **changes) -> list[str]:
+        folders = [tmp_path / name / side for side in "ab"]
+        for folder in folders:
+            folder.mkdir(parents=True)
+        files = run_file(folders[0], grid, [0, 1]), run_file(folders[1], other, [1, 1], **changes)
+        return compare.compare(*compare.sides("x", *files)["mine"])["warnings"]
+
+    assert warnings("alike", grid) == []
+    assert warnings("system", grid, system="Think.") == ['system "" before and "Think." after']
+    [apart] = warnings("apart", cube)
+    assert apart.startswith("of 2 places 1 ask other types or levels")
+    for side in "ab":
+        (tmp_path / "alike" / side / "config.json").unlink()
+    alone = [tmp_path / "alike" / side / "eval" / "1_rl_000001.json" for side in "ab"]
+    found = compare.compare(*compare.sides("x", *alone)["mine"])
+    assert all("was asked is not known" in words for words in found["warnings"]) and len(found["warnings"]) == 2
+    assert list(found["by"]["engine"]) == ["grid", "cube"] and found["by"]["engine"]["grid"]["gained"] == 1
+
+
+def test_a_table_of_a_run_is_told_by_its_config_and_its_rows_are_not_known(tmp_path):
+    sides = []
+    for side in "ab":
+        (tmp_path / side).mkdir()
+        file = run_file(tmp_path / side, ["mine.number/0"] * 2, [0, 1])
+        config = json.loads((tmp_path / side / "config.json").read_text())
+        config["evaluation"]["tables"] = [to_dict(TableConfig(f"{side}.jsonl", name="mine"))]
+        write_json(tmp_path / side / "config.json", config)
+        sides.append(file)
+    found = compare.compare(*compare.sides("x", *sides)["mine"])["warnings"]
+    assert len(found) == 2 and "a.jsonl" in found[0] and "b.jsonl" in found[0] and "rows were the same" in found[1]
+
+
+def test_an_old_file_that_does_not_know_its_groups_takes_those_of_the_other():
+    names = [str(place) for place in range(6)]
+    old, new = one(dict.fromkeys(names, 0.0)), one(dict.fromkeys(names, 1.0), lambda name: f"problem {int(name) // 3}")
+    assert compare.compare(old, new)["test"] == compare.compare(new, old)["test"] == "sign flips of 2 units"
+    old, new = (side._replace(head={"suite": "mathverse"}) for side in (old, one(new.right)))
+    [warning] = compare.compare(old, new)["warnings"]
+    assert warning.startswith("which questions share a problem is not known")

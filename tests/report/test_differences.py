@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from perc_jax.evaluation import suites
-from perc_jax.report import grids
-from perc_jax.report.differences import changes, changes_section, group_of
+from perc_jax.report import grids, seeds
+from perc_jax.report.differences import changes, changes_section, compare, group_of
 from perc_jax.report.page import Evaluation, engine_order
 from perc_jax.report.runs import write_report
 from perc_jax.report.tables import breakdown_section
@@ -55,6 +55,23 @@ def test_groups_are_compared_question_by_question_where_it_is_known_which_are_th
         del side["asked"]  # files of a run that did not keep it
     wider = by_name(changes({"test_b": before}, {"test_b": after}))["engine", "sudoku"]
     assert wider.ci95 == independent_difference(9, N, 1, N) and wider.ci95[1] > sudoku.ci95[1]
+
+
+def test_other_questions_are_not_taken_for_the_same():
+    """As many of another engine and level: no pair, in the list of changes, between seeds or within them."""
+    cells = (["grid.size/0"] * 4, ["cube.count/3"] * 4)
+    first, second = (
+        {"n": 4, "accuracy": 0.5, "by": {}, "correct": right, "asked": asked}
+        for right, asked in zip(([1, 1, 0, 0], [0, 0, 1, 1]), cells, strict=True)
+    )
+    assert compare(first, second) is None and compare(first, first | {"correct": [0, 0, 1, 1]})
+    assert seeds.difference(first, second) is None
+    [change] = changes({"a": first}, {"a": second}, ("suite",))
+    assert change.ci95 == independent_difference(2, 4, 2, 4)
+    sides = [{"n": 4, "by_seed": [side, side]} for side in (first, second)]
+    assert seeds.difference(*sides) is None and seeds.difference(sides[0], sides[0]).value == 0
+    old = [{name: value for name, value in side.items() if name != "asked"} for side in (first, second)]
+    assert compare(*old).difference == 0  # of before it was kept
 
 
 def test_groups_of_a_cell():
