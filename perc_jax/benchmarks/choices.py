@@ -126,10 +126,14 @@ def _equal(text: str, letters: str, options: Sequence[str]) -> str | None:
     found = [letter for letter, option in zip(letters, options, strict=False) if wanted and same(option) == wanted]
     if found:
         return found[0]  # options that read the same are the same answer
-    number = numbers.value(text)
+    number = numbers.read(text)
     if number is None:
         return None
-    found = [letter for letter, option in zip(letters, options, strict=False) if numbers.value(option) == number]
+    found = [
+        letter
+        for letter, option in zip(letters, options, strict=False)
+        if (read := numbers.read(option)) and read.value == number.value and read.is_of(number)
+    ]
     return found[0] if len(found) == 1 else None
 
 

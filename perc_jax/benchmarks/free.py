@@ -2,7 +2,7 @@ r"""Free answers by type: what the gold answer is decides how an answer is read 
 
 | type | looks like | equal means |
 |---|---|---|
-| number | `3.5`, `3 1/2`, `2\sqrt{3}`, `x = 35°`, `12 cm` | within the tolerance; the name and the unit are dropped |
+| number | `3.5`, `3 1/2`, `2\sqrt{3}`, `x = 35°`, `12 cm` | within the tolerance; no two names, no two units |
 | colon | `9:15`, `3 : 4`, `9:15 pm` | the same numbers in the same order, and the same half of the day |
 | range | `3-4`, `3 to 4` | the same two ends |
 | assignments | `x=5, y=2` | the same names with equal values, in any order |
@@ -10,7 +10,8 @@ r"""Free answers by type: what the gold answer is decides how an answer is read 
 | text | `left`, `ACBD`, `7 8`, "domain x > 0" | the same characters, without regard to case and spaces |
 | formula | `3x-y+13=0`, `(1, 2)`, `[1, \infty)`, `2, 3` | equal as mathematics, by `compare` |
 
-Only two formulas, or a formula and a number, are handed to `compare`; different types are unequal. Linear time.
+Only two formulas, or a formula and a number, are handed to `compare`, unless they are of two variables, `x = a` and
+`y = a`; different types are unequal. Linear time.
 """
 
 import re
@@ -43,6 +44,11 @@ class Read(NamedTuple):
 
     kind: str
     value: Any
+    of: numbers.Number = numbers.Number(0.0)  # of a number and a formula: name and unit
+
+    def is_of(self, other: "Read") -> bool:
+        """Whether both may be of one thing: of variables and units that both name the same."""
+        return self.of.is_of(other.of)
 
 
 def read(text: str) -> Read:
@@ -52,9 +58,9 @@ def read(text: str) -> Read:
     if found:
         half = (found[4] or "").lower().replace(".", "")
         return Read("colon", (*(int(part) for part in found.groups()[:3] if part), half))
-    number = numbers.value(text)
-    if number is not None:
-        return Read("number", number)
+    number = numbers.read(text)
+    if number is not None and number.is_plain:
+        return Read("number", number.value, number._replace(value=0.0))
     found = _RANGE.fullmatch(text)
     if found:
         return Read("range", (numbers.value(found[1]), numbers.value(found[2])))
@@ -62,13 +68,13 @@ def read(text: str) -> Read:
     if pairs is not None:
         return Read("assignments", pairs)
     if _OR.search(text):
-        found = [read(numbers.unnamed(part)) for part in _OR.split(text)[: MAX_SOLUTIONS + 1]]
+        found = [read(part) for part in _OR.split(text)[: MAX_SOLUTIONS + 1]]
         if len(found) <= MAX_SOLUTIONS and all(part.kind in ("number", "formula") for part in found):
             return Read("solutions", tuple(found))
     bare = numbers.unnamed(text)
     rest = _COMMAND.sub(" ", bare)
     if (_MATHS.search(bare) or _COMMAND.search(bare)) and not _WORDS.search(rest) and not _BESIDE.search(rest):
-        return Read("formula", bare)
+        return Read("formula", bare, numbers.Number(0.0, "", numbers.name_of(text)))
     return Read("text", _BLANKS.sub("", choices.same(_WRAPPED.sub(r"\1", text))))
 
 
@@ -85,6 +91,8 @@ def same(gold: str, answer: str, compare: Compare, tolerance: float = 1e-3) -> b
 
 
 def _equal(gold: Read, answer: Read, compare: Compare, tolerance: float) -> bool | None:
+    if not gold.is_of(answer):
+        return False
     if gold.kind == answer.kind == "number":
         return abs(gold.value - answer.value) <= tolerance * max(abs(gold.value), 1e-6)
     if {gold.kind, answer.kind} in ({"formula"}, {"formula", "number"}):

@@ -85,7 +85,8 @@ class MathVision(Benchmark):
             return verdict(letter == problem.gold, letter, "strict")
         gold, answer = free.read(problem.gold), free.read(content)
         if gold.kind == answer.kind == "number":
-            return verdict(round(gold.value, 2) == round(answer.value, 2), content, "strict, two decimals")
+            right = gold.is_of(answer) and round(gold.value, 2) == round(answer.value, 2)
+            return verdict(right, content, "strict, two decimals")
         kinds = {gold.kind, answer.kind}
         if not kinds <= {"number", "formula"} or ("=" in numbers.unnamed(content) and "=" not in problem.gold):
             return verdict(free.same(problem.gold, content, no_symbols) is True, content, "strict")

@@ -1,11 +1,15 @@
 r"""Numbers as models write them: signs, commas, percent, π, roots, fractions, powers of ten, units, degrees.
 
-One grammar, linear time, floats out; nothing is evaluated as a program. `value` wants the whole text to be a number,
-`find` lists the numbers in a text.
+One grammar, linear time, floats out; nothing is evaluated as a program. `read` and `value` want the whole text to be a
+number, `find` lists the numbers in a text. Units are those of `units`: any other word or letter makes it no number.
 """
 
 import math
 import re
+import unicodedata
+from typing import NamedTuple
+
+from perc_jax.benchmarks import names, units
 
 MAX_CHARS = 80  # a longer text is no number
 CHAIN_TOLERANCE = 0.01  # relative, between the exact and the rounded form of `x = 2/3 = 0.67`
@@ -31,23 +35,27 @@ _OPEN = re.compile(rf"[\s:*$(]{{0,4}}(?:either\s|not\s|{_ONE}(?:\bor\b|或)\s{{0
 _LISTED = re.compile(rf"\s{{0,4}}[(\[]?{_ONE}\s{{0,2}}(?:,\s|;|\band\b|、)\s{{0,3}}{_ONE}")
 _FRACTION = re.compile(r"[dt]?frac\{([^{}]{1,40}|[^{}]{0,20}\{[^{}]{1,20}\}[^{}]{0,20})\}\{([^{}]{1,40})\}")
 _TWO = re.compile(r"\d\s+\d")  # numbers side by side
-_UNIT = re.compile(r"(?:°|degrees?|deg|%|[a-z]{1,12}(?:[/^][a-z0-9]{1,6})?[²³]?)$", re.IGNORECASE)
-_TEXT_UNIT = re.compile(r"(?:text|mathrm|mbox|operatorname)\{[^{}]{0,30}\}(?:\^\{?[23]\}?)?$")
+_UNIT_LETTERS = frozenset(("", *"mgshlL"))  # right behind the digits rather units than variables
+_BLANKS = (
+    *((mark, " ") for mark in ("\\,", "\\;", "\\ ", "~", "\u00a0", "\u2009", "\u202f")),
+    ("\\!", ""),
+    ("{,}", ","),
+)
+_GROUPS = re.compile(r"(?<![\d.,])\d{1,3}(?:\s\d{3}){1,4}(?!\s{0,3}[\d/])")  # thousands that blanks divide
+_BARE_FRACTION = re.compile(r"frac\s{0,2}(?:(\d)|\{([^{}]{1,40})\})\s{0,2}(?:(\d)|\{([^{}]{1,40})\})")
+_RAISED = re.compile(r"[⁺⁻]?[⁰¹²³⁴-⁹]{1,3}")
+_PARTS = {char: unicodedata.normalize("NFKC", char).split("⁄") for char in "½¼¾⅓⅔⅕⅖⅗⅘⅙⅚⅛⅜⅝⅞"}
 _SPELLINGS = (
     *((mark, "-") for mark in "−–—"),
     *((mark, "*") for mark in "×·⋅"),
-    *((mark, "") for mark in ("$", "\\,", "\\!", "\\;", "\\ ", "\\left", "\\right", "~", " ", "\u00a0", "\u2009")),
+    *((mark, "") for mark in ("$", "\\left", "\\right", " ")),
     ("^{\\circ}", "°"),
     ("^\\circ", "°"),
     ("\\degree", "°"),
     ("\\%", "%"),
     ("\\times", "*"),
     ("\\cdot", "*"),
-    ("½", "\\frac{1}{2}"),
-    ("¼", "\\frac{1}{4}"),
-    ("¾", "\\frac{3}{4}"),
-    ("⅓", "\\frac{1}{3}"),
-    ("⅔", "\\frac{2}{3}"),
+    *((char, f"\\frac{{{above}}}{{{below}}}") for char, (above, below) in _PARTS.items()),
     ("\\pi", "π"),
     ("pi", "π"),
     ("√", "sqrt"),
@@ -61,14 +69,43 @@ _WORDS = (
 _WORD = re.compile(rf"\b(?:{'|'.join(_WORDS)})\b", re.IGNORECASE)
 
 
+class Number(NamedTuple):
+    """A text that is one number."""
+
+    value: float
+    unit: str = ""  # canonical, see `units`; empty where there is none to compare
+    name: str = ""  # canonical, see `names`; empty where there is none to compare
+    letter: str = ""  # a unit of one letter right behind the digits, which may as well be a variable
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether no letter in it is rather a variable: `5 m` and `5m` are plain, `5A` and `5k` are not."""
+        return self.letter in _UNIT_LETTERS
+
+    def is_of(self, other: "Number") -> bool:
+        """Whether two numbers may be of one thing: units and names are the same where both have one."""
+        return (not self.unit or not other.unit or self.unit == other.unit) and names.are_same(self.name, other.name)
+
+
 def value(text: str) -> float | None:
+    """The value of a text that is one number, as `read` finds it, or None."""
+    found = read(text)
+    return None if found is None else found.value
+
+
+def read(text: str) -> Number | None:
     r"""Read a text that is one number, or None.
 
-    `-1,200.5`, `3/4`, `\frac{3}{4}`, `3 1/2`, `5π`, `2\sqrt{3}`, `3 × 10^{-2}`, `35°`, `12 cm²` (the unit is dropped),
-    `x = 4` (the name is dropped, see `unnamed`), `50%` (50: the sign is a unit here). Several numbers, an equation or a
-    list of assignments are no number, nor is what is not finite.
+    `-1,200.5`, `1 200`, `3/4`, `\frac{3}{4}`, `3 1/2`, `5π`, `2\sqrt{3}`, `3 × 10^{-2}`, `10³`, `35°`, `12 cm²`,
+    `5 million`, `x = 4` (see `unnamed`), `50%` (50: the sign is a unit here). Several numbers, an equation or a list of
+    assignments are no number, nor is what is not finite, nor what has a letter or a word that is no known unit.
     """
-    if len(text) > MAX_CHARS or _SEVERAL.search(text):
+    if len(text) > MAX_CHARS:
+        return None
+    for old, new in _BLANKS:
+        text = text.replace(old, new)
+    text = _GROUPS.sub(lambda found: "".join(found[0].split()), text)
+    if _SEVERAL.search(text):
         return None
     *before, last = _SIGN.split(text.strip().rstrip("."))
     found = _alone(last)
@@ -76,9 +113,15 @@ def value(text: str) -> float | None:
         if found is None or (place == 0 and (not part.strip() or is_name(part))):
             continue
         same = _alone(part)  # `AB = 2\sqrt{3} ≈ 3.46`: what stands between must be the same number
-        if same is None or abs(same - found) > CHAIN_TOLERANCE * abs(found):
+        if same is None or abs(same.value - found.value) > CHAIN_TOLERANCE * abs(found.value):
             return None
-    return found
+    return None if found is None else found._replace(name=name_of(text))
+
+
+def name_of(text: str) -> str:
+    """The variable that a text gives a value to, as `names.canonical` writes it; empty for none and for words."""
+    before, *rest = _SIGN.split(text, maxsplit=1)
+    return names.canonical(before) if rest and is_name(before) else ""
 
 
 def is_name(text: str) -> bool:
@@ -109,27 +152,33 @@ def is_open(text: str, listed: bool = False) -> bool:
     return bool(_OPEN.match(text) or (listed and _LISTED.match(text)))
 
 
-def _alone(text: str) -> float | None:
+def _alone(text: str) -> Number | None:
     """A number without any name."""
+    rest, unit, times, letter = units.split(text.strip().strip("$").strip())
+    found = _measure(rest)
+    if found is None or not math.isfinite(found * times):
+        return None
+    return Number(found * times, unit, "", letter)
+
+
+def _measure(text: str) -> float | None:
+    """A number without name and unit, perhaps with degrees or percent."""
     text = text.strip().strip("$").strip()
     mixed = _MIXED.match(text)
     if mixed:
         above, below = int(mixed[3]), int(mixed[4])
-        if not 0 < above < below:
+        if not 0 < above < below or _measure("1" + text[mixed.end() :]) != 1:  # nothing else may follow
             return None
-        rest = _alone("1" + text[mixed.end() :])  # a unit may follow, and nothing else
         sign = -1.0 if mixed[1] in ("-", "−", "–") and mixed[1] else 1.0
-        return sign * (int(mixed[2]) + above / below) if rest == 1 else None
+        return sign * (int(mixed[2]) + above / below)
     if _TWO.search(text):
         return None
+    text = _BARE_FRACTION.sub(lambda found: f"frac{{{found[1] or found[2]}}}{{{found[3] or found[4]}}}", text)
     for old, new in _SPELLINGS:
         text = text.replace(old, new)
-    text = _TEXT_UNIT.sub("", text)
+    text = _RAISED.sub(lambda found: f"^{{{unicodedata.normalize('NFKC', found[0])}}}", text).replace("−", "-")
     found = _signed(text)
-    if found is None:
-        bare = _UNIT.sub("", text)
-        found = _signed(bare) if bare != text and bare[-1:].isdigit() else None
-    return found if found is not None and math.isfinite(found) else None
+    return _signed(text[:-1]) if found is None and text.endswith(("°", "%")) else found
 
 
 def _signed(text: str) -> float | None:

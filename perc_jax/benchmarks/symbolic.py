@@ -9,8 +9,10 @@ not change, so that a score does not depend on the machine. Training rewards hav
 |---|---|
 | `two_places` | both are numbers, equal after rounding to two decimals (MathVision's official rule) |
 | `millionth` | both are numbers, within 1e-6 (VLMEvalKit's MathVision) |
-| `exact` | math-verify: equal expressions, sets, tuples, intervals, equations; numbers to six decimals |
+| `exact` | math-verify: equal expressions, sets, tuples, intervals, equations, numbers to six decimals; see below |
 | `plain` | the same of texts that are not taken for LaTeX unless they say so (lmms-eval), see `plain` |
+
+By `exact`, answers that name two variables, `x = a` and `y = a`, or two units are unequal.
 """
 
 import importlib.util
@@ -28,7 +30,7 @@ from typing import Any
 
 import pebble
 
-from perc_jax.benchmarks import numbers, plain
+from perc_jax.benchmarks import names, numbers, plain, units
 from perc_jax.processes import workers
 
 DEADLINE_S = 5.0  # of processor time
@@ -75,6 +77,8 @@ def _bounded(call: Callable[[str, str, str], bool], key: tuple[str, str, str], d
 
 def compare(gold: str, answer: str, rule: str) -> bool:
     """Compare two answers in this process, without any limit; see `Comparer`."""
+    if rule == "exact" and _are_apart(gold, answer):
+        return False
     is_plain = rule == "plain"
     first, second = (plain.parse(text) if is_plain else _parse(tidy(text)) for text in (gold, answer))
     if not first or not second:
@@ -100,6 +104,13 @@ def are_equal(gold: str, answer: str) -> bool:
         return compare(gold, answer, "exact")
     except FAULTS:
         return False
+
+
+def _are_apart(gold: str, answer: str) -> bool:
+    r"""Whether answers are of two variables, `x = a` and `y = a`, or of two units, `a\text{ cm}` and `a\text{ m}`."""
+    first, second = (units.written(text) for text in (gold, answer))
+    other = bool(first and second) and first != second
+    return other or not names.are_same(numbers.name_of(gold), numbers.name_of(answer))
 
 
 def _parse(text: str) -> list[Any]:

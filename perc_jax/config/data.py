@@ -138,6 +138,10 @@ class TableConfig:
         if sound("question", "messages"):
             both = bool(self.question and self.messages)
             yield from unless(not both, "messages", "must be empty where question names a column", self.messages)
+        if sound("kind", "tolerance", "relative") and self.kind not in ("auto", "number", "math"):
+            rule = f"must be 0 for answers of kind {self.kind}: it is that of numbers"
+            yield from unless(not self.tolerance, "tolerance", rule, self.tolerance)
+            yield from unless(not self.relative, "relative", rule, self.relative)
         if sound("difficulty", "grade"):
             wanted, rule = self.difficulty != "all", f"must name a file of perc_jax.grade for {self.difficulty} rows"
             rule = rule if wanted else "must be empty for all rows"

@@ -199,7 +199,7 @@ def gold_of(table: Table, number: int, row: TableRow) -> answers.Gold:
     """The answer that a completion is judged by. Raises `ValueError` that names file, row and column."""
     try:
         if row.kind == "auto":
-            return answers.guess(row.answer, row.choices)
+            return answers.guess(row.answer, row.choices, row.tolerance, row.relative)
         return answers.Gold(row.kind, row.answer, row.choices, row.tolerance, row.relative)
     except ValueError as error:
         raise ValueError(f"{table.where(number)}: column {table.columns.answer or 'answer'}: {error}") from error

@@ -5,9 +5,9 @@ All but `math` compare in linear time; nothing is evaluated, nothing raises on a
 
 | kind | value | right is |
 |---|---|---|
-| choice | a letter, or an option's text | the letter (`B`, `(b)`, `B. red`) or the text, unless they disagree |
-| number | `1,200.5`, `3/4`, `35°` | the same number, or within `tolerance`, or within `relative` of it |
-| text | any | the same but for case, spaces, width of letters, `\text{…}`, one final full stop |
+| choice | a letter, or an option's text | the letter (`B`, `(b)`) or, of known options, the text or both (`B. red`) |
+| number | `1,200.5`, `3/4`, `12 cm` | the same number, or within `tolerance` or `relative` of it; not another unit |
+| text | any | the same but for case, runs of blanks, width of letters, `\text{…}`, one final full stop |
 | math | LaTeX | the same number or text, else equal by math-verify (the extra `eval`) |
 | boxes | JSON of `bbox_2d`, `point_2d` | as many objects, each the same as one of those (`boxes.is_same`) |
 | none | empty | nothing: such rows are rewarded by other terms |
@@ -21,11 +21,11 @@ import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any
+from typing import Any, NamedTuple
 
 from engines.answer import Answer, unwrap
-from perc_jax.benchmarks import numbers, symbolic
-from perc_jax.rewards import boxes
+from perc_jax.benchmarks import numbers, reading, symbolic
+from perc_jax.rewards import boxes, forms
 
 KINDS = ("choice", "number", "text", "math", "boxes", "none")
 MAX_CHARS = 4096  # of a text that is compared as one
@@ -33,6 +33,7 @@ SLACK = Fraction(1, 10**12)  # relative, between numbers that are rounded to flo
 _PLAIN = re.compile(r"[+-]?(\d{1,3}(?:,\d{3}){1,6}|\d{1,18})(\.\d{1,18})?", re.ASCII)
 _NUMBER = re.compile(r"[-+−–]?[\d.,]{1,40}(?:\s?/\s?\d{1,18})?\s?[%°]?", re.ASCII)
 _LETTER = re.compile(r"\(?([A-J])\)?\.?")
+_BELOW = re.compile(r"(?<=[A-Za-z)])[₀-₉]+(?![0-9])")  # H₂O is H2O; 10₂ is not 102
 _FORMULA = re.compile(r"[\\^$=√π]")
 
 
@@ -94,43 +95,62 @@ class Gold:
             return False
         if same(content) == same(self.value):
             return True
-        return self.kind == "math" and (self._is_near(content) or symbolic.are_equal(self.value, content))
+        if self.kind == "text":
+            return False
+        found, wanted = (numbers.read(_folded(text)) for text in (content, self.value))
+        if found and wanted and not found.is_of(wanted):
+            return False
+        are_numbers = found and wanted and not found.letter and not wanted.letter  # `5m` may be a product
+        return bool(are_numbers and self._is_near(content)) or symbolic.are_equal(self.value, content)
 
     def _is_near(self, content: str) -> bool:
-        """Whether a text is a number and near enough."""
+        """Whether a text is a number, near enough and of no other unit or variable."""
         found, wanted = _number(content), _number(self.value)
-        if found is None or wanted is None:
+        if found is None or wanted is None or not found.of.is_of(wanted.of):
             return False
+        found, wanted = found.value, wanted.value
         room = max(Fraction(self.tolerance), Fraction(self.relative) * abs(wanted))
         is_exact = _PLAIN.fullmatch(unwrap(content).strip()) and _PLAIN.fullmatch(unwrap(self.value).strip())
         return abs(found - wanted) <= room + (0 if is_exact else SLACK * abs(wanted))
 
 
-def guess(value: Any, choices: Sequence[str] = ()) -> Gold:
+def guess(value: Any, choices: Sequence[str] = (), tolerance: float = 0.0, relative: float = 0.0) -> Gold:
     """Make the gold answer of a column's value whose kind nobody named: with options a choice, boxes if it is JSON of
     them, a number, one letter a choice, LaTeX by math-verify, else a text; nothing (None, empty) is no answer.
 
-    `<answer>…</answer>` around a text falls away, as do dollar signs around all of it. Raises `ValueError` as `Gold`
-    does.
+    Of a completion it takes what its answer block or its last box holds, or what follows its thoughts; dollar signs
+    around all of it fall away. `tolerance` and `relative` are those of numbers, in formulas too; other kinds have none.
+    Raises `ValueError` as `Gold` does.
     """
     if isinstance(value, dict | list | tuple):
         value = json.dumps(value)
     text = "" if value is None else str(value).strip()
-    text = text.removeprefix("<answer>").removesuffix("</answer>").strip()
+    text = _answered(text)
     if len(text) > 2 and text[0] == text[-1] == "$" and text.count("$") == 2:
         text = text[1:-1].strip()
     if not text:
         return Gold("none", "")
     if any(choices):
         return Gold("choice", text, tuple(choices))
-    if text[0] in "[{" and boxes.parse(text):
+    if text[0] in "[{" and boxes.parse(text) is not None:
         return Gold("boxes", text)
     if _NUMBER.fullmatch(text) and _number(text) is not None:
-        return Gold("number", text)
+        return Gold("number", text, (), tolerance, relative)
     if letter := _LETTER.fullmatch(text):
         return Gold("choice", letter[1])
     is_formula = _FORMULA.search(text) and len(text) <= symbolic.MAX_CHARS
-    return Gold("math" if is_formula else "text", text)
+    return Gold("math", text, (), tolerance, relative) if is_formula else Gold("text", text)
+
+
+def _answered(text: str) -> str:
+    """What a text gives as its answer, where it is a whole completion; else the text."""
+    for part in (text, reading.after_thought(text)):
+        if part.count(forms.ANSWER[0]) == part.count(forms.ANSWER[1]) == 1:
+            text = reading.answer_block(part) or text
+            break
+    else:
+        text = reading.after_thought(text).strip() or text
+    return (forms.read(text, forms.Form("boxed")) or text).strip()
 
 
 def needs_symbols(answer: "Answer | Gold") -> bool:
@@ -146,8 +166,11 @@ def symbols_missing() -> str:
 
 
 def same(text: str) -> str:
-    r"""Give a text without what does not count: case, spaces, width, `\text{…}` around it, one final full stop."""
-    text = unicodedata.normalize("NFKC", text).replace("\u200b", "")
+    r"""Give a text without what does not count: case, runs of blanks, width, `\text{…}` around it, one final full stop.
+
+    Blanks stay where they are: `[1,2]` is not `[1, 2]`. So do superscripts and fractions: `3²` is not `32`.
+    """
+    text = _BELOW.sub(lambda found: unicodedata.normalize("NFKC", found[0]), reading.fold(text)).replace("\u200b", "")
     return unwrap(" ".join(text.split())).strip().casefold()
 
 
@@ -172,13 +195,25 @@ def _lettered(text: str, count: int) -> tuple[int | None, str]:
     return (number, text[found.end() :].removesuffix(".")) if found and number < count else (None, "")
 
 
-def _number(text: str) -> Fraction | None:
+class _Exact(NamedTuple):
+    """A number as it was read."""
+
+    value: Fraction
+    of: numbers.Number
+
+
+def _folded(text: str) -> str:
+    """The text of a number in plain characters; superscripts and fractions stay."""
+    return unwrap(reading.fold(text[: numbers.MAX_CHARS + 1])).strip()
+
+
+def _number(text: str) -> _Exact | None:
     """The exact value of a plain number; of other forms (`benchmarks.numbers`) the float."""
-    text = unwrap(unicodedata.normalize("NFKC", text[: numbers.MAX_CHARS + 1])).strip()
+    text = _folded(text)
     if _PLAIN.fullmatch(text):
-        return Fraction(text.replace(",", ""))
-    found = numbers.value(text)
-    return None if found is None else Fraction(found)
+        return _Exact(Fraction(text.replace(",", "")), numbers.Number(0.0))
+    found = numbers.read(text)
+    return None if found is None else _Exact(Fraction(found.value), found)
 
 
 def _short(text: str) -> str:

@@ -17,10 +17,16 @@ def read(text: str) -> tuple[int, ...] | None:
     return tuple(map(int, _CODE.findall(found[2])))
 
 
+def kind_of(text: str) -> str:
+    """What kind the first map of a text is of, as its marks name it, `DEPTH`; empty where there is none."""
+    found = _MAP.search(text)
+    return found[1] if found else ""
+
+
 def right(text: str, gold: str) -> float:
     """The share of the right map's codes that the text's map has at their places; 0 where it has another number of
-    them, or the gold text is no map."""
+    them or is of another kind, or the gold text is no map."""
     said, wanted = read(text), read(gold)
-    if not said or not wanted or len(said) != len(wanted):
+    if not said or not wanted or len(said) != len(wanted) or kind_of(text) != kind_of(gold):
         return 0.0
     return sum(one == other for one, other in zip(said, wanted, strict=True)) / len(wanted)

@@ -26,7 +26,7 @@ GOLD = written((3, 0, 12, 5))
         (written((0, 3, 5, 12)), 0),  # the right codes at wrong places
         (written((3, 0, 12)), 0),
         (written((3, 0, 12, 5, 5)), 0),
-        (written((3, 0, 12, 5), "SEGMENTS"), 1),  # which map it is, the vocabulary says
+        (written((3, 0, 12, 5), "SEGMENTS"), 0),  # the right codes of another kind of map
         (GOLD.removesuffix("<DEPTH_END>"), 0),
         (GOLD + written((1, 1, 1, 1)), 0),  # a second guess is none
         ("<DEPTH_START>" + GOLD, 0),

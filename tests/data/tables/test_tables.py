@@ -169,11 +169,11 @@ def test_a_row_goes_down_to_a_prompt_without_pictures(folder):
 
 def test_columns_are_read_as_they_are_named(folder):
     path = lines(folder / "t.jsonl", {"q": "How?", "question": "Not this", "gold": {"is": [1, 2]}, "pic": "a.png"})
-    table = opened(path, question="q", answer="gold.is", images="pic", kind="boxes", tolerance=0.5, root="/elsewhere")
+    table = opened(path, question="q", answer="gold.is", images="pic", kind="math", tolerance=0.5, root="/elsewhere")
     row = table[0]
     assert table.reading == "named columns: chat in q, pictures in pic, answer in gold.is"
     assert row.chat == (Turn("user", (PICTURE, "How?")),) and row.answer == "[1, 2]"
-    assert (row.kind, row.tolerance) == ("boxes", 0.5) and row.pictures[0].file == "/elsewhere/a.png"
+    assert (row.kind, row.tolerance) == ("math", 0.5) and row.pictures[0].file == "/elsewhere/a.png"
     assert opened(path, kind="none")[0].answer == ""
 
 
