@@ -4,33 +4,36 @@ from engines.base import Style
 from engines.canvas import Canvas
 from engines.marks import Apart, Drawing
 from engines.panels.draw.charts import text_px
-from engines.panels.draw.window import Window
+from engines.panels.draw.window import Window, draw_windows
 from engines.panels.scene import LETTERS, Clouds
 from engines.panels.scene.clouds import SPAN, Line
 from engines.style import colour_of, theme_of
+
+QUARTERS = (25, 50, 75)
+LEAST_PART_PX = 3.0  # of a twentieth of an axis
 
 
 def draw_clouds(scene: Clouds, size_px: int, style: Style) -> Drawing:
     """Draw four panels."""
     theme, height = theme_of(style), text_px(size_px) * 1.15
-    canvas, colour, margins = Canvas(size_px, theme.background), colour_of(scene.colour, style), []
-    radius, thin = max(1.9, size_px / 130), max(0.8, size_px / 420)
+    canvas, colour = Canvas(size_px, theme.background), colour_of(scene.colour, style)
+    windows, lines, spots = [], [], []
     for place, letter in enumerate(LETTERS[: max(len(scene.clouds), len(scene.lines))]):
         left, top = 0.06 + 0.48 * (place % 2), 0.06 + 0.48 * (place // 2)
         box = (left * size_px, top * size_px, (left + 0.42) * size_px, (top + 0.42) * size_px)
-        window = Window(box, (0, SPAN), (0, SPAN))
-        window.paper(canvas, theme, (25, 50, 75), (25, 50, 75))
-        window.axes(canvas, theme, 0, 0)
+        windows.append(Window(box, (0, SPAN), (0, SPAN)))
         if scene.lines:
-            ends = [window.at(*spot) for spot in _ends(scene.lines[place])]
-            canvas.line(ends, theme.ink, max(1.4, size_px / 230) * theme.line_scale)
+            lines.append([windows[-1].at(*spot) for spot in _ends(scene.lines[place])])
         points = scene.clouds[0 if scene.lines else place].points
-        canvas.circles([window.at(*point) for point in points], radius, colour, theme.ink, thin * 0.8)
+        spots += [windows[-1].at(*point) for point in points]
         at = (box[0] - 0.028 * size_px, box[1] + 0.02 * size_px)
         canvas.text(at, letter, height, theme.ink, font=theme.font)
         canvas.part(f"panel {letter}", box)
-        margins.append(Apart(window.at(0, 0), window.at(5, 0), 3.0))
-    return canvas.drawing(margins)
+    grid = [way for window in windows for way in window.grid(QUARTERS, QUARTERS)]
+    draw_windows(canvas, theme, windows, grid, [way for window in windows for way in window.grid((0,), (0,))])
+    canvas.lines(lines, theme.ink, max(1.4, size_px / 230) * theme.line_scale)
+    canvas.circles(spots, max(1.9, size_px / 130), colour, theme.ink, max(0.64, size_px / 525))
+    return canvas.drawing([Apart(window.at(0, 0), window.at(5, 0), LEAST_PART_PX) for window in windows])
 
 
 def _ends(line: Line) -> list[tuple[float, float]]:

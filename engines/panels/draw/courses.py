@@ -5,7 +5,7 @@ from engines.canvas import Canvas
 from engines.lettering import text_width_px
 from engines.marks import Apart, Drawing, Margin
 from engines.panels.draw.charts import text_px
-from engines.panels.draw.window import Window, curve_px
+from engines.panels.draw.window import Window, curve_px, draw_windows
 from engines.panels.scene import Courses
 from engines.panels.scene.courses import MOST_X
 from engines.style import colour_of, theme_of
@@ -25,8 +25,8 @@ def draw_courses(scene: Courses, size_px: int, style: Style) -> Drawing:
         box = (left, (top + 0.075) * size_px, 0.96 * size_px, (top + high - 0.07) * size_px)
         window = Window(box, (0, MOST_X), (0, scene.high))
         numbers = [i * scene.step for i in range(5)]
-        window.paper(canvas, theme, range(MOST_X + 1), numbers)
-        window.axes(canvas, theme, 0, 0)
+        grid = window.grid(range(MOST_X + 1), numbers)
+        draw_windows(canvas, theme, [window], grid, window.grid((0,), (0,)))
         for number in numbers:
             at = (box[0] - 0.35 * height, window.y(number))
             canvas.text(at, str(number), height, theme.ink, anchor="rm", font=theme.font)

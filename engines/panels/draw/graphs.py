@@ -8,13 +8,13 @@ from engines.base import Style
 from engines.canvas import Canvas
 from engines.marks import Apart, Box, Drawing
 from engines.panels.draw.charts import text_px
-from engines.panels.draw.window import Window, curve_colour, curve_px
+from engines.panels.draw.window import Window, curve_colour, curve_px, draw_windows
 from engines.panels.scene import HALF, Graph, Graphs, Strips
 from engines.style import theme_of
 
-FINE = 20  # points of a curve in a square of the grid
+FINE = 15  # points of a curve in a square of the grid
 SPARE = 0.12  # of a window, free above and below a curve's middle part
-BEYOND = 6  # points beyond the middle part that are to be seen too
+BEYOND = 4  # points beyond the middle part that are to be seen too
 LEAST_SQUARE_PX = 6.0
 LETTER = 0.055  # room for the letter to the left of a window, in pictures
 XS = np.linspace(-HALF, HALF, 2 * HALF * FINE + 1)
@@ -23,19 +23,19 @@ XS = np.linspace(-HALF, HALF, 2 * HALF * FINE + 1)
 def draw_graphs(scene: Graphs, size_px: int, style: Style) -> Drawing:
     """Draw graphs one above the other, or one above and the options two by two."""
     theme, height = theme_of(style), text_px(size_px) * 1.15
-    canvas, colour, margins = Canvas(size_px, theme.background), curve_colour(style), []
+    canvas, windows, curves = Canvas(size_px, theme.background), [], []
     for graph, box in zip(scene.graphs, _boxes(scene), strict=True):
         left, top, right, foot = (share * size_px for share in box)
         ys = np.polyval([float(number) for number in reversed(graph.numbers)], XS)
-        window = Window((left, top, right, foot), (-HALF, HALF), _range(graph, ys))
-        window.paper(canvas, theme, range(1 - HALF, HALF))
-        window.axes(canvas, theme, 0, 0)
-        window.curve(canvas, XS, ys, colour, curve_px(size_px, theme))
+        windows.append(Window((left, top, right, foot), (-HALF, HALF), _range(graph, ys)))
+        curves += windows[-1].curve(XS, ys)
         at = (left - LETTER / 2 * size_px, (top + foot) / 2)
         canvas.text(at, graph.name, height, theme.ink, font=theme.font)
-        canvas.part(f"graph {graph.name}", window.box)
-        margins.append(Apart(window.at(0, 0), window.at(1, 0), LEAST_SQUARE_PX))
-    return canvas.drawing(margins)
+        canvas.part(f"graph {graph.name}", (left, top, right, foot))
+    grid = [way for window in windows for way in window.grid(range(1 - HALF, HALF), ())]
+    draw_windows(canvas, theme, windows, grid, [way for window in windows for way in window.grid((0,), (0,))])
+    canvas.lines(curves, curve_colour(style), curve_px(size_px, theme))
+    return canvas.drawing([Apart(window.at(0, 0), window.at(1, 0), LEAST_SQUARE_PX) for window in windows])
 
 
 def _boxes(scene: Graphs) -> list[Box]:
@@ -78,12 +78,11 @@ def draw_strips(scene: Strips, size_px: int, style: Style) -> Drawing:
     spare = 0.08 * max(high - low, 0.5)
     box = (0.07 * size_px, 0.11 * size_px, 0.97 * size_px, 0.96 * size_px)
     window = Window(box, (0, count), (low - spare, high + spare))
-    window.paper(canvas, theme)
-    window.axes(canvas, theme, None, 0 if scene.is_slope else None)
+    draw_windows(canvas, theme, [window], [], window.grid((), (0,) if scene.is_slope else ()))
     for edge in range(1, count):
         ends = [(window.x(edge), box[1] - 0.02 * size_px), (window.x(edge), box[3])]
         canvas.line(ends, theme.ink, max(1.0, size_px / 380), dash_px=max(2.5, size_px / 90))
-    window.curve(canvas, xs, ys, curve_colour(style), curve_px(size_px, theme))
+    canvas.lines(window.curve(xs, ys), curve_colour(style), curve_px(size_px, theme))
     for place, letter in enumerate(scene.letters):
         canvas.text((window.x(place + 0.5), 0.06 * size_px), letter, height, theme.ink, font=theme.font)
         canvas.part(f"strip {letter}", (window.x(place), box[1], window.x(place + 1), box[3]))

@@ -11,7 +11,7 @@ from engines.canvas import Canvas, Point
 from engines.lettering import text_width_px
 from engines.marks import Apart, Box, Drawing
 from engines.panels.draw.charts import text_px
-from engines.panels.draw.window import Window, curve_colour
+from engines.panels.draw.window import Window, curve_colour, draw_windows
 from engines.panels.scene import LETTERS, SIDE, Map
 from engines.style import mixed, theme_of
 
@@ -27,7 +27,7 @@ def draw_map(scene: Map, size_px: int, style: Style) -> Drawing:
     theme, height = theme_of(style), text_px(size_px)
     canvas = Canvas(size_px, theme.background)
     window = Window((EDGE * size_px, EDGE * size_px, (1 - EDGE) * size_px, (1 - EDGE) * size_px), (0, SIDE), (0, SIDE))
-    window.paper(canvas, theme)
+    draw_windows(canvas, theme, [window], [], [])
     ink, thin = mixed(theme.ink, (150, 90, 40), 0.55), max(0.8, size_px / 400)
     marks = _marks(scene, window, height)
     taken = [_box(at, text, height, theme.font) for at, text in marks]
@@ -52,7 +52,6 @@ def draw_map(scene: Map, size_px: int, style: Style) -> Drawing:
     for hill, (at, text) in zip(scene.hills, tops, strict=True):
         canvas.marker(window.at(hill.x, hill.y), "triangle", 0.26 * height, theme.ink)
         canvas.text(at, text, height, theme.ink, font=theme.font)
-    window.axes(canvas, theme, None, None)
     margins = _signs(canvas, scene, window, marks, style, height)
     return canvas.drawing(margins)
 

@@ -34,35 +34,38 @@ class Window(NamedTuple):
         """Where a point stands."""
         return self.x(x), self.y(y)
 
-    def paper(self, canvas: Canvas, theme: Theme, xs: Sequence[float] = (), ys: Sequence[float] = ()) -> None:
-        """The window's ground, with faint lines at numbers of both axes."""
+    @property
+    def ring(self) -> list[Point]:
+        """The corners."""
         left, top, right, foot = self.box
-        thin = max(0.8, canvas.size_px / 420)
-        canvas.rectangle((left, top), (right - left, foot - top), theme.panel)
+        return [(left, top), (right, top), (right, foot), (left, foot)]
+
+    def grid(self, xs: Sequence[float], ys: Sequence[float]) -> list[list[Point]]:
+        """Straight lines from end to end at numbers of both axes."""
+        left, top, right, foot = self.box
         upright = [[(self.x(x), top), (self.x(x), foot)] for x in xs]
-        canvas.lines(upright + [[(left, self.y(y)), (right, self.y(y))] for y in ys], theme.faint, thin * 0.8)
+        return upright + [[(left, self.y(y)), (right, self.y(y))] for y in ys]
 
-    def axes(self, canvas: Canvas, theme: Theme, x: float | None, y: float | None) -> None:
-        """The vertical axis at an x and the horizontal one at a y, and the frame."""
-        left, top, right, foot = self.box
-        thin = max(0.8, canvas.size_px / 420)
-        ways = [] if x is None else [[(self.x(x), top), (self.x(x), foot)]]
-        ways += [] if y is None else [[(left, self.y(y)), (right, self.y(y))]]
-        canvas.lines(ways, theme.ink, thin * 1.6)
-        canvas.rectangle((left, top), (right - left, foot - top), None, theme.ink, thin)
-
-    def curve(self, canvas: Canvas, xs: np.ndarray, ys: np.ndarray, colour: Colour, width_px: float) -> None:
+    def curve(self, xs: np.ndarray, ys: np.ndarray) -> list[list[Point]]:
         """What of a curve through points, float [n] each, lies within the window."""
-        low, high = self.y_range
-        columns = (self.box[0] + (xs - self.x_range[0]) / np.ptp(self.x_range) * (self.box[2] - self.box[0])).tolist()
-        rows = (self.box[3] - (ys - low) / (high - low) * (self.box[3] - self.box[1])).tolist()
-        ways: list[list[Point]] = [[]]
-        for column, row, is_inside in zip(columns, rows, ((ys >= low) & (ys <= high)).tolist(), strict=True):
-            if is_inside:
-                ways[-1].append((column, row))
-            elif ways[-1]:
-                ways.append([])
-        canvas.lines([way for way in ways if len(way) > 1], colour, width_px)
+        (left, top, right, foot), (x_low, x_high), (low, high) = self
+        columns = left + (xs - x_low) * ((right - left) / (x_high - x_low))
+        rows = foot - (ys - low) * ((foot - top) / (high - low))
+        is_inside = (ys >= low) & (ys <= high)
+        spots, cuts = np.stack([columns, rows], 1), np.flatnonzero(is_inside[1:] != is_inside[:-1]) + 1
+        runs = zip(np.split(spots, cuts), np.split(is_inside, cuts), strict=True)
+        return [spots.tolist() for spots, flags in runs if flags[0] and len(spots) > 1]
+
+
+def draw_windows(
+    canvas: Canvas, theme: Theme, windows: Sequence[Window], grid: list[list[Point]], axes: list[list[Point]]
+) -> None:
+    """The ground of windows with faint lines, stronger axes, and frames."""
+    thin, rings = max(0.8, canvas.size_px / 420), [window.ring for window in windows]
+    canvas.polygons(rings, theme.panel, None)
+    canvas.lines(grid, theme.faint, thin * 0.8)
+    canvas.lines(axes, theme.ink, thin * 1.6)
+    canvas.polygons(rings, None, theme.ink, thin)
 
 
 def curve_colour(style: Style) -> Colour:

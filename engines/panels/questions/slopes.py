@@ -241,7 +241,8 @@ def facts(scene: Graphs | Strips, rng: np.random.Generator) -> tuple[Fact, ...]:
         Fact("How many squares is each window wide?", Answer.integer(2 * HALF)),
     ]
     for graph in scene.graphs:
-        middle, scale = graph.at(Fraction(0)), max(abs(graph.at(Fraction(x))) for x in range(graph.low, graph.high + 1))
+        numbers = [float(number) for number in reversed(graph.numbers)]
+        middle, scale = numbers[-1], abs(np.polyval(numbers, np.arange(graph.low, graph.high + 1))).max()
         if 4 * abs(middle) > scale and graph.low <= 0 <= graph.high:
             side = Answer.word("above" if middle > 0 else "below", ("above", "below"))
             question = f"Is graph {graph.name} above or below the horizontal axis in the middle of its window?"

@@ -1,5 +1,6 @@
 """Questions about points: the line that fits best, the order of correlations, values between marked points."""
 
+import functools
 import itertools
 from fractions import Fraction
 
@@ -27,7 +28,7 @@ TRIES = 200
 NAMES = ("P", "Q")
 STEPS = (4, 8, 20, 40)  # of which quarters are whole
 JOINED_TO_LEVEL, TWO_FROM_LEVEL, BEYOND_FROM_LEVEL = 2, 5, 8
-BETWEEN_GUESS = (0.02,) * 10  # how often the commonest answer is right, by level: measured
+QUARTERS = 15  # of a step, that a value between points may have; an axis has 16
 
 FIT = (
     "Which line fits the points best, by the sum of squared vertical distances?",
@@ -180,17 +181,29 @@ def _course(rng: np.random.Generator, level: int, name: str, x: int, wanted: int
     return Course(name, tuple(sorted(ys.items())))
 
 
+@functools.cache
+def _totals(is_difference: bool) -> dict[int, list[tuple[int, int]]]:
+    """Values that axes have, or differences of two: by each the steps of axes and the quarters of a step."""
+    found: dict[int, list[tuple[int, int]]] = {}
+    for step in STEPS:
+        for quarters in range(1, QUARTERS + 1 - 3 * is_difference):
+            found.setdefault(quarters * step // 4, []).append((step, quarters))
+    return found
+
+
 def pose_between(rng: np.random.Generator, level: int) -> Posed:
     """Ask for a value between marked points, for a difference of two, or for a value beyond the last points."""
-    step, is_beyond = pick(rng, STEPS), level >= BEYOND_FROM_LEVEL
+    is_beyond = level >= BEYOND_FROM_LEVEL
     many = 2 if level >= TWO_FROM_LEVEL else 1
     is_difference = many == 2 and not is_beyond
+    totals = _totals(is_difference)
+    total = pick(rng, list(totals))
+    step, quarters = pick(rng, totals[total])
     names = [NAMES[i] for i in rng.permutation(many).tolist()]
     for _ in range(TRIES):
         x = int(rng.integers(7, MOST_X + 1)) if is_beyond else int(rng.integers(1, MOST_X))
-        values = rng.integers(0, 17, size=many).tolist()  # in quarters of a step
-        if is_difference and values[0] <= values[1]:
-            continue
+        other = 1 + int(rng.integers(QUARTERS - (quarters if is_difference else 0)))  # in quarters of a step
+        values = [quarters + other, other] if is_difference else [quarters, other]
         places = [x, int(rng.integers(1, MOST_X)) if is_beyond else x]
         courses = [
             _course(rng, level, name, at, value, is_beyond and name == names[0])
@@ -205,15 +218,13 @@ def pose_between(rng: np.random.Generator, level: int) -> Posed:
             break
     else:
         raise RuntimeError(f"no course with a value at level {level} in {TRIES} tries")
-    total = (values[0] - values[1] if is_difference else values[0]) * step // 4
     form = "beyond" if is_beyond else "difference" if is_difference else "value"
     given = {"value": (x,), "difference": (*names, x), "beyond": (names[0], x)}[form]
     question = pick(rng, {"value": BETWEEN, "difference": DIFFERENCE, "beyond": BEYOND}[form]).format(*given)
     query = {"ask": "between", "form": form, "x": x, "names": names if is_difference else names[:1]}
     steps = 1 + (level >= 3) + is_difference + 2 * is_beyond
     scene = Courses(step, tuple(sorted(found)), level < JOINED_TO_LEVEL, pick(rng, PAINTS), steps)
-    answer = Answer.integer(total)
-    return Posed(scene, question, answer, guess_rate=BETWEEN_GUESS[level], query=query)
+    return Posed(scene, question, Answer.integer(total), guess_rate=1 / len(totals), query=query)
 
 
 def cloud_facts(scene: Clouds, rng: np.random.Generator) -> tuple[Fact, ...]:
