@@ -45,9 +45,8 @@ def draw_map(scene: Map, size_px: int, style: Style) -> Drawing:
             numbers += _number(np.concatenate(ways), str(value), height, theme.font, taken, window.box)
     for is_bold, ways in lines.items():
         canvas.lines(ways, ink, thin * (2.0 if is_bold else 1.0))
+    canvas.polygons([_plate(at, text, height, theme.font) for at, text in (*numbers, *marks)], theme.panel, None)
     for at, text in numbers:
-        left, top, right, foot = _box(at, text, height, theme.font)
-        canvas.rectangle((left, top), (right - left, foot - top), theme.panel)
         canvas.text(at, text, height, ink, font=theme.font)
     for hill, (at, text) in zip(scene.hills, tops, strict=True):
         canvas.marker(window.at(hill.x, hill.y), "triangle", 0.26 * height, theme.ink)
@@ -63,8 +62,6 @@ def _signs(
     theme, colour = theme_of(style), curve_colour(style)
     radius, margins = 0.24 * height, []
     for at, letter in marks:
-        left, top, right, foot = _box(at, letter, height, theme.font)
-        canvas.rectangle((left, top), (right - left, foot - top), theme.panel)
         canvas.text(at, letter, height, theme.ink, font=theme.font)
     for point, letter in zip(scene.points, LETTERS, strict=False):
         x, y = window.at(*point)
@@ -129,6 +126,12 @@ def _box(at: Point, text: str, height: float, font: str) -> Box:
     """What a text in the middle of a place covers, and a little more."""
     wide = text_width_px(text, height, font) + 0.25 * height
     return at[0] - wide / 2, at[1] - 0.45 * height, at[0] + wide / 2, at[1] + 0.45 * height
+
+
+def _plate(at: Point, text: str, height: float, font: str) -> list[Point]:
+    """Corners of what hides the lines behind a text."""
+    left, top, right, foot = _box(at, text, height, font)
+    return [(left, top), (right, top), (right, foot), (left, foot)]
 
 
 def _free(spots: np.ndarray, text: str, height: float, font: str, taken: list[Box]) -> np.ndarray:

@@ -21,6 +21,7 @@ CLEAR = 0.22  # of a step, by which points are off the lines
 TOPS_APART = 30
 LEAST_RISE, LEAST_DROP = 2.6, 1.3  # of arrows, in steps: along the right one, and somewhere along a wrong one
 LENGTHS = (24, 52)
+LEAST_SLOPE = 0.15  # of an arrow that climbs, in shares of its mean slope
 FINE = 61  # places of an arrow at which it must be seen to climb
 SPOTS, ALONG, DRAFTS, TRIES = 160, 13, 170, 200
 
@@ -122,11 +123,11 @@ def _arrows(rng: np.random.Generator, level: int, base: int, hills: tuple[Hill, 
     ways = ends[:, :1] * (1 - share) + ends[:, 1:] * share  # [n, ALONG, 2]
     along = heights(base, hills, ways) / STEP
     gain = along[:, -1] - along[:, 0]
-    climbs = (gain >= LEAST_RISE) & (np.diff(along, axis=1).min(1) > 0.25 * gain / ALONG)
+    climbs = (gain >= LEAST_RISE) & (np.diff(along, axis=1).min(1) > LEAST_SLOPE * gain / ALONG)
     falls = (np.maximum.accumulate(along, 1) - along).max(1) >= LEAST_DROP
     share = np.linspace(0, 1, FINE)[:, None]
     fine = heights(base, hills, ends[climbs, :1] * (1 - share) + ends[climbs, 1:] * share)
-    climbs[climbs] = (np.diff(fine, axis=1) > 0).all(1)
+    climbs[climbs] = np.diff(fine, axis=1).min(1) > LEAST_SLOPE * STEP * gain[climbs] / FINE
     is_near = climbs | falls
     ends, ways, climbs, falls, gain = ends[is_near], ways[is_near], climbs[is_near], falls[is_near], gain[is_near]
     first = falls & (gain >= 0) if level >= GAINING_FROM_LEVEL else falls
