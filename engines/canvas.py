@@ -24,8 +24,8 @@ from PIL import Image
 from engines.lettering import FONTS, OVERSAMPLE, X_HEIGHT, extent, fine_height, letters, text_width_px
 from engines.marks import Box, Drawing, Margin, Mark, Point
 
-__all__ = ["FONTS", "HATCHES", "MARKERS", "STROKES", "Canvas", "Colour", "Painted", "Point", "painted_maps"]
-__all__ += ["text_width_px"]
+__all__ = ["FONTS", "HATCHES", "MARKERS", "STROKES", "Canvas", "Colour", "Painted", "Point"]
+__all__ += ["painted_maps", "text_width_px"]
 
 Colour = tuple[int, int, int]
 
@@ -81,7 +81,7 @@ class Canvas:
         pen = _pen(
             colour, width_px, dashes, "round" if stroke in ("dotted", "dash-dot") else "butt", "", self._wobble_px
         )
-        self._stroke(_path(points), pen, None)
+        self._stroke(_path([points]), pen, None)
 
     def polygon(
         self,
@@ -92,17 +92,26 @@ class Canvas:
         hatch: str = "",
     ) -> None:
         """Draw a closed polygon, in any shape; `hatch`, a key of `HATCHES`, is drawn in the outline's colour."""
-        self._closed(_path(points, is_closed=True), fill, outline, width_px, hatch)
+        self._closed(_path([points], is_closed=True), fill, outline, width_px, hatch)
 
     def polygons(
         self, shapes: Sequence[Sequence[Point]], fill: Colour | None, outline: Colour | None, width_px: float = 1.5
     ) -> None:
         """Draw closed polygons that do not overlap, all alike, in one go; nothing where there are none."""
         if shapes:
-            parts = [_path(points, is_closed=True) for points in shapes]
-            path = Path(np.concatenate([p.vertices for p in parts]), np.concatenate([p.codes for p in parts]))
-            path.should_simplify = False
-            self._closed(path, fill, outline, width_px, "")
+            self._closed(_path(shapes, True), fill, outline, width_px, "")
+
+    def lines(self, ways: Sequence[Sequence[Point]], colour: Colour, width_px: float = 1.5) -> None:
+        """Draw polylines, all alike, in one go; nothing where there are none."""
+        if ways:
+            self._stroke(_path(ways), _pen(colour, width_px, wobble_px=self._wobble_px), None)
+
+    def circles(
+        self, centres: Sequence[Point], radius_px: float, fill: Colour, outline: Colour, width_px: float
+    ) -> None:
+        """Draw discs that do not overlap, one or more, all alike, in one go."""
+        spots = (_UNIT_CIRCLE.vertices * radius_px + np.array(centres, float)[:, None]).reshape(-1, 2)
+        self._closed(Path(spots, [*_UNIT_CIRCLE.codes] * len(centres)), fill, outline, width_px, "")
 
     def rectangle(
         self,
@@ -348,11 +357,21 @@ def _pen(
     return pen
 
 
-def _path(points: Sequence[Point], is_closed: bool = False) -> Path:
-    """A path through points, which Agg may not thin out."""
-    path = Path(np.array([*points, points[0]] if is_closed else points, float), closed=is_closed)
+def _path(ways: Sequence[Sequence[Point]], is_closed: bool = False) -> Path:
+    """One path of separate ways, whose points Agg may not thin out."""
+    ways = [[*way, way[0]] if is_closed else way for way in ways]
+    path = Path(np.array(list(itertools.chain(*ways)), float), _codes(tuple(map(len, ways)), is_closed))
     path.should_simplify = False
     return path
+
+
+@functools.lru_cache(maxsize=1024)
+def _codes(lengths: tuple[int, ...], is_closed: bool) -> np.ndarray:
+    """What each point of ways with so many points is, uint8, never changed once made."""
+    codes, ends = np.full(sum(lengths), Path.LINETO, Path.code_type), np.cumsum(lengths)
+    codes[ends - 1], codes[ends - lengths] = Path.CLOSEPOLY if is_closed else Path.LINETO, Path.MOVETO
+    codes.flags.writeable = False
+    return codes
 
 
 def _rim(centre: Point, radius_px: float, start: float, end: float) -> list[Point]:

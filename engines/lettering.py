@@ -118,6 +118,7 @@ def letters(text: str, font: str, fine: int, anchor: str, turns: int, column: in
     return Letters(cv2.resize(padded, (width, height), interpolation=cv2.INTER_AREA), left_px, top_px)
 
 
+@functools.lru_cache(maxsize=4096)
 def text_width_px(text: str, height_px: float, font: str = "sans") -> float:
     """Width of a text in final pixels."""
     return _face_for(text, font, fine_height(height_px)).getlength(text) / OVERSAMPLE

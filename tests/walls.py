@@ -43,7 +43,7 @@ MAY_IMPORT = {
     "command": {"wing", "host", "io", "device", "network", "ground", "engines"},
 }
 PACKAGES = {  # third-party packages a layer may import; a layer that is not named may import all declared ones
-    "engines": {"numpy", "PIL", "cv2", "matplotlib"},
+    "engines": {"numpy", "PIL", "cv2", "matplotlib", "contourpy"},
     "configs": set(),  # plain data
     "ground": {"numpy", "jaxtyping"},
     "network": {"numpy", "jaxtyping", "jax", "flax"},

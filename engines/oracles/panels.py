@@ -5,6 +5,7 @@ from fractions import Fraction
 from typing import Any
 
 from engines.base import Sample
+from engines.oracles import panels_graphs
 
 
 def line(scene: dict[str, Any], name: str) -> dict[str, int]:
@@ -110,4 +111,5 @@ ORACLES = {
     "both": _both,
     "claim": _claim,
     "lead": _lead,
+    **panels_graphs.ORACLES,
 }

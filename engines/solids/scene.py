@@ -1,5 +1,7 @@
 """What pictures of solids show: panels of numbers, each drawn as a stack, as a plan, as a view or as a cut."""
 
+import functools
+import itertools
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -64,19 +66,23 @@ def _told(what: str, table: Table) -> str:
     return " ".join(f"{what} row {number}: {', '.join(map(str, row))}." for number, row in enumerate(table, 1))
 
 
+@functools.cache
+def _order(rows: int, columns: int) -> tuple[tuple[int, int], ...]:
+    """Rows and columns of a stack, the farther ones first."""
+    return tuple(sorted(itertools.product(range(rows), range(columns)), key=sum))
+
+
 def faces(heights: Table) -> list[Face]:
     """Faces of a stack towards the viewer, the farther ones first; the floor's free cells are tops of height 0."""
     rows, columns = len(heights), len(heights[0])
     found: list[Face] = []
-    for way in range(rows + columns - 1):
-        for row in range(max(0, way - columns + 1), min(rows, way + 1)):
-            column = way - row
-            height = heights[row][column]
-            before = heights[row + 1][column] if row + 1 < rows else 0
-            beside = heights[row][column + 1] if column + 1 < columns else 0
-            found += [("front", row, column, k) for k in range(before, height)]
-            found += [("right", row, column, k) for k in range(beside, height)]
-            found.append(("top", row, column, height))
+    for row, column in _order(rows, columns):
+        height = heights[row][column]
+        before = heights[row + 1][column] if row + 1 < rows else 0
+        beside = heights[row][column + 1] if column + 1 < columns else 0
+        found += [("front", row, column, k) for k in range(before, height)]
+        found += [("right", row, column, k) for k in range(beside, height)]
+        found.append(("top", row, column, height))
     return found
 
 
@@ -100,16 +106,23 @@ def seen(heights: Table) -> dict[tuple[int, int], Face]:
 
 def picture(heights: Table) -> dict[int, str]:
     """What a picture of a stack tells: by triangle of `seen`, numbered, which way the face there looks."""
+    rows, columns = len(heights), len(heights[0])
     found: dict[int, str] = {}
-    for kind, row, column, k in faces(heights):
-        place = 1000 * (column - row) + 3 * (row + column) - 6 * k
-        if kind == "top":
-            found[place - 997] = found[place + 3] = kind
-        elif kind == "front":
-            found[place - 997] = found[place - 1000] = kind
-        else:
-            found[place + 3] = found[place] = kind
+    for row, column in _order(rows, columns):
+        height, foot = heights[row][column], 1000 * (column - row) + 3 * (row + column)
+        before = heights[row + 1][column] if row + 1 < rows else 0
+        beside = heights[row][column + 1] if column + 1 < columns else 0
+        for place in range(foot - 6 * before, foot - 6 * height, -6):
+            found[place - 997] = found[place - 1000] = "front"
+        for place in range(foot - 6 * beside, foot - 6 * height, -6):
+            found[place + 3] = found[place] = "right"
+        found[foot - 6 * height - 997] = found[foot - 6 * height + 3] = "top"
     return found
+
+
+def apart(one: dict[int, str], other: dict[int, str]) -> int:
+    """How unlike two pictures are: triangles that only one has, and twice those that look another way in the other."""
+    return len(one.items() ^ other.items())
 
 
 def is_open(heights: Table) -> bool:

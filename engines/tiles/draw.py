@@ -12,8 +12,11 @@ CELL_FLOOR_PX = 3.5
 ROW_PITCH, ROW_SIDE = 0.208, 0.18  # of three rows of patterns, in pictures
 DOT = 0.36  # radius in cells
 ONE_SIDE = 0.46  # of a single given pattern
-PIECE_SIDE = 0.26  # of a square that holds a piece, where two make a rectangle
+FIELD_EDGE = 0.015  # around three by two fields, of which each holds a piece
+FIELD = (1 - 2 * FIELD_EDGE) / 3
+FIELD_ROOM = 0.27  # of a field for its piece
 HOLE = 0.27
+Spot = tuple[float, float]
 
 
 class _Pen:
@@ -27,56 +30,66 @@ class _Pen:
         self.paints: list[Colour] = [colour_of(name, style) for name in names]
         self.thin = max(0.8, size_px / 420) * self.theme.line_scale
         self.margins: list[Margin] = []
+        self._boards: list[list[Spot]] = []
+        self._lines: list[list[Spot]] = []
+        self._cells: dict[Colour, list[list[Spot]]] = {}
+        self._dots: dict[tuple[Colour, float], list[Spot]] = {}
 
-    def pattern(self, pattern: Pattern, middle: tuple[float, float], side: float, shape: str, name: str) -> None:
+    def lay(self) -> None:
+        """Draw the boards that wait and what lies on them, all that is alike in one go."""
+        canvas, theme = self.canvas, self.theme
+        canvas.polygons(self._boards, theme.panel, theme.ink, self.thin * 1.4)
+        canvas.lines(self._lines, theme.faint, self.thin * 0.8)
+        for paint, rings in self._cells.items():
+            canvas.polygons(rings, paint, theme.ink, self.thin)
+        for (paint, radius), spots in self._dots.items():
+            canvas.circles(spots, radius, paint, theme.ink, self.thin * 0.7)
+        for waiting in (self._boards, self._lines, self._cells, self._dots):
+            waiting.clear()
+
+    def pattern(self, pattern: Pattern, middle: Spot, side: float, shape: str, name: str) -> None:
         """A pattern within a square around a place; `shape` is "square", "dot" or "loose"."""
         rows, columns = len(pattern), len(pattern[0])
         cell = side / max(rows, columns)
         left, top = middle[0] - columns * cell / 2, middle[1] - rows * cell / 2
         if shape != "loose":
             self.board((left, top), rows, columns, cell)
-        cells: dict[int, list[tuple[float, float]]] = {}
         for row, line in enumerate(pattern):
             for column, colour in enumerate(line):
-                if colour:
-                    cells.setdefault(colour, []).append((left + column * cell, top + row * cell))
-        for colour, corners in cells.items():
-            paint = self.paints[colour - 1]
-            if shape == "dot":
-                for x, y in corners:
-                    at = (x + cell / 2, y + cell / 2)
-                    self.canvas.circle(at, DOT * cell, paint, self.theme.ink, self.thin * 0.7)
-            else:
-                rings = [[(x, y), (x + cell, y), (x + cell, y + cell), (x, y + cell)] for x, y in corners]
-                self.canvas.polygons(rings, paint, self.theme.ink, self.thin)
+                if not colour:
+                    continue
+                paint, x, y = self.paints[colour - 1], left + column * cell, top + row * cell
+                if shape == "dot":
+                    self._dots.setdefault((paint, DOT * cell), []).append((x + cell / 2, y + cell / 2))
+                else:
+                    ring = [(x, y), (x + cell, y), (x + cell, y + cell), (x, y + cell)]
+                    self._cells.setdefault(paint, []).append(ring)
         self.canvas.part(name, (left, top, left + columns * cell, top + rows * cell))
         at = (left + cell / 2, top + cell / 2)
         self.margins.append(Apart(at, (at[0] + cell, at[1]), CELL_FLOOR_PX))
 
-    def board(self, corner: tuple[float, float], rows: int, columns: int, cell: float) -> None:
+    def board(self, corner: Spot, rows: int, columns: int, cell: float) -> None:
         """An empty ruled rectangle."""
-        (left, top), canvas = corner, self.canvas
-        canvas.rectangle(corner, (columns * cell, rows * cell), self.theme.panel, self.theme.ink, self.thin * 1.4)
+        left, top = corner
+        right, foot = left + columns * cell, top + rows * cell
+        self._boards.append([(left, top), (right, top), (right, foot), (left, foot)])
         # One stroke draws all lines of a way, to and fro, and between them along the inside of the frame.
         rim = self.thin * 0.6
-        ends = (top + rim, top + rows * cell - rim)
+        ends = (top + rim, foot - rim)
         snake = [(left + i * cell, ends[(i + far) % 2]) for i in range(1, columns) for far in (0, 1)]
-        if snake:
-            canvas.line(snake, self.theme.faint, self.thin * 0.8)
-        ends = (left + rim, left + columns * cell - rim)
-        snake = [(ends[(i + far) % 2], top + i * cell) for i in range(1, rows) for far in (0, 1)]
-        if snake:
-            canvas.line(snake, self.theme.faint, self.thin * 0.8)
+        ends = (left + rim, right - rim)
+        across = [(ends[(i + far) % 2], top + i * cell) for i in range(1, rows) for far in (0, 1)]
+        self._lines += [way for way in (snake, across) if way]
 
-    def text(self, at: tuple[float, float], text: str, share: float = LETTER_SHARE) -> None:
+    def text(self, at: Spot, text: str, share: float = LETTER_SHARE) -> None:
         """A letter or sign; never too small to be read."""
         self.canvas.text(at, text, max(self.size_px * share, 8.6), self.theme.ink, font=self.theme.font)
 
-    def options(self, options: tuple[Pattern, ...], top: float, most: float, shape: str, first: int = 0) -> None:
-        """Lettered patterns in a row from a height on, none larger than `most`; letters go on from the `first`."""
+    def options(self, options: tuple[Pattern, ...], top: float, most: float, shape: str) -> None:
+        """Lettered patterns in a row from a height on, none larger than `most`."""
         pitch = 0.94 / len(options)
         side = min(most, pitch - 0.035)
-        for place, (letter, pattern) in enumerate(zip(LETTERS[first:], options, strict=False)):
+        for place, (letter, pattern) in enumerate(zip(LETTERS, options, strict=False)):
             x = (0.03 + pitch * (place + 0.5)) * self.size_px
             self.text((x, (top + 0.025) * self.size_px), letter)
             middle = (x, (top + 0.065 + side / 2) * self.size_px)
@@ -85,11 +98,12 @@ class _Pen:
             else:
                 self.pattern(pattern, middle, side * self.size_px, shape, f"option {letter}")
 
-    def holes(self, pattern: Pattern, middle: tuple[float, float], side: float, name: str) -> None:
+    def holes(self, pattern: Pattern, middle: Spot, side: float, name: str) -> None:
         """A flat sheet with its holes."""
         count = len(pattern)
         cell, left, top = side / count, middle[0] - side / 2, middle[1] - side / 2
         self.board((left, top), count, count, cell)
+        self.lay()
         for row, line in enumerate(pattern):
             for column, hole in enumerate(line):
                 if hole:
@@ -97,7 +111,7 @@ class _Pen:
         self.canvas.part(name, (left, top, left + side, top + side))
         self.margins.append(Apart((left, top), (left + cell, top), CELL_FLOOR_PX))
 
-    def hole(self, at: tuple[float, float], cell: float) -> None:
+    def hole(self, at: Spot, cell: float) -> None:
         """One hole."""
         self.canvas.circle(at, max(HOLE * cell, 1.6), self.theme.ink)
 
@@ -107,10 +121,13 @@ def draw(scene: Scene, size_px: int, style: Style) -> Drawing:
     pen = _Pen(scene, size_px, style)
     if isinstance(scene, Paper):
         _paper(pen, scene)
+    elif scene.kind == "join":
+        _fields(pen, scene)
     elif scene.kind in ("figure", *LOOSE):
         _one(pen, scene)
     else:
         _rows(pen, scene)
+    pen.lay()
     return pen.canvas.drawing(pen.margins)
 
 
@@ -118,14 +135,26 @@ def _one(pen: _Pen, scene: Sheet) -> None:
     """One pattern above, the others below."""
     shape, px = "loose" if scene.kind in LOOSE else "square", pen.size_px
     given = scene.given[0]
-    if scene.kind == "join":  # rectangle and pieces are drawn to one scale
-        side = PIECE_SIDE / len(scene.options[0]) * max(len(given), len(given[0]))
-        pen.pattern(given, (px / 2, px * (0.03 + side / 2 * len(given) / len(given[0]))), side * px, shape, "picture 1")
-        for first, last, top in ((0, 3, 0.31), (3, len(scene.options), 0.635)):
-            pen.options(scene.options[first:last], top, PIECE_SIDE, shape, first)
-        return
     pen.pattern(given, (px / 2, px * 0.29), ONE_SIDE * px, shape, "picture 1")
     pen.options(scene.options, 0.64, 0.215, shape)
+
+
+def _fields(pen: _Pen, scene: Sheet) -> None:
+    """A rectangle and the pieces to join, to one scale, each in a field of its own with rules between."""
+    px, count = pen.size_px, len(scene.options[0])
+    cell = min(FIELD_ROOM / count, FIELD_ROOM / len(scene.given[0][0])) * px
+    names = ("", *LETTERS[: len(scene.options)])
+    for place, (letter, pattern) in enumerate(zip(names, (scene.given[0], *scene.options), strict=True)):
+        row, column = divmod(place, 3)
+        x, y = FIELD_EDGE + (column + 0.5) * FIELD, FIELD_EDGE + row * 0.5
+        if letter:
+            pen.text((x * px, (y + 0.045) * px), letter)
+        side = cell * max(len(pattern), len(pattern[0]))
+        name = f"option {letter}" if letter else "picture 1"
+        pen.pattern(pattern, (x * px, (y + 0.255) * px), side, "loose", name)
+    low, high = FIELD_EDGE * px, (1 - FIELD_EDGE) * px
+    rules = [[(low + i * FIELD * px, low), (low + i * FIELD * px, high)] for i in (1, 2)]
+    pen.canvas.lines([*rules, [(low, px / 2), (high, px / 2)]], pen.theme.faint, pen.thin * 1.6)
 
 
 def _rows(pen: _Pen, scene: Sheet) -> None:
@@ -164,7 +193,7 @@ def _paper(pen: _Pen, scene: Paper) -> None:
         pen.options(scene.options, 0.64, 0.215, "hole")
 
 
-def _stage(pen: _Pen, scene: Paper, stage: int, middle: tuple[float, float], side: float) -> None:
+def _stage(pen: _Pen, scene: Paper, stage: int, middle: Spot, side: float) -> None:
     """What is left of the sheet after so many folds, with the next fold or with the holes."""
     canvas, theme, cell = pen.canvas, pen.theme, side / scene.side
     left, top = middle[0] - side / 2, middle[1] - side / 2
@@ -175,6 +204,7 @@ def _stage(pen: _Pen, scene: Paper, stage: int, middle: tuple[float, float], sid
     upper, first, lower, last = scene.rest(stage)
     corner, size = (left + first * cell, top + upper * cell), ((last - first) * cell, (lower - upper) * cell)
     pen.board(corner, lower - upper, last - first, cell)
+    pen.lay()
     canvas.part(f"step {stage + 1}", (*corner, corner[0] + size[0], corner[1] + size[1]))
     pen.margins.append(Apart((left, top), (left + cell, top), CELL_FLOOR_PX))
     if stage == len(scene.folds):

@@ -214,3 +214,18 @@ def test_parts_and_texts_are_handed_over_with_the_picture():
     assert drawing.marks[2].x_height_px == pytest.approx(0.547 * 20, abs=0.1)
     assert drawing.image.size == (SIZE, SIZE) and drawing.image.mode == "RGB" and drawing.margins == ()
     assert text_width_px("12", 20) == pytest.approx(drawing.marks[2].box[2] - drawing.marks[2].box[0], abs=4)
+
+
+def test_many_alike_in_one_go_are_what_one_by_one_would_be():
+    ways = [[(5, 5), (50, 20), (40, 60)], [(80, 10), (90, 90)]]
+    spots = [(20.5, 80.0), (60.0, 80.25)]
+    together, apart = (Canvas(100, (255, 255, 255)) for _ in range(2))
+    together.lines(ways, (0, 0, 0), 2.0)
+    together.circles(spots, 9.0, (200, 0, 0), (0, 0, 90), 1.5)
+    together.lines([], (0, 0, 0))
+    for way in ways:
+        apart.line(way, (0, 0, 0), 2.0)
+    for spot in spots:
+        apart.circle(spot, 9.0, (200, 0, 0), (0, 0, 90), 1.5)
+    one, other = (np.asarray(canvas.image()).astype(int) for canvas in (together, apart))
+    assert (one < 250).any(-1).sum() > 500 and abs(one - other).max() <= 2

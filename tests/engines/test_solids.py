@@ -113,6 +113,32 @@ def test_foils_of_a_corner_are_no_picture_of_the_stack_from_any_side():
             assert fitting == [item.answer.value] and is_open(panel.table)
 
 
+def test_options_can_be_told_at_a_glance_where_they_are_drawn():
+    """Rays again: three of a cube's six triangles or more look another way, or lie beyond the other picture."""
+    for name, level in itertools.product(("corner", "built"), (0, 3, 6, 9)):
+        for item in posed(name, level, 4):
+            shown = [seen(option) for option in item.scene.options]
+            for one, other in itertools.combinations(shown, 2):
+                changed = [one[place][0] != other[place][0] for place in one.keys() & other.keys()]
+                assert 2 * sum(changed) + len(one.keys() ^ other.keys()) >= stacks.LEAST_APART
+
+
+def test_views_to_choose_from_have_no_gaps():
+    for level in range(10):
+        for item in posed("plan_view", level, 4):
+            assert all(all(option[-1]) for option in item.scene.options)
+
+
+def test_cubes_of_all_options_are_drawn_to_one_scale():
+    for level in (1, 9):
+        for item in posed("built", level, 3):
+            boxes = {mark.name: mark.box for mark in draw(item.scene, 448, Style(0, 3)).marks if mark.kind == "part"}
+            sizes = {
+                tuple(round(b - a, 3) for a, b in ((x, u), (y, v))) for n, (x, y, u, v) in boxes.items() if "opt" in n
+            }
+            assert len(sizes) == 1 and min(sizes.pop()) > 448 * 0.2
+
+
 def test_counts_by_hand():
     assert views.most((2, 1), (0, 2)) == 3 and views.least((2, 1), (0, 2)) == 3
     assert views.most((3, 3), (3, 3)) == 12 and views.least((3, 3), (3, 3)) == 6

@@ -107,6 +107,22 @@ def test_pieces_are_halves_and_turning_matters():
     assert refused >= 6
 
 
+def test_pieces_to_join_stand_in_fields_of_their_own_to_one_scale():
+    for level in (0, 5, 9):
+        for item in posed("join", level, 2):
+            boxes = {mark.name: mark.box for mark in draw(item.scene, 448, Style(0, 3)).marks if mark.kind == "part"}
+            fields = set()
+            for name, (left, top, right, foot) in boxes.items():
+                fields.add((int(left * 3 // 448), int(top * 2 // 448)))
+                assert int(left * 3 // 448) == int(right * 3 // 448) and int(top * 2 // 448) == int(foot * 2 // 448), (
+                    name
+                )
+            assert len(fields) == len(boxes) == 1 + len(item.scene.options)
+            (left, _, right, _), (a, _, b, _) = boxes["picture 1"], boxes["option A"]
+            wide, many = len(item.scene.given[0][0]), len(item.scene.options[0])
+            assert abs((right - left) / wide - (b - a) / many) < 1e-6
+
+
 def test_a_gap_with_the_mirrored_piece_is_filled_by_the_other():
     for item in posed("gap", 8, 8):
         board = cells.moved(item.scene.given[0], "upright")

@@ -1,5 +1,7 @@
 """Questions about drawn stacks: the same from another corner, cut through a layer, built by a plan."""
 
+import itertools
+
 import numpy as np
 
 from engines.base import Posed
@@ -13,20 +15,22 @@ from engines.solids.questions.make import (
     until,
     with_changes,
 )
-from engines.solids.scene import Panel, Table, is_open, picture
+from engines.solids.scene import Panel, Table, apart, is_open, picture
 
 SIDES = (2, 2, 3, 3, 3, 3, 3, 3, 3, 3)
 TALLEST = (2, 3, 2, 3, 3, 3, 4, 4, 5, 5)
 MIN_SIZE_PX = (140, 140, 168, 168, 168, 168, 196, 196, 224, 224)
 HIGH_FROM_LEVEL = 8
 MIRRORED_FROM_LEVEL = 4  # from here on two options are mirror images
+CHANGES = 4  # that are tried of a stack
+LEAST_APART = 6  # see `engines.solids.scene.apart`: as if three of a cube's six triangles looked another way
 LAYERS = ("lowest", "second", "third", "fourth", "fifth")
 
 CORNER = (
-    "The stack at the top is seen from one corner. Which option shows it from another corner?",
-    "Walk around the stack at the top. Which option can you see from another corner?",
-    "Which option is the stack at the top after turning it around, seen from the same height?",
-    "One option is the upper stack seen from another of its corners. Which?",
+    "The stack on the left is seen from one corner. Which option shows it from another corner?",
+    "Walk around the stack on the left. Which option can you see from another corner?",
+    "Which option is the stack on the left after turning it around, seen from the same height?",
+    "One option is the left stack seen from another of its corners. Which?",
 )
 SECTION = (
     "The stack is cut level through its {0} layer of cubes, counted from the floor. Which option is the cut?",
@@ -54,12 +58,24 @@ def mirrored(heights: Table) -> Table:
     return tuple(row[::-1] for row in heights)
 
 
+def differ(tables: list[Table]) -> list[dict[int, str]]:
+    """The pictures of stacks if any two can be told apart at a glance, and none otherwise."""
+    shown: list[dict[int, str]] = []
+    for heights in tables:
+        new = picture(heights)
+        if any(apart(new, old) < LEAST_APART for old in shown):
+            return []
+        shown.append(new)
+    return shown
+
+
 def pose_corner(rng: np.random.Generator, level: int) -> Posed:
     """Ask for the picture of a stack from another corner; of the others no picture is one of that stack."""
     side, tallest = SIDES[level], TALLEST[level]
+    drafts = (stack for _ in itertools.count() for stack in [open_table(rng, side, tallest)] * CHANGES)
 
     def attempt() -> Posed | None:
-        heights = open_table(rng, side, tallest)
+        heights = next(drafts)
         if level < MIRRORED_FROM_LEVEL:
             every = four(heights, changed(rng, heights, tallest))
         else:
@@ -67,15 +83,13 @@ def pose_corner(rng: np.random.Generator, level: int) -> Posed:
             every = [heights, other, mirrored(heights), mirrored(other)]
         if level % 2:  # as often the stack with a change is the one that is shown
             every = every[1::-1] + every[:1:-1]
-        if not is_open(every[0]):
+        if level % 2 and not is_open(every[0]):
             return None
         turns = int(rng.integers(1, 4))
         options = [turned(one, turns) for one in every]
-        shown = [picture(option) for option in options]
-        own = [picture(turned(every[0], turn)) for turn in range(4) if turn != turns]
-        if any(one in own for one in shown):
-            return None
-        if any(a == b for i, a in enumerate(shown) for b in shown[:i]):
+        shown = differ(options)
+        own = (picture(turned(every[0], turn)) for turn in range(4) if turn != turns)
+        if not shown or any(one in shown for one in own):
             return None
         given = (Panel("stack", every[0]),)
         steps = 1 + (side > 2) + (level >= MIRRORED_FROM_LEVEL) + (level >= HIGH_FROM_LEVEL)
@@ -119,8 +133,7 @@ def pose_built(rng: np.random.Generator, level: int) -> Posed:
             other = with_changes(heights, changed(rng, heights, tallest, 1))
             every = [heights, other, mirrored(heights), mirrored(other)]
         mine = int(rng.integers(4))
-        shown = [picture(one) for one in every]
-        if any(a == b for i, a in enumerate(shown) for b in shown[:i]):
+        if not differ(every):
             return None
         given = (Panel("plan", every[mine], "front"),)
         steps = 1 + (side > 2) + (level >= MIRRORED_FROM_LEVEL) + (level >= HIGH_FROM_LEVEL)

@@ -68,9 +68,9 @@ def pose_seen(rng: np.random.Generator, level: int) -> Posed:
     side, tallest = SIDES[level], TALLEST[level]
     where = FROM[int(rng.integers(SIDES_OF_LEVEL[level]))]
 
-    tops = rng.integers(tallest + 1, size=side).tolist()
+    tops = rng.integers(1, tallest + 1, size=side).tolist()  # no gaps, so that each option is in one piece
     places = rng.permutation(side)[:2].tolist()
-    steps = [pick(rng, [s for s in (-1, 1) if 0 <= tops[place] + s <= tallest]) for place in places]
+    steps = [pick(rng, [s for s in (-1, 1) if 1 <= tops[place] + s <= tallest]) for place in places]
     every = []
     for flags in ((0, 0), (1, 0), (0, 1), (1, 1)):
         moved = list(tops)
@@ -157,7 +157,7 @@ def facts(scene: Solids, rng: np.random.Generator) -> tuple[Fact, ...]:
     for look, cells, caption in scene.given:
         total = sum(map(sum, cells))
         if look in ("stack", "plan"):
-            what = "stack at the top" if look == "stack" else "plan"
+            what = "stack on the left" if look == "stack" else "plan"
             found += [
                 Fact(f"How many cubes does the {what} have in all?", Answer.integer(total)),
                 Fact(f"How high is the highest column of the {what}, in cubes?", Answer.integer(max(map(max, cells)))),

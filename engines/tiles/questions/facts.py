@@ -23,9 +23,8 @@ def _sheet(scene: Sheet, rng: np.random.Generator) -> tuple[Fact, ...]:
     place = int(rng.integers(len(scene.options)))
     letter, option = LETTERS[place], scene.options[place]
     counts = [_filled(option) for option in scene.options]
-    first = (
-        "the pattern in the top left corner" if scene.kind in ("pairs", "matrix", "dots") else "the picture at the top"
-    )
+    is_corner = scene.kind in ("pairs", "matrix", "dots", "join")
+    first = "the pattern in the top left corner" if is_corner else "the picture at the top"
     what = "dots" if scene.kind == "dots" else "filled cells"
     found = [
         Fact("How many pictures have a letter?", Answer.integer(len(scene.options))),

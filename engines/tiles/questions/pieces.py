@@ -43,10 +43,10 @@ GAP = (
 )
 AS_DRAWN = " as it is drawn, without turning"
 JOIN = (
-    "Which two pieces together make the rectangle at the top{0}?",
-    "Two of the pieces fill the rectangle at the top{0}. Which?",
-    "Find the two pieces that fit together to the rectangle at the top{0}.",
-    "The rectangle at the top is made of two of the pieces{0}. Which two?",
+    "Which two pieces together make the rectangle without a letter{0}?",
+    "Two of the pieces fill the rectangle without a letter{0}. Which?",
+    "Find the two pieces that fit together to the rectangle without a letter{0}.",
+    "The rectangle without a letter is made of two of the pieces{0}. Which two?",
 )
 JOIN_AS_DRAWN, JOIN_TURNING = " as they are drawn", ", turned if needed but not flipped over"
 
