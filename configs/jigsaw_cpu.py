@@ -58,16 +58,16 @@ def get_config() -> Config:
             ),
             dataclasses.replace(
                 grpo,
-                steps=60,
+                steps=200,
                 prompts_per_step=16,
                 micro_batches=2,
-                row_widths=(1024,),  # of 8 x 160
+                row_widths=(768, 1024),  # of 8 x 160
                 mixture=mixture,
                 environment=environment,
                 reward=RewardConfig(terms=(TermConfig("accuracy"), TermConfig("ending", 0.2, part="in_place"))),
-                optimizer=OptimizerConfig(learning_rate=2e-4, b2=0.98, warmup_steps=5, schedule="cosine"),
+                optimizer=OptimizerConfig(learning_rate=1e-4, b2=0.98, warmup_steps=5, schedule="cosine"),
             ),
         ),
-        evaluation=EvaluationConfig(suites=("test_a",), samples=(400,), hard_levels=(), batch=100, blind=0),
+        evaluation=EvaluationConfig(suites=("test_a",), samples=(1000,), hard_levels=(), batch=100, blind=0),
         checkpoint=CheckpointConfig(every=20),
     )
