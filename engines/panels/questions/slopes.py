@@ -38,9 +38,9 @@ PRIMITIVE = (
 SCALES = " Scales of height differ."
 ORDERS = (
     "The graphs are f, f' and f''. Give their letters in this order.",
-    "Which graph is f, which f' and which f''? Give the letters in this order.",
-    "One graph is f, one its derivative f' and one f''. List the letters of f, f' and f'', in this order.",
-    "Tell f, f' and f'' apart and give their three letters in this order.",
+    "Which graph is f, which f', which f''? List the letters in this order.",
+    "List the letters of f, f' and f'', in this order.",
+    "Tell f, f' and f'' apart: give their letters in this order.",
 )
 ORDERS_OF_FOUR = (
     "Three of the four graphs are f, f' and f''. Give their letters in this order.",
