@@ -117,6 +117,9 @@ class TableConfig:
     completion: Annotated[str, anything] = ""
     choices: Annotated[str, anything] = ""  # column of the texts to choose from, a list
     kind: Literal["auto", "choice", "number", "text", "math", "boxes", "none"] = "auto"  # of the answers
+    # An answer that is a whole number, not text, beside texts to choose from: the place of one of them, counted so.
+    # none: it is refused, as it may as well be one of the texts.
+    index: Literal["none", "from_0", "from_1"] = "none"
     tolerance: Annotated[float, within(0, 1e9)] = 0.0  # of a number, in its own unit
     relative: Annotated[float, within(0, 0.99)] = 0.0  # of a number, a share of the right one
     root: Annotated[str, anything] = ""  # folder that pictures' paths begin at; empty: that of the file they stand in

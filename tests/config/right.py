@@ -132,6 +132,7 @@ RIGHT: dict[str, Any] = {
         "completion": TEXT,
         "choices": TEXT,
         "kind": (),
+        "index": (),
         "tolerance": (0.0, 1e-39, 1.0, 2.0),
         "relative": (0.0, 1e-39),
         "root": TEXT,

@@ -2,14 +2,15 @@
 
 import json
 import math
-from collections.abc import Mapping
+import string
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from perc_jax.config import TableConfig
 from perc_jax.data.tables.columns import UNSUPPORTED, Columns, value_of
 from perc_jax.data.tables.errors import Where, wrong
 from perc_jax.data.tables.pictures import Picture, pictures_of
-from perc_jax.data.tables.turns import Talk, beside, of_messages, of_text, with_pictures
+from perc_jax.data.tables.turns import Talk, beside, of_messages, of_text, with_choices, with_pictures
 from perc_jax.prompt.chat import Chat, Turn, check_text
 
 
@@ -36,14 +37,16 @@ def read(values: Mapping[str, Any], columns: Columns, config: TableConfig, where
     for name in UNSUPPORTED:
         if values.get(name) and name not in columns:
             raise wrong(where, name, "must be empty: only text and pictures are supported", values[name])
-    talk = _talk(values, columns, config, where, root)
-    answer = _answer(values, columns, config, where, talk.target)
+    choices = _choices(value_of(values, columns.choices) if columns.choices else None, where, columns.choices)
+    is_choice = config.kind in ("auto", "choice") and any(choices)
+    talk = _talk(values, columns, config, where, root, choices if is_choice else ())
+    answer = _answer(values, columns, config, where, talk.target, choices if is_choice else ())
     return TableRow(
         chat=talk.chat,
         pictures=talk.inline,
         answer=answer,
         target=talk.target,
-        choices=_choices(value_of(values, columns.choices) if columns.choices else None, where, columns.choices),
+        choices=choices,
         kind=config.kind,
         tolerance=config.tolerance,
         relative=config.relative,
@@ -52,8 +55,10 @@ def read(values: Mapping[str, Any], columns: Columns, config: TableConfig, where
     )
 
 
-def _talk(values: Mapping[str, Any], columns: Columns, config: TableConfig, where: Where, root: str) -> Talk:
-    """The chat with its pictures."""
+def _talk(
+    values: Mapping[str, Any], columns: Columns, config: TableConfig, where: Where, root: str, choices: Sequence[str]
+) -> Talk:
+    """The chat with its pictures, and with the texts to choose from where the answer is one of them."""
     name = columns.chat
     value = value_of(values, name)
     if value is None and name not in values:
@@ -67,6 +72,7 @@ def _talk(values: Mapping[str, Any], columns: Columns, config: TableConfig, wher
     own = (columns.completion, columns.input, columns.history)
     if any(own):
         talk = beside(talk, *(value_of(values, column) if column else None for column in own), own, where, root)
+    talk = with_choices(talk, choices) if choices else talk
     if system := _system(values, columns, where):
         if talk.chat[0].role == "system":
             raise wrong(where, columns.system, f"must be empty where {name} begins with a system turn", system)
@@ -82,8 +88,13 @@ def _system(values: Mapping[str, Any], columns: Columns, where: Where) -> str:
     return value or ""
 
 
-def _answer(values: Mapping[str, Any], columns: Columns, config: TableConfig, where: Where, target: str) -> str:
-    """The answer as text, what is no text as JSON writes it; without a column of answers the assistant's last turn."""
+def _answer(
+    values: Mapping[str, Any], columns: Columns, config: TableConfig, where: Where, target: str, choices: Sequence[str]
+) -> str:
+    """The answer as text, what is no text as JSON writes it; without a column of answers the assistant's last turn.
+
+    `choices` are texts of which the answer is one; empty: it is none.
+    """
     if config.kind == "none":
         return ""
     if not columns.answer:
@@ -96,12 +107,26 @@ def _answer(values: Mapping[str, Any], columns: Columns, config: TableConfig, wh
     if isinstance(value, bytes | bytearray):
         raise wrong(where, columns.answer, "must be text, a number, or a list or object of those", value)
     value = plain(value)
+    if choices and isinstance(value, int) and not isinstance(value, bool):
+        value = _lettered(value, choices, config, where, columns.answer)
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     try:
         check_text(text, "an answer")  # it may become what the assistant says
     except ValueError as error:
         raise ValueError(f"{where}: column {columns.answer}: {error}") from error
     return text
+
+
+def _lettered(value: int, choices: Sequence[str], config: TableConfig, where: Where, column: str) -> str:
+    """The letter of the option at a place. Raises `ValueError` where the config does not say how places are counted."""
+    if config.index == "none":
+        rule = "must be the letter or the text of an option, or the table's index must say from where options count"
+        raise wrong(where, column, f"{rule} (from_0, from_1)", value)
+    first = int(config.index == "from_1")
+    last = min(len(choices), len(string.ascii_uppercase)) + first - 1
+    if not first <= value <= last:
+        raise wrong(where, column, f"must be the place of an option, {first} to {last}", value)
+    return string.ascii_uppercase[value - first]
 
 
 def _choices(value: Any, where: Where, column: str) -> tuple[str, ...]:

@@ -4,6 +4,8 @@ A mark in a text, and a part that is a picture, is where a picture stands. Chats
 first in the first user turn, as the model was trained.
 """
 
+import re
+import string
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -124,6 +126,30 @@ def beside(talk: Talk, said: Any, more: Any, history: Any, names: Sequence[str],
             raise wrong(where, names[0], "must be empty where the chat ends with the assistant's turn", said)
         target = _said(said, where, names[0], root)
     return Talk(chat, target, talk.inline)
+
+
+def with_choices(talk: Talk, choices: Sequence[str]) -> Talk:
+    """The chat with what is to be chosen from below what the user says last, "A. cat" a line each, unless all of it
+    stands there already; texts that are empty are none, and more than there are letters are not written."""
+    last = talk.chat[-1]
+    folded = _folded(last.text)
+    there = [bool(re.search(rf"(?<!\w){re.escape(_folded(one))}(?!\w)", folded)) for one in choices if one.strip()]
+    if all(there) or len(choices) > len(string.ascii_uppercase):
+        return talk
+    pairs = zip(string.ascii_uppercase, choices, strict=False)
+    lines = [one if _is_lettered(one, letter) else f"{letter}. {one}" for letter, one in pairs if one.strip()]
+    asked = last._replace(parts=(*last.parts, *_parts("\n" + "\n".join(lines))))
+    return talk._replace(chat=(*talk.chat[:-1], asked))
+
+
+def _folded(text: str) -> str:
+    """A text without case, with one space where there are several or a line ends."""
+    return " ".join(text.split()).casefold()
+
+
+def _is_lettered(choice: str, letter: str) -> bool:
+    """Whether an option's text begins with its own letter: "A. cat", "(A) cat"."""
+    return bool(re.match(rf"\s*(\({letter}\)|{letter}[.):])", choice))
 
 
 def _said(value: Any, where: Where, column: str, root: str) -> str:

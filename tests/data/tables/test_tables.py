@@ -147,8 +147,8 @@ def test_every_form_gives_the_same_rows_also_in_another_process(folder, form):
         (root / name).write_bytes(peers.png(number))
     table = pickle.loads(pickle.dumps(opened(form(folder / "own", ROWS), root=str(root))))
     assert len(table) == 3 and [table[number].answer for number in (2, 0, 1)] == ["2", "x", "1"]
-    assert table[0].chat == (Turn("user", ("First ", PICTURE, ", then ", PICTURE, "?")),)
-    assert table[2].chat == (Turn("user", (PICTURE, "One?")),)
+    assert table[0].chat == (Turn("user", ("First ", PICTURE, ", then ", PICTURE, "?", "\nA. x\nB. y")),)
+    assert table[2].chat == (Turn("user", (PICTURE, "One?", "\nA. u")),)
     assert [row.choices for row in map(table.__getitem__, range(3))] == [("x", "y"), (), ("u",)]
     shown = [seen(table[number]) for number in range(3)]
     wanted = [[0, 1], [], [1]]
