@@ -3,11 +3,13 @@
 import contextlib
 import copy
 import dataclasses
+import json
 import math
 import typing
 from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 
+import numpy as np
 import pytest
 
 from perc_jax import cli
@@ -188,3 +190,31 @@ def test_a_sound_config_is_let_through() -> None:
     check(CONFIG)
     for config in SHIPPED.values():
         check(config)
+
+
+def of_numpy(kind: Any, value: Any) -> Any:
+    """The value as a user's code may have computed it: numpy's scalars, lists in place of tuples."""
+    if typing.get_origin(kind) is tuple:
+        item = typing.get_args(kind)[0]
+        return [of_numpy(item, one) for one in value]
+    scalars = {int: np.int64, float: np.float64, str: np.str_}
+    return scalars[kind](value) if kind in scalars else value
+
+
+@pytest.mark.parametrize("name", sorted(SHIPPED))
+def test_lists_and_numpy_numbers_become_tuples_and_numbers(name):
+    """In every field of every section: the config is the same, can be a key, and is written as JSON."""
+    right = SHIPPED[name]
+    other = copy.deepcopy(right)
+    for _, section in sections(other):
+        for field, (kind, _) in leaves(section).items():
+            object.__setattr__(section, field, of_numpy(kind, getattr(section, field)))
+    found = dataclasses.replace(other)
+    assert found == right and hash(found) == hash(right)
+    assert repr(found) == repr(right) and json.dumps(to_dict(found)) == json.dumps(to_dict(right))
+    warm = dataclasses.replace(right, rollout=dataclasses.replace(right.rollout, temperature=np.float32(0.5)))
+    assert type(warm.rollout.temperature) is float and warm.rollout.temperature == 0.5
+    with pytest.raises(ValueError, match=r"data\.workers must be a whole number"):
+        dataclasses.replace(right, data=dataclasses.replace(right.data, workers=np.float32(1)))
+    with pytest.raises(ValueError, match="seed must be within"):
+        dataclasses.replace(right, seed=np.int64(-1))
