@@ -6,15 +6,16 @@ section's method `spans(sound)`, which gives violations; `sound(*paths)` says wh
 their own, so that it never reckons with a value that is none. A section is any dataclass; those inside it, and in a
 tuple of it, are walked with it.
 
-Sections check nothing when they are made. `Config` does, once, for everything below it, so that all mistakes are told
-together: `ValueError("<violation>; <violation>; …")`, each `field rule, got value`, fields by their path on the command
-line.
+Sections check nothing when they are made. `Config` does, once, for everything below it, when it has made lists tuples
+and numpy's numbers Python's, so that all mistakes are told together: `ValueError("<violation>; <violation>; …")`, each
+`field rule, got value`, fields by their path on the command line.
 """
 
 import dataclasses
 import functools
 import math
 import numbers
+import operator
 import re
 import typing
 from collections.abc import Callable, Iterator
@@ -68,6 +69,43 @@ def _sound(broken: list[str], *paths: str) -> bool:
     """Whether none of the broken fields, each with a full stop behind, is one of these, lies in or around one."""
     wanted = [f"{path}." for path in paths]
     return not any(own.startswith(path) or path.startswith(own) for own in broken for path in wanted)
+
+
+def make_plain(section: Any) -> None:
+    """Put Python's own values into a frozen section and those in it: tuples for lists, its numbers for numpy's. A value
+    that has no field's type stays, and the rules refuse it."""
+    for name, annotation in fields_of(type(section)).items():
+        value = getattr(section, name)
+        if (plain := _plain(annotation, value)) is not value:
+            object.__setattr__(section, name, plain)
+
+
+def _plain(annotation: Any, value: Any) -> Any:
+    """The plain value of a field, the same object where it is so already."""
+    if typing.get_origin(annotation) is Annotated:
+        annotation = typing.get_args(annotation)[0]
+    if dataclasses.is_dataclass(annotation) and isinstance(value, annotation):
+        changes = {
+            name: plain
+            for name, below in fields_of(annotation).items()
+            if (plain := _plain(below, old := getattr(value, name))) is not old
+        }
+        return dataclasses.replace(value, **changes) if changes else value
+    if typing.get_origin(annotation) is tuple and isinstance(value, tuple | list):
+        kinds = typing.get_args(annotation)
+        if dataclasses.is_dataclass(kinds[0]) and isinstance(value, list):
+            return value  # the rules ask for a tuple
+        kinds = kinds[:1] * len(value) if kinds[-1] is Ellipsis else kinds
+        items = tuple(map(_plain, kinds, value)) if len(kinds) == len(value) else tuple(value)
+        is_same = isinstance(value, tuple) and all(map(operator.is_, items, value))
+        return value if is_same else items
+    if annotation is int and isinstance(value, numbers.Integral) and not isinstance(value, bool):
+        return int(value)
+    if annotation is float and isinstance(value, numbers.Real) and not isinstance(value, int | float):
+        return float(value)
+    if annotation in (float, str) and isinstance(value, annotation) and type(value) is not annotation:
+        return annotation(value)
+    return value
 
 
 @functools.cache

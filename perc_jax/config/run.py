@@ -27,6 +27,7 @@ from perc_jax.config.rules import (
     distinct,
     each,
     file_name,
+    make_plain,
     one_of,
     or_zero,
     unless,
@@ -188,7 +189,8 @@ class Config:
     phase_deadline_s: Annotated[float, within(1, 7 * 24 * 3600)] = 1800.0  # a week: nobody watches
 
     def __post_init__(self):
-        """Check every rule of every section."""
+        """Make every value of every section a plain one, and check every rule."""
+        make_plain(self)
         check(self)
 
     def spans(self, sound: Sound) -> Iterator[Violation]:

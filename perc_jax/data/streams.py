@@ -19,13 +19,13 @@ from typing import NamedTuple
 
 import engines
 from perc_jax.batch import WHOLE, Share
-from perc_jax.config import Config, StageConfig, TableConfig
+from perc_jax.config import Config, MixtureConfig, StageConfig, TableConfig
 from perc_jax.data import table_prompts
 from perc_jax.data.batches import Batches, Chained, Rows, Stream
 from perc_jax.data.curriculum import Cell, InTurn, Phases, types_of
 from perc_jax.data.engines import Draw
 from perc_jax.data.listed import of_mixture
-from perc_jax.data.mixed import Mixed, Shares
+from perc_jax.data.mixed import Drawn, Mixed
 from perc_jax.data.played import Played
 from perc_jax.data.sound import is_asked
 from perc_jax.data.tabled import Tabled
@@ -49,15 +49,17 @@ def stream(
     share: Share = WHOLE,
     phases: Phases | None = None,
     steps: int | None = None,
+    drawn: Drawn | None = None,
 ) -> Stream:
     """Stream a stage's batches from a position (prompts consumed, over all hosts): enough for all rounds of the `steps`
     that are left (default: of those that the stage would have left at that position).
 
-    `phases` are those of a stratified curriculum; without them the mixture is drawn as it is. A host gets the rows of
-    its share of every batch. Raises `ValueError` if the data-parallel units do not divide P, or if an engine of the
+    `phases` are those of a stratified curriculum; without them the mixture is drawn as it is. `drawn` is what
+    `drawn_at` gives; without it the mixture's weights have been the same all along. A host gets the rows of its share
+    of every batch. Raises `ValueError` if the data-parallel units do not divide P, or if an engine of the
     mixture has no question that is legible at one of its levels.
     """
-    source = _source(config, stage, phases)
+    source = _source(config, stage, phases, drawn or Drawn(weights_of(stage.mixture)))
     count = stage.prompts_per_step
     _check_rows(f"stages[{stage.name}].prompts_per_step", count, share)
     by_position = max(0, stage.steps * stage.max_rounds * count - position) // count
@@ -67,20 +69,36 @@ def stream(
     )
 
 
-def _source(config: Config, stage: StageConfig, phases: Phases | None) -> Rows:
+def weights_of(mixture: MixtureConfig) -> dict[str, float]:
+    """The weights of a mixture's sources in their order: of all engines together, under no name, then of the tables."""
+    engines_too = {"": sum(mixture.weights)} if mixture.engines else {}
+    return engines_too | {table.label: table.weight for table in mixture.tables}
+
+
+def drawn_at(config: Config, stage: StageConfig, position: int, before: Drawn | None) -> Drawn:
+    """How a stage's sources stand at a position that it goes on from, where `before` says how they stood until then;
+    None: as they do now."""
+    weights = weights_of(stage.mixture)
+    return (before or Drawn(weights)).become(_key(config, stage), weights, position)
+
+
+def _key(config: Config, stage: StageConfig) -> tuple[str, int, str]:
+    return "mixture", config.seed, stage.name
+
+
+def _source(config: Config, stage: StageConfig, phases: Phases | None, counted: Drawn) -> Rows:
     """The rows of a stage's mixture by position."""
-    mixture, key, lesson = stage.mixture, ("mixture", config.seed, stage.name), table_prompts.Lesson.of(config, stage)
+    mixture, key, lesson = stage.mixture, _key(config, stage), table_prompts.Lesson.of(config, stage)
     tables: tuple[Rows, ...] = tuple(Tabled(config, table, (*key, table.label), lesson) for table in mixture.tables)
     drawn: Draw | Rows | None = _drawn(config, stage, phases) if mixture.engines else None
     if stage.plays:
         tables = tuple(Played(config, stage.environment, table, lesson) for table in tables)
         drawn = drawn and Played(config, stage.environment, drawn, lesson)
-    if drawn and not tables:
-        return drawn
-    weights = ((sum(mixture.weights),) if drawn else ()) + tuple(table.weight for table in mixture.tables)
+    if drawn and not tables and (mixture.difficulty == "all" or not counted.since):
+        return drawn  # by position, which is its count too
     if mixture.difficulty != "all":  # a list is gone through by count, as tables are
         drawn, tables = None, (drawn, *tables)
-    return Mixed(Shares(key, weights), drawn, tables, has_gold=lesson is not None)
+    return Mixed(counted.shares(key), drawn, tables, has_gold=lesson is not None)
 
 
 def _drawn(config: Config, stage: StageConfig, phases: Phases | None) -> Draw:
@@ -93,7 +111,7 @@ def _drawn(config: Config, stage: StageConfig, phases: Phases | None) -> Draw:
             raise ValueError(f"mixture.levels of {name} must be legible at data.image_px = {size_px}, got {missing}")
     return Draw(
         config=config,
-        key=("mixture", config.seed, stage.name),
+        key=_key(config, stage),
         split="train",
         engines=tuple(name for name, _ in chosen),
         weights=tuple(weight for _, weight in chosen),

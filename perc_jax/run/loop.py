@@ -41,7 +41,7 @@ from perc_jax.run.place import Place, Streak
 from perc_jax.run.readings import Pending, Readings
 from perc_jax.run.standing import Standing
 from perc_jax.run.supply import FOLDER as PHASES
-from perc_jax.run.supply import Supply, prepare, row_names
+from perc_jax.run.supply import Supply, prepare, row_names, shares_of
 from perc_jax.update import sft
 from perc_jax.update.update import Metrics as DeviceMetrics
 from perc_jax.update.update import TrainState
@@ -132,7 +132,8 @@ class Run:
         config, resumed = to_dict(self.config), []
 
         def state_at(position: dict, stored: dict) -> TrainState:
-            resumed[:] = place.resumed(position, stored, config)
+            stage = next(stage for stage in stored["stages"] if stage["name"] == position["stage"])
+            resumed[:] = *place.resumed(position, stored, config), {"shares": shares_of(stage)}
             return self.stages[resumed[0].stage].state
 
         with self.screen.phase("restoring"):
@@ -146,8 +147,8 @@ class Run:
                 self.screen.say(f"{self.workdir} holds a run without a checkpoint: it begins anew")
             return None, Place(0, 0)
         state, position = found
-        there, changes = resumed
-        self.drawn, self.readings.streak = position, Streak(position.get("bad_steps", 0))
+        there, changes, as_stored = resumed
+        self.drawn, self.readings.streak = as_stored | position, Streak(position.get("bad_steps", 0))
         self.standing = Standing(self.config, position.get("standing"))
         self.checkpoints.take_up_best(self.standing.best, step)
         self.facts.go_on()

@@ -14,10 +14,11 @@ import numpy as np
 from etils import epath
 
 from perc_jax.batch import WHOLE, Share
-from perc_jax.config import Config, StageConfig
+from perc_jax.config import Config, MixtureConfig, StageConfig, TableConfig
 from perc_jax.data import batches, streams, table_prompts
 from perc_jax.data.curriculum import Curriculum
 from perc_jax.data.listed import of_mixture
+from perc_jax.data.mixed import Drawn
 from perc_jax.data.order import order_of
 from perc_jax.data.tables.table import changes
 from perc_jax.mesh import sharding
@@ -48,7 +49,8 @@ class Supply:
             stage: one of its stages.
             folder: the run's workdir.
             step: global steps done.
-            stored: what `stored()` gave at that step, and `step`, the stage's own; empty at the stage's beginning.
+            stored: what `stored()` gave at that step, and `step`, the stage's own; empty at the stage's beginning. Its
+                `shares` say how the mixture was drawn until then.
             share: which rows of every batch this host brings.
 
         Raises:
@@ -63,6 +65,8 @@ class Supply:
         self.curriculum = Curriculum(
             stage.mixture, config.data.image_px, stage.group_size, self.position // count, stored.get("curriculum")
         )
+        before = Drawn.of(stored["shares"]) if "shares" in stored else None
+        self._drawn = streams.drawn_at(config, stage, self.position, before)
         with contextlib.ExitStack() as undo:
             undo.callback(self.curriculum.close)
             self._stream = streams.stream(
@@ -72,6 +76,7 @@ class Supply:
                 share=share,
                 phases=self.curriculum.phases,
                 steps=stage.steps - stored.get("step", 0),
+                drawn=self._drawn,
             )
             undo.pop_all()
         if stage.kind == "grpo" and not self.curriculum.is_resumed:
@@ -95,6 +100,8 @@ class Supply:
     def stored(self) -> dict[str, Any]:
         """The part of a checkpoint's position that belongs to the data."""
         state: dict[str, Any] = {"data": self.position}
+        if self._tables or self._drawn.since:  # else all positions are the engines'
+            state["shares"] = self._drawn.record()
         if self._tables:
             state["tables"] = self._tables
         if self._stage.kind == "grpo":
@@ -116,6 +123,15 @@ class Supply:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def shares_of(stage: Mapping[str, Any]) -> dict[str, Any]:
+    """How a stored stage's mixture was drawn, for checkpoints of an earlier version, which do not say it."""
+    mixture = stage["mixture"]
+    tables = [TableConfig(one["path"], one["name"], one["weight"]) for one in mixture.get("tables", ())]
+    engines = tuple(mixture["engines"]), tuple(mixture["weights"])
+    weights = streams.weights_of(MixtureConfig(*engines, tables=tuple(tables)))
+    return Drawn(weights).record()
 
 
 def row_names(batch: batches.Batch) -> np.ndarray:

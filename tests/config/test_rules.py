@@ -3,11 +3,13 @@
 import contextlib
 import copy
 import dataclasses
+import json
 import math
 import typing
 from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 
+import numpy as np
 import pytest
 
 from perc_jax import cli
@@ -188,3 +190,43 @@ def test_a_sound_config_is_let_through() -> None:
     check(CONFIG)
     for config in SHIPPED.values():
         check(config)
+
+
+def of_numpy(kind: Any, value: Any) -> Any:
+    """The value as a user's code may have computed it: numpy's scalars, lists in place of tuples."""
+    if typing.get_origin(kind) is tuple:
+        item = typing.get_args(kind)[0]
+        return [of_numpy(item, one) for one in value]
+    scalars = {int: np.int64, float: np.float64, str: np.str_}
+    return scalars[kind](value) if kind in scalars else value
+
+
+@pytest.mark.parametrize("name", sorted(SHIPPED))
+def test_lists_and_numpy_numbers_become_tuples_and_numbers(name):
+    """In every field of every section: the config is the same, can be a key, and is written as JSON."""
+    right = SHIPPED[name]
+    found = copy.deepcopy(right)
+    for _, section in sections(found):
+        for field, (kind, _) in leaves(section).items():
+            object.__setattr__(section, field, of_numpy(kind, getattr(section, field)))
+    found.__post_init__()  # no constructor's: these tests check what those are given
+    assert found == right and hash(found) == hash(right)
+    assert repr(found) == repr(right) and json.dumps(to_dict(found)) == json.dumps(to_dict(right))
+
+
+@pytest.mark.parametrize(
+    ("section", "field", "value", "words"),
+    [
+        ("rollout", "temperature", np.float32(0.5), ""),
+        ("data", "workers", np.float32(1), r"data\.workers must be a whole number"),
+        ("data", "workers", np.int8(-1), r"data\.workers must be >= 0, got -1$"),
+        ("rollout", "temperature", np.float32("nan"), r"rollout\.temperature must be a finite number"),
+        ("rollout", "short_rings", [np.int64(0)], r"rollout\.short_rings must be >= 1, got \(0,\)"),
+    ],
+)
+def test_what_numpy_gives_is_held_to_the_same_rules(section, field, value, words):
+    config = copy.deepcopy(CONFIG)
+    object.__setattr__(getattr(config, section), field, value)
+    with pytest.raises(ValueError, match=words) if words else contextlib.nullcontext():
+        config.__post_init__()
+    assert words or type(getattr(getattr(config, section), field)) is float

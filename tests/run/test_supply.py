@@ -10,13 +10,13 @@ import pytest
 from etils import epath
 
 from configs.debug_cpu import get_config
-from perc_jax.config import CurriculumConfig
+from perc_jax.config import CurriculumConfig, MixtureConfig, TableConfig
 from perc_jax.data import batches
 from perc_jax.environments.playground import Playground
 from perc_jax.rewards.verifier import Verdict, Verifier
 from perc_jax.run import groups, together
 from perc_jax.run.beginning import open_run
-from perc_jax.run.supply import Supply
+from perc_jax.run.supply import Supply, shares_of
 from tests import whole_runs
 from tests.data.test_curriculum import MIXTURE, of_stage
 
@@ -77,6 +77,32 @@ def test_a_stage_gone_on_with_other_rounds_has_enough_for_the_steps_that_are_lef
     with Supply(of_stage(other), other, epath.Path(tmp_path), 4, stored) as supply:
         positions = [next(supply).position for _ in range((STAGE.steps - 4) * rounds)]
     assert positions == list(range(18, 18 + 2 * len(positions), 2))
+
+
+def test_a_table_of_another_weight_goes_on_with_the_rows_that_were_not_drawn(tmp_path):
+    """Also from a checkpoint of an earlier version, of which the stored stage says how it was drawn."""
+    (tmp_path / "mine.jsonl").write_text("".join(f'{{"question": "{n}?", "answer": "{n}"}}\n' for n in range(40)))
+    table = TableConfig(str(tmp_path / "mine.jsonl"), kind="number")
+
+    def weighing(share):
+        mixture = MixtureConfig(("grid",), (1.0,), tables=(dataclasses.replace(table, weight=share),))
+        return dataclasses.replace(STAGE, steps=40, mixture=mixture)
+
+    half, most = weighing(1.0), weighing(7.0)
+    for forgets in (False, True):
+        ids = []
+        with Supply(of_stage(half), half, epath.Path(tmp_path), 0, {}) as supply:
+            for _ in range(10):
+                ids += [info.sample_id for info in next(supply).samples]
+            stored = json.loads(json.dumps(supply.stored())) | {"step": 10}
+        first = sum("mine" in name for name in ids)
+        if forgets:
+            stored |= {"shares": shares_of(json.loads(json.dumps(dataclasses.asdict(half))))}
+        with Supply(of_stage(most), most, epath.Path(tmp_path), 10, stored) as supply:
+            while sum("mine" in name for name in ids) < 40:
+                ids += [info.sample_id for info in next(supply).samples]
+        mine = [name for name in ids if "mine" in name][:40]
+        assert 4 < first < 16 and len(set(mine)) == 40  # an epoch, and then the next
 
 
 @pytest.mark.parametrize("workers", [0, 1])
