@@ -88,8 +88,10 @@ class MathVision(Benchmark):
             right = gold.is_of(answer) and round(gold.value, 2) == round(answer.value, 2)
             return verdict(right, content, "strict, two decimals")
         kinds = {gold.kind, answer.kind}
-        if not kinds <= {"number", "formula"} or ("=" in numbers.unnamed(content) and "=" not in problem.gold):
-            return verdict(free.same(problem.gold, content, no_symbols) is True, content, "strict")
+        has_value = kinds <= {"number", "formula"} and gold.is_of(answer)
+        same = free.same(problem.gold, content, no_symbols) is True
+        if same or not has_value or ("=" in numbers.unnamed(content) and "=" not in problem.gold):
+            return verdict(same, content, "strict")
         return _against(problem, find_answer(content), compare)
 
     def summary(self, items: Sequence[Item], mode: str = "official") -> dict[str, Any]:

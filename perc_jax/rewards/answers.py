@@ -98,9 +98,11 @@ class Gold:
         if self.kind == "text":
             return False
         found, wanted = (numbers.read(_folded(text)) for text in (content, self.value))
-        if found and wanted and not found.is_of(wanted):
-            return False
-        are_numbers = found and wanted and not found.letter and not wanted.letter  # `5m` may be a product
+        if found and wanted:
+            is_product = (found.letter and not wanted.unit) or (wanted.letter and not found.unit)  # `5m` is not 5
+            if is_product or not found.is_of(wanted):
+                return False
+        are_numbers = found and wanted and not found.letter and not wanted.letter
         return bool(are_numbers and self._is_near(content)) or symbolic.are_equal(self.value, content)
 
     def _is_near(self, content: str) -> bool:

@@ -14,12 +14,19 @@ EQUAL = (
     *(("35掳", r"35^{\circ}"), (r"$2\sqrt{3}$", "3.4641"), (r"Circumference $=50.27 \mathrm{~cm}$", "about 50.27 cm")),
     *(("x=5, y=2", "y = 2, x = 5"), ("x=5, y=2", "x=5 and y=2"), ("x=2 or x=3", "3 or 2"), ("7 8", "7  8")),
     *(("S 23.5 ^\\circ W", "S23.5°W"), ("x = 4", "4"), ("AB = 2√3", r"2\sqrt{3} \approx 3.464"), ("1,200", "1200")),
+    *(
+        ("AB = 5 cm", "BA = 5 centimetres"),
+        (r"\angle ABC = 35^{\circ}", "∠B = 35"),
+        ("5 m/s", r"5\,\mathrm{m\cdot s^{-1}}"),
+    ),
 )
 UNEQUAL = (
     *(("3 1/2", "2"), ("7 8", "15"), ("7 8", "78"), ("9:15", "3:05"), ("9:15", "0.6"), ("3:05 am", "3:05 pm")),
     *(("ACBD", "ABCD"), ("left", "felt"), ("3-4", "4-5"), ("3-4", "-1"), ("x=5, y=2", "x=1, y=2"), ("x=5, y=2", "2")),
     *(("2", "x=5, y=2"), ("0", "3x-y+13=0"), ("6", "2x+3y=6"), ("x=2 or x=3", "2"), ("x=2 or x=3", "2 or 4")),
     *(("1 2 3", "12 3"), ("5", "2+3=6"), ("4", "1=2=3=4"), ("3.5", "3.51"), ("x=5, y=2", "x=5"), ("5", "5 or 6")),
+    *(("x = 4", "y = 4"), ("2 cm", "2 m"), ("3", "3 million"), ("x=2 or x=3", "y=2 or y=3"), ("y=3x", "z=3x")),
+    *(("AB = 5", "CD = 5"), (r"\angle ABC = 35^{\circ}", "∠C = 35"), ("5 m", "5 apples"), ("5 m/s", "5 m s")),
 )
 
 
@@ -65,6 +72,12 @@ def test_formulas_are_compared_as_mathematics(symbols: Compare) -> None:
         ("-1, 3", "3, -1", True),
         ("(1, 2)", "(2, 1)", False),
         (r"[1, \infty)", "[1,∞)", True),
+        ("y=3x", "y=3", False),
+        ("y=3x", "3", False),
+        ("6a", "6", False),
+        ("6a", "6b", False),
+        ("3x^2", "3y^5", False),
+        (r"2x\text{ cm}", r"2x\text{ m}", False),
     ):
         assert free.same(gold, answer, symbols) is equal, (gold, answer)
 
@@ -132,6 +145,23 @@ def test_mathvision_strict_reads_the_gold_answers_type(content: str) -> None:
     assert BENCHMARKS["mathvision"].score(Problem("1", "?", (), content, "free"), box, "strict").correct
     for other in ("3:05", "2", "15", "4-5", "felt"):
         assert not BENCHMARKS["mathvision"].score(Problem("1", "?", (), other, "free"), box, "strict").correct
+
+
+@pytest.mark.parametrize(
+    ("gold", "answer"), [("y=3x", "3"), ("6a", "6"), ("3a", "3b"), ("2 cm", "2 m"), ("3", "3 million")]
+)
+@pytest.mark.parametrize("name", ["mathverse", "mathvision", "mmmu"])
+def test_strict_modes_take_no_letter_for_a_unit(symbols: Compare, name: str, gold: str, answer: str) -> None:
+    problem = Problem("1", "?", (), gold, "open" if name == "mmmu" else "free")
+    for content, right in ((gold, True), (answer, False)):
+        scored = BENCHMARKS[name].score(problem, rf"<answer>\boxed{{{content}}}</answer>", "strict", symbols)
+        assert scored.correct == right, content
+
+
+def test_an_option_is_found_by_a_number_of_its_own_unit() -> None:
+    options = ("5 m", "5 km", "7 m")
+    assert choices.pick(r"\boxed{5 kilometres}", "ABC", options) == "B"
+    assert choices.pick(r"\boxed{5}", "ABC", options) is None and choices.pick(r"\boxed{7}", "ABC", options) == "C"
 
 
 @given(st.integers(-50, 50), st.integers(1, 9), st.integers(2, 10))

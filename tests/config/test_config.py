@@ -19,6 +19,7 @@ from perc_jax.config import (
     RewardConfig,
     RolloutConfig,
     StageConfig,
+    TableConfig,
     TermConfig,
     TextConfig,
     VisionConfig,
@@ -128,6 +129,24 @@ PATHS = {"sft": "stages.0", "grpo": "stages.1", "config": ""}
             "config",
             {"stages": (replace(GRPO, row_widths=(8, GRPO.group_size * 8)),)},
             f"stages.0.row_widths must be below group_size x rollout.max_tokens ({GRPO.group_size * 8}), got (8, ",
+        ),
+        (
+            "config",
+            {
+                "stages": (
+                    replace(GRPO, mixture=MixtureConfig(tables=(TableConfig("a.jsonl", kind="text", tolerance=0.1),))),
+                )
+            },
+            "stages.0.mixture.tables.0.tolerance must be 0 for answers of kind text: it is that of numbers, got 0.1",
+        ),
+        (
+            "config",
+            {
+                "stages": (
+                    replace(GRPO, mixture=MixtureConfig(tables=(TableConfig("a.jsonl", kind="boxes", relative=0.1),))),
+                )
+            },
+            "stages.0.mixture.tables.0.relative must be 0 for answers of kind boxes: it is that of numbers, got 0.1",
         ),
         ("config", {"stages": (SFT, SFT)}, "stages must have different names, got ['warm', 'warm']"),
         ("config", {"data": make("data", image_px=100)}, "data.image_px must be a multiple of 28, got 100"),

@@ -189,6 +189,14 @@ def test_the_order_s_digest_tells_fingerprints_and_lengths_apart(length):
     assert len(set(digests)) == len(digests) and order.order_of("0", length) == digests[0]
 
 
+@pytest.mark.parametrize("kind", ["auto", "number", "math"])
+def test_the_table_s_tolerance_is_that_of_its_answers(folder, kind):
+    where = table(folder, "worded", kind=kind, tolerance=0.25)
+    opened = open_table(where)
+    gold = table_prompts.gold_of(opened, 3, opened[3])
+    assert gold.accepts("3.25") and not gold.accepts("3.3")
+
+
 def test_a_config_with_tables_goes_through_json(folder):
     config = config_of(table(folder, "worded", kind="number", tolerance=0.5))
     assert from_dict(Config, json.loads(json.dumps(to_dict(config)))) == config

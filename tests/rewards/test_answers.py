@@ -28,6 +28,15 @@ RIGHT = {
         "１２",
         r"12^\circ",
     ],
+    Gold("number", "12 cm²"): ["12", "12 cm^2", r"12\,\mathrm{cm}^{2}", "12 square centimeters", "A = 12 sq. cm"],
+    Gold("number", "90 km/h"): ["90", "90 kilometres per hour", "90 kmph", "v = 90 km h^{-1}"],
+    Gold("number", "5000000"): ["5 million", "5M", "$5 million", "50 hundred thousand", "5,000 k"],
+    Gold("number", "0.5"): ["½", r"\frac12", r"\frac1{2}", "50 / 100"],
+    Gold("number", "1.5"): ["1½", "1 1/2"],
+    Gold("number", "1200"): ["1{,}200", "1 200", "1\u202f200", r"1\,200", "1,200 units"],
+    Gold("number", "1000"): ["10³", "10^3"],
+    Gold("number", "35°"): ["35", "35 degrees", r"\angle A = 35^{\circ}"],
+    Gold("number", "y = 4"): ["4", "y=4", "so y = 4.0"],
     Gold("number", "1,200.5"): ["1200.5", "1,200.50", "$1200.5$"],
     Gold("number", "50%"): ["50", "50 %", r"50^\circ"],
     Gold("number", "1/3"): [r"\frac{1}{3}", "2/6"],
@@ -40,6 +49,7 @@ RIGHT = {
         r"\text{lung nodule}",
         "ｌｕｎｇ nodule",
     ],
+    Gold("text", "H₂O"): ["H2O", "h₂o"],
     Gold("text", "Größe"): ["GRÖSSE"],
     Gold("boxes", '[{"bbox_2d": [0, 0, 40, 40]}, {"bbox_2d": [90, 90, 99, 99]}]'): [
         '[{"bbox_2d": [91, 90, 99, 99]}, {"bbox_2d": [0, 2, 40, 41]}]'
@@ -64,6 +74,27 @@ WRONG = {
     Gold("choice", "A"): ["B", "a cat", "apple", "A and B"],
     Gold("choice", "D", OPTIONS): ["E", "3.5", "D. 7", "4"],
     Gold("number", "12"): ["13", "12 or 13", "twelve", "12, 13", "1e400", "nan", "inf", "12.0000001", "", "(12)(1)"],
+    Gold("number", "5"): [
+        "5 million",
+        "5 wrong",
+        "5 not",
+        "5k",
+        "5M",
+        "5 dozen",
+        "5i",
+        "5x",
+        "5b",
+        "5x^2",
+    ],
+    Gold("number", "12 cm"): ["12 km", "12 cm²", "12 kg", "12 centimetres per hour", "x = 12 m"],
+    Gold("number", "5 kg"): ["5 g", "5kg/m"],
+    Gold("number", "5 dollars"): ["5 cents", "5 euros"],
+    Gold("number", "y = 4"): ["x = 4", r"\alpha = 4", "y_{1} = 4"],
+    Gold("number", "32"): ["3²"],
+    Gold("number", "103"): ["10³"],
+    Gold("number", "7812"): ["7 8 1 2", "7 81 2", "78 12"],
+    Gold("text", "3²"): ["32"],
+    Gold("text", "10₂"): ["102"],
     Gold("number", "1000000001"): ["1000000000", "1000000002"],
     Gold("number", "3.14", tolerance=0.01): ["3.1501", "3.12"],
     Gold("number", "-200", relative=0.05): ["200", "-211"],
@@ -101,6 +132,38 @@ def test_formulas_are_compared_as_mathematics():
     assert all(gold.accepts(text) for text in (r"\frac{1}{\sqrt{2}}", r"\sqrt{0.5}", r"\dfrac{\sqrt 2}{2}"))
     assert not any(gold.accepts(text) for text in ("0.7", r"\sqrt{2}", "x", "", "\\" * 300, "{" * 400, "9" * 399))
     assert Gold("math", "x^2+1").accepts("1 + x^2") and not Gold("math", "x^2+1").accepts("x^2")
+
+
+@pytest.mark.parametrize(
+    ("gold", "others"),
+    [
+        ("3x^2", ["3", "3y^5", "3x"]),
+        ("y=3x", ["y=3", "3", "z=3x"]),
+        ("y = 4", ["x = 4"]),
+        ("5i", ["5"]),
+        ("6a", ["6b", "6"]),
+        ("5m", ["5", "5 s", "5k"]),
+        ("5", ["5m", "5A", "5k", "5 million"]),
+        (r"12\text{ cm}", [r"12\text{ km}", "12 m"]),
+        (r"2x\text{ cm}", [r"2x\text{ km}"]),
+    ],
+)
+def test_formulas_with_another_letter_or_unit_are_unequal(gold, others):
+    gold = Gold("math", gold)
+    assert gold.accepts(gold.value.replace("=", " = "))
+    assert not [text for text in others if gold.accepts(text)]
+
+
+def test_a_formula_may_leave_out_its_unit_and_name():
+    assert Gold("math", r"12\text{ cm}").accepts("12") and Gold("math", "y = 4").accepts("4")
+    assert Gold("math", r"\frac{3}{2}").accepts("1.5 cm") and Gold("math", "y=3x").accepts("y = x + 2x")
+
+
+def test_numbers_whose_kind_nobody_named_keep_their_tolerance():
+    near = guess("3.5", tolerance=0.1)
+    assert near == Gold("number", "3.5", tolerance=0.1) and near.accepts("3.45") and not near.accepts("3.3")
+    assert guess(r"2\sqrt{3}", relative=0.01).accepts("3.47") and not guess(r"2\sqrt{3}").accepts("3.47")
+    assert guess("red", tolerance=0.1) == Gold("text", "red")
 
 
 def test_without_math_verify_one_line_says_what_to_install(monkeypatch):
@@ -145,6 +208,14 @@ def test_an_answer_that_nobody_could_give_is_refused_in_one_line(gold, words):
         ("1,200", (), "number", "1,200"),
         ("$12$", (), "number", "12"),
         ("<answer> B </answer>", (), "choice", "B"),
+        ("<think>sum</think>\n<answer>21</answer>", (), "number", "21"),
+        ("<answer>21</answer><think>sum</think>", (), "number", "21"),
+        ("<think>sum</think> lung nodule", (), "text", "lung nodule"),
+        ("<think>a <answer> in it</think><answer>red</answer>", (), "text", "red"),
+        (r"So it is <answer>\boxed{B}</answer>", (), "choice", "B"),
+        (r"\boxed{21}", (), "number", "21"),
+        ("x</answer>", (), "text", "x</answer>"),
+        ([], (), "boxes", "[]"),
         (r"2\sqrt{3}", (), "math", r"2\sqrt{3}"),
         ("x^2", (), "math", "x^2"),
         ([{"bbox_2d": [0, 0, 5, 5]}], (), "boxes", '[{"bbox_2d": [0, 0, 5, 5]}]'),
