@@ -14,9 +14,9 @@ KEPT_POSITIONS = 20  # first rows of FG-CLIP's long table that are those of CLIP
 class ClipTowerConfig:
     """One of the two towers."""
 
-    width: Annotated[int, at_least(1)]
+    width: Annotated[int, at_least(1)]  # of a token's vector
     hidden: Annotated[int, at_least(1)]  # width within its MLPs
-    layers: Annotated[int, at_least(1)]
+    layers: Annotated[int, at_least(1)]  # blocks
     heads: Annotated[int, at_least(1)]  # of 64 each in every published model
 
     def spans(self, sound: Sound) -> Iterator[Violation]:
@@ -31,12 +31,12 @@ class ClipConfig:
     """A CLIP or FG-CLIP of any size, where its weights are, and how it computes."""
 
     folder: Annotated[str, filled] = "qihoo360/fg-clip-large"  # a Hugging Face folder or hub id; or `TINY_CLIP`'s name
-    vision: ClipTowerConfig = ClipTowerConfig(width=1024, hidden=4096, layers=24, heads=16)
-    text: ClipTowerConfig = ClipTowerConfig(width=768, hidden=3072, layers=12, heads=12)
+    vision: ClipTowerConfig = ClipTowerConfig(width=1024, hidden=4096, layers=24, heads=16)  # the pictures' tower
+    text: ClipTowerConfig = ClipTowerConfig(width=768, hidden=3072, layers=12, heads=12)  # the descriptions' tower
     projection: Annotated[int, at_least(1)] = 768  # width of what both towers end in
     image_px: Annotated[int, at_least(1)] = 336  # side of a picture
-    patch_px: Annotated[int, at_least(1)] = 14
-    vocabulary: Annotated[int, at_least(3)] = 49_408
+    patch_px: Annotated[int, at_least(1)] = 14  # side of a patch
+    vocabulary: Annotated[int, at_least(3)] = 49_408  # ids of the texts' tokenizer
     positions: Annotated[int, at_least(2)] = 77  # tokens of a short text
     # Tokens of a long text, with position tables and a projection of their own; 0: it has none, it is plain CLIP.
     long_positions: Annotated[int, or_zero(at_least(KEPT_POSITIONS + 1))] = 248

@@ -19,7 +19,7 @@ class CodebookConfig:
     """A VQ-VAE of maps (van den Oord et al., arXiv 1711.00937), in sizes."""
 
     side: Annotated[int, within(1, MOST_SIDE)] = 10  # codes along an edge of a map
-    codes: Annotated[int, within(2, 65_536)] = 128
+    codes: Annotated[int, within(2, 65_536)] = 128  # how many words there are for a place
     width: Annotated[int, at_least(1)] = 512  # of a code's vector
     map_px: Annotated[int, at_least(1)] = 320  # side of the maps; side x a power of two
     channels: Annotated[int, at_least(1)] = 64  # of the convolutions
@@ -55,7 +55,7 @@ class CodesConfig:
 
     # Which of the maps that engines know is written in codes; none: no codes are added.
     map: Literal["none", "depth", "segments", "occupancy"] = "none"
-    codebook: CodebookConfig = CodebookConfig()
+    codebook: CodebookConfig = CodebookConfig()  # its sizes
     # What `perc_jax.teach_codes` wrote, of these sizes; or an asset of the package.
     folder: Annotated[str, anything] = ""
     # Parts of a picture's side, each with a token <PIXEL_0>, <PIXEL_1>, … for places in pictures; 0: none are added.

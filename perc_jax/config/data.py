@@ -38,7 +38,7 @@ class DataConfig:
     system: Annotated[str, anything] = ""  # the system line of chats that have none; empty: the template's own
     # Area of a table's pictures, which are made smaller or larger where they are not within.
     min_pixels: Annotated[int, at_least(1)] = 3136  # as published with Qwen2.5-VL-Instruct
-    max_pixels: Annotated[int, at_least(1)] = 12_845_056
+    max_pixels: Annotated[int, at_least(1)] = 12_845_056  # of a table's picture; a larger one is made smaller
     workers: Annotated[int, at_least(0)] = 1  # Grain worker processes; 0 draws in the main process
     prefetch: Annotated[int, at_least(1)] = 4  # batches a worker may be ahead
     # Where a completion has its answer; all else is not well formed, and earns neither accuracy nor format. The
@@ -128,7 +128,7 @@ class TableConfig:
     # Only rows that a model finds easy (all of its answers right), medium, or hard (none right), as the file says that
     # `perc_jax.grade` wrote of this table.
     difficulty: Literal["all", "easy", "medium", "hard"] = "all"
-    grade: Annotated[str, anything] = ""
+    grade: Annotated[str, anything] = ""  # the file that `perc_jax.grade` wrote, for difficulty
 
     @property
     def label(self) -> str:
@@ -166,17 +166,17 @@ class MixtureConfig:
     )
     # Relative: shares, or counts of up to a million.
     weights: Annotated[tuple[float, ...], each(within(0, 1e6))] = (1.0, 1.0, 1.0, 1.0, 1.0, 1.0)
-    levels: Annotated[tuple[int, ...], filled, each(within(0, 9))] = (0, 1, 2)
+    levels: Annotated[tuple[int, ...], filled, each(within(0, 9))] = (0, 1, 2)  # of difficulty, drawn evenly
     # As engine.type; an engine without an entry asks all of its trained types.
     types: Annotated[tuple[str, ...], each(filled)] = ()
     photo_share: Annotated[float, within(0, 1)] = 0.0  # share of the pictures that pass the photograph stage
     # Share of the engines' questions that ask for a point in the picture instead, of the types that can.
     pointing: Annotated[float, within(0, 1)] = 0.0
-    curriculum: CurriculumConfig = CurriculumConfig()
+    curriculum: CurriculumConfig = CurriculumConfig()  # draws types and levels by pass rates
     # Of the engines only questions that a model finds easy (all of its answers right), medium, or hard (none right), as
     # the file says that `perc_jax.grade --source engines` wrote: each of them once an epoch.
     difficulty: Literal["all", "easy", "medium", "hard"] = "all"
-    grade: Annotated[str, anything] = ""
+    grade: Annotated[str, anything] = ""  # the file for difficulty
     tables: tuple[TableConfig, ...] = ()  # their weights stand beside those of the engines
 
     def spans(self, sound: Sound) -> Iterator[Violation]:

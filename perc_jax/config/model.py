@@ -22,10 +22,10 @@ from perc_jax.config.rules import (
 class VisionConfig:
     """The vision tower; names and meanings as `vision_config` of Hugging Face's config.json."""
 
-    depth: Annotated[int, at_least(1)]
-    hidden_size: Annotated[int, at_least(1)]
-    num_heads: Annotated[int, at_least(1)]
-    intermediate_size: Annotated[int, at_least(1)]
+    depth: Annotated[int, at_least(1)]  # blocks
+    hidden_size: Annotated[int, at_least(1)]  # of a patch's vector
+    num_heads: Annotated[int, at_least(1)]  # of attention
+    intermediate_size: Annotated[int, at_least(1)]  # width of the MLP
     # Blocks that attend to the whole image; the others stay in windows.
     fullatt_block_indexes: Annotated[tuple[int, ...], each(at_least(0))]
     window_size: Annotated[int, at_least(1)] = 112  # pixels
@@ -72,20 +72,20 @@ class VisionConfig:
 class TextConfig:
     """The language model; names and meanings as Hugging Face's config.json."""
 
-    hidden_size: Annotated[int, at_least(1)]
-    intermediate_size: Annotated[int, at_least(1)]
-    num_hidden_layers: Annotated[int, at_least(1)]
-    num_attention_heads: Annotated[int, at_least(1)]
-    num_key_value_heads: Annotated[int, at_least(1)]
-    head_dim: Annotated[int, at_least(2)]
-    vocab_size: Annotated[int, at_least(1)]
+    hidden_size: Annotated[int, at_least(1)]  # of a token's vector
+    intermediate_size: Annotated[int, at_least(1)]  # width of the MLP
+    num_hidden_layers: Annotated[int, at_least(1)]  # blocks
+    num_attention_heads: Annotated[int, at_least(1)]  # of queries
+    num_key_value_heads: Annotated[int, at_least(1)]  # of keys and values, shared by queries
+    head_dim: Annotated[int, at_least(2)]  # of a head's vector
+    vocab_size: Annotated[int, at_least(1)]  # rows of the embedding
     # Rotary frequencies given to time, height, width; they sum to head_dim / 2.
     mrope_section: Annotated[tuple[int, int, int], each(at_least(0))]
     # The longest wave is about 2 pi theta tokens: at 1 all are alike, at the bound it is longer than any prompt.
     rope_theta: Annotated[float, within(1, 1e10)] = 1_000_000.0
     # Added to mean squares near 1, of which more than a tenth would be felt; float32 still divides by the least.
     rms_norm_eps: Annotated[float, within(1e-12, 0.1)] = 1e-6
-    tie_word_embeddings: bool = True
+    tie_word_embeddings: bool = True  # the embedding is the head too
 
     def spans(self, sound: Sound) -> Iterator[Violation]:
         """What spans fields."""
@@ -102,7 +102,7 @@ class TextConfig:
 class LoraConfig:
     """Low-rank adapters on a frozen base (LoRA, `model/low_rank.py`). Rank 0: none, all parameters are trained."""
 
-    rank: Annotated[int, at_least(0)] = 0
+    rank: Annotated[int, at_least(0)] = 0  # of the adapters
     # The adapters' product counts alpha / rank times; beyond 10,000 it drowns the base, below 0.001 it is its rounding.
     alpha: Annotated[float, within(1e-3, 1e4)] = 32.0
     # text, merger, all, or regular expressions on names of kernels
@@ -128,12 +128,12 @@ class LoraConfig:
 class ModelConfig:
     """A Qwen2.5-VL of any size."""
 
-    vision: VisionConfig
-    text: TextConfig
+    vision: VisionConfig  # the tower that sees
+    text: TextConfig  # the language model
     dtype: Literal["float32", "bfloat16"] = "bfloat16"  # of activations; parameters are float32 in training
     # How scores are computed: all at once (short rows), in blocks (long rows on GPU and CPU), by the kernel for TPUs.
     attention: Literal["dense", "blockwise", "splash"] = "dense"
-    lora: LoraConfig = LoraConfig()
+    lora: LoraConfig = LoraConfig()  # adapters in place of all parameters
 
     def spans(self, sound: Sound) -> Iterator[Violation]:
         """What spans sections."""

@@ -109,7 +109,7 @@ class TermConfig:
 class RewardConfig:
     """The sum of weighted terms, each logged apart as `rollout/reward/<name>`; by default accuracy alone, 0 or 1."""
 
-    terms: tuple[TermConfig, ...] = (TermConfig("accuracy"),)
+    terms: tuple[TermConfig, ...] = (TermConfig("accuracy"),)  # their weighted sum
     control: Literal["none", "random"] = "none"  # random: a coin per completion, the control arm of an experiment
 
     def spans(self, sound: Sound) -> Iterator[Violation]:

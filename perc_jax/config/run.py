@@ -91,7 +91,7 @@ class RolloutConfig:
 class EvaluationConfig:
     """Which fresh scenes and which tables are asked before and after each stage."""
 
-    suites: Annotated[tuple[str, ...], each(one_of(*SUITES)), distinct] = SUITES
+    suites: Annotated[tuple[str, ...], each(one_of(*SUITES)), distinct] = SUITES  # fresh questions of the engines
     samples: Annotated[tuple[int, ...], each(at_least(1))] = (1000, 1000, 1000, 1000)  # per suite
     # Test tables, asked whole or as far as their `limit`; all rows must fit the run's prompts.
     tables: tuple[TableConfig, ...] = ()
@@ -137,9 +137,9 @@ class EvaluationConfig:
 class MeshConfig:
     """Devices along each mesh axis; fsdp = -1 takes what is left."""
 
-    replica: Annotated[int, at_least(1)] = 1
-    fsdp: Annotated[int, at_least(-1)] = -1
-    tensor: Annotated[int, at_least(1)] = 1
+    replica: Annotated[int, at_least(1)] = 1  # whole copies
+    fsdp: Annotated[int, at_least(-1)] = -1  # parts of weights; -1: all devices left
+    tensor: Annotated[int, at_least(1)] = 1  # devices that compute one row
 
     def spans(self, sound: Sound) -> Iterator[Violation]:
         """What is between the bounds."""
@@ -151,7 +151,7 @@ class CheckpointConfig:
     """When the run's state is written."""
 
     every: Annotated[int, at_least(1)] = 50  # steps; each stage's end is written too
-    keep: Annotated[int, at_least(1)] = 3
+    keep: Annotated[int, at_least(1)] = 3  # of the newest
     # Suite whose best checkpoint is kept besides, as WORKDIR@best; empty: none. See evaluation.every.
     best: Annotated[str, anything] = ""
 
@@ -160,14 +160,14 @@ class CheckpointConfig:
 class Config:
     """A whole run."""
 
-    name: Annotated[str, file_name]
-    model: ModelConfig
-    data: DataConfig
-    rollout: RolloutConfig
-    stages: tuple[StageConfig, ...]
-    evaluation: EvaluationConfig = EvaluationConfig()
-    mesh: MeshConfig = MeshConfig()
-    checkpoint: CheckpointConfig = CheckpointConfig()
+    name: Annotated[str, file_name]  # of the run and its folder
+    model: ModelConfig  # its sizes
+    data: DataConfig  # how prompts are made
+    rollout: RolloutConfig  # how answers are sampled
+    stages: tuple[StageConfig, ...]  # one after the other
+    evaluation: EvaluationConfig = EvaluationConfig()  # before, within, after stages
+    mesh: MeshConfig = MeshConfig()  # where arrays lie
+    checkpoint: CheckpointConfig = CheckpointConfig()  # when they are written
     # The model of the reward's term `clip`; nobody looks at it where none asks.
     clip: ClipConfig = dataclasses.field(default=ClipConfig())
     codes: CodesConfig = dataclasses.field(default=CodesConfig())  # what is added to the vocabulary
@@ -179,7 +179,7 @@ class Config:
     seed: Annotated[int, within(0, 2**32 - 1)] = 0  # of the first weights, of all draws, of all samples
     # A completion whose verification takes longer earns 0 and is counted; it takes milliseconds, and all wait for it.
     verifier_deadline_s: Annotated[float, within(0.01, 600)] = 2.0
-    verifier_processes: Annotated[int, at_least(1)] = 1
+    verifier_processes: Annotated[int, at_least(1)] = 1  # that verify answers side by side
     # That a process of a user's reward function may write to; beyond, its calls fail and it is replaced.
     verifier_memory_gib: Annotated[float, within(0.01, 4096)] = 4.0
     samples_every: Annotated[int, at_least(1)] = 25  # grpo steps between kept rollout samples

@@ -35,10 +35,10 @@ class OptimizerConfig:
     learning_rate: Annotated[float, within(0, 1)]
     method: Literal["adamw", "muon"] = "adamw"  # muon: matrices by Muon, everything else by AdamW, at the same rate
     warmup_steps: Annotated[int, at_least(0)] = 0  # optimizer updates
-    schedule: Literal["constant", "cosine"] = "constant"
+    schedule: Literal["constant", "cosine"] = "constant"  # of the rate after the warm-up
     # A mean over 1 / (1 - b) updates, of which no stage has more than 100,000; float32 takes 0.99999999 for 1.
     b1: Annotated[float, within(0, MOST_MEMORY)] = 0.9
-    b2: Annotated[float, within(0, MOST_MEMORY)] = 0.999
+    b2: Annotated[float, within(0, MOST_MEMORY)] = 0.999  # of the squares' moving mean
     # Added to the gradient's root mean square: below the least float32 divides by 0, at 1 little of Adam is left.
     eps: Annotated[float, within(1e-20, 1)] = 1e-8
     # Times the rate it is the share of a weight that an update takes away: at 1 never more than there is.
@@ -60,7 +60,7 @@ class LossConfig:
 
     objective: Literal["grpo", "gspo", "cispo"] = "grpo"  # ratio per token, per completion, or as a fixed weight
     aggregation: Literal["token_mean", "completion_mean", "constant"] = "token_mean"  # what each token's term weighs
-    advantage: Literal["standardised", "centred", "per_reward"] = "standardised"
+    advantage: Literal["standardised", "centred", "per_reward"] = "standardised"  # of rewards within a group
     # A ratio below 1 - clip_low is clipped; 1: no bound. Below a millionth it would be float32's rounding that is.
     clip_low: Annotated[float, within(1e-6, 1)] = 0.2
     # And one above 1 + clip_high; a policy 100 times as sure as its sampler is another one: no bound.
@@ -89,12 +89,12 @@ class LossConfig:
 class StageConfig:
     """One line of the recipe."""
 
-    name: Annotated[str, file_name]
-    kind: Literal["sft", "grpo"]
-    steps: Annotated[int, at_least(0)]
+    name: Annotated[str, file_name]  # in metrics, evaluations and --only
+    kind: Literal["sft", "grpo"]  # of gold answers, or of sampled ones
+    steps: Annotated[int, at_least(0)]  # rollouts with their updates, or supervised updates
     prompts_per_step: Annotated[int, at_least(1)]  # P, over all hosts
-    optimizer: OptimizerConfig
-    mixture: MixtureConfig = dataclasses.field(default=MixtureConfig())
+    optimizer: OptimizerConfig  # a fresh one for each stage
+    mixture: MixtureConfig = dataclasses.field(default=MixtureConfig())  # what is drawn
     # Parts of an update; those without any signal are left out; never changes the gradient.
     micro_batches: Annotated[int, at_least(1)] = 1
     # Places for all completions of a group for which the update is compiled, ascending, beside G x max_tokens, which is
@@ -104,7 +104,7 @@ class StageConfig:
     # its attention.
     remat: Literal["none", "block", "dots"] = "block"
     group_size: Annotated[int, at_least(1)] = 1  # G; 1 for sft
-    reward: RewardConfig = dataclasses.field(default=RewardConfig())
+    reward: RewardConfig = dataclasses.field(default=RewardConfig())  # of grpo
     loss: LossConfig = LossConfig()  # of grpo
     # What sft learns of a table's chats: all that the assistant says, or what it says last. All turns cost the head's
     # work over the prompt's tokens, so say last where no row has a history.

@@ -54,10 +54,18 @@ class Table:
         return row.read(part[inside], self.columns, self.config, part.where(inside), root)
 
     def samples(self) -> list[dict[str, Any]]:
-        """The values of some rows: all over the table where each row has columns of its own, else of the first."""
+        """The values of some rows: all over the table where each row has columns of its own, else of the first. One
+        that cannot be read is left out, and complained of when it is drawn; raises `ValueError` if none can."""
         last = len(self) - 1 if not self.parts[0].columns() else min(SAMPLES, len(self)) - 1
-        places = map(self._place, sorted({int(number) for number in np.linspace(0, last, SAMPLES)}))
-        return [part[inside] for part, inside in places]
+        found, wrong = [], None
+        for part, inside in map(self._place, sorted({int(number) for number in np.linspace(0, last, SAMPLES)})):
+            try:
+                found.append(part[inside])
+            except ValueError as error:
+                wrong = wrong or error
+        if wrong and not found:
+            raise wrong
+        return found
 
     def where(self, number: int) -> Where:
         """The file and the row in it, as complaints say it."""

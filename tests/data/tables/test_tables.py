@@ -167,6 +167,15 @@ def test_a_row_goes_down_to_a_prompt_without_pictures(folder):
     assert (batch.patch_image == -1).all() and batch.mask.sum() == len(prompt.tokens)
 
 
+def test_a_line_that_is_no_json_hides_no_other_row(folder):
+    lines = ['{"question": "Q", "answer": "1"}', '{"question": "Q', '{"question": "R", "answer": "2"}']
+    (folder / "t.jsonl").write_text("\n".join(lines))
+    table = open_table(TableConfig(str(folder / "t.jsonl")))
+    assert len(table) == 3 and [table[number].answer for number in (0, 2)] == ["1", "2"]
+    with pytest.raises(ValueError, match="line 2 must be JSON"):
+        table[1]
+
+
 def test_columns_are_read_as_they_are_named(folder):
     path = lines(folder / "t.jsonl", {"q": "How?", "question": "Not this", "gold": {"is": [1, 2]}, "pic": "a.png"})
     table = opened(path, question="q", answer="gold.is", images="pic", kind="math", tolerance=0.5, root="/elsewhere")
