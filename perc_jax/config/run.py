@@ -231,7 +231,7 @@ class Config:
     @property
     def asks_clip(self) -> bool:
         """Whether a stage's reward asks a CLIP."""
-        return any(stage.kind == "grpo" and stage.reward.clip_terms for stage in self.stages)
+        return any(stage.reward.clip_terms for stage in self.stages)
 
     @property
     def measured(self) -> tuple[TermConfig, ...]:

@@ -77,6 +77,11 @@ def write_whole(path: epath.Path, text: str) -> None:
         part.unlink(missing_ok=True)
 
 
+def is_part(name: str) -> bool:
+    """Whether a file of this name is one that `write_whole` has not finished."""
+    return _PART.fullmatch(name) is not None
+
+
 def _sweep(folder: str) -> None:
     """Remove what killed writers have left in a local folder, once in this process."""
     if folder in _swept:
@@ -84,7 +89,7 @@ def _sweep(folder: str) -> None:
     _swept.add(folder)
     oldest = time.time() - STALE_S
     with contextlib.suppress(OSError):  # another process may have been faster; a folder need not be readable
-        for entry in [entry for entry in os.scandir(folder) if _PART.fullmatch(entry.name)]:
+        for entry in [entry for entry in os.scandir(folder) if is_part(entry.name)]:
             if entry.stat(follow_symlinks=False).st_mtime < oldest:
                 os.unlink(entry.path)
 

@@ -27,7 +27,7 @@ from etils import epath
 
 from perc_jax.config import RewardConfig, StageConfig
 from perc_jax.records import reading
-from perc_jax.records.files import write_whole
+from perc_jax.records.files import is_part, write_whole
 from perc_jax.report.runs import step_of
 
 FILE = "changes.json"
@@ -181,9 +181,10 @@ def results(folder: epath.Path, order: int, name: str, step: int) -> epath.Path:
 
 
 def remove_after(folder: epath.Path, step: int) -> None:
-    """Remove what later steps left in `eval/`, `samples/` or `curriculum/`, by the step in each file's name."""
+    """Remove what later steps left in `eval/`, `samples/` or `curriculum/`, by the step in each file's name, and what was
+    not written to its end: nobody but the run writes there."""
     if jax.process_index() == 0 and folder.exists():
         for file in folder.iterdir():
             left_at = step_of(folder.name, file.name)
-            if left_at is not None and left_at > step:
+            if is_part(file.name) or (left_at is not None and left_at > step):
                 file.unlink()

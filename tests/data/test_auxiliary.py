@@ -11,6 +11,7 @@ from configs import tokens_cpu
 from engines.maps import maps
 from perc_jax.config import AuxiliaryConfig, CodesConfig, MixtureConfig
 from perc_jax.data import auxiliary, streams
+from perc_jax.data.mixed import Drawn
 from perc_jax.prompt import codebook, tokenizer
 from perc_jax.rewards.codes import read, right
 
@@ -40,7 +41,8 @@ def learning(before="map", alone=(0.0, 0.0), shuffled=False, codes=BOTH, **mixtu
 
 def drawn(config):
     """The rows of a stage by position."""
-    return streams._source(config, config.stages[0], None)
+    [stage] = config.stages
+    return streams._source(config, stage, None, Drawn(streams.weights_of(stage.mixture)))
 
 
 def lessons(config, positions):

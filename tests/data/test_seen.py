@@ -88,8 +88,8 @@ def test_the_right_boxes_lie_where_the_model_sees_them(tmp_path, kind, named):
     pixels = Processor(plain.data.min_pixels, plain.data.max_pixels)
     exam = TableExam(plain, table, Reader(tokens, plain.model.vision, pixels, 512), Here())
     assert [exam.gold(question.id) for question in exam.questions if not question.why_not] == [text]
-    looked = {table.label: doctor.look(plain, table, [0])}
-    assert [page.gold for page in inspect._seen(plain, [table], looked)] == [text]
+    looked = {table: doctor.look(plain, table, [0])}
+    assert [page.gold for page in inspect._seen(plain, {table: table.label}, looked)] == [text]
     if kind == "as it is":
         stored_row = table_prompts.opened(table)[0]
         assert stored_row.answer == text and row.info.answer == table_prompts.gold_of(

@@ -100,7 +100,7 @@ def test_sample_puts_the_run_s_system_line_and_makes_pictures_as_large(table, tm
     config = dataclasses.replace(
         with_data(**OWN._asdict(), system="Think hard.", max_prompt_tokens=512, max_patches=256), model=SMALL
     )
-    config = with_table(config, dataclasses.replace(table, kind="text"))
+    config = with_table(config, dataclasses.replace(table, kind="text", tolerance=0.0))
     save_run(tmp_path / "run", config, random_params(SMALL, seed=1))
     trained = table_prompts.make(config, table_prompts.opened(config.stages[-1].mixture.tables[0]), 0, "", None).prompt
     asked = []

@@ -11,7 +11,7 @@ import pytest
 from configs.smoke_cpu import get_config
 from engines.answer import Answer
 from perc_jax.clip import bind, params
-from perc_jax.config import ClipConfig, Config, RewardConfig, StageConfig, TermConfig
+from perc_jax.config import ClipConfig, Config, RewardConfig, TermConfig
 from perc_jax.mesh import sharding
 from perc_jax.programs.blueprints import Blueprints
 from perc_jax.programs.clip import ClipPrograms
@@ -195,5 +195,3 @@ def test_a_folder_is_looked_at_before_anything_is_compiled(made: Config, tmp_pat
     other = dataclasses.replace(made, clip=dataclasses.replace(made.clip, projection=25))
     with pytest.raises(ValueError, match=r"must hold the model of the config: projection 24, not 25"):
         fitting.check(other)
-    sft = StageConfig("warmup", "sft", 1, 8, made.stages[0].optimizer, reward=REWARD)
-    assert not dataclasses.replace(nowhere, stages=(sft,)).asks_clip

@@ -184,6 +184,7 @@ def test_what_later_steps_left_is_removed_whatever_the_stage_is_called(tmp_path,
         (folder / kind).mkdir()
         for name in [*(name for many in of_steps.values() for name in many), "notes.txt"]:
             (folder / kind / name).write_text("{}")
+        (folder / kind / f".{of_steps[50][0]}.{'0' * 32}.part").write_text("{")  # a writer was killed
         place.remove_after(folder / kind, 60)
         kept = {file.name for file in (folder / kind).iterdir()}
         assert kept == {*of_steps[50], *of_steps[60], "notes.txt"}, kind
