@@ -181,8 +181,8 @@ def results(folder: epath.Path, order: int, name: str, step: int) -> epath.Path:
 
 
 def remove_after(folder: epath.Path, step: int) -> None:
-    """Remove what later steps left in `eval/`, `samples/` or `curriculum/`, by the step in each file's name, and what is
-    not written to its end: nobody but the run writes there."""
+    """Remove what later steps left in `eval/`, `samples/` or `curriculum/`, by the step in each file's name, and what
+    is not written to its end: nobody but the run writes there."""
     if jax.process_index() == 0 and folder.exists():
         for file in folder.iterdir():
             left_at = step_of(folder.name, file.name)
