@@ -20,6 +20,7 @@ import jax
 from jax.profiler import ProfileData
 
 from perc_jax.plan import hlo
+from perc_jax.processes import ends
 
 SHOWN = 10
 OPERATIONS = "XLA Ops"  # the line of a TPU on which its operations stand
@@ -122,5 +123,12 @@ def _short(name: str) -> str:
     return name.split(" = ")[0].removeprefix("%")
 
 
-if __name__ == "__main__":  # of a profile: each operation's own nanoseconds and runs
-    print(json.dumps(totals(lines(ProfileData.from_file(sys.argv[1])))))
+def main() -> None:
+    """Print each operation's own nanoseconds and runs in a profile, as JSON."""
+    parser = ends.Parser(prog="python -m perc_jax.bench.device.top", description=main.__doc__)
+    parser.add_argument("profile", help="file that jax.profiler wrote: *.xplane.pb")
+    print(json.dumps(totals(lines(ProfileData.from_file(parser.parse_args().profile)))))
+
+
+if __name__ == "__main__":
+    main()
