@@ -4,8 +4,8 @@ set -euo pipefail
 
 USAGE="usage: setup.sh --project P --zone Z --name N [--dry-run]
 
-Waits until the slice is there, copies this tree to ~/perc_jax of all workers and installs it with the extras tpu and
-gcs into ~/perc_jax/.venv. Run it again after any change of the code.
+Waits until the slice is there, copies perc_jax/, engines/ and configs/ to ~/perc_jax of all workers and installs them
+with the extras tpu and gcs into ~/perc_jax/.venv. Run it again after any change of the code.
   --dry-run  print every command instead of running it"
 # shellcheck disable=SC2034  # options.sh reads it
 NEEDS="PROJECT ZONE NAME"
