@@ -11,6 +11,7 @@ A scorer is a pure function of (problem, response, mode) that never raises on a 
 """
 
 import abc
+import contextlib
 import functools
 import hashlib
 from collections import defaultdict
@@ -47,7 +48,7 @@ class Problem:
     kind: str
     options: tuple[str, ...] = ()  # texts of the options A, B, …
     meta: Mapping[str, Any] = field(default_factory=dict)  # what prompt, scorer and aggregates need besides
-    shares: str = ""  # the id of the first of several questions on the same pictures; empty if there are no others
+    shared: str = ""  # a name for pictures that other questions are about too; empty if there are no others
 
     @property
     def letters(self) -> str:
@@ -114,7 +115,10 @@ class Benchmark(abc.ABC):
             seen.add(problem.id)
         if not problems:
             raise ValueError(f"{self.name}: {folder} must hold at least one problem, got none")
-        return problems if type(self).unit is not Benchmark.unit else sharing_pictures(problems)
+        if type(self).unit is not Benchmark.unit:
+            return problems
+        shared = on_same_pictures({problem.id: problem.images for problem in problems})
+        return [replace(problem, shared=shared.get(problem.id, "")) for problem in problems]
 
     def download(self) -> Path:
         """Fetch the data set from the hub. Raises `FileNotFoundError` in one line where it cannot be had."""
@@ -173,7 +177,7 @@ class Benchmark(abc.ABC):
 
         Of an old file that has ids alone, `problem` has nothing else, and is taken as independent.
         """
-        return f"picture of {problem.shares}" if problem.shares else problem.id
+        return problem.shared or problem.id
 
     def counts(self, problem: Problem, mode: str) -> bool:
         """Whether a mode asks and counts the question."""
@@ -250,25 +254,17 @@ def clustered(values: Sequence[float]) -> dict[str, Any]:
     return {"n": len(array), "accuracy": float(array.mean()), "ci95": [low, high]}
 
 
-def sharing_pictures(problems: Sequence[Problem]) -> list[Problem]:
-    """The problems, each of which says with which others it shares its pictures, byte for byte.
+def on_same_pictures(pictures: Mapping[str, Sequence[files.Readable]]) -> dict[str, str]:
+    """By the ids of questions that share their pictures with others, byte for byte, a name for what they share.
 
     A model that misreads a picture is wrong on all that is asked about it. What cannot be read shares nothing.
     """
     named: dict[bytes, list[str]] = defaultdict(list)
-    keys = [_of_pictures(problem.images) for problem in problems]
-    for problem, key in zip(problems, keys, strict=True):
-        named[key].append(problem.id)
-    pairs = [(problem, named[key] if key else []) for problem, key in zip(problems, keys, strict=True)]
-    return [replace(problem, shares=names[0]) if len(names) > 1 else problem for problem, names in pairs]
-
-
-def _of_pictures(images: Sequence[Image]) -> bytes:
-    """The same for the same encoded pictures; empty for none and for those that cannot be read."""
-    try:
-        return b"".join(hashlib.blake2b(image.read(), digest_size=16).digest() for image in images)
-    except (OSError, ValueError):
-        return b""
+    for name, mine in pictures.items():
+        with contextlib.suppress(OSError, ValueError):
+            if key := b"".join(hashlib.sha256(one.read()).digest() for one in mine):
+                named[key].append(name)
+    return {name: f"picture of {names[0]}" for names in named.values() if len(names) > 1 for name in names}
 
 
 def only_named(problem_id: str) -> Problem:

@@ -171,10 +171,8 @@ def test_a_question_on_a_picture_of_its_own_is_itself(tmp_path):
     rules = BENCHMARKS["ai2d"]
     problems = ai2d(tmp_path / "own", [b"a", b"b", b"a", b"c"])
     assert [rules.unit(problem) for problem in problems] == ["picture of 0", "1", "picture of 0", "3"]
-    gone = [dataclasses.replace(one, images=(files.Image(tmp_path / "gone.png"),), shares="") for one in problems]
-    assert [rules.unit(problem) for problem in base.sharing_pictures(gone)] == ["0", "1", "2", "3"]
-    bare = [dataclasses.replace(one, images=(), shares="") for one in problems]
-    assert base.sharing_pictures(bare) == bare
+    gone, none = {name: (files.Image(tmp_path / "gone.png"),) for name in "ab"}, {name: () for name in "ab"}
+    assert base.on_same_pictures(gone) == base.on_same_pictures(none) == {}
 
 
 def test_files_beside_a_table_are_told_apart_by_what_they_hold(tmp_path):
