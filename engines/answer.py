@@ -6,8 +6,8 @@ content of a box into a canonical value or `None`; nothing here raises on a mode
 | kind | looks like | canonical value |
 |---|---|---|
 | integer | `-12`, `1,200` | int |
-| decimal | `3.5` | Fraction, compared within `tolerance` (data units) |
-| fraction | `3/4`, `\frac{3}{4}` | Fraction |
+| decimal | `3.5`, `1,200.5` | Fraction, compared within `tolerance` (data units) |
+| fraction | `3/4`, `\frac{3}{4}`, `0.75` | Fraction; a decimal must be equal to it, not rounded |
 | word | `red` | one of `vocabulary`, read without regard to case |
 | choice | `B` | one letter of `vocabulary` |
 | pair | `(2, 5)` | (int, int) |
@@ -32,7 +32,7 @@ MAX_CHARS = 256  # a longer content is no answer; it also bounds the work of eve
 DECIMAL_PLACES = 6
 
 _INTEGER = re.compile(r"[+-]?(\d{1,9}|\d{1,3}(,\d{3}){1,2})", re.ASCII)
-_DECIMAL = re.compile(r"[+-]?\d{1,9}(\.\d{1,6})?", re.ASCII)
+_DECIMAL = re.compile(r"[+-]?(\d{1,9}|\d{1,3}(,\d{3}){1,2})(\.\d{1,6})?", re.ASCII)
 _ITEM = re.compile(r"[+-]?\d{1,9}", re.ASCII)
 _FRACTION = re.compile(r"([+-]?)(?:(\d{1,6})(?:/(\d{1,6}))?|\\frac\{(\d{1,6})\}\{(\d{1,6})\})", re.ASCII)
 _NAME = re.compile(r"[A-Z]{2,3}")
@@ -205,13 +205,13 @@ def _parse_integer(content: str, _: tuple[str, ...]) -> int | None:
 
 
 def _parse_decimal(content: str, _: tuple[str, ...]) -> Fraction | None:
-    return Fraction(content) if _DECIMAL.fullmatch(content) else None
+    return Fraction(content.replace(",", "")) if _DECIMAL.fullmatch(content) else None
 
 
-def _parse_fraction(content: str, _: tuple[str, ...]) -> Fraction | None:
+def _parse_fraction(content: str, vocabulary: tuple[str, ...]) -> Fraction | None:
     found = _FRACTION.fullmatch(content)
     if not found:
-        return None
+        return _parse_decimal(content, vocabulary) if "." in content else None
     above, below = int(found[2] or found[4]), int(found[3] or found[5] or 1)
     return Fraction(-above if found[1] == "-" else above, below) if below else None
 
