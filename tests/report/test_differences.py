@@ -68,7 +68,7 @@ def test_other_questions_are_not_taken_for_the_same():
     assert seeds.difference(first, second) is None
     [change] = changes({"a": first}, {"a": second}, ("suite",))
     assert change.ci95 == independent_difference(2, 4, 2, 4)
-    sides = [{"n": 4, "by_seed": [side, side]} for side in (first, second)]
+    sides = [{"n": 4, "by_seed": {"0": side, "1": side}} for side in (first, second)]
     assert seeds.difference(*sides) is None and seeds.difference(sides[0], sides[0]).value == 0
     old = [{name: value for name, value in side.items() if name != "asked"} for side in (first, second)]
     assert compare(*old).difference == 0  # of before it was kept
