@@ -178,6 +178,18 @@ def test_the_engine_is_asked_by_its_name_alone():
     assert "path" in engines.ENGINES and "path" not in engines.MAIN
 
 
+def test_rows_and_columns_of_crossings_are_counted_as_they_are_drawn():
+    """A row or column of crossings without a street is not drawn, so nobody would count it."""
+    for name, level in itertools.product(("drive_reach", "drive_blocks"), (0, 1, 4)):
+        for item in posed(name, level, 60):
+            blocks = (*item.scene.one_way, *item.scene.two_way)
+            rows, columns = ({place[way] for block in blocks for place in block} for way in (0, 1))
+            told = {fact.question: int(fact.answer.text()) for fact in ENGINE.facts(item.scene, make_rng("facts", level))}
+            for lines, words in ((rows, "row of crossings"), (columns, "column of crossings")):
+                (number,) = (number for question, number in told.items() if words in question)
+                assert sum(line <= number for line in lines) == number
+
+
 @pytest.mark.parametrize("level", [2, 6, 9])
 def test_the_nearest_exit_is_hardly_a_better_guess_than_any(level):
     nearest = []
