@@ -65,19 +65,18 @@ def test_what_cannot_be_evaluated_is_refused_in_a_line(tmp_path, monkeypatch, ca
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_finished_run_evaluates_as_it_did_itself(reference_run, tmp_path):
+def test_a_finished_run_evaluates_as_it_did_itself(reference_run, nursery, tmp_path):
     target = tmp_path / "accuracy.json"
     arguments = ("--model", str(reference_run.workdir), "--suites", "test_a,test_d", "--limit", "8")
-    with whole_runs.Running(
-        "perc_jax.evaluate", *arguments, "--out", str(target), folder=tmp_path / "output", cache=reference_run.cache
-    ) as command:
+    how = {"folder": tmp_path / "output", "cache": reference_run.cache, "begin": nursery.begin}
+    with whole_runs.Running("perc_jax.evaluate", *arguments, "--out", str(target), **how) as command:
         ended = command.end()
     assert ended.code == 0 and ended.unspoken() == [], ended.err
     assert "the model sees: another picture moves log-odds by" in ended.err
     found = json.loads(target.read_text())
     own = json.loads((reference_run.workdir / "eval" / "2_grpo_000010.json").read_text())
     assert {name: found["test_d"][name] for name in own["test_d"]} == own["test_d"]
-    assert found["test_a"]["correct"] == own["test_a"]["correct"][:8]
+    assert found["test_a"]["correct"] == own["test_a"]["correct"][:8] and sum(own["test_a"]["correct"])
     assert [line.split()[0] for line in ended.out.splitlines() if line[0] != " "] == ["test_a", "test_d"]
     assert len(read(tmp_path / "accuracy.items" / "test_a.jsonl")[1]) == 8
 
