@@ -1,4 +1,4 @@
-"""What the whole runs of the tests train: the smoke recipe with every part but short rows, and a model that compiles faster.
+"""What the whole runs of the tests train: the smoke recipe without short rows, and a model that compiles faster.
 
 Six steps at so high a rate teach the form of an answer and a common one, so that some answers are right and most wrong.
 """

@@ -111,8 +111,8 @@ def test_a_published_model_is_asked_what_the_config_says_with_and_without_pictur
         "test_a": (5, 5),
         "test_c": (5, 5),
     }
-    levels = {level for level, group in results["test_c"]["by"]["level"].items()}
-    assert levels <= {"1", "2"}  # the smoke recipe's hard levels
+    levels = results["test_c"]["by"]["level"]
+    assert sum(group["n"] for group in levels.values()) == 5 and levels.keys() <= {"1", "2"}  # the recipe's hard levels
     seen, blind = (read(tmp_path / f"test_a{kind}.jsonl") for kind in ("", ".blind"))
     assert seen[0] | {"blind": True} == blind[0] and seen[1].keys() == blind[1].keys()
     assert [one.responses for one in seen[1].values()] != [one.responses for one in blind[1].values()]

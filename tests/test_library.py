@@ -18,7 +18,7 @@ def model(reference_run):
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """A table with two pictures in a row, one, none, and a row that is wrong; its first answer is the model's own."""
+    """A table with two pictures in a row, one, none, and a row that is wrong."""
     out = tmp_path_factory.mktemp("library")
     for name in ("a", "b"):
         noise = np.random.default_rng(ord(name)).integers(0, 256, (112, 112, 3)).astype(np.uint8)
