@@ -1,6 +1,7 @@
 """Plans by formula: how near they come to programs that XLA compiled, here and for TPUs, and what they say of GPUs."""
 
 import dataclasses
+import functools
 import io
 import itertools
 import json
@@ -53,6 +54,7 @@ def config(
     )
 
 
+@functools.cache
 def both(made: Config, *kinds: str) -> dict[str, tuple[memory.Sizes, memory.Sizes]]:
     """By kind of program, XLA's word on it and the formula's, on one device of this machine."""
     mesh = sharding.make_mesh(made.mesh, jax.devices()[:1])
