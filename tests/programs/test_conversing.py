@@ -25,20 +25,21 @@ PLAYED = EnvironmentConfig("jigsaw", turns=3, turn_tokens=7, pictures=2, shapes=
 PLAIN = RolloutConfig(max_tokens=MOST, segment_tokens=8)
 ONE, MANY, TENSOR = MeshConfig(1, 1, 1), MeshConfig(1, 8, 1), MeshConfig(1, 4, 2)
 WAYS = {
-    "rings": (ONE, RolloutConfig(max_tokens=MOST, segment_tokens=5, short_rings=(16, 32))),
     "two devices to a tensor": (TENSOR, PLAIN),
     "slots": (ONE, RolloutConfig(max_tokens=MOST, segment_tokens=5, short_rings=(16, 32), slots=3)),
     "eight devices, a slot each": (MANY, RolloutConfig(max_tokens=MOST, segment_tokens=3, slots=8, rows=2)),
 }
-# Of these the default suite has the parts: two rows on eight devices in slots, a mesh without slots in that of tensors.
+# Of these the default suite has the parts: rings and two rows with slots, where the same code deals with them, and a mesh
+# without slots.
 MORE_WAYS = {
+    "rings": (ONE, RolloutConfig(max_tokens=MOST, segment_tokens=5, short_rings=(16, 32))),
     "eight devices, two rows": (MANY, RolloutConfig(max_tokens=MOST, segment_tokens=3, rows=2)),
     "a slot": (ONE, RolloutConfig(max_tokens=MOST, segment_tokens=4, slots=1, prefill_prompts=3)),
     "slots of a row": (ONE, RolloutConfig(max_tokens=MOST, segment_tokens=8, slots=7, rows=1, prefill_prompts=2)),
     "tensors with slots": (TENSOR, RolloutConfig(max_tokens=MOST, segment_tokens=5, slots=8, short_rings=(32,))),
 }
 
-WITHOUT_FEATURES = "rings"  # the way in which the mesh does not keep what the tower makes of pictures
+WITHOUT_FEATURES = "eight devices, a slot each"  # the way that does not keep what the tower makes of pictures
 
 params = random_params(CONFIG, seed=1)
 
