@@ -29,8 +29,7 @@ WAYS = {
     "slots": (ONE, RolloutConfig(max_tokens=MOST, segment_tokens=5, short_rings=(16, 32), slots=3)),
     "eight devices, a slot each": (MANY, RolloutConfig(max_tokens=MOST, segment_tokens=3, slots=8, rows=2)),
 }
-# Of these the default suite has the parts: a mesh without slots, and with slots rings and rows, which the same code deals
-# with.
+# The default suite has the parts of these: a mesh without slots, and rings and rows, the same code, with them.
 MORE_WAYS = {
     "rings": (ONE, RolloutConfig(max_tokens=MOST, segment_tokens=5, short_rings=(16, 32))),
     "eight devices, two rows": (MANY, RolloutConfig(max_tokens=MOST, segment_tokens=3, rows=2)),
