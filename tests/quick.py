@@ -26,7 +26,10 @@ def _is_known(options: dict[str, object]) -> bool:
 def _known() -> list[dict[str, object]]:
     """The options that the installed compiler has."""
     if ASKED not in os.environ:
-        os.environ[ASKED] = " ".join(str(place) for place, one in enumerate(IF_KNOWN) if _is_known(one))
+        places = range(len(IF_KNOWN))
+        if not _is_known({name: value for one in IF_KNOWN for name, value in one.items()}):
+            places = [place for place in places if _is_known(IF_KNOWN[place])]
+        os.environ[ASKED] = " ".join(map(str, places))
     return [IF_KNOWN[int(place)] for place in os.environ[ASKED].split()]
 
 
