@@ -26,7 +26,7 @@ class Scene(Protocol):
     """What there is in a picture, exactly. A frozen dataclass of ints, strings, fractions and tuples of them."""
 
     def to_json(self) -> dict[str, Any]:
-        """The whole scene as JSON-ready data; equal scenes give equal data."""
+        """What the picture shows, as JSON-ready data, and no more: scenes of one picture give equal data."""
 
     def describe(self) -> str:
         """The scene in plain words, complete: whoever reads it can answer every question about the picture."""

@@ -45,7 +45,6 @@ class Solids:
             "look": self.look,
             "options": [[list(row) for row in table] for table in self.options],
             "colour": self.colour,
-            "steps": self.steps,
         }
 
     def describe(self) -> str:

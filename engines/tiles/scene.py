@@ -33,14 +33,16 @@ class Sheet:
                 raise ValueError(f"sheet patterns must be rectangles of 0..{len(self.colours)}, got {pattern}")
 
     def to_json(self) -> dict[str, Any]:
-        """The scene as JSON-ready data."""
-        return {
-            "kind": self.kind,
-            "given": [[list(row) for row in pattern] for pattern in self.given],
-            "options": [[list(row) for row in pattern] for pattern in self.options],
-            "colours": list(self.colours),
-            "steps": self.steps,
-        }
+        """The scene as JSON-ready data, its colours numbered as they come up: one picture has one numbering."""
+        cells = (cell for pattern in (*self.given, *self.options) for row in pattern for cell in row)
+        order = [cell for cell in dict.fromkeys(cells) if cell]
+        number = {cell: place for place, cell in enumerate((0, *order))}
+        given, options = (
+            [[[number[cell] for cell in row] for row in pattern] for pattern in patterns]
+            for patterns in (self.given, self.options)
+        )
+        colours = [self.colours[cell - 1] for cell in order]
+        return {"kind": self.kind, "given": given, "options": options, "colours": colours}
 
     def describe(self) -> str:
         """The scene in words, each pattern row by row."""

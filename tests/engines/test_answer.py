@@ -68,6 +68,12 @@ CASES = [
         ["1 0 2 1", "1 0; 2", "1 0; 2 1;", "1 0; 1 2", "1,0; 2,1"],
     ),
     (
+        Answer.point_on([(20, 10, 12), (21, 10, 10), (21, 12, 12)], (12, 21)),
+        "(12, 21)",
+        ["10, 20", "[12, 20]", "(11,20)", "(10, 21)"],
+        ["(11, 21)", "(9, 20)", "(13, 21)", "(11, 19)", "(10, 22)", "(12)", "none"],
+    ),
+    (
         Answer.point((9.5, 20, 31, 40.2)),
         "(20, 30)",
         ["10, 20", "[31, 40]", "(25,33)"],
@@ -87,6 +93,8 @@ def test_json_of_no_answer_is_refused():
         Answer.from_json({"kind": "code", "text": "1"})
     with pytest.raises(ValueError, match="writable in its grammar"):
         Answer.from_json({"kind": "integer", "text": "1 or 2"})
+    with pytest.raises(ValueError, match="spans of kind point must not be empty"):
+        Answer.point_on([], (0, 0))
 
 
 @pytest.mark.parametrize("answer, gold, right, wrong", CASES)
@@ -121,6 +129,7 @@ def test_answers_are_values(answer):
         lambda: Answer.name("AA"),
         lambda: Answer.grid([[1, 2], [3]]),
         lambda: Answer("number", 3),
+        lambda: Answer.point_on([(20, 10, 12)], (13, 20)),
     ],
 )
 def test_an_answer_outside_its_own_grammar_cannot_be_made(make):

@@ -18,7 +18,6 @@ class Nonogram:
             "kind": "nonogram",
             "rows": [list(runs) for runs in self.rows],
             "columns": [list(runs) for runs in self.columns],
-            "rounds": self.rounds,
         }
 
     def describe(self) -> str:

@@ -23,7 +23,6 @@ class Wall:
             "kind": "wall",
             "layers": [list(layer) for layer in self.layers],
             "asked": list(self.asked),
-            "rounds": self.rounds,
         }
 
     def describe(self) -> str:

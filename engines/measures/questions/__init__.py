@@ -15,7 +15,7 @@ def facts(scene: Scene, rng: np.random.Generator) -> tuple[Fact, ...]:
 
 ENGINE = Engine(
     name="measures",
-    version=1,
+    version=2,
     types=(
         QuestionType("area", plans.pose_area, plans.MIN_SIZE_PX),
         QuestionType("perimeter", plans.pose_perimeter, plans.MIN_SIZE_PX),

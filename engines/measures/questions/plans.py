@@ -211,7 +211,7 @@ def _strip(rng: np.random.Generator) -> tuple[list[Spot], list[list[Spot]], list
 
 
 def _step(rng: np.random.Generator) -> tuple[list[Spot], list[list[Spot]], list[Length]]:
-    """A rectangle without a triangle at one corner, a rectangle at another and a window."""
+    """A rectangle without a triangle at one corner and a rectangle at another."""
     w, h = int(rng.integers(10, 14)), int(rng.integers(8, 12))
     a, b = 2 * int(rng.integers(2, 4)), int(rng.integers(3, h - 4))
     c, d = int(rng.integers(2, 4)), int(rng.integers(3, h - 3))

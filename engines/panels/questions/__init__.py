@@ -22,7 +22,7 @@ def facts(scene: Scene, rng: np.random.Generator) -> tuple[Fact, ...]:
 
 ENGINE = Engine(
     name="panels",
-    version=3,
+    version=4,
     types=(
         QuestionType("gap", sums.pose_gap, MIN_SIZE_PX),
         QuestionType("total", sums.pose_total, MIN_SIZE_PX),

@@ -40,7 +40,7 @@ class Clouds:
         clouds = [[list(point) for point in cloud.points] for cloud in self.clouds]
         lines = [[str(line.slope), str(line.height)] for line in self.lines]
         shown = {"cloud": clouds[0], "options": lines} if lines else {"options": clouds}
-        return {"kind": "clouds", "span": SPAN, **shown, "colour": self.colour, "steps": self.steps}
+        return {"kind": "clouds", "span": SPAN, **shown, "colour": self.colour}
 
     def describe(self) -> str:
         """The scene in words."""

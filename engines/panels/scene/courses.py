@@ -43,7 +43,6 @@ class Courses:
             "courses": [{"name": name, "points": [list(point) for point in points]} for name, points in self.courses],
             "is_joined": self.is_joined,
             "colour": self.colour,
-            "steps": self.steps,
         }
 
     def describe(self) -> str:

@@ -55,7 +55,6 @@ class Graphs:
             "half": HALF,
             "given": [graph.to_json() for graph in self.given],
             "options": [graph.to_json() for graph in self.options],
-            "steps": self.steps,
         }
 
     def describe(self) -> str:
@@ -100,7 +99,7 @@ class Strips:
     def to_json(self) -> dict[str, Any]:
         """The scene as JSON-ready data."""
         shown = "f'" if self.is_slope else "f"
-        return {"kind": "strips", "slopes": list(self.slopes), "shown": shown, "steps": self.steps}
+        return {"kind": "strips", "slopes": list(self.slopes), "shown": shown}
 
     def describe(self) -> str:
         """The scene in words."""

@@ -51,7 +51,6 @@ class Map:
             "step": self.step,
             "points": [list(point) for point in self.points],
             "arrows": [[*start, *end] for start, end in self.arrows],
-            "steps": self.steps,
         }
 
     def describe(self) -> str:

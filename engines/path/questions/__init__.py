@@ -17,7 +17,7 @@ def facts(scene: Scene, rng: np.random.Generator) -> tuple[Fact, ...]:
 
 ENGINE = Engine(
     name="path",
-    version=2,
+    version=3,
     types=(
         QuestionType("maze_exit", maze.pose_exit, maze.MIN_SIZE_PX),
         QuestionType("maze_reach", maze.pose_reach, maze.MIN_SIZE_PX),

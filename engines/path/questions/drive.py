@@ -61,6 +61,12 @@ class _Map:
                     self.ways[place].append(other)
                     self.ways[other].append(place)
 
+    def is_whole(self) -> bool:
+        """Whether every row and column of crossings has a street; what has none is not drawn, and nobody counts it."""
+        used = {place for blocks in (self.one_way, self.two_way) for block in blocks for place in block}
+        lines = ({place // self.side for place in used}, {place % self.side for place in used})
+        return all(len(line) == self.side for line in lines)
+
     def at(self, place: int) -> tuple[int, int]:
         """Row and column of a crossing, from 1."""
         return place // self.side + 1, place % self.side + 1
@@ -81,6 +87,8 @@ def pose_blocks(rng: np.random.Generator, level: int) -> Posed:
     is_any = rng.random() < STRAIGHT
     for attempt in range(TRIES):
         net = _Map(rng, side, CLOSED[level], ONE_WAY[level])
+        if not net.is_whole():
+            continue
         for start in rng.permutation(side * side)[:8].tolist():
             goals = [place for place, count in distances(net.ways, start).items() if count == wanted]
             far = [p for p in goals if abs(p // side - start // side) + abs(p % side - start % side) < wanted]
@@ -100,6 +108,8 @@ def pose_reach(rng: np.random.Generator, level: int) -> Posed:
     is_reached = rng.integers(2, size=count).tolist()
     for _ in range(TRIES):
         net = _Map(rng, side, REACH_CLOSED[level], ONE_WAY[level])
+        if not net.is_whole():
+            continue
         start = int(rng.integers(side * side))
         reached = distances(net.ways, start)
         inside = [place for place in reached if place != start]

@@ -8,7 +8,7 @@ MIN_SIZE_PX = (112, 112, 224, 224, 224, 224, 280, 280, 336, 336)
 
 ENGINE = Engine(
     name="scene",
-    version=1,
+    version=2,
     types=(
         QuestionType("count", single.pose_count, MIN_SIZE_PX),
         QuestionType("compose", objects.pose_compose, MIN_SIZE_PX),

@@ -148,12 +148,14 @@ def facts(scene: Floor, rng: np.random.Generator) -> tuple[Fact, ...]:
     shape, colour = pick(rng, SHAPES), pick(rng, things).colour
     left, right = min(things, key=lambda t: t.x), max(things, key=lambda t: t.x)
     front = max(things, key=lambda t: t.y)
-    return (
+    found = [
         Fact("How many things are there?", Answer.integer(len(things))),
         Fact(f"How many {shape}s are there?", Answer.integer(sum(t.shape == shape for t in things))),
         Fact(f"How many {colour} things are there?", Answer.integer(sum(t.colour == colour for t in things))),
         Fact("What colour is the leftmost thing?", Answer.word(left.colour, COLOURS)),
         Fact("What form does the rightmost thing have?", Answer.word(right.shape, SHAPES)),
-        Fact("Is the thing nearest to you small or large?", Answer.word(front.size, SIZES)),
         Fact("Is the rightmost thing matte, shiny or striped?", Answer.word(right.surface, SURFACES)),
-    )
+    ]
+    if len({thing.size for thing in things}) > 1:  # a size is told only beside another
+        found.append(Fact("Is the thing nearest to you small or large?", Answer.word(front.size, SIZES)))
+    return tuple(found)

@@ -6,7 +6,7 @@ from engines.solids.questions import stacks, views
 
 ENGINE = Engine(
     name="solids",
-    version=2,
+    version=3,
     types=(
         QuestionType("corner", stacks.pose_corner, stacks.MIN_SIZE_PX),
         QuestionType("section", stacks.pose_section, stacks.MIN_SIZE_PX),

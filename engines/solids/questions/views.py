@@ -167,7 +167,7 @@ def facts(scene: Solids, rng: np.random.Generator) -> tuple[Fact, ...]:
             ]
         else:
             found += [
-                Fact(f"How many squares does the {caption} view have?", Answer.integer(total)),
+                Fact(f"How many shaded squares does the {caption} view have?", Answer.integer(total)),
                 Fact(
                     f"How high is the first column of the {caption} view from the left?",
                     Answer.integer(sum(c[0] for c in cells)),

@@ -7,7 +7,7 @@ from engines.tiles.questions.facts import facts
 
 ENGINE = Engine(
     name="tiles",
-    version=2,
+    version=3,
     types=(
         QuestionType("image", images.pose_image, images.MIN_SIZE_PX),
         QuestionType("gap", pieces.pose_gap, pieces.GAP_MIN_SIZE_PX),

@@ -35,7 +35,7 @@ def _sheet(scene: Sheet, rng: np.random.Generator) -> tuple[Fact, ...]:
     if len(scene.colours) > 1:
         colour = pick(rng, range(len(scene.colours)))
         name = f"{scene.colours[colour]} {what.split()[-1]}"
-        found.append(Fact(f"How many {name} has picture {letter}?", Answer.integer(_filled(option, colour + 1))))
+        found.append(Fact(f"How many {name} does picture {letter} have?", Answer.integer(_filled(option, colour + 1))))
     else:
         found.append(Fact(f"What colour are the {what}?", Answer.word(scene.colours[0], COLOURS)))
     return tuple(found)
