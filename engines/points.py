@@ -19,6 +19,8 @@ from engines.base import Sample, make_rng
 from engines.marks import Box, Mark
 
 LEAST_RADIUS = 0.015  # of what is asked for, in the picture's longer side
+# Of the picture: the best point that is given without looking hits as often as if things lay evenly over so much of it.
+FIELD = 0.2
 FORM = "Answer (x, y) in pixels of the picture, from its top left corner."
 FRAMES = ("Point at {it}.", "Where in the picture is {it}?", "Find {it} in the picture.", "Give a point on {it}.")
 
@@ -141,8 +143,14 @@ def pointing(of: Sample) -> Sample | None:
         question=f"{frame.format(it=asked.words(of.query))} {FORM}",
         answer=answer,
         query=of.query | {"points_at": found[0].name},
-        guess_rate=1 / len(parts),
+        guess_rate=min(0.5, _size_px(answer) / (of.image.shape[0] * of.image.shape[1] * FIELD)),
     )
+
+
+def _size_px(answer: Answer) -> int:
+    """How many pixels are right."""
+    left, top, right, bottom = answer.value
+    return sum(last - first + 1 for _, first, last in answer.spans) or (right - left + 1) * (bottom - top + 1)
 
 
 def _answer_of(of: Sample, asked: Asked, mark: Mark, parts: Sequence[Mark]) -> Answer | None:
