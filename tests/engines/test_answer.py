@@ -54,7 +54,12 @@ CASES = [
     (Answer.word("x-ray", SHAPES), "x-ray", ["X-Ray."], ["x - ray", "circle or x-ray", "circle, x-ray"]),
     (Answer.choice("B", "ABCD"), "B", [" B", r"\mathrm{B}", r" \text{B}. "], ["b", "(B)", "AB", "A", "E", "B or C"]),
     (Answer.pair(2, 5), "(2, 5)", ["(2,5)", "2, 5", "[2,5]"], ["(5, 2)", "(2, 5", "2 5", "(2, 5, 1)", "((2, 5))", "2"]),
-    (Answer.listing([3, 1, 1]), "3, 1, 1", ["[3,1,1]"], ["1, 3, 1", "3, 1", "3, 1, 1, ", "3 1 1", "3, , 1"]),
+    (
+        Answer.listing([3, 1, 1]),
+        "3, 1, 1",
+        ["[3,1,1]", "3 1 1"],
+        ["1, 3, 1", "1 3 1", "3, 1", "3, 1, 1, ", "3 1, 1", "311", "3, , 1"],
+    ),
     (Answer.listing(["A", "C"], "ABC"), "A, C", ["(A, C)", "a, c"], ["C, A", "A", "A, C, C", "A and C"]),
     (Answer.set_of([3, 1]), "1, 3", ["3,1", r"\{3, 1\}"], ["1", "1, 3, 3", "1, 2, 3", "none"]),
     (Answer.set_of([]), "none", ["None"], ["", "0", "{}", "()"]),
@@ -66,6 +71,12 @@ CASES = [
         "1 0; 2 1",
         ["1  0;2 1"],
         ["1 0 2 1", "1 0; 2", "1 0; 2 1;", "1 0; 1 2", "1,0; 2,1"],
+    ),
+    (
+        Answer.point_on([(20, 10, 12), (21, 10, 10), (21, 12, 12)], (12, 21)),
+        "(12, 21)",
+        ["10, 20", "[12, 20]", "(11,20)", "(10, 21)"],
+        ["(11, 21)", "(9, 20)", "(13, 21)", "(11, 19)", "(10, 22)", "(12)", "none"],
     ),
     (
         Answer.point((9.5, 20, 31, 40.2)),
@@ -87,6 +98,8 @@ def test_json_of_no_answer_is_refused():
         Answer.from_json({"kind": "code", "text": "1"})
     with pytest.raises(ValueError, match="writable in its grammar"):
         Answer.from_json({"kind": "integer", "text": "1 or 2"})
+    with pytest.raises(ValueError, match="spans of kind point must not be empty"):
+        Answer.point_on([], (0, 0))
 
 
 @pytest.mark.parametrize("answer, gold, right, wrong", CASES)
@@ -121,6 +134,7 @@ def test_answers_are_values(answer):
         lambda: Answer.name("AA"),
         lambda: Answer.grid([[1, 2], [3]]),
         lambda: Answer("number", 3),
+        lambda: Answer.point_on([(20, 10, 12)], (13, 20)),
     ],
 )
 def test_an_answer_outside_its_own_grammar_cannot_be_made(make):
