@@ -167,7 +167,7 @@ def _engines_tile(evaluations: Sequence[Evaluation]) -> tuple[str, str, str] | N
     if not total:
         return None
     worst = min(found, key=lambda change: change.difference)
-    words = f"{rose} ▲ " + _signed(f"{fell} ▼", False, fell > 0)
+    words = f"{rose} ▲ " + _signed(f"{fell} ▼", False, fell > 0) if rose or fell else "none surely"
     return f"engines on test sets, {total} in all", words, f"worst: {escape(worst.words())}"
 
 
