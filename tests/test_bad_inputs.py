@@ -31,21 +31,12 @@ LIMIT_S = 10  # of a program that has only to say what is wrong; several times m
 HEAD = {"evaluation": {"suite": "mathvista", "mode": "official"}}
 RECORD = {"id": "1", "unit": "1", "prompt": "", "responses": ["4"], "ended": [True], "correct": [True]}
 RECORD |= {"parsed": ["4"], "reason": [""], "timed_out": 0}
+METADATA = {"split": "testmini", "task": "counting", "category": "general-vqa", "context": "photo"}
+METADATA |= {"grade": "daily life", "skills": ["arithmetic"], "language": "english", "source": "CLEVR-Math"}
 PROBLEM = {
     **{"question": "How many?", "image": "images/1.jpg", "choices": None, "unit": None, "precision": None},
     **{"answer": "4", "question_type": "free_form", "answer_type": "integer", "pid": "1", "query": "How many?"},
-    **{
-        "metadata": {
-            "split": "testmini",
-            "task": "counting",
-            "category": "general-vqa",
-            "context": "photo",
-            "grade": "daily life",
-            "skills": ["arithmetic"],
-            "language": "english",
-            "source": "CLEVR-Math",
-        }
-    },
+    "metadata": METADATA,
 }
 
 
@@ -363,12 +354,7 @@ WORDS = {  # an argument that no program can use, by option
 USES = {
     "perc_jax.sample --model {}/model --question What?": ("--temperature", "--seed", "--max-tokens", "--dtype"),
     "perc_jax.evaluate --model {}/model --suites test_a": ("--suites", "--limit", "--seed", "--temperature"),
-    "perc_jax.grade --model {}/model --out {}/g.jsonl": (
-        "--source",
-        "--rollouts",
-        "--questions",
-        "--limit",
-    ),
+    "perc_jax.grade --model {}/model --out {}/g.jsonl": ("--source", "--rollouts", "--questions", "--limit"),
     "perc_jax.score mathvista --problems {}/testmini.json --responses {}/answers.jsonl": ("--mode",),
     "perc_jax.plan --topology cpu:1": ("--topology",),
     "perc_jax.bench step": ("--sweep", "--max-tokens"),
