@@ -121,7 +121,8 @@ def _head_of_run(file: Path, suite: str, result: Mapping[str, Any]) -> tuple[dic
     )
     head |= {name: data[name] for name in (*ASKED_AS, *OF_PROMPTS)} | _answered_by(config)
     if of_engines:
-        asked = [stage.get("mixture", {}).get("pointing", 0.0) for stage in config.get("stages", ())]
+        mixtures = [stage.get("mixture", {}) for stage in config.get("stages", ())]
+        asked = [mixture.get("pointing", 0.0) for mixture in mixtures if mixture.get("engines")]
         head["pointing"] = sum(asked) / max(1, len(asked))  # as `data.streams.of_suite` takes it
     else:
         tables = [from_dict(TableConfig, one) for one in config.get("evaluation", {}).get("tables", ())]
