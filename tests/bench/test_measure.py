@@ -1,11 +1,13 @@
 """The bench's command: what it measures and writes without a peer, and what it says to wrong arguments."""
 
+import dataclasses
 import json
 import sys
 from pathlib import Path
 
 import pytest
 
+from configs import bench_tiny
 from perc_jax.bench import __main__ as bench
 from perc_jax.bench import machines, measure, table
 from perc_jax.bench.machines import Machine
@@ -73,13 +75,15 @@ def test_a_sweep_does_not_take_its_own_work_for_that_of_others(monkeypatch, caps
     part |= {"seconds": 1.0, "tokens_per_s": 1.0, "samples_per_s": 1.0, "bandwidth_use": None}
 
     def one(case, settings, machine, screen, advance):
-        shape = {"prompt_tokens": 1, "max_tokens": 8, "group_size": 1, "prompts": case}
+        shape = {"prompt_tokens": 1, "max_tokens": 8, "group_size": 1, "prompts": case.seed}
         known = {"config": "c", "device": "cpu", "shape": shape, "machine": machine._asdict(), "parts": {"step": part}}
-        told = {"lengths": {"mean": 4.0 + case, "longest": 8}, "peer": None, "peak_bytes": (3 - case) * 2**30}
-        return known | told | {"compile_s": 10.0, "recompiles": 2 - case, "what": "step"}
+        count = case.seed
+        told = {"lengths": {"mean": 4.0 + count, "longest": 8}, "peer": None, "peak_bytes": (3 - count) * 2**30}
+        return known | told | {"compile_s": 10.0, "recompiles": 2 - count, "what": "step"}
 
     monkeypatch.setattr(measure, "_measure", one)
-    points = measure.run([1, 2], measure.Settings("step", 1, "", (), 0))
+    cases = [dataclasses.replace(bench_tiny.get_config(), seed=count) for count in (1, 2)]
+    points = measure.run(cases, measure.Settings("step", 1, "", (), 0))
     assert [point["load"] for point in points] == [0.1, 0.1]
     table.show({"what": "step", "points": points})
     out = capsys.readouterr().out
