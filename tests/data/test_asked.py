@@ -53,7 +53,7 @@ def test_a_suite_asks_for_points_as_often_as_the_stages_that_ask_about_scenes():
     def share(*stages):
         return of_suite(dataclasses.replace(config(), stages=stages), "test_a", 8).rows.pointing
 
-    table = MixtureConfig(engines=(), weights=(), levels=(), tables=(TableConfig("rows.jsonl"),))
+    table = MixtureConfig(engines=(), weights=(), tables=(TableConfig("rows.jsonl"),))
     of_table = dataclasses.replace(STAGE, name="words", mixture=table)
     chart = MixtureConfig(engines=("chart",), weights=(1.0,), levels=STAGE.mixture.levels)
     some, all_of_them = (
