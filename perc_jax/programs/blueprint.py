@@ -22,12 +22,16 @@ class Blueprint(NamedTuple):
         """What it does, in whichever stage and bucket."""
         return kind_of(self.name)
 
-    def compile(self) -> jax.stages.Compiled:
-        """Lower and compile it for the mesh; with the mesh set, so that the model can place activations on it."""
+    def lower(self) -> jax.stages.Lowered:
+        """Trace it for the mesh; with the mesh set, so that the model can place activations on it."""
         layout = jax.tree.map(lambda leaf: leaf.sharding, self.outputs)
         jitted = jax.jit(self.function, out_shardings=layout, donate_argnums=self.donated)
         with jax.set_mesh(self.mesh):
-            return jitted.lower(*self.arguments.values()).compile()
+            return jitted.lower(*self.arguments.values())
+
+    def compile(self) -> jax.stages.Compiled:
+        """Lower and compile it."""
+        return self.lower().compile()
 
 
 def kind_of(name: str) -> str:

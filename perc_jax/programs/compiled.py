@@ -6,9 +6,8 @@ another shape is an error and not a recompile.
 
 import contextlib
 import functools
-import time
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import numpy as np
@@ -21,6 +20,7 @@ from perc_jax.model import lora
 from perc_jax.programs.blueprint import Blueprint
 from perc_jax.programs.blueprints import Blueprints
 from perc_jax.programs.clip import ClipPrograms
+from perc_jax.programs.compiling import Around, Compiled, Compiler
 from perc_jax.programs.conversing import Conversed, Conversing
 from perc_jax.programs.generation import Generation
 from perc_jax.programs.moment import Talking
@@ -30,30 +30,13 @@ from perc_jax.update.progress import Progress
 from perc_jax.update.update import FIRST, LATER, NOTE, Metrics, TrainState
 
 Score = Callable[[Any, PromptBatch, np.ndarray], np.ndarray]
-Around = Callable[[str], contextlib.AbstractContextManager[Any]]  # entered with what is being compiled
-
-
-class Compiled(NamedTuple):
-    """A compiled program and what it costs."""
-
-    name: str
-    call: Callable[..., Any]
-    compile_s: float
-    argument_bytes: int  # per device
-    temporary_bytes: int  # per device
-
-    @property
-    def told(self) -> str:
-        """Its line on the screen."""
-        sizes = [f"{size / 2**20:.0f} MB" for size in (self.argument_bytes, self.temporary_bytes)]
-        return f"compiled {self.name:20} {self.compile_s:5.1f} s, {sizes[0]} arguments, {sizes[1]} temporary"
 
 
 class Programs:
-    """Builds and holds the programs of a run. `table` lists what was compiled.
+    """Builds and holds the programs of a run.
 
-    `greedy=False` leaves out the program behind `greedy`, for those who bring samplers of their own. Each program is
-    compiled within `around`: it may take minutes, and is a sign of life when it is done.
+    `greedy=False` leaves out the program behind `greedy`, for those who bring samplers of their own. `around` is what
+    each is compiled within.
     """
 
     def __init__(
@@ -65,11 +48,10 @@ class Programs:
         greedy: bool = True,
         around: Around = contextlib.nullcontext,
     ):
-        self._around = around
+        self._compiler = Compiler(around)
         self.blueprints = Blueprints(config, ids, mesh)
         self.mesh, self.params = self.blueprints.mesh, self.blueprints.params
         self.share = shares.own(self.mesh)  # of every batch, this host's
-        self.table: list[Compiled] = []
         self._seed = np.uint32(config.seed)
         self._publish = self.compile(self.blueprints.publish())
         apart = self.blueprints.publish_for_sampling()
@@ -77,14 +59,13 @@ class Programs:
         self._greedy = Sampler(self, self.blueprints.rollout(None)) if greedy else None
 
     def compile(self, blueprint: Blueprint) -> Callable[..., Any]:
-        """Compile a program and enter it in the table."""
-        start = time.perf_counter()
-        with self._around(f"compiling {blueprint.name}"):
-            compiled = blueprint.compile()
-        memory, seconds = compiled.memory_analysis(), time.perf_counter() - start
-        sizes = memory.argument_size_in_bytes, memory.temp_size_in_bytes
-        self.table.append(Compiled(blueprint.name, compiled, seconds, *sizes))
-        return compiled
+        """Begin to compile a program and enter it in the table."""
+        return self._compiler(blueprint)
+
+    @property
+    def table(self) -> list[Compiled]:
+        """What was compiled, when all is."""
+        return self._compiler.table()
 
     def init_params(self) -> Any:
         """Random parameters from the run's seed, laid out for training."""

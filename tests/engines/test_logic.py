@@ -205,3 +205,10 @@ def test_scenes_that_cannot_be_are_refused():
     with pytest.raises(ValueError, match="one brick fewer"):
         Wall(((1, 2), (3, 4)), (1, 0), 1)
     assert Cage(((1, 1), (1, 2)), "x", 6).label() == "6x"
+
+
+@pytest.mark.parametrize("level", [5, 8])
+def test_the_commonest_cell_of_a_wrong_cage_is_as_common_as_stated(level):
+    items = posed("contradiction", level, 600)
+    share = collections.Counter(item.answer.text() for item in items).most_common(1)[0][1] / len(items)
+    assert abs(share - items[0].guess_rate) < 0.03

@@ -150,3 +150,12 @@ def test_scenes_that_cannot_be_are_refused():
         Figure("blob", (), ())
     with pytest.raises(ValueError, match="three corners or more"):
         Plan(((0, 0), (0, 1)), (), (), "red")
+
+
+@pytest.mark.parametrize(
+    "name, level", [("shaded", 4), ("shaded", 5), ("shaded", 7), ("circle_angle", 8), ("circle_angle", 9)]
+)
+def test_the_commonest_answer_is_as_common_as_stated(name, level):
+    answers = collections.Counter(item.answer.text() for item in posed(name, level, 600))
+    (item,) = posed(name, level, 1)
+    assert abs(answers.most_common(1)[0][1] / 600 - item.guess_rate) < 0.025, answers.most_common(2)

@@ -7,7 +7,7 @@ import itertools
 import numpy as np
 import pytest
 
-from engines.base import Style
+from engines.base import Style, make_rng
 from engines.marks import faults
 from engines.oracles import readings
 from engines.oracles import scene as oracle
@@ -151,3 +151,13 @@ def test_adjectives_stand_in_one_order():
                 (a, b) for a in ("matte", "shiny", "striped") for b in ("small", "large", "red")
             }
             assert not (one in ("red", "blue", "green") and other in ("small", "large"))
+
+
+def test_a_size_is_asked_for_only_where_both_are_shown():
+    asked = set()
+    for level in (0, 1, 5):
+        for item in posed("count", level, 20):
+            is_asked = any("small or large" in fact.question for fact in ENGINE.facts(item.scene, make_rng("facts")))
+            assert is_asked == (len({thing.size for thing in item.scene.things}) == 2)
+            asked.add(is_asked)
+    assert asked == {True, False}

@@ -172,3 +172,12 @@ def test_scenes_that_cannot_be_are_refused():
         Solids((Panel("cake", ((1,),)),), "stack", (), "red", 1)
     with pytest.raises(ValueError, match="rectangles of numbers"):
         Solids((Panel("plan", ((1, 2), (1,))),), "stack", (), "red", 1)
+
+
+def test_what_is_ruled_and_empty_is_not_counted_as_a_square():
+    """Views are ruled all over, so a question says that it counts shaded squares."""
+    for name in ("views_most", "views_least", "views_plan"):
+        for item in posed(name, 3, 10):
+            for fact in ENGINE.facts(item.scene, make_rng("facts")):
+                if "squares" in fact.question and "view" in fact.question:
+                    assert "shaded squares" in fact.question

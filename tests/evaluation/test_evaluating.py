@@ -210,11 +210,17 @@ def test_a_question_about_several_scenes_counts_where_all_of_them_are_right(tmp_
 
 
 def test_batches_and_devices_change_nothing(exam):
-    one = examiner(Oracle(half_right)).ask(exam, None)
-    if isinstance(exam, SuiteExam):
-        return
-    many = examiner(Oracle(half_right), batch=16, rows=8).ask(exam, None)
-    assert many == one and evaluating.result(exam, many, 1) == evaluating.result(exam, one, 1)
+    def half(name: str, k: int, light: float) -> str:
+        if isinstance(exam, BenchmarkExam):
+            return half_right(name, k, light)
+        is_right = int(name.split("/")[4][0]) % 2 == 0
+        return rf"<answer>\boxed{{{drawn_as(name).answer.text()}}}</answer>" if is_right else "no idea"
+
+    few, more = Oracle(half), Oracle(half)
+    one, many = examiner(few).ask(exam, None), examiner(more, batch=16, rows=8).ask(exam, None)
+    assert more.left > few.left and list(many.items()) == list(one.items())
+    result = evaluating.result(exam, one, 1)
+    assert evaluating.result(exam, many, 1) == result and 0 < result["accuracy"] < 1
 
 
 def test_a_picture_that_has_changed_is_refused(folder, tmp_path):

@@ -93,7 +93,8 @@ def test_every_program_is_compiled_once_and_its_memory_known(programs, stage, pa
     assert sorted(program.name for program in programs.table if program.name != "score") == sorted(names)
     update = next(program for program in programs.table if program.name == "grpo: update")
     assert update.argument_bytes > 0 and update.temporary_bytes > 0 and update.compile_s > 0
-    assert [f"compiling {program.name}" for program in programs.table] == ANNOUNCED
+    names = [f"compiling {program.name}" for program in programs.table]
+    assert ANNOUNCED[: len(names)] == names
 
 
 def test_a_rehearsal_names_what_is_compiled(programs, stage, params):

@@ -7,7 +7,7 @@ from engines.logic.questions.facts import facts
 
 ENGINE = Engine(
     name="logic",
-    version=4,
+    version=3,
     types=(
         QuestionType("nonogram", nonogram.pose_nonogram, nonogram.MIN_SIZE_PX),
         QuestionType("futoshiki", signs.pose_futoshiki, signs.MIN_SIZE_PX),

@@ -15,6 +15,7 @@ SINGLES = (2, 1, 0, 3, 2, 2, 1, 1, 0, 0)  # cages of one cell at first; one solu
 MIN_SIZE_PX = (112, 112, 112, 168, 168, 168, 168, 168, 168, 168)
 WRONG_SIDES = (3, 3, 4, 4, 4, 4, 4, 5, 5, 5)
 WRONG_SIGNS = (4, 5, 7, 9, 12)
+WRONG_CAGE_GUESS = {4: 0.135, 5: 0.09}  # by side: how often the number is in the first cell, measured
 CAGES_FROM_LEVEL = 5  # where something is wrong: signs below it, cages from it on
 WRONG_MIN_SIZE_PX = (112, 112, 112, 112, 112, 168, 168, 224, 224, 224)
 TRIES = 200
@@ -165,7 +166,7 @@ def pose_contradiction(rng: np.random.Generator, level: int) -> Posed:
         number = own.number + pick(rng, [step for step in (-2, -1, 1, 2) if own.number + step > 0])
         cages[mine[0]] = own._replace(number=number)
         scene = Latin(side, tuple(numbers), cages=tuple(sorted(cages)))
-        answer, rate, form, first = own.cells[0], 1.5 / side**2, "cage", _first(cages)
+        answer, rate, form, first = own.cells[0], WRONG_CAGE_GUESS[side], "cage", _first(cages)
     phrasings = WRONG_SIGN if form == "sign" else WRONG_CAGE
     query = {"ask": "contradiction", "form": form}
     return Posed(scene, pick(rng, phrasings).format(first=first), Answer.pair(*answer), guess_rate=rate, query=query)

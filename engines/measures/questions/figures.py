@@ -23,7 +23,7 @@ CIRCLES = (
 )
 # How often the commonest answer is right, by level: measured.
 ANGLE_GUESS = (0.03, 0.03, 0.03, 0.03, 0.035, 0.035, 0.045, 0.045, 0.11, 0.1)
-CIRCLE_GUESS = 0.04
+CIRCLE_GUESS = (0.04, 0.04, 0.04, 0.03, 0.025, 0.03, 0.03, 0.04, 0.058, 0.08)
 MIN_SIZE_PX = (112, 112, 112, 140, 140, 168, 224, 224, 252, 252)
 LENGTHS_MIN_SIZE_PX = (112, 112, 112, 112, 112, 140, 140, 168, 168, 168)
 LEAST, MOST = 28, 125  # degrees of an angle that is drawn
@@ -133,7 +133,7 @@ def pose_angle(rng: np.random.Generator, level: int) -> Posed:
 
 def pose_circle(rng: np.random.Generator, level: int) -> Posed:
     """Ask for an angle in or at a circle."""
-    return _pose_angle(rng, CIRCLES[level], "circle_angle", CIRCLE_GUESS)
+    return _pose_angle(rng, CIRCLES[level], "circle_angle", CIRCLE_GUESS[level])
 
 
 @functools.cache

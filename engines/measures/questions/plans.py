@@ -20,7 +20,8 @@ SHADED = (
 )
 SHADED_MIN_SIZE_PX = (140, 140, 140, 168, 168, 168, 196, 196, 224, 224)
 # How often the commonest answer is right, by level: measured.
-AREA_GUESS, SHADED_GUESS = 0.055, 0.055
+AREA_GUESS = 0.055
+SHADED_GUESS = (0.05, 0.05, 0.05, 0.045, 0.085, 0.13, 0.04, 0.03, 0.04, 0.04)
 PERIMETER_GUESS = (0.2, 0.2, 0.2, 0.2, 0.18, 0.17, 0.15, 0.15, 0.15, 0.13)
 TRIES = 300
 
@@ -259,7 +260,7 @@ def pose_shaded(rng: np.random.Generator, level: int) -> Posed:
     total = area(ring) - sum(map(area, cuts))
     question = pick(rng, SHADE).format(colour)
     answer = Answer.integer(total // 2)
-    return Posed(scene, question, answer, guess_rate=SHADED_GUESS, query={"ask": "shaded", "colour": colour})
+    return Posed(scene, question, answer, guess_rate=SHADED_GUESS[level], query={"ask": "shaded", "colour": colour})
 
 
 def facts(scene: Plan, rng: np.random.Generator) -> tuple[Fact, ...]:

@@ -12,7 +12,7 @@ LIMIT_FROM_LEVEL = 3  # of counts: above a number in two panels
 HARD_CLAIMS_FROM_LEVEL = 3
 TOTAL_FROM_LEVEL = 5  # of leads: by total and not by peak
 NAMED = 0.05  # of the leads: the commonest of all names that panels may have, measured
-TRIES, TRIES_OF_ONE = 400, 20  # claims in all, and about one set of panels
+TRIES, TRIES_OF_ONE = 2000, 20  # claims in all, and about one set of panels
 
 OVER = (
     "In how many {times}s is {a} above {b}?",
@@ -119,6 +119,8 @@ def pose_claim(rng: np.random.Generator, level: int) -> Posed:
             "later": d,
             "limit": axis.low + axis.step * int(rng.integers(1, 4)),
         }
+        if kind == "peak":  # any time has the peak as often, whatever the course
+            draft.peak(*one, c, is_there=verdict == "true" or (verdict == "not shown" and bool(rng.integers(2))))
         holds = _holds(draft, kind, claim)
         if holds is not None and (verdict == "not shown" or holds == (verdict == "true")):
             break
@@ -136,10 +138,12 @@ def pose_claim(rng: np.random.Generator, level: int) -> Posed:
         wrong = [("a", f"{pick(rng, draft.absent_names)}{series and f' {series}'}")]
         if kind in ("over", "twice"):
             wrong.append(("b", f"{pick(rng, draft.absent_names)}{series and f' {series}'}"))
-        if kind != "mean":
-            wrong.append(("c", pick(rng, draft.absent_times)))
+        if kind != "mean" and draft.can_hide(c):
+            wrong.append(("c", named["c"]))
         key, value = pick(rng, wrong)
         named[key] = value
+        if key == "c":  # the time is drawn as one that is shown, and then the panels show others
+            draft.hide(c)
     text = CLAIMS[kind].format(**named)
     phrasing = pick(rng, ASKED)
     said = text[0].upper() + text[1:] if not phrasing.startswith("Judge") else text

@@ -66,7 +66,6 @@ class Draft:
         self.absent_names = [self.topic.names[i] for i in names[self.knobs.panels :]]
         begin = int(rng.integers(len(self.topic.categories) - self.knobs.times + 1))
         self.times = self.topic.categories[begin : begin + self.knobs.times]
-        self.absent_times = [time for time in self.topic.categories if time not in self.times]
         first = int(rng.integers(len(YEARS) - 1))
         self.series = YEARS[first : first + 2] if self.knobs.series == 2 else ("",)
         steps = [pick(rng, self.topic.steps)] * self.knobs.panels
@@ -108,6 +107,30 @@ class Draft:
     def time(self) -> int:
         """One of the times."""
         return int(self.rng.integers(len(self.times)))
+
+    def peak(self, panel: int, series: int, time: int, *, is_there: bool) -> None:
+        """Exchange the largest value of a line with another, so that it is at a time, or is not."""
+        line = self.values[panel][series]
+        at = line.index(max(line))
+        others = [place for place in range(len(line)) if place != time]
+        if (at == time) != is_there:
+            place = time if is_there else pick(self.rng, others)
+            line[at], line[place] = line[place], line[at]
+
+    def can_hide(self, time: int) -> bool:
+        """Whether as many times in a row without this one can be shown."""
+        return bool(self._without(time))
+
+    def hide(self, time: int) -> None:
+        """Show other times, with the same values, without the one that is in this place."""
+        begin = pick(self.rng, self._without(time))
+        self.times = self.topic.categories[begin : begin + len(self.times)]
+
+    def _without(self, time: int) -> list[int]:
+        """First places of windows without the time that is in this place."""
+        count, at = len(self.times), self.topic.categories.index(self.times[time])
+        begins = range(len(self.topic.categories) - count + 1)
+        return [begin for begin in begins if not begin <= at < begin + count]
 
     def align(self, panels: Iterable[int], model: int) -> None:
         """Give panels the axis of another one; their values are moved onto it."""

@@ -19,11 +19,14 @@ STEP, BASES = 50, (130, 180, 230)
 EDGE, ROOM, ARROW_ROOM = 9, 10, 8  # from the rim of the map; of points from each other and from tops; of arrows
 CLEAR = 0.22  # of a step, by which points are off the lines
 TOPS_APART = 30
+SHORE = 14  # of tops from the rim of the map
+AWAY, AWAY_NOISE = (6, 48), 8  # of the first top from the middle of the map, as what is asked for needs it
 LEAST_RISE, LEAST_DROP = 2.6, 1.3  # of arrows, in steps: along the right one, and somewhere along a wrong one
 LENGTHS = (24, 52)
 LEAST_SLOPE = 0.15  # of an arrow that climbs, in shares of its mean slope
 FINE = 61  # places of an arrow at which it must be seen to climb
-SPOTS, ALONG, DRAFTS, TRIES = 160, 13, 170, 200
+SPOTS, ALONG, DRAFTS, TRIES = 160, 13, 400, 200
+SETS = 400  # of points, that are tried at once
 
 SUMMIT = (
     "Which of the marked points lies {0}? Lines join places of equal height.",
@@ -49,11 +52,13 @@ CLIMB = (
 )
 
 
-def ground(rng: np.random.Generator, level: int) -> tuple[int, tuple[Hill, ...]]:
-    """The height of the plain, and hills whose tops stand apart."""
-    places: list[tuple[int, int]] = []
+def ground(rng: np.random.Generator, level: int, away: float) -> tuple[int, tuple[Hill, ...]]:
+    """The height of the plain, and hills whose tops stand apart, the first about so far from the middle of the map."""
+    angle, radius = rng.random() * math.tau, away + AWAY_NOISE * rng.normal()
+    first = (SIDE / 2 + radius * math.cos(angle), SIDE / 2 + radius * math.sin(angle))
+    places = [tuple(min(max(round(at), SHORE), SIDE - SHORE) for at in first)]
     while len(places) < HILLS[level]:
-        x, y = rng.integers(22, SIDE - 21, size=2).tolist()
+        x, y = rng.integers(SHORE, SIDE - SHORE + 1, size=2).tolist()
         if all(math.dist((x, y), other) >= TOPS_APART for other in places):
             places.append((x, y))
     hills = []
@@ -74,29 +79,50 @@ def heights(base: int, hills: tuple[Hill, ...], spots: np.ndarray) -> np.ndarray
     return total
 
 
-def _points(rng: np.random.Generator, count: int, base: int, hills: tuple[Hill, ...]) -> list[tuple[int, int]]:
-    """Points between different lines, from low to high; fewer than wanted if there is no room."""
+def _points(
+    rng: np.random.Generator, base: int, hills: tuple[Hill, ...], ranks: dict[int, int], count: int
+) -> list[tuple[int, int]]:
+    """Points between different lines, from low to high; none if there is no room for them.
+
+    `ranks`: by place from low to high, how many of the others are nearer to the middle of the map.
+    """
     spots = rng.integers(EDGE, SIDE - EDGE + 1, size=(SPOTS, 2))
     levels = heights(base, hills, spots) / STEP
     is_clear = abs(levels - np.rint(levels)) >= CLEAR
     for x, y, _, _ in hills:
         is_clear &= abs(spots - (x, y)).sum(1) >= 1.3 * ROOM
-    found: list[tuple[float, tuple[int, int]]] = []
-    for (x, y), level in zip(spots[is_clear].tolist(), levels[is_clear].tolist(), strict=True):
-        if all(int(level) != int(old) and abs(x - a) + abs(y - b) > 1.4 * ROOM for old, (a, b) in found):
-            found.append((level, (x, y)))
-        if len(found) == count:
-            break
-    return [spot for _, spot in sorted(found)]
+    spots, levels = spots[is_clear], levels[is_clear]
+    if len(spots) < count:
+        return []
+    sets = rng.integers(len(spots), size=(SETS, count))
+    sets = np.take_along_axis(sets, levels[sets].argsort(1), 1)
+    nearness = np.hypot(*(spots - SIDE / 2).T)[sets].argsort(1).argsort(1)
+    is_fit = (np.diff(np.floor(levels[sets]), axis=1) >= 1).all(1)
+    for place, rank in ranks.items():
+        is_fit &= nearness[:, place] == rank
+    for chosen in spots[sets[is_fit]]:
+        apart = abs(chosen[:, None] - chosen).sum(2) + 1000 * np.eye(count)
+        if apart.min() > 1.4 * ROOM:
+            return [tuple(spot) for spot in chosen.tolist()]
+    return []
 
 
 def pose_summit(rng: np.random.Generator, level: int) -> Posed:
-    """Ask for the highest or the lowest point, from level 6 on for the order of all."""
+    """Ask for the highest or the lowest point, from level 6 on for the order of all.
+
+    How near the middle of the map these are says nothing: all ranks, and all orders, are as likely.
+    """
     count, is_ordered = POINTS[level], level >= ORDERED_FROM_LEVEL
+    word = pick(rng, ("highest", "lowest"))
+    by_height = dict(enumerate(rng.permutation(count).tolist()))
+    asked = count - 1 if word == "highest" else 0
+    ranks = by_height if is_ordered else {asked: by_height[asked]}
+    share = by_height[asked] / (count - 1)
+    away = AWAY[0] + (AWAY[1] - AWAY[0]) * (share if word == "highest" else 1 - share)
     for _ in range(TRIES):
-        base, hills = ground(rng, level)
-        points = _points(rng, count, base, hills)
-        if len(points) == count:
+        base, hills = ground(rng, level, away)
+        points = _points(rng, base, hills, ranks, count)
+        if points:
             break
     else:
         raise RuntimeError(f"no points of different heights at level {level} in {TRIES} tries")
@@ -107,18 +133,22 @@ def pose_summit(rng: np.random.Generator, level: int) -> Posed:
     if is_ordered:
         rate = (1 / 24, 1 / 120)[count > 4]
         return Posed(scene, pick(rng, ORDER), Answer.permutation(letters), guess_rate=rate, query={"ask": "order"})
-    word = pick(rng, ("highest", "lowest"))
     place = int(rng.integers(len(SUMMIT)))
     question = SUMMIT[place].format(WORDS[word][place])
     answer = Answer.choice(letters[-1 if word == "highest" else 0], LETTERS[:count])
     return Posed(scene, question, answer, guess_rate=1 / count, query={"ask": word})
 
 
-def _arrows(rng: np.random.Generator, level: int, base: int, hills: tuple[Hill, ...]) -> list[np.ndarray]:
-    """An arrow that climbs all the way and three that do not, apart from each other; int [2, 2] each, or none."""
-    ends = rng.integers(EDGE, SIDE - EDGE + 1, size=(DRAFTS, 2, 2))
-    spans = ((ends[:, 1] - ends[:, 0]) ** 2).sum(1)
-    ends = ends[(spans >= LENGTHS[0] ** 2) & (spans <= LENGTHS[1] ** 2)]
+def _drafts(rng: np.random.Generator, level: int, base: int, hills: tuple[Hill, ...]) -> tuple[np.ndarray, ...]:
+    """Arrows that climb all the way or fall somewhere.
+
+    Their ends, int [n, 2, 2]; ways, float [n, ALONG, 2]; whether each climbs, falls, and falls as far as the level asks
+    of the first wrong one, bool [n].
+    """
+    last = rng.integers(EDGE, SIDE - EDGE + 1, size=(DRAFTS, 2))
+    angle, span = rng.random(DRAFTS) * math.tau, rng.uniform(*LENGTHS, size=DRAFTS)
+    ends = np.stack([np.rint(last + (span * (np.cos(angle), np.sin(angle))).T).astype(int), last], 1)
+    ends = ends[((ends >= EDGE) & (ends <= SIDE - EDGE)).all((1, 2))]
     share = np.linspace(0, 1, ALONG)[:, None]
     ways = ends[:, :1] * (1 - share) + ends[:, 1:] * share  # [n, ALONG, 2]
     along = heights(base, hills, ways) / STEP
@@ -128,28 +158,61 @@ def _arrows(rng: np.random.Generator, level: int, base: int, hills: tuple[Hill, 
     share = np.linspace(0, 1, FINE)[:, None]
     fine = heights(base, hills, ends[climbs, :1] * (1 - share) + ends[climbs, 1:] * share)
     climbs[climbs] = np.diff(fine, axis=1).min(1) > LEAST_SLOPE * STEP * gain[climbs] / FINE
-    is_near = climbs | falls
-    ends, ways, climbs, falls, gain = ends[is_near], ways[is_near], climbs[is_near], falls[is_near], gain[is_near]
-    first = falls & (gain >= 0) if level >= GAINING_FROM_LEVEL else falls
-    coarse, chosen, is_free = ways[:, :: ALONG // 6], [], np.ones(len(ends), bool)
+    is_kept = climbs | falls
     for x, y, _, _ in hills:  # so that letters and the heights of tops do not meet
-        is_free &= abs(ends[:, 0] - (x, y)).sum(1) >= 1.6 * ROOM
-    for pool in (climbs, first, falls, falls):
-        fitting = np.flatnonzero(pool & is_free)
-        if not len(fitting):
-            return []
-        chosen.append(ends[fitting[0]])
-        apart = coarse[:, :, None] - coarse[fitting[0]]
-        is_free &= np.einsum("abcd,abcd->abc", apart, apart).min((1, 2)) >= ARROW_ROOM**2
-    return chosen
+        is_kept &= abs(ends[:, 0] - (x, y)).sum(1) >= 1.6 * ROOM
+    first = falls & (gain >= 0) if level >= GAINING_FROM_LEVEL else falls
+    return ends[is_kept], ways[is_kept], climbs[is_kept], falls[is_kept], first[is_kept]
+
+
+def _places(ends: np.ndarray) -> np.ndarray:
+    """What shows of arrows where no lines are drawn, float [n, 3].
+
+    How far they end from the middle of the map, how much nearer to it they end than they begin, and how long they are.
+    """
+    start, end = np.hypot(*(ends - SIDE / 2).transpose(2, 1, 0))
+    return np.stack([end, start - end, np.hypot(*(ends[:, 1] - ends[:, 0]).T)], 1)
+
+
+def _arrows(
+    rng: np.random.Generator, level: int, base: int, hills: tuple[Hill, ...], sides: np.ndarray
+) -> list[np.ndarray]:
+    """An arrow that climbs all the way and three that do not, apart from each other; int [2, 2] each, or none.
+
+    `sides`, bool [3, 3]: by wrong arrow and place of `_places`, whether its number is below the right one's.
+    """
+    ends, ways, climbs, falls, first = _drafts(rng, level, base, hills)
+    shown, rights = _places(ends), np.flatnonzero(climbs)
+    is_below = shown < shown[rights, None]  # [rights, n, 3]
+    pools = [pool & (is_below == side).all(2) for pool, side in zip((first, falls, falls), sides, strict=True)]
+    coarse = ways[:, :: ALONG // 6]
+    for place in np.flatnonzero(np.all([pool.any(1) for pool in pools], 0)).tolist():
+        chosen = [int(rights[place])]
+        for pool in pools:
+            fitting = np.flatnonzero(pool[place])
+            apart = coarse[fitting, :, None, None] - coarse[chosen].reshape(-1, 2)
+            apart = (apart**2).sum(-1).reshape(len(fitting), -1).min(1)
+            if apart.max() < ARROW_ROOM**2:
+                break
+            chosen.append(int(fitting[apart.argmax()]))  # the farthest leaves room for others
+        if len(chosen) == 4:
+            return list(ends[chosen])
+    return []
+
+
+def _evenly(rng: np.random.Generator, others: int) -> np.ndarray:
+    """Which of the others come before the right one, so that it has every rank as often; bool [others]."""
+    return rng.permutation(others) < rng.integers(others + 1)
 
 
 def pose_climb(rng: np.random.Generator, level: int) -> Posed:
     """Ask for the arrow along which the ground rises all the way."""
-    for attempt in range(TRIES):
-        if attempt % 2 == 0:
-            base, hills = ground(rng, level)
-        arrows = _arrows(rng, level, base, hills)
+    is_nearer, is_shorter = _evenly(rng, 3), _evenly(rng, 3)
+    sides = np.stack([is_nearer, ~is_nearer, is_shorter], 1)
+    away = AWAY[0] + (AWAY[1] - AWAY[0]) * is_nearer.mean()
+    for _ in range(TRIES):
+        base, hills = ground(rng, level, away)
+        arrows = _arrows(rng, level, base, hills, sides)
         if arrows:
             break
     else:

@@ -238,7 +238,7 @@ def facts(scene: Graphs | Strips, rng: np.random.Generator) -> tuple[Fact, ...]:
     found = [
         Fact("How many graphs are shown?", Answer.integer(len(scene.graphs))),
         Fact("How many graphs have a capital letter?", Answer.integer(len(letters))),
-        Fact("How many squares is each window wide?", Answer.integer(2 * HALF)),
+        Fact("Into how many strips do upright lines part each window?", Answer.integer(2 * HALF)),
     ]
     for graph in scene.graphs:
         numbers = [float(number) for number in reversed(graph.numbers)]

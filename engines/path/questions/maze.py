@@ -101,55 +101,58 @@ def _gated(
     return closed, tuple(sorted(found))
 
 
-def _exits(
-    rng: np.random.Generator, carving: Carving, start: int, own: tuple[int, Place], count: int
-) -> list[Place] | None:
-    """An exit of every tree, in the order of trees, none beside another; `own` is that of the dot's tree.
-
-    How many of the others are nearer to the dot than the right one is drawn evenly, as far as the trees allow: the
-    nearest exit is no better a guess than any. `None` if a tree has no room for one.
-    """
-    rim, nearer, found = _rim(carving.rows), int(rng.integers(count)), {carving.owner[own[0]]: own[1]}
-    at, far = carving.place(start), math.dist(own[1], carving.place(start))
-    taken = {place for place, (_, outside) in enumerate(rim) if outside == own[1]}
+def _exits(rng: np.random.Generator, carving: Carving, count: int) -> list[tuple[int, Place]] | None:
+    """An exit of every tree, in the order of trees, none beside another; `None` if a tree has no room for one."""
+    rim, found, taken = _rim(carving.rows), {}, set()
     for tree in rng.permutation(count).tolist():
-        if tree in found:
-            continue
         free = [
-            (place, outside)
-            for place, (cell, outside) in enumerate(rim)
-            if carving.owner[cell] == tree
-            and all((place - other) % len(rim) not in (0, 1, len(rim) - 1) for other in taken)
+            place
+            for place, (cell, _) in enumerate(rim)
+            if carving.owner[cell] == tree and not taken & {place, (place + 1) % len(rim), (place - 1) % len(rim)}
         ]
-        near = [item for item in free if math.dist(item[1], at) < far]
-        wanted = near if nearer > 0 and near else [item for item in free if item not in near] or free
-        if not wanted:
+        if not free:
             return None
-        place, outside = pick(rng, wanted)
-        nearer -= math.dist(outside, at) < far
-        found[tree] = outside
+        place = pick(rng, free)
+        found[tree] = rim[place]
         taken.add(place)
     return [found[tree] for tree in range(count)]
 
 
+def _start(
+    rng: np.random.Generator, carving: Carving, exits: list[tuple[int, Place]], nearer: int, least: int
+) -> tuple[int, int] | None:
+    """A tree of `least` cells or more and a cell far from its exit, to which so many other exits are nearer."""
+    for tree in rng.permutation(len(exits)).tolist():
+        steps = distances(carving.open, exits[tree][0])
+        if len(steps) < least:
+            continue
+        far = sorted(steps, key=lambda cell: (-steps[cell], cell))[: max(1, int(FAR_SHARE * len(steps)))]
+        for place in rng.permutation(len(far)).tolist():
+            row, column = carving.place(far[place])
+            away = [(r - row) ** 2 + (c - column) ** 2 for _, (r, c) in exits]
+            if sum(other < away[tree] for other in away) == nearer and away.count(away[tree]) == 1:
+                return tree, far[place]
+    return None
+
+
 def pose_exit(rng: np.random.Generator, level: int) -> Posed:
-    """Ask for the only exit that can be reached."""
+    """Ask for the only exit that can be reached; by how near it is to the dot, it is of every rank as often."""
     side, letters = SIDES[level], LETTERS[: EXITS[level]]
+    nearer = int(rng.integers(len(letters)))
     for _ in range(TRIES):
         openings = _openings(rng, side, len(letters))
         if len({cell for cell, _ in openings}) < len(letters):
             continue
         carving = Carving(rng, side, side, [cell for cell, _ in openings], BRANCHY[level])
-        mine = int(rng.integers(len(letters)))
-        own = pick(rng, [item for item in _rim(side) if carving.owner[item[0]] == mine])
-        steps = distances(carving.open, own[0])
-        far = sorted(steps, key=lambda cell: (-steps[cell], cell))[: max(1, int(FAR_SHARE * len(steps)))]
-        start = pick(rng, far)
-        places = _exits(rng, carving, start, own, len(letters)) if len(steps) >= 3 + level // 2 else None
-        if places:
+        exits = _exits(rng, carving, len(letters))
+        found = exits and _start(rng, carving, exits, nearer, 3 + level // 2)
+        if found:
             break
     else:
         raise RuntimeError(f"no maze with {len(letters)} exits at level {level} in {TRIES} tries")
+    mine, start = found
+    own = exits[mine]
+    places = [place for _, place in exits]
     closed, gates = "", ()
     if level >= GATES_FROM_LEVEL:
         cells = way(carving.open, start, own[0])
