@@ -213,7 +213,7 @@ def test_batches_and_devices_change_nothing(exam):
     def half(name: str, k: int, light: float) -> str:
         if isinstance(exam, BenchmarkExam):
             return half_right(name, k, light)
-        is_right = int(name.partition("+")[0][-1]) % 2 == 0
+        is_right = int(name.partition("+")[0][-1]) % 2 == 0 or name.endswith("+1")
         return rf"<answer>\boxed{{{drawn_as(name).answer.text()}}}</answer>" if is_right else "no idea"
 
     few, more, wide = Oracle(half), Oracle(half), exam
