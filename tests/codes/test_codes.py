@@ -165,7 +165,7 @@ def test_free_of_codes_it_is_a_plain_autoencoder() -> None:
         return jnp.mean(jnp.square(wanted - model.decoder(model.encoder(wanted))))
 
     free, hand = (
-        jax.jit(jax.value_and_grad(loss))(params)
+        jax.value_and_grad(loss)(params)
         for loss in (lambda params: bind(SMALL, params).loss(given, free=True).total, plain)
     )
     still = {"mean": np.zeros_like(params["mean"]), "scale": np.zeros((), np.float32)}
