@@ -292,12 +292,8 @@ def test_a_model_computes_the_same_in_blocks(monkeypatch):
             prompt = jnp.where(batch.mask[..., None], prompt, 0)
             return jnp.sum(jnp.sin(prompt)) + jnp.sum(jnp.sin(2 * answer)), (prompt, answer)
 
-        @compiled
-        def run(params, batch, tokens):
-            (_, hidden), gradient = jax.value_and_grad(loss, has_aux=True)(params, batch, tokens)
-            return hidden, gradient, bind(config, params).prefill(batch)[0]
-
-        return run(params, batch, tokens)
+        (_, hidden), gradient = compiled(jax.value_and_grad(loss, has_aux=True))(params, batch, tokens)
+        return hidden, gradient, compiled(lambda p, b: bind(config, p).prefill(b)[0])(params, batch)
 
     wanted = outputs(config)
     found = outputs(dataclasses.replace(config, attention="blockwise"))

@@ -38,7 +38,6 @@ from perc_jax.update.update import (
 )
 from tests import whole_runs
 from tests.model.cases import Draws, build, compiled, fitted, random_params, relative, small_config
-from tests.programs.test_programs import drawn_params
 
 MODEL = small_config(layers=1, depth=1, full=(0,))
 CASE = fitted(MODEL, [[3, (4, 4), 4], [2, (4, 4), 3], [5], [7], [1, (4, 4)], [4, (4, 4)], [9], [2]])
@@ -144,8 +143,7 @@ def run(request, monkeypatch):
     all_programs = programs.Programs(config, IDS, mesh, greedy=False)
     stage = all_programs.stage(STAGE)
     step, key = sharding.same_to_mesh((np.int32(0), np.array([0, 0], np.uint32)), all_programs.mesh)
-    params = all_programs.init_params() if adapters.rank else drawn_params(all_programs)
-    return config, all_programs, stage, stage.begin(TrainState(params, (), step, key))
+    return config, all_programs, stage, stage.begin(TrainState(all_programs.init_params(), (), step, key))
 
 
 def bits(tree) -> list[bytes]:
