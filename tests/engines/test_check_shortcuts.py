@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import re
 from dataclasses import dataclass
 from types import SimpleNamespace
 
@@ -18,6 +19,7 @@ from engines.check import run, shortcut, table
 from engines.check.idle import idle as idle_operations
 from engines.check.readable import misread
 from engines.oracles import readings
+from tests.engines import posing
 from tests.engines.toy import INK, PAPER, PHRASINGS, TOY, Dots, altered, audited, pose_count
 
 
@@ -181,6 +183,38 @@ def test_two_lines_that_seem_one_and_half_a_diameter_are_found():
     scene = {"marks": marks, "shapes": [circle, across]}
     query = {"kind": "radius"}
     assert list(readings.ambiguities(asked("geometry", "circle_part", "?", Answer.name("AD"), query, scene)))
+
+
+@pytest.mark.parametrize(
+    "name, kind, words",
+    [
+        ("tiles", "holes", r"unfold\w*|flat"),
+        ("tiles", "copies", "not mirrored|without mirroring|by turning alone|not flipped over"),
+        ("measures", "area", "right angles"),
+        ("measures", "perimeter", "right angles"),
+        ("measures", "shaded", "cm"),
+        ("solids", "section", "from the floor"),
+    ],
+)
+def test_a_convention_that_a_question_leaves_out_is_found(name, kind, words):
+    engine, told = engines.ENGINES[name], 0
+    for item in posing.posed(engine, kind, 5, 12):
+        assert not list(readings.ambiguities(posing.sample_of(engine, item, kind)))
+        vague = item._replace(question=re.sub(words, "", item.question))
+        told += len(list(readings.ambiguities(posing.sample_of(engine, vague, kind))))
+    assert 6 < told <= 12  # a hole through one layer is one hole either way
+
+
+def test_facts_about_what_is_not_drawn_are_found():
+    views = {"given": [["view", [[1, 0]], "front"]]}
+    assert list(readings.fact_ambiguities("solids", views, "How many squares does the front view have?"))
+    assert not list(readings.fact_ambiguities("solids", views, "How many shaded squares does the front view have?"))
+    streets = {"rows": 2, "columns": 2, "one_way": [], "two_way": [[2, 1, 2, 2]]}
+    assert list(readings.fact_ambiguities("path", streets, "In which row of crossings is A?"))
+    streets["two_way"].append([1, 1, 2, 1])
+    assert not list(readings.fact_ambiguities("path", streets, "In which row of crossings is A?"))
+    things = {"things": [{"size": "large"}, {"size": "large"}]}
+    assert list(readings.fact_ambiguities("scene", things, "Is the thing nearest to you small or large?"))
 
 
 def test_an_open_fact_is_found(toy):
