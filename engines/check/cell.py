@@ -38,6 +38,7 @@ FACTS_OF = 60  # samples per cell whose facts are asked for
 TIMED = 20  # samples per cell whose posing is timed
 EXAMPLES = 3  # failures that are told in full, per cell and check
 BLIND_SAMPLES = 40  # fewer say nothing about guessing
+_ADDED = re.compile(r"( \*\.)+$")  # sentences that only say what the query has as text
 _DIGITS = re.compile(r"-?\d+(?:\.\d+)?")
 
 
@@ -196,6 +197,7 @@ def _note(cell: Cell, posed: Posed, scene: str) -> None:
     wording = posed.question
     for literal in sorted(_literals(query), key=len, reverse=True):
         wording = re.sub(rf"\b{re.escape(literal)}(e?s)?\b", "*", wording)
+    wording = _ADDED.sub("", wording)
     cell.asked[program] += 1
     cell.phrasings.setdefault(program, set()).add(_DIGITS.sub("#", wording))
     if not query:

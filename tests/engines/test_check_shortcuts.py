@@ -15,10 +15,13 @@ from engines.answer import Answer
 from engines.base import Posed, QuestionType, make_rng
 from engines.camera import Pose, camera
 from engines.canvas import Canvas
+from engines.check import cell as cells
 from engines.check import run, shortcut, table
 from engines.check.idle import idle as idle_operations
 from engines.check.readable import misread
 from engines.oracles import readings
+from engines.solids.questions import stacks
+from engines.tiles.questions import images
 from tests.engines import posing
 from tests.engines.toy import INK, PAPER, PHRASINGS, TOY, Dots, altered, audited, pose_count
 
@@ -292,3 +295,19 @@ def test_levels_that_grow_easier_for_the_solver_are_found(toy, clear, is_wrong):
     found = toy(pose=pose, oracles=oracle, draw=ink(clear), solved=80, drawn=0)
     assert all(cell.solved is not None for cell in found.cells)
     assert bool(found.failed["level"]) == is_wrong, [cell.solved for cell in found.cells]
+
+
+@pytest.mark.parametrize(
+    "name, kind, templates", [("tiles", "image", (images, "IMAGE")), ("solids", "section", (stacks, "SECTION"))]
+)
+def test_words_that_a_question_inserts_are_no_way_to_put_it(monkeypatch, name, kind, templates):
+    def ways():
+        cell = cells.Cell(name, kind, 0, "train")
+        for level in (0, 5, 9):
+            for item in posing.posed(engines.ENGINES[name], kind, level, 30):
+                cells._note(cell, item, "")
+        return {len(wordings) for wordings in cell.phrasings.values()}
+
+    assert ways() == {4}
+    monkeypatch.setattr(*templates, getattr(*templates)[:1])
+    assert ways() == {1}
