@@ -29,7 +29,10 @@ class Scene(Protocol):
         """What the picture shows, as JSON-ready data, and no more: scenes of one picture give equal data."""
 
     def describe(self) -> str:
-        """The scene in plain words, complete: whoever reads it can answer every question about the picture."""
+        """The scene in plain words: whoever reads it can answer what depends on kinds, numbers and places of things.
+
+        What depends on how they look beside each other, as which of two hides more, may need the picture.
+        """
 
     def complexity(self) -> float:
         """How much there is to tell apart: the number of things that an onlooker must take in. Grows with the level."""

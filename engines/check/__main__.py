@@ -21,14 +21,17 @@ def main(arguments: list[str] | None = None) -> int:
     parser = _parser()
     options = parser.parse_args(arguments)
     kinds = list(_kinds(options.engines, options.types))
-    for name in (set(options.engines) - set(engines.ENGINES)) | (
-        set(options.types) - {".".join(kind) for kind in kinds}
-    ):
-        known = ", ".join(engines.ENGINES)
-        parser.error(f"--engines and --types must name categories ({known}) or their types, got {name!r}")
-    for path in (options.json, options.distribution):
+    known = ", ".join(engines.ENGINES)
+    for name in sorted(set(options.engines) - set(engines.ENGINES)):
+        parser.error(f"--engines must name categories ({known}), got {name!r}")
+    for name in sorted(set(options.types) - {".".join(kind) for kind in kinds}):
+        of = ", ".join(options.engines) if options.engines else known
+        parser.error(f"--types must name types of {of} as category.type, got {name!r}")
+    for option, path in (("--json", options.json), ("--distribution", options.distribution)):
         if path and not path.absolute().parent.is_dir():
-            parser.error(f"the folder of {path} must exist")
+            parser.error(f"{option}: the folder of {path} must exist")
+        if path and path.is_dir():
+            parser.error(f"{option} must name a file, got the folder {path}")
     console = Console(width=None if sys.stdout.isatty() else 180)
     found = _run(options, kinds)
     show(found, console)
@@ -69,10 +72,10 @@ def _parser() -> argparse.ArgumentParser:
     add("--engines", type=_list, default=(), metavar="A,B", help="categories to audit (default: all)")
     add("--types", type=_list, default=(), metavar="A.X,B.Y", help="question types to audit (default: all)")
     add("--levels", type=_levels, default=tuple(range(10)), metavar="0,4,9", help="levels (default: 0 to 9)")
-    add("--samples", type=_count, default=100, metavar="N", help="samples per type and level (default %(default)s)")
+    add("--samples", type=_some, default=100, metavar="N", help="samples per type and level (default %(default)s)")
     add("--draw", type=_count, default=2, metavar="M", help="of them drawn and photographed (default %(default)s)")
     add("--solve", type=_count, default=0, metavar="N", help="pictures per type and level for the solver (default 0)")
-    add("--size-px", type=_count, default=448, metavar="N", help="side of the drawn pictures (default %(default)s)")
+    add("--size-px", type=_some, default=448, metavar="N", help="side of the drawn pictures (default %(default)s)")
     add(
         "--duplicates",
         type=_count,
@@ -80,7 +83,7 @@ def _parser() -> argparse.ArgumentParser:
         metavar="N",
         help="samples of the default mixture to compare (default 0)",
     )
-    add("--processes", type=_count, default=1, metavar="N", help="processes to use (default %(default)s)")
+    add("--processes", type=_some, default=1, metavar="N", help="processes to use (default %(default)s)")
     add("--json", type=Path, metavar="F", help="write everything found to this file")
     add("--distribution", type=Path, metavar="F.md", help="write the answers by type and level as a Markdown table")
     return parser
@@ -93,6 +96,12 @@ def _list(text: str) -> tuple[str, ...]:
 def _count(text: str) -> int:
     if not text.isdigit():
         raise argparse.ArgumentTypeError(f"must be a whole number >= 0, got {text!r}")
+    return int(text)
+
+
+def _some(text: str) -> int:
+    if not text.isdigit() or not int(text):
+        raise argparse.ArgumentTypeError(f"must be a whole number >= 1, got {text!r}")
     return int(text)
 
 

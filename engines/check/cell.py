@@ -7,9 +7,11 @@ together in `engines.check.run`.
 import collections
 import functools
 import hashlib
+import itertools
 import json
 import re
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -20,9 +22,9 @@ from engines.again import program_of
 from engines.answer import Answer
 from engines.base import Engine, Posed, QuestionType, Sample, pose, scene_split
 from engines.check.blind import blind
-from engines.check.idle import SCENES, idle
+from engines.check.idle import PROGRAMS, SCENES, idle
 from engines.check.near import near_misses
-from engines.check.shortcut import credits, options_of
+from engines.check.shortcut import credits, options_of, place_credits, places_of
 from engines.oracles import Oracle, oracles_of
 from engines.oracles.readings import ROWS, ambiguities, fact_ambiguities
 
@@ -36,6 +38,7 @@ FACTS_OF = 60  # samples per cell whose facts are asked for
 TIMED = 20  # samples per cell whose posing is timed
 EXAMPLES = 3  # failures that are told in full, per cell and check
 BLIND_SAMPLES = 40  # fewer say nothing about guessing
+_ADDED = re.compile(r"( \*\.)+$")  # sentences that only say what the query has as text
 _DIGITS = re.compile(r"-?\d+(?:\.\d+)?")
 
 
@@ -76,6 +79,9 @@ class Cell:
     owners: dict[bytes, str] = field(default_factory=dict)  # digest of a scene -> its split
     facts: int = MIN_FACTS  # fewest found
     picks: dict[str, float] = field(default_factory=dict)  # rule that looks at options alone -> how often it is right
+    picked: dict[str, int] = field(default_factory=dict)  # rule -> of how many questions
+    unseen: int = 0  # questions for a letter whose options were not found in the scene
+    judged: tuple[int, int] = (0, 0)  # programs asked about enough scenes to tell what is idle, and those there were
     solved: float | None = None  # how often the reference solver is right, where it was asked
     shown: int = 0  # pictures that it was asked about
     times_ms: dict[str, float] = field(default_factory=dict)
@@ -138,7 +144,7 @@ def audit(task: Task) -> Cell:
     if oracle is None:
         cell.fail("oracle", f"missing: oracle, give it in engines/oracles/{engine.name}.py as ORACLES[{kind.name!r}]")
     told: dict[tuple[str, str], str] = {}  # (scene in words, question) -> gold
-    items, complexities, rates, seen = [], [], [], _Seen(engine.name)
+    items, complexities, rates, seen = [], [], [], _Seen(engine.name, kind, task.level)
     for index in range(task.samples):
         try:
             posed = pose(engine, kind, split=cell.split, index=index, level=cell.level)
@@ -191,6 +197,7 @@ def _note(cell: Cell, posed: Posed, scene: str) -> None:
     wording = posed.question
     for literal in sorted(_literals(query), key=len, reverse=True):
         wording = re.sub(rf"\b{re.escape(literal)}(e?s)?\b", "*", wording)
+    wording = _ADDED.sub("", wording)
     cell.asked[program] += 1
     cell.phrasings.setdefault(program, set()).add(_DIGITS.sub("#", wording))
     if not query:
@@ -236,20 +243,18 @@ def _readings(cell: Cell, sample: Sample) -> None:
 class _Seen:
     """What is kept of the samples of a cell, to be judged together: drawn options, question programs, scenes."""
 
-    def __init__(self, engine: str):
+    def __init__(self, engine: str, kind: QuestionType, level: int):
+        self._engine, self._kind, self._level = engine, kind, level
         self._rows = ROWS.get(engine)
-        self._options = 0
         self._programs: list[tuple[int, Any]] = []
         self._scenes: list[list[dict[str, Any]]] = []
 
     def add(self, cell: Cell, sample: Sample) -> None:
         """Take in a sample."""
         if sample.answer.kind == "choice":
-            options = options_of(sample.scene, sample.answer.vocabulary)
-            if options:
-                self._options += 1
-                for rule, credit in credits(options, sample.answer).items():
-                    cell.picks[rule] = cell.picks.get(rule, 0.0) + credit
+            for rule, credit in _picked(cell, sample).items():
+                cell.picks[rule] = cell.picks.get(rule, 0.0) + credit
+                cell.picked[rule] = cell.picked.get(rule, 0) + 1
         if self._rows is not None and "program" in sample.query:
             self._programs.append((sample.index, sample.query["program"]))
             if len(self._scenes) < SCENES:
@@ -257,9 +262,35 @@ class _Seen:
 
     def judge(self, cell: Cell) -> None:
         """Make shares of the rules' points, and look for operations that change nothing."""
-        cell.picks = {rule: earned / self._options for rule, earned in cell.picks.items()}
-        for index, what in idle(self._programs, self._scenes):
+        cell.picks = {rule: earned / cell.picked[rule] for rule, earned in cell.picks.items()}
+        found = idle(self._programs, self._more())
+        cell.judged = (found.judged, min(len(self._programs), PROGRAMS))
+        for index, what in found.faults:
             cell.fail("idle", what, index)
+
+    def _more(self) -> Iterator[list[dict[str, Any]]]:
+        """Scenes of the cell, and then others of its type and level."""
+        yield from self._scenes
+        for number in itertools.count():
+            rng = engines.base.make_rng("idle", self._engine, self._kind.name, self._level, number)
+            try:
+                posed = self._kind.pose(rng, self._level)
+            except MISTAKES:  # told where a sample is posed by its name
+                continue
+            yield self._rows(json.loads(json.dumps(posed.scene.to_json())))
+
+
+def _picked(cell: Cell, sample: Sample) -> dict[str, float]:
+    """What rules earn that look at the options of a question alone."""
+    options = options_of(sample.scene, sample.answer.vocabulary)
+    if options:
+        return credits(options, sample.answer)
+    places = places_of(sample.scene, sample.answer.vocabulary)
+    if places:
+        asked = sample.query.get("ask", "")
+        return {f"{rule} ({asked})": earned for rule, earned in place_credits(places, sample.answer).items()}
+    cell.unseen += 1
+    return {}
 
 
 def _scene(cell: Cell, posed: Posed, index: int, told: dict, complexities: list[float]) -> None:
@@ -271,8 +302,12 @@ def _scene(cell: Cell, posed: Posed, index: int, told: dict, complexities: list[
         cell.fail(name, f"missing: {type(posed.scene).__name__}.{name}()")
     if missing:
         return
-    complexities.append(float(posed.scene.complexity()))
-    text, gold = posed.scene.describe(), posed.answer.text()
+    try:
+        complexities.append(float(posed.scene.complexity()))
+        text, gold = posed.scene.describe(), posed.answer.text()
+    except MISTAKES as error:
+        cell.fail("describe", f"{type(error).__name__}: {error}", index)
+        return
     if not text or not text.isascii():
         cell.fail("describe", f"must be plain ASCII text, got {text!r:.80}", index)
     if told.setdefault((text, posed.question), gold) != gold:

@@ -61,6 +61,22 @@ class TypeReport:
         self.failed[check] += count
         self.failures.setdefault(check, []).append(what)
 
+    def unmeasured(self) -> list[str]:
+        """What nothing was found about, as there were too few samples for it or no options in the scene."""
+        judged, asked = (sum(cell.judged[i] for cell in self.cells) for i in (0, 1))
+        missing = {
+            "blind": not all(cell.guesser for cell in self.cells),
+            "words": self.lesson is None or not self.lesson.held,
+            "options": any(cell.unseen for cell in self.cells),
+            f"idle ({asked - judged} of {asked} programs)": judged < asked,
+            "phrasings": not self.phrasings,
+        }
+        return [name for name, is_missing in missing.items() if is_missing]
+
+    def is_guessed(self) -> bool:
+        """Whether guessing without the picture was measured at any level."""
+        return any(cell.guesser for cell in self.cells)
+
     def mean_ms(self, stage: str) -> float | None:
         """Milliseconds of a stage, averaged over the levels."""
         times = [cell.times_ms[stage] for cell in self.cells if stage in cell.times_ms]
@@ -210,8 +226,8 @@ def _guesses(kind: TypeReport) -> None:
 def _shortcuts(kind: TypeReport) -> None:
     """Neither looks of the options alone nor words alone, however weighed, are worth more than the stated guess."""
     for cell in kind.cells:
-        limit = cell.guess_rate + GUESS_POINTS + NOISE * (0.25 / max(cell.samples, 1)) ** 0.5
         for rule, share in cell.picks.items():
+            limit = cell.guess_rate + GUESS_POINTS + NOISE * (0.25 / cell.picked[rule]) ** 0.5
             if share > limit:
                 what = f"level {cell.level}: {rule} is right in {share:.3f}, stated guess_rate {cell.guess_rate:.3f}"
                 kind.fail("shortcut", what)
@@ -309,8 +325,9 @@ def _type_json(kind: TypeReport) -> dict[str, Any]:
         "held_out": kind.held_out,
         "samples": kind.samples,
         "phrasings": kind.phrasings,
-        "guess_rate": kind.guess_rate,
-        "guess": kind.guess,
+        "guess_rate": kind.guess_rate if kind.is_guessed() else None,
+        "guess": kind.guess if kind.is_guessed() else None,
+        "not_measured": kind.unmeasured(),
         "learned": kind.lesson and kind.lesson._asdict(),
         "same_for_the_solver": kind.same,
         "failed": dict(kind.failed),
@@ -325,10 +342,12 @@ def _cell_json(cell: Cell) -> dict[str, Any]:
         "answers": dict(cell.answers.most_common()),
         "kinds": dict(cell.kinds),
         "guess_rate": cell.guess_rate,
-        "constant": cell.constant,
-        "guess": cell.guess,
+        "constant": cell.constant if cell.guesser else None,
+        "guess": cell.guess if cell.guesser else None,
         "guesser": cell.guesser,
         "picks": cell.picks,
+        "options_not_found": cell.unseen,
+        "programs_judged": cell.judged[0],
         "solved": cell.solved,
         "complexity": cell.complexity[0],
         "facts": cell.facts,

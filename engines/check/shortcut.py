@@ -2,7 +2,9 @@
 
 *Options.* Where a question offers drawn options by letter, each rule of `RULES` picks one by what the options look like
 beside each other, whatever else the picture shows: the one nearest to all others, the farthest, the odd one out, the
-one with the commonest features, the largest, the longest. None may be right oftener than the stated guess.
+one with the commonest features, the largest, the longest. Where letters name places, arrows or exits, rules go by
+where these are: how near the middle of the picture or the start, how far apart the ends of an arrow. None may be right
+oftener than the stated guess. A type whose scene has neither is named: nothing is known of its options.
 
 *Words.* A small learned guesser, a softmax over words, pairs of words, numbers and the level, fitted on many samples of
 a type and measured on others, must not beat the stated guess either. It finds what the simple guessers of
@@ -12,9 +14,11 @@ a type and measured on others, must not beat the stated guess either. It finds w
 import collections
 import itertools
 import json
+import math
 import re
 import zlib
 from collections.abc import Callable, Iterator, Sequence
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -26,6 +30,8 @@ OPTIONS = ("options", "cubes")  # where a scene's JSON keeps what may be chosen
 FEATURES = 1024  # of the learned guesser: words and pairs of them, hashed
 CLASSES = 40  # the commonest answers, of which it chooses one
 STEPS, RATE, DECAY = 60, 0.5, 1e-3  # of its fit: gradient steps over all samples, their size, and the pull to zero
+MAP_MIDDLE = (50, 50)  # of a map of heights, whose sides go from 0 to 100
+_NUMBER = re.compile(r"-?\d+(?:/\d+)?")  # how a scene's JSON writes a fraction
 _TOKEN = re.compile(r"[A-Za-z]+|-?\d+(?:\.\d+)?")
 
 Features = list[tuple[str, Any]]
@@ -41,19 +47,50 @@ def options_of(scene: Any, letters: Sequence[str]) -> list[Any]:
     return found if isinstance(found, list) and len(found) == len(letters) else []
 
 
+def places_of(scene: Any, letters: Sequence[str]) -> list[dict[str, float]]:
+    """What shows of the places, arrows or exits that letters name, number by number; empty if there are none."""
+    if not isinstance(scene, dict):
+        return []
+    if scene.get("kind") == "map":
+        arrows = [(math.dist(MAP_MIDDLE, (x, y)), math.dist(MAP_MIDDLE, (u, v)), math.dist((x, y), (u, v)))
+                  for x, y, u, v in scene["arrows"]]  # fmt: skip
+        found = [{"begins far out": a, "ends far out": b, "goes in": a - b, "is long": c} for a, b, c in arrows]
+        found = found or [{"is far out": math.dist(MAP_MIDDLE, point)} for point in scene["points"]]
+    else:
+        exits = {letter: (row, column) for row, column, letter in scene.get("exits") or ()}
+        if set(exits) != set(letters):
+            return []
+        found = [{"is far from the start": math.dist(exits[letter], scene["start"])} for letter in letters]
+    return found if len(found) == len(letters) else []
+
+
+def place_credits(places: Sequence[dict[str, float]], answer: Answer) -> dict[str, float]:
+    """The same as `credits` for places: by each of their numbers, the one with most and the one with least of it."""
+    place = list(answer.vocabulary).index(answer.value)
+    earned = {}
+    for name in places[0]:
+        for word, sign in (("most", 1), ("least", -1)):
+            earned[f"what {name}, {word} of all"] = _share([sign * one[name] for one in places], place)
+    return earned
+
+
+def _share(scores: Sequence[float], place: int) -> float:
+    """1 if the best score is that of a place, a share of it where others are as good."""
+    best = [i for i, one in enumerate(scores) if one >= max(scores) - 1e-9]
+    return (place in best) / len(best)
+
+
 def credits(options: Sequence[Any], answer: Answer) -> dict[str, float]:
     """How much of a point each rule earns: 1 if it picks the answer, a share of it where it cannot decide."""
     place = list(answer.vocabulary).index(answer.value)
     earned = {}
     for name, score in RULES.items():
-        scores = score([list(_features(option, "")) for option in options])
-        best = [i for i, one in enumerate(scores) if one >= max(scores) - 1e-9]
-        earned[name] = (place in best) / len(best)
+        earned[name] = _share(score([list(_features(option, "")) for option in options]), place)
     return earned
 
 
 def _features(value: Any, path: str) -> Iterator[tuple[str, Any]]:
-    """Every leaf of an option with the way to it."""
+    """Every leaf of an option with the way to it; a fraction, which JSON has as text, is a number."""
     if isinstance(value, dict):
         for key, inner in value.items():
             yield from _features(inner, f"{path}.{key}")
@@ -61,7 +98,8 @@ def _features(value: Any, path: str) -> Iterator[tuple[str, Any]]:
         for number, inner in enumerate(value):
             yield from _features(inner, f"{path}.{number}")
     else:
-        yield path, value
+        is_fraction = isinstance(value, str) and _NUMBER.fullmatch(value)
+        yield path, float(Fraction(value)) if is_fraction else value
 
 
 def _distance(one: Features, other: Features) -> float:

@@ -7,6 +7,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from engines.check.cell import Cell
 from engines.check.run import CHECKS, Report, TypeReport
 
 COLUMNS = ("samples", "wrong", "blind", "stated", "put", "facts", "repeated", "complexity", "pose", "draw", "photo")
@@ -39,9 +40,13 @@ def distribution(report: Report) -> str:
             more = len(cell.answers) - len(shares)
             named = ", ".join(shares) + (f" and {more} more" if more else "")
             lines.append(
-                f"| {kind.name} | {cell.level} | {cell.samples} | {len(cell.answers)} | {cell.guess:.2f} | {named} |"
+                f"| {kind.name} | {cell.level} | {cell.samples} | {len(cell.answers)} | {_guess(cell)} | {named} |"
             )
     return "\n".join([*lines, ""])
+
+
+def _guess(cell: Cell) -> str:
+    return f"{cell.guess:.2f}" if cell.guesser else "-"
 
 
 def _table(report: Report) -> Table:
@@ -54,7 +59,8 @@ def _table(report: Report) -> Table:
         table.add_row(f"{kind.name}{'*' if kind.held_out else ''}", *_row(kind), _verdict(kind))
     table.caption = (
         "* asked in test_d only. wrong: wrong answers or oracles; blind, stated: guess without the picture, measured\n"
-        "and stated; put: fewest phrasings; complexity: lowest and highest level; pose, draw, photo: ms on the canvas"
+        "and stated, - where not measured; put: fewest phrasings; complexity: lowest and highest level;\n"
+        "pose, draw, photo: ms on the canvas"
     )
     return table
 
@@ -66,8 +72,7 @@ def _row(kind: TypeReport) -> Iterator[str]:
     yield from (
         str(kind.samples),
         str(wrong),
-        f"{kind.guess:.3f}",
-        f"{kind.guess_rate:.3f}",
+        *((f"{kind.guess:.3f}", f"{kind.guess_rate:.3f}") if kind.is_guessed() else ("-", "-")),
         str(kind.phrasings or "-"),
     )
     yield str(min(cell.facts for cell in kind.cells))
@@ -80,7 +85,8 @@ def _row(kind: TypeReport) -> Iterator[str]:
 
 def _verdict(kind: TypeReport) -> str:
     failed = [check for check in CHECKS if kind.failed[check]]
-    return f"[red]{' '.join(failed)}[/]" if failed else "[green]right[/]"
+    missing = f" [yellow]not measured: {', '.join(kind.unmeasured())}[/]" if kind.unmeasured() else ""
+    return (f"[red]{' '.join(failed)}[/]" if failed else "[green]right[/]") + missing
 
 
 def _summary(report: Report) -> Iterator[str]:
@@ -88,6 +94,9 @@ def _summary(report: Report) -> Iterator[str]:
     samples = sum(kind.samples for kind in report.types)
     yield f"{right} of {len(report.types)} types are right; {samples} samples"
     yield f"{report.programs} question programs, {report.queries} with what they name"
+    unseen = [kind.name for kind in report.types if "options" in kind.unmeasured()]
+    if unseen:
+        yield f"options not found, so no rule by their looks was tried: {', '.join(unseen)}"
     if report.duplicates:
         d = report.duplicates
         worst = sorted(d.by_type.items(), key=lambda item: item[1][1] / max(item[1][0], 1))[::-1][:3]

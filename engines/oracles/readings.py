@@ -270,6 +270,12 @@ def _arrows_missing(sample: Sample) -> str | None:
     return OPEN if sample.scene["one_way"] and sample.scene["two_way"] else None
 
 
+def _undrawn(scene: dict[str, Any]) -> bool:
+    """Whether a row or column of crossings has no street."""
+    ends = [(block[i], block[i + 1]) for block in (*scene["one_way"], *scene["two_way"]) for i in (0, 2)]
+    return len({row for row, _ in ends}) < scene["rows"] or len({column for _, column in ends}) < scene["columns"]
+
+
 def _any_gate(sample: Sample) -> str | None:
     return OPEN if sample.scene["gates"] else None
 
@@ -283,12 +289,19 @@ FROM_THE_EYE = Reading("distance from the eye and not along the floor", depth.fr
 THING_FROM_THE_EYE = FROM_THE_EYE._replace(other=depth.thing_from_the_eye)
 PASSING = Reading("two lines that seem one", _passing, NEVER)
 BEYOND = Reading("what the picture does not show", lambda sample: OPEN, r"\bgrid\b")
+RIGHT_ANGLES = Reading("corners that only look right", lambda sample: OPEN, r"corners are right angles")
+CENTIMETRES = Reading("lengths without a unit", lambda sample: OPEN, r"\bcm\b")
 FACTS: dict[str, tuple[tuple[str, Callable[[dict[str, Any]], bool]], ...]] = {
     "geometry": (
         # Lines close shapes that nobody drew as such, and cut others in two.
         ("closed shapes", lambda scene: any(shape["kind"] == "segment" for shape in scene["shapes"])),
         ("lines with a letter", lambda scene: any(mark["letter"] for mark in scene["marks"])),
     ),
+    # Views are ruled all over, so that an empty square is a square as well.
+    "solids": ((r"\b(?<!shaded )squares does\b.* view\b", lambda scene: any(g[0] == "view" for g in scene["given"])),),
+    # What no street leads to is not drawn.
+    "path": ((r"(row|column) of crossings", _undrawn),),
+    "scene": (("small or large", lambda scene: len({thing["size"] for thing in scene["things"]}) == 1),),
 }
 EVERYWHERE = (Reading("colours that people call alike", _alike, NEVER),)
 READINGS: dict[tuple[str, str], tuple[Reading, ...]] = {
@@ -316,6 +329,19 @@ READINGS: dict[tuple[str, str], tuple[Reading, ...]] = {
     ("scene", "nearest"): (Reading("nearest to the edge and not to the middle", _nearest_edges, NEVER),),
     **{("depth", name): (FROM_THE_EYE,) for name in depth.POINTS},
     **{("depth", name): (THING_FROM_THE_EYE,) for name in depth.THINGS},
+    ("tiles", "holes"): (
+        Reading("the folded sheet or the flat one", lambda sample: str(len(sample.scene["holes"])), r"unfold|\bflat\b"),
+    ),
+    ("tiles", "copies"): (
+        Reading(
+            "a mirror image is a copy", lambda sample: OPEN, r"not mirrored|without mirror|turning alone|not flipped"
+        ),
+    ),
+    ("measures", "area"): (RIGHT_ANGLES, CENTIMETRES),
+    ("measures", "perimeter"): (RIGHT_ANGLES, CENTIMETRES),
+    ("measures", "side"): (RIGHT_ANGLES, CENTIMETRES),
+    ("measures", "shaded"): (CENTIMETRES,),
+    ("solids", "section"): (Reading("layers from the floor or from the top", lambda sample: OPEN, r"from the floor"),),
     ("path", "maze_exit"): (GATES,),
     ("path", "maze_reach"): (GATES,),
     ("path", "maze_length"): (Reading("steps or cells", _cells_of_way, r"\bsteps?\b"),),

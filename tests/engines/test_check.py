@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import io
 import json
 from fractions import Fraction
 
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rich.console import Console
 
 import engines
 from engines import check
@@ -16,7 +18,7 @@ from engines.answer import Answer
 from engines.base import QuestionType, make_rng
 from engines.canvas import Canvas
 from engines.check import cell as cells
-from engines.check import whole
+from engines.check import run, table, whole
 from engines.check.__main__ import main
 from engines.check.blind import blind
 from engines.check.near import COUNT, near_misses
@@ -73,6 +75,7 @@ def test_a_right_engine_passes(toy):
         ("facts", "missing: Engine.facts", {"facts": None}),
         ("facts", "2 further questions", {"facts": lambda scene, rng: facts(scene, rng)[:2]}),
         ("describe", "ASCII", {"pose": scened(describe=lambda scene: "caf\u00e9")}),
+        ("describe", "KeyError", {"pose": scened(describe=lambda scene: {}["dots"])}),
         ("describe", "another answer", {"pose": scened(describe=lambda scene: "Some dots.")}),
         ("complexity", "falls from", {"pose": scened(complexity=lambda scene: 9.0 - scene.size)}),
         ("complexity", "does not grow", {"pose": scened(complexity=lambda scene: 1.0)}),
@@ -105,6 +108,17 @@ def test_a_scene_without_methods_is_missing_them(toy):
     found = toy(pose=altered(scene=lambda posed, level: Bare(posed.scene.to_json())), drawn=0, facts=None)
     assert found.failures["describe"] == ["missing: Bare.describe()"]
     assert found.failures["complexity"] == ["missing: Bare.complexity()"]
+
+
+def test_what_was_not_measured_is_not_called_right(toy):
+    few = toy(samples=20, drawn=0)
+    assert few.unmeasured() == ["blind", "words"] and not few.is_guessed()
+    shown = Console(width=200, record=True, file=io.StringIO())
+    table.show(run.Report([few]), shown)
+    row = next(line for line in shown.export_text().splitlines() if line.strip().startswith("toy.count"))
+    assert row.split()[3:5] == ["-", "-"] and "not measured: blind, words" in row
+    assert run.as_json(run.Report([few]))["types"]["toy.count"]["guess"] is None
+    assert "| - |" in table.distribution(run.Report([few]))
 
 
 # --- near misses -----------------------------------------------------------------------------------------------------
@@ -253,7 +267,13 @@ def test_the_command_tells_what_it_found(tmp_path, capsys):
         (["--engines", "maze"], "must name categories (grid, cube"),
         (["--types", "grid.maze"], "got 'grid.maze'"),
         (["--levels", "0,12"], "within 0..9"),
-        (["--samples", "-3"], "whole number >= 0"),
+        (["--samples", "-3"], "--samples: must be a whole number >= 1, got '-3'"),
+        (["--samples", "0"], "--samples: must be a whole number >= 1, got '0'"),
+        (["--processes", "0"], "--processes: must be a whole number >= 1, got '0'"),
+        (["--draw", "-3"], "whole number >= 0"),
+        (["--engines", "grid", "--types", "cube.count"], "--types must name types of grid as category.type"),
+        (["--json", "/tmp"], "--json must name a file, got the folder /tmp"),
+        (["--distribution", "/tmp"], "--distribution must name a file, got the folder /tmp"),
         (["--json", "/nowhere/at/all.json"], "the folder of /nowhere/at/all.json must exist"),
     ],
 )

@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import re
 from dataclasses import dataclass
 from types import SimpleNamespace
 
@@ -14,10 +15,14 @@ from engines.answer import Answer
 from engines.base import Posed, QuestionType, make_rng
 from engines.camera import Pose, camera
 from engines.canvas import Canvas
-from engines.check import run, shortcut
+from engines.check import cell as cells
+from engines.check import run, shortcut, table
 from engines.check.idle import idle as idle_operations
 from engines.check.readable import misread
 from engines.oracles import readings
+from engines.solids.questions import stacks
+from engines.tiles.questions import images
+from tests.engines import posing
 from tests.engines.toy import INK, PAPER, PHRASINGS, TOY, Dots, altered, audited, pose_count
 
 
@@ -61,6 +66,26 @@ def test_options_that_tell_the_answer_are_found(toy, near, is_told):
     found = toy(pose=offered(near), samples=400, levels=(0,), drawn=0, **answer)
     assert bool(found.failed["shortcut"]) == is_told, found.failures
     assert len(found.cells[0].picks) == len(shortcut.RULES)
+
+
+def test_fractions_are_numbers_and_places_are_looked_at():
+    lines = [["1/2", "3"], ["2", "3"], ["-1/2", "3"], ["1", "3"]]
+    earned = shortcut.credits(lines, Answer.choice("B", "ABCD"))
+    assert earned["the largest"] == 1.0 and earned["the smallest"] == 0.0
+    arrows = [[20, 50, 48, 50], [50, 40, 50, 5], [80, 80, 60, 90], [10, 10, 10, 30]]
+    places = shortcut.places_of({"kind": "map", "arrows": arrows, "points": []}, "ABCD")
+    earned = shortcut.place_credits(places, Answer.choice("A", "ABCD"))
+    assert earned["what ends far out, least of all"] == earned["what goes in, most of all"] == 1.0
+    assert earned["what is long, most of all"] == 0.0
+    exits = {"kind": "maze", "start": [1, 1], "exits": [[0, 1, "B"], [5, 5, "A"]]}
+    assert [one["is far from the start"] > 2 for one in shortcut.places_of(exits, "AB")] == [True, False]
+
+
+def test_a_type_whose_options_are_not_found_is_named(toy):
+    letters = altered(answer=lambda p, _: Answer.choice("AB"[p.scene.top % 2], "AB"), guess_rate=lambda p, _: 0.5)
+    found = toy(pose=letters, samples=8, drawn=0, oracles={"count": lambda s: "AB"[s.scene["top"] % 2]})
+    assert "options" in found.unmeasured()
+    assert any("options not found" in line and "toy.count" in line for line in table._summary(run.Report([found])))
 
 
 def paired(rng, _):
@@ -163,6 +188,38 @@ def test_two_lines_that_seem_one_and_half_a_diameter_are_found():
     assert list(readings.ambiguities(asked("geometry", "circle_part", "?", Answer.name("AD"), query, scene)))
 
 
+@pytest.mark.parametrize(
+    "name, kind, words",
+    [
+        ("tiles", "holes", r"unfold\w*|flat"),
+        ("tiles", "copies", "not mirrored|without mirroring|by turning alone|not flipped over"),
+        ("measures", "area", "right angles"),
+        ("measures", "perimeter", "right angles"),
+        ("measures", "shaded", "cm"),
+        ("solids", "section", "from the floor"),
+    ],
+)
+def test_a_convention_that_a_question_leaves_out_is_found(name, kind, words):
+    engine, told = engines.ENGINES[name], 0
+    for item in posing.posed(engine, kind, 5, 12):
+        assert not list(readings.ambiguities(posing.sample_of(engine, item, kind)))
+        vague = item._replace(question=re.sub(words, "", item.question))
+        told += len(list(readings.ambiguities(posing.sample_of(engine, vague, kind))))
+    assert 6 < told <= 12  # a hole through one layer is one hole either way
+
+
+def test_facts_about_what_is_not_drawn_are_found():
+    views = {"given": [["view", [[1, 0]], "front"]]}
+    assert list(readings.fact_ambiguities("solids", views, "How many squares does the front view have?"))
+    assert not list(readings.fact_ambiguities("solids", views, "How many shaded squares does the front view have?"))
+    streets = {"rows": 2, "columns": 2, "one_way": [], "two_way": [[2, 1, 2, 2]]}
+    assert list(readings.fact_ambiguities("path", streets, "In which row of crossings is A?"))
+    streets["two_way"].append([1, 1, 2, 1])
+    assert not list(readings.fact_ambiguities("path", streets, "In which row of crossings is A?"))
+    things = {"things": [{"size": "large"}, {"size": "large"}]}
+    assert list(readings.fact_ambiguities("scene", things, "Is the thing nearest to you small or large?"))
+
+
 def test_an_open_fact_is_found(toy):
     scene = {"shapes": [{"kind": "segment"}], "marks": []}
     assert list(readings.fact_ambiguities("geometry", scene, "How many closed shapes are there?"))
@@ -180,8 +237,23 @@ def test_an_operation_that_says_nothing_anywhere_is_found():
     ]
     needed = ["count", ["is", "colour", "red", ["is", "row", 2, ["all"]]]]
     doubled = ["count", ["is", "colour", "red", ["is", "colour", "red", ["all"]]]]
-    found = list(idle_operations([(3, needed), (4, doubled)], scenes))
-    assert {index for index, _ in found} == {4} and "says no more than" in found[0][1]
+    found = idle_operations([(3, needed), (4, doubled)], scenes)
+    assert {index for index, _ in found.faults} == {4} and "says no more than" in found.faults[0][1]
+    assert found.judged == 2 and idle_operations([(3, needed)], scenes[:30]).judged == 0
+
+
+def test_scenes_are_drawn_until_a_program_means_something_in_enough_of_them():
+    """A program that only one scene in ten has a thing for is judged as well."""
+    drawn = []
+
+    def scenes():
+        for number in range(10**6):
+            drawn.append(number)
+            yield [{"colour": "red" if number % 10 == 0 else "blue", "row": number % 3}]
+
+    rare = ["read", "row", ["the", ["is", "colour", "red", ["is", "colour", "red", ["all"]]]]]
+    found = idle_operations([(1, rare)], scenes())
+    assert found.judged == 1 and {index for index, _ in found.faults} == {1} and 390 <= len(drawn) < 420
 
 
 def tilted(scene, drawing):
@@ -223,3 +295,19 @@ def test_levels_that_grow_easier_for_the_solver_are_found(toy, clear, is_wrong):
     found = toy(pose=pose, oracles=oracle, draw=ink(clear), solved=80, drawn=0)
     assert all(cell.solved is not None for cell in found.cells)
     assert bool(found.failed["level"]) == is_wrong, [cell.solved for cell in found.cells]
+
+
+@pytest.mark.parametrize(
+    "name, kind, templates", [("tiles", "image", (images, "IMAGE")), ("solids", "section", (stacks, "SECTION"))]
+)
+def test_words_that_a_question_inserts_are_no_way_to_put_it(monkeypatch, name, kind, templates):
+    def ways():
+        cell = cells.Cell(name, kind, 0, "train")
+        for level in (0, 5, 9):
+            for item in posing.posed(engines.ENGINES[name], kind, level, 30):
+                cells._note(cell, item, "")
+        return {len(wordings) for wordings in cell.phrasings.values()}
+
+    assert ways() == {4}
+    monkeypatch.setattr(*templates, getattr(*templates)[:1])
+    assert ways() == {1}

@@ -1,5 +1,6 @@
 """Boards with one solution: plain search agrees and finds no other, and what is needed cannot be left out."""
 
+import collections
 import dataclasses
 import functools
 import itertools

@@ -1,5 +1,6 @@
 """Measured figures: second opinions agree, what is drawn is what is written, too little is refused."""
 
+import collections
 import dataclasses
 import functools
 import itertools
@@ -153,7 +154,7 @@ def test_scenes_that_cannot_be_are_refused():
 
 
 @pytest.mark.parametrize(
-    "name, level", [("shaded", 4), ("shaded", 5), ("shaded", 7), ("circle_angle", 8), ("circle_angle", 9)]
+    "name, level", [("area", 0), ("shaded", 4), ("shaded", 5), ("shaded", 7), ("circle_angle", 8), ("circle_angle", 9)]
 )
 def test_the_commonest_answer_is_as_common_as_stated(name, level):
     answers = collections.Counter(item.answer.text() for item in posed(name, level, 600))

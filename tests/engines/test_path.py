@@ -185,7 +185,9 @@ def test_rows_and_columns_of_crossings_are_counted_as_they_are_drawn():
         for item in posed(name, level, 60):
             blocks = (*item.scene.one_way, *item.scene.two_way)
             rows, columns = ({place[way] for block in blocks for place in block} for way in (0, 1))
-            told = {fact.question: int(fact.answer.text()) for fact in ENGINE.facts(item.scene, make_rng("facts", level))}
+            told = {
+                fact.question: int(fact.answer.text()) for fact in ENGINE.facts(item.scene, make_rng("facts", level))
+            }
             for lines, words in ((rows, "row of crossings"), (columns, "column of crossings")):
                 (number,) = (number for question, number in told.items() if words in question)
                 assert sum(line <= number for line in lines) == number

@@ -20,7 +20,7 @@ SHADED = (
 )
 SHADED_MIN_SIZE_PX = (140, 140, 140, 168, 168, 168, 196, 196, 224, 224)
 # How often the commonest answer is right, by level: measured.
-AREA_GUESS = 0.055
+AREA_GUESS = (0.09, 0.065, 0.06, 0.06, 0.05, 0.045, 0.045, 0.04, 0.035, 0.04)
 SHADED_GUESS = (0.05, 0.05, 0.05, 0.045, 0.085, 0.13, 0.04, 0.03, 0.04, 0.04)
 PERIMETER_GUESS = (0.2, 0.2, 0.2, 0.2, 0.18, 0.17, 0.15, 0.15, 0.15, 0.13)
 TRIES = 300
@@ -129,7 +129,7 @@ def pose_area(rng: np.random.Generator, level: int) -> Posed:
     """Ask for the area of a figure of rectangles."""
     scene = _clear(rng, level)
     total = area(list(scene.outline)) // 2
-    return Posed(scene, pick(rng, AREA), Answer.integer(total), guess_rate=AREA_GUESS, query={"ask": "area"})
+    return Posed(scene, pick(rng, AREA), Answer.integer(total), guess_rate=AREA_GUESS[level], query={"ask": "area"})
 
 
 def pose_perimeter(rng: np.random.Generator, level: int) -> Posed:

@@ -110,7 +110,9 @@ def pose_claim(rng: np.random.Generator, level: int) -> Posed:
         if attempt % TRIES_OF_ONE == 0:
             draft = Draft(rng, level, may_be_negative=kind != "twice")
         one, other = draft.two()
-        c, d = sorted(rng.permutation(len(draft.times))[:2].tolist())
+        c, d = rng.permutation(len(draft.times))[:2].tolist()
+        if kind == "rise" and c > d:
+            c, d = d, c
         axis = draft.axes[one[0]]
         claim = {
             "one": one,

@@ -3,8 +3,6 @@
 From level 5 on, gates of one colour are closed and others open, and where lengths are asked the maze has several ways.
 """
 
-import math
-
 import numpy as np
 
 from engines.answer import Answer

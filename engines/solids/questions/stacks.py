@@ -114,7 +114,7 @@ def pose_section(rng: np.random.Generator, level: int) -> Posed:
         flags = rng.integers(2, size=2).tolist()
         changes = [(*cells[flag][place], 2 * flag - 1) for place, flag in enumerate(flags)]
         question = pick(rng, SECTION).format(LAYERS[layer - 1])
-        query = {"ask": "section", "layer": layer}
+        query = {"ask": "section", "layer": layer, "said": LAYERS[layer - 1]}
         steps = 1 + (side > 2) + (tallest > 2) + (level >= HIGH_FROM_LEVEL)
         return chosen(rng, (Panel("stack", heights),), "cut", four(cut, changes), 0, steps, question, query)
 

@@ -81,9 +81,10 @@ def pose_image(rng: np.random.Generator, level: int) -> Posed:
     order = some(rng, (right, *wrong), 4)
     colours = tuple(some(rng, COLOURS[:6], INKS[level]))
     scene = Sheet("figure", (pattern,), tuple(every[move] for move in order), colours, 2 * len(said))
-    question = pick(rng, IMAGE).format(", then ".join(SAID[move] for move in said))
+    words = ", then ".join(SAID[move] for move in said)
+    question = pick(rng, IMAGE).format(words)
     answer = Answer.choice(LETTERS[order.index(right)], LETTERS[:4])
-    return Posed(scene, question, answer, guess_rate=0.25, query={"ask": "image", "moves": list(said)})
+    return Posed(scene, question, answer, guess_rate=0.25, query={"ask": "image", "moves": list(said), "said": words})
 
 
 def pose_copies(rng: np.random.Generator, level: int) -> Posed:
