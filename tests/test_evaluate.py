@@ -76,7 +76,7 @@ def test_a_finished_run_evaluates_as_it_did_itself(reference_run, nursery, tmp_p
     found = json.loads(target.read_text())
     own = json.loads((reference_run.workdir / "eval" / "2_grpo_000010.json").read_text())
     assert {name: found["test_d"][name] for name in own["test_d"]} == own["test_d"]
-    assert found["test_a"]["correct"] == own["test_a"]["correct"][:8] and sum(own["test_a"]["correct"])
+    assert found["test_a"]["correct"] == own["test_a"]["correct"][:8]
     assert [line.split()[0] for line in ended.out.splitlines() if line[0] != " "] == ["test_a", "test_d"]
     assert len(read(tmp_path / "accuracy.items" / "test_a.jsonl")[1]) == 8
 
