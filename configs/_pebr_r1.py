@@ -33,7 +33,9 @@ Deviations:
 3. Rewards are divided by their population standard deviation (there the sample's, 7 % more of 8), and groups whose
    rewards are all equal do not count in the loss.
 4. 128 prompts in a warm-up's step (there 16 a GPU, of an unknown number).
-5. One epoch is `ROWS` rows; set it to what your tables have, as `perc_jax.inspect` counts them.
+5. Pictures whose longer side is more than three times the shorter may need more than `MOST_PATCHES` patch slots and are
+   then left out and counted (there none is); `--data.max-patches 5184` holds those up to eleven times.
+6. One epoch is `ROWS` rows; set it to what your tables have, as `perc_jax.inspect` counts them.
 """
 
 from pathlib import Path
@@ -59,6 +61,7 @@ from perc_jax.config import (
 )
 
 DATA = Path("data/pebr_r1")
+MOST_PATCHES = 4608  # slots, of whole windows, that any picture of 802,816 px fits whose sides are as 1 to 3 at most
 ROWS = {"warmup": 32_000, "perception": 14_000, "reasoning": 12_800}  # of an epoch
 SECTIONS = (
     "### Image Description:",
@@ -100,7 +103,7 @@ def recipe(name: str, weights: str, text: TextConfig, mesh: MeshConfig, micro_ba
             tokenizer=weights,
             image_px=448,
             max_prompt_tokens=2048,
-            max_patches=4096,
+            max_patches=MOST_PATCHES,
             min_pixels=576,
             max_pixels=802_816,
             instruction=INSTRUCTION,

@@ -4,7 +4,7 @@
 
 Smallest TPU slice that `perc_jax.plan` compiled it for and found to fit: v5p:2x2x4, 51.4 of 95.7 GiB a chip.
 GPUs (`--model.attention blockwise`) by the plan's estimate from the same sizes, never compiled:
-two nodes of 8 H100 of 80 GB, tensor 2.
+two nodes of 8 H100 of 80 GB, tensor 2, `--stages.0.micro-batches 8`.
 """
 
 from configs._data_engine import recipe, text_config, vision_config

@@ -2,13 +2,14 @@
 
     python -m perc_jax.train --config configs/pebr_r1_7b.py --workdir gs://…
 
-`perc_jax.plan`, in haste, 2026-11-30: `python -m perc_jax.plan --config configs/pebr_r1_7b.py --topology v5e:4x4
---mesh.tensor 4` prints "does not fit: perception: update needs 39.44 of 15.75 GiB per device" and "by estimate,
-v5e:4x8 with tensor 2, micro_batches 8 would need 14.2 GiB". No plan of that slice has confirmed the estimate yet.
+`perc_jax.plan` has not found a slice on which it fits. In haste, 2026-11-30, `python -m perc_jax.plan --config
+configs/pebr_r1_7b.py --topology v5e:4x4 --mesh.tensor 4 --data.max-patches 4096` prints "does not fit: perception:
+update needs 39.44 of 15.75 GiB per device"; the recipe's own 4,608 patch slots need no less. The micro-batches are
+those of v5e:4x8 with tensor 2, which no plan has been made for.
 
-CLIP in the same plan: 413 of a perception step's 1,089,782 TFLOP and 0.33 of its 1,044 s, 0.03 %; 0.1 GiB a chip for
-its weights, and 0.5 GiB more while it looks, when 8.04 GiB are held in all. The 47 GB of its weights that each chip
-receives meanwhile are not in these seconds.
+CLIP's 413 TFLOP of a perception step take 1.3 s there at 40 % of the peak, as each device of a tensor group does them;
+in the same plan 0.1 GiB a chip for its weights, and 0.5 GiB more while it looks, when 8.04 GiB are held in all. The
+47 GB of its weights that each chip receives meanwhile are not in these seconds.
 """
 
 from configs._data_engine import text_config

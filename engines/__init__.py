@@ -88,7 +88,8 @@ def sample(
         index: any whole number >= 0.
         level: difficulty 0..9.
         question_type: name of a type; by default one of `candidates`, chosen by the name of the sample.
-        size_px: side of the picture; the scene does not depend on it.
+        size_px: side of the picture; the scene does not depend on it, but which types can be chosen does where
+            `question_type` is None.
         photo: whether the picture passes the photograph stage; by default in test_b only.
 
     Raises:

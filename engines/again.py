@@ -53,15 +53,18 @@ def _written(scene: Scene) -> str:
 
 
 def program_of(query: dict[str, Any]) -> str:
-    """The shape of a query: its JSON without numbers, and without the texts that say what is meant, not what is done.
+    """The shape of a query: its JSON without the numbers and texts that say what is meant, not what is done.
 
     Under "program" stands a tree of lists (`engines.compose.program`), whose first two texts, operation and attribute,
-    say what is done; elsewhere the keys of `DOES` tell.
+    say what is done; elsewhere the keys of `DOES` tell, but for texts in capitals, which are labels of the picture, and
+    of numbers those of `WHICH`. An empty text stays: nothing is meant there.
     """
     return json.dumps(_shape(query, ""), sort_keys=True)
 
 
-DOES = frozenset({"ask", "op", "by", "relation", "attribute", "axis", "what", "kind", "form", "of"})
+DOES = {"ask", "attribute", "axis", "by", "end", "form", "kind", "line", "lines", "moves", "of", "op", "relation"}
+DOES |= {"side", "what", "where", "word"}
+WHICH = {"first", "part", "second", "sign"}  # up or down, or which of a box's five numbers
 
 
 def _shape(value: Any, key: str) -> Any:
@@ -69,7 +72,9 @@ def _shape(value: Any, key: str) -> Any:
         return {name: _node(inner) if name == "program" else _shape(inner, name) for name, inner in value.items()}
     if isinstance(value, list | tuple):
         return [_shape(inner, key) for inner in value]
-    return value if isinstance(value, bool) or value is None or (isinstance(value, str) and key in DOES) else "*"
+    if isinstance(value, str):
+        return value if not value or (key in DOES and not value.isupper()) else "*"
+    return value if isinstance(value, bool) or value is None or key in WHICH else "*"
 
 
 def _node(value: Any) -> Any:

@@ -6,17 +6,17 @@ content of a box into a canonical value or `None`; nothing here raises on a mode
 | kind | looks like | canonical value |
 |---|---|---|
 | integer | `-12`, `1,200` | int |
-| decimal | `3.5` | Fraction, compared within `tolerance` (data units) |
-| fraction | `3/4`, `\frac{3}{4}` | Fraction |
+| decimal | `3.5`, `1,200.5` | Fraction, compared within `tolerance` (data units) |
+| fraction | `3/4`, `\frac{3}{4}`, `0.75` | Fraction; a decimal must be equal to it, not rounded |
 | word | `red` | one of `vocabulary`, read without regard to case |
 | choice | `B` | one letter of `vocabulary` |
 | pair | `(2, 5)` | (int, int) |
-| list | `3, 1, 2` | tuple of ints or of words of `vocabulary`, in order |
+| list | `3, 1, 2`, whole numbers also `3 1 2` | tuple of ints or of words of `vocabulary`, in order |
 | set | `A, C`, `none` | sorted tuple of the same, no repeats |
 | permutation | `B, A, C` | tuple that uses every word of `vocabulary` once |
 | name | `AB` | tuple of capital letters: two unordered (segment), or three with the middle fixed (angle) |
 | grid | `1 0; 2 1` | rows of ints |
-| point | `(120, 88)` | (int, int), in pixels, right within the box of `value` |
+| point | `(120, 88)` | (int, int), in pixels, right within the box of `value`, or where `spans` are within these |
 
 Around any of them: spaces, one `\text{…}` or `\mathrm{…}`, one final full stop; around lists: one pair of brackets.
 """
@@ -32,7 +32,7 @@ MAX_CHARS = 256  # a longer content is no answer; it also bounds the work of eve
 DECIMAL_PLACES = 6
 
 _INTEGER = re.compile(r"[+-]?(\d{1,9}|\d{1,3}(,\d{3}){1,2})", re.ASCII)
-_DECIMAL = re.compile(r"[+-]?\d{1,9}(\.\d{1,6})?", re.ASCII)
+_DECIMAL = re.compile(r"[+-]?(\d{1,9}|\d{1,3}(,\d{3}){1,2})(\.\d{1,6})?", re.ASCII)
 _ITEM = re.compile(r"[+-]?\d{1,9}", re.ASCII)
 _FRACTION = re.compile(r"([+-]?)(?:(\d{1,6})(?:/(\d{1,6}))?|\\frac\{(\d{1,6})\}\{(\d{1,6})\})", re.ASCII)
 _NAME = re.compile(r"[A-Z]{2,3}")
@@ -46,13 +46,16 @@ class Answer:
     """The answer of one question. Make it with the constructors below, which check that it can be written.
 
     `value` is canonical (table above; of a point the box, left, top, right, bottom, ends included), so equal answers
-    are equal objects; hashable and picklable.
+    are equal objects; hashable and picklable. Of a point on a thing that does not fill its box, `spans` are the thing's
+    pixels, row by row, and `at` is a pixel of it.
     """
 
     kind: str
     value: Any
     vocabulary: tuple[str, ...] = ()
     tolerance: Fraction = Fraction(0)  # decimal only, in data units
+    spans: tuple[tuple[int, int, int], ...] = ()  # point only: y, first x, last x, in pixels
+    at: tuple[int, ...] = ()  # point with spans only: x, y
 
     def __post_init__(self):
         """Check that the gold answer passes its own parser."""
@@ -123,8 +126,20 @@ class Answer:
         left, top, right, bottom = box
         return cls("point", (math.ceil(left), math.ceil(top), math.floor(right), math.floor(bottom)))
 
+    @classmethod
+    def point_on(cls, spans: Iterable[tuple[int, int, int]], at: tuple[int, int]) -> "Answer":
+        """Make a place on a thing whose pixels are spans (y, first x, last x); `at` (x, y) is one of them, the gold."""
+        spans = tuple((int(y), int(first), int(last)) for y, first, last in spans)
+        if not spans:
+            raise ValueError("answer.spans of kind point must not be empty, got ()")
+        rows, firsts, lasts = zip(*spans, strict=True)
+        box = (min(firsts), min(rows), max(lasts), max(rows))
+        return cls("point", box, spans=spans, at=(int(at[0]), int(at[1])))
+
     def text(self) -> str:
         """Give the gold answer as a model should write it inside the box."""
+        if self.at:
+            return f"({self.at[0]}, {self.at[1]})"
         return _KINDS[self.kind][1](self.value)
 
     def to_json(self) -> dict[str, Any]:
@@ -136,6 +151,7 @@ class Answer:
             data |= {"value": str(self.value), "tolerance": str(self.tolerance)}
         if self.kind == "point":
             data["box"] = list(self.value)
+            data |= {"spans": [list(span) for span in self.spans]} if self.spans else {}
         return data
 
     @classmethod
@@ -145,6 +161,8 @@ class Answer:
         if kind not in _KINDS:
             raise ValueError(f"answer.kind must be one of {', '.join(_KINDS)}, got {kind!r}")
         if kind == "point":
+            if "spans" in data:
+                return cls.point_on(data["spans"], _parse_pair(data["text"], ()))
             return cls(kind, tuple(data["box"]))
         value = Fraction(data["value"]) if kind == "decimal" else _KINDS[kind][0](data["text"], vocabulary)
         return cls(kind, value, vocabulary, Fraction(data.get("tolerance", 0)))
@@ -156,7 +174,9 @@ class Answer:
             return False
         if self.kind == "point":
             left, top, right, bottom = self.value
-            return left <= found[0] <= right and top <= found[1] <= bottom
+            if not (left <= found[0] <= right and top <= found[1] <= bottom):
+                return False
+            return not self.spans or any(y == found[1] and a <= found[0] <= b for y, a, b in self.spans)
         return abs(found - self.value) <= self.tolerance if self.kind == "decimal" else found == self.value
 
 
@@ -205,13 +225,13 @@ def _parse_integer(content: str, _: tuple[str, ...]) -> int | None:
 
 
 def _parse_decimal(content: str, _: tuple[str, ...]) -> Fraction | None:
-    return Fraction(content) if _DECIMAL.fullmatch(content) else None
+    return Fraction(content.replace(",", "")) if _DECIMAL.fullmatch(content) else None
 
 
-def _parse_fraction(content: str, _: tuple[str, ...]) -> Fraction | None:
+def _parse_fraction(content: str, vocabulary: tuple[str, ...]) -> Fraction | None:
     found = _FRACTION.fullmatch(content)
     if not found:
-        return None
+        return _parse_decimal(content, vocabulary) if "." in content else None
     above, below = int(found[2] or found[4]), int(found[3] or found[5] or 1)
     return Fraction(-above if found[1] == "-" else above, below) if below else None
 
@@ -238,6 +258,14 @@ def _parse_list(content: str, vocabulary: tuple[str, ...]) -> tuple[int | str, .
             break
     items = tuple(_parse_item(part.strip(" "), vocabulary) for part in content.split(","))
     return None if None in items else items
+
+
+def _parse_row(content: str, vocabulary: tuple[str, ...]) -> tuple[int | str, ...] | None:
+    """A list, whose whole numbers may also stand apart by blanks alone."""
+    parts = content.split(" ")
+    if not vocabulary and len(parts) > 1 and all(_ITEM.fullmatch(part) for part in parts):
+        return tuple(map(int, parts))
+    return _parse_list(content, vocabulary)
 
 
 def _parse_set(content: str, vocabulary: tuple[str, ...]) -> tuple[int | str, ...] | None:
@@ -292,7 +320,7 @@ _KINDS: dict[str, tuple[Callable[[str, tuple[str, ...]], Any | None], Callable[[
     "word": (_parse_word, str),
     "choice": (_parse_choice, str),
     "pair": (_parse_pair, lambda value: f"({value[0]}, {value[1]})"),
-    "list": (_parse_list, _list_text),
+    "list": (_parse_row, _list_text),
     "set": (_parse_set, lambda value: _list_text(value) or "none"),
     "permutation": (_parse_permutation, _list_text),
     "name": (lambda content, _: _named(content), "".join),

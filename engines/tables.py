@@ -17,6 +17,7 @@ they show. Columns: `question` with a mark `<image>` where a picture stands, `im
 words) and `key_words` (the things and colours among it). Equal arguments give equal bytes.
 """
 
+import itertools
 import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -31,8 +32,9 @@ from engines.base import Sample, make_rng
 from engines.progress import progress
 
 MARK = "<image>"
-LETTERS = "ABCDEF"
+LETTERS = "ABCDEFGH"  # as many as a pie has sectors at most
 SCENES = 8  # that a row may choose from
+FAR = 2**32  # from a row's scene to others that no row has
 HEADINGS = (  # of a description, its reasons and its answer, in PeBR-R1's words (arXiv 2509.13031)
     "### Image Description:",
     "### Rationales:",
@@ -85,19 +87,21 @@ def number(asked: Asked) -> Row:
 
 
 def choice(asked: Asked) -> Row:
-    """The colour of the largest sector, out of those that there are, by letter."""
+    """The largest or smallest sector's colour or name, out of those that there are, by letter."""
     sample = asked.sample("chart", "extreme_sector")
-    colours = sorted({mark.name for mark in sample.marks if mark.name in sample.answer.vocabulary})
-    order = make_rng("tables", asked.split, asked.index).permutation(len(colours)).tolist()
-    options = tuple(colours[place] for place in order)
-    written = " ".join(f"{letter}: {option}." for letter, option in zip(LETTERS, options, strict=False))
+    names = sorted({mark.name for mark in sample.marks if mark.name in sample.answer.vocabulary})
+    order = make_rng("tables", asked.split, asked.index).permutation(len(names)).tolist()
+    options = tuple(names[place] for place in order)
+    letters = LETTERS[: len(options)]
+    written = " ".join(f"{letter}: {option}." for letter, option in zip(letters, options, strict=True))
     letter = LETTERS[options.index(sample.answer.value)]
     return Row(f"{MARK}{sample.question} {written}", (sample,), letter, options)
 
 
 def boxes(asked: Asked) -> Row:
-    """The box around one digit of a board."""
-    sample = asked.sample("sudoku", "count_empty")
+    """The box around one digit of a board, the first of some boards that holds digits."""
+    boards = (asked.sample("sudoku", "count_empty", FAR * number) for number in itertools.count())
+    sample = next(board for board in boards if board.scene["kind"] == "digits")
     digits = [mark for mark in sample.marks if mark.kind == "text"]
     mark = digits[int(make_rng("tables", asked.split, asked.index).integers(len(digits)))]
     row, column = _cell(mark.box, sample)
@@ -119,11 +123,14 @@ def _cell(box: tuple[float, float, float, float], sample: Sample) -> tuple[int, 
 
 
 def two(asked: Asked) -> Row:
-    """The largest sector of one of two charts."""
+    """The largest or smallest sector of one of two charts: its colour, or its name where the chart has a legend."""
     pair = tuple(asked.sample("chart", "extreme_sector", more) for more in (0, 1))
     wanted = int(make_rng("tables", asked.split, asked.index).integers(2))
-    question = f"1: {MARK} 2: {MARK} Colour of the largest part of {wanted + 1}?"
-    return Row(question, pair, pair[wanted].answer.text())
+    sample = pair[wanted]
+    end = {"high": "largest", "low": "smallest"}[sample.query["end"]]
+    called = {"colour": "Colour", "category": "Name"}[sample.query["by"]]
+    question = f"1: {MARK} 2: {MARK} {called} of the {end} part of {wanted + 1}?"
+    return Row(question, pair, sample.answer.text())
 
 
 def text(asked: Asked) -> Row:

@@ -66,6 +66,8 @@ def _check(asked: argparse.Namespace) -> None:
     for name, least in (("scenes", BATCH), ("steps", 1), ("test_scenes", BATCH)):
         if getattr(asked, name) < least:
             raise ValueError(f"--{name.replace('_', '-')} must be >= {least}, got {getattr(asked, name)}")
+    if asked.test_scenes % BATCH:
+        raise ValueError(f"--test-scenes must be a multiple of {BATCH}, got {asked.test_scenes}")
     if asked.out.exists() and any(asked.out.iterdir()):
         raise ValueError(f"--out must be a folder that is empty or not there, got {asked.out}")
 
@@ -75,11 +77,11 @@ def teach(asked: argparse.Namespace) -> dict[str, float]:
     from perc_jax.processes.progress import Progress
     from perc_jax.prompt.clip_inputs import ClipTokenizer
 
+    asked.out.mkdir(parents=True, exist_ok=True)  # first: what cannot be written need not be taught
     with Progress(600.0) as screen:
         with screen.bar("drawing", asked.scenes + asked.test_scenes, 0) as advance:
             learnt = drawn("train", asked.scenes, advance)
             test = drawn("test_a", asked.test_scenes, advance)
-        asked.out.mkdir(parents=True, exist_ok=True)
         write_small_files(asked.out, learnt.texts)
         read = [
             ClipTokenizer(asked.out, length=length, begin=TINY.begin, end=TINY.end)
@@ -220,13 +222,18 @@ def _write_weights(folder: Path, params: Any) -> None:
 
 
 def measured(folder: Path, scenes: Scenes) -> dict[str, float]:
-    """How often a scene's own text is the nearest of `BATCH`, and mean cosines of right and of wrong pairs."""
+    """How often a scene's own text is the nearest of `BATCH`, and mean cosines of right and of wrong pairs.
+
+    Raises `ValueError` for scenes that are no multiple of `BATCH`.
+    """
     import jax
 
     from perc_jax.clip import abstract_params, bind, cosine
     from perc_jax.prompt.clip_inputs import ClipTokenizer
     from perc_jax.weights import clip_folder
 
+    if not scenes.texts or len(scenes.texts) % BATCH:
+        raise ValueError(f"scenes must be a multiple of {BATCH}, got {len(scenes.texts)}")
     config = dataclasses.replace(TINY, folder=str(folder))
     here = jax.sharding.SingleDeviceSharding(jax.devices()[0])
     target = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=here), abstract_params(config))
@@ -239,7 +246,7 @@ def measured(folder: Path, scenes: Scenes) -> dict[str, float]:
         return cosine(model.pictures(pictures)[:, None], model.texts(ids)[None])
 
     right, own, others = [], [], []
-    for begin in range(0, len(tokens) - BATCH + 1, BATCH):
+    for begin in range(0, len(tokens), BATCH):
         part = slice(begin, begin + BATCH)
         pairs = np.asarray(compare(scenes.pictures[part], tokens[part]))
         right += (pairs.argmax(axis=1) == np.arange(BATCH)).tolist()

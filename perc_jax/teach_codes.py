@@ -126,6 +126,7 @@ def teach(out: Path, config: CodebookConfig, asked: Asked, *, maps: int, steps: 
     from engines import ENGINES
     from perc_jax.processes.progress import Progress
 
+    out.mkdir(parents=True, exist_ok=True)  # first: what cannot be written need not be taught
     with Progress(600.0) as screen:
         with screen.bar("drawing", maps + test_maps, 0) as advance:
             learnt = drawn("train", maps, asked, advance)

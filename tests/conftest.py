@@ -11,6 +11,7 @@ import socket
 import sys
 import tempfile
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
@@ -21,6 +22,7 @@ from hypothesis import settings
 from jaxtyping import install_import_hook
 
 from tests import ROOT, quick, whole_runs
+from tests.run.nursery import Nursery
 
 if "jax" in sys.modules:
     raise RuntimeError("tests/conftest.py must be imported before jax: the devices are counted at its import")
@@ -30,6 +32,7 @@ os.environ["JAX_PLATFORMS"] = "cpu"
 os.environ["XLA_FLAGS"] = " ".join(
     [os.environ.get("XLA_FLAGS", ""), quick.FLAGS, "--xla_force_host_platform_device_count=8"]
 ).strip()
+os.environ |= quick.VARIABLES
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # tests start many processes: each would compile our modules anew
 
@@ -152,3 +155,10 @@ def reference_run(tmp_path_factory: pytest.TempPathFactory) -> whole_runs.Refere
     folder = tmp_path_factory.mktemp("reference")
     workdir, cache = folder / "run", folder / "cache"
     return whole_runs.Reference(workdir, whole_runs.finished(workdir, cache=cache, JAX_LOG_COMPILES="1"), cache)
+
+
+@pytest.fixture(scope="session")
+def nursery(reference_run: whole_runs.Reference) -> Iterator[Nursery]:
+    """What begins programs that find the reference run's, with their modules loaded."""
+    with Nursery(whole_runs.environment(reference_run.cache)) as found:
+        yield found

@@ -10,6 +10,7 @@ import importlib
 import json
 import os
 import re
+import shutil
 import signal
 import sys
 import types
@@ -30,21 +31,12 @@ LIMIT_S = 10  # of a program that has only to say what is wrong; several times m
 HEAD = {"evaluation": {"suite": "mathvista", "mode": "official"}}
 RECORD = {"id": "1", "unit": "1", "prompt": "", "responses": ["4"], "ended": [True], "correct": [True]}
 RECORD |= {"parsed": ["4"], "reason": [""], "timed_out": 0}
+METADATA = {"split": "testmini", "task": "counting", "category": "general-vqa", "context": "photo"}
+METADATA |= {"grade": "daily life", "skills": ["arithmetic"], "language": "english", "source": "CLEVR-Math"}
 PROBLEM = {
     **{"question": "How many?", "image": "images/1.jpg", "choices": None, "unit": None, "precision": None},
     **{"answer": "4", "question_type": "free_form", "answer_type": "integer", "pid": "1", "query": "How many?"},
-    **{
-        "metadata": {
-            "split": "testmini",
-            "task": "counting",
-            "category": "general-vqa",
-            "context": "photo",
-            "grade": "daily life",
-            "skills": ["arithmetic"],
-            "language": "english",
-            "source": "CLEVR-Math",
-        }
-    },
+    "metadata": METADATA,
 }
 
 
@@ -178,15 +170,37 @@ FINE = {
 }
 
 
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    """All files, sound."""
+def contents(folder: Path) -> dict[Path, bytes]:
+    """All files below a folder."""
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.fixture(scope="module")
+def sound(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """All files, sound, for all tests: none of them may write to one."""
+    here = tmp_path_factory.mktemp("sound")
     for name, text in GOOD.items():
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).write_text(text)
-    write_small_files(tmp_path / "model")
-    Image.fromarray(np.full((60, 80, 3), 100, np.uint8)).save(tmp_path / "picture.png")
-    return tmp_path
+        (here / name).parent.mkdir(parents=True, exist_ok=True)
+        (here / name).write_text(text)
+    write_small_files(here / "model")
+    Image.fromarray(np.full((60, 80, 3), 100, np.uint8)).save(here / "picture.png")
+    before = contents(here)
+    yield here
+    assert contents(here) == before
+
+
+@pytest.fixture
+def folder(sound: Path, tmp_path: Path) -> Path:
+    """A folder of links to all files; what a test damages it makes its own before."""
+    return shutil.copytree(sound, tmp_path / "files", copy_function=os.link)
+
+
+def own(file: Path) -> Path:
+    """The file, a copy in place of the link."""
+    content = file.read_bytes()
+    file.unlink()
+    file.write_bytes(content)
+    return file
 
 
 @pytest.fixture(autouse=True)
@@ -242,7 +256,7 @@ def cases() -> Iterator[tuple[Place, str]]:
 
 @pytest.mark.parametrize(("place", "damage"), [*cases()], ids=str)
 def test_a_bad_file_earns_one_line_that_names_it(capsys, folder, place, damage):
-    DAMAGES[damage](folder / place.file)
+    DAMAGES[damage](own(folder / place.file))
     code, line = complaint(capsys, place.argv, folder)
     assert code in (ends.FAILED, ends.BAD_INPUT)
     named = [Path(place.file).name, place.names or "\0"]
@@ -272,7 +286,7 @@ def put(values: Any, place: tuple[str | int, ...], value: object) -> object:
 @pytest.mark.parametrize("place", DEEP, ids=lambda place: ".".join(map(str, place)))
 def test_a_tokenizer_damaged_in_depth_is_named(capfd, folder, place):
     """The library that reads it raises `Exception` itself, and panics."""
-    file, refused = folder / "model" / "tokenizer.json", 0
+    file, refused = own(folder / "model" / "tokenizer.json"), 0
     sound = json.loads(file.read_text())
     for value in WRONG:
         file.write_text(json.dumps(put(sound, place, value)))
@@ -340,12 +354,7 @@ WORDS = {  # an argument that no program can use, by option
 USES = {
     "perc_jax.sample --model {}/model --question What?": ("--temperature", "--seed", "--max-tokens", "--dtype"),
     "perc_jax.evaluate --model {}/model --suites test_a": ("--suites", "--limit", "--seed", "--temperature"),
-    "perc_jax.grade --model {}/model --out {}/g.jsonl": (
-        "--source",
-        "--rollouts",
-        "--questions",
-        "--limit",
-    ),
+    "perc_jax.grade --model {}/model --out {}/g.jsonl": ("--source", "--rollouts", "--questions", "--limit"),
     "perc_jax.score mathvista --problems {}/testmini.json --responses {}/answers.jsonl": ("--mode",),
     "perc_jax.plan --topology cpu:1": ("--topology",),
     "perc_jax.bench step": ("--sweep", "--max-tokens"),

@@ -65,19 +65,18 @@ def test_what_cannot_be_evaluated_is_refused_in_a_line(tmp_path, monkeypatch, ca
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_finished_run_evaluates_as_it_did_itself(reference_run, tmp_path):
+def test_a_finished_run_evaluates_as_it_did_itself(reference_run, nursery, tmp_path):
     target = tmp_path / "accuracy.json"
     arguments = ("--model", str(reference_run.workdir), "--suites", "test_a,test_d", "--limit", "8")
-    with whole_runs.Running(
-        "perc_jax.evaluate", *arguments, "--out", str(target), folder=tmp_path / "output", cache=reference_run.cache
-    ) as command:
+    how = {"folder": tmp_path / "output", "cache": reference_run.cache, "begin": nursery.begin}
+    with whole_runs.Running("perc_jax.evaluate", *arguments, "--out", str(target), **how) as command:
         ended = command.end()
     assert ended.code == 0 and ended.unspoken() == [], ended.err
     assert "the model sees: another picture moves log-odds by" in ended.err
     found = json.loads(target.read_text())
     own = json.loads((reference_run.workdir / "eval" / "2_grpo_000010.json").read_text())
     assert {name: found["test_d"][name] for name in own["test_d"]} == own["test_d"]
-    assert found["test_a"]["correct"] == own["test_a"]["correct"][:8]
+    assert found["test_a"]["correct"] == own["test_a"]["correct"][:8] and sum(own["test_a"]["correct"])
     assert [line.split()[0] for line in ended.out.splitlines() if line[0] != " "] == ["test_a", "test_d"]
     assert len(read(tmp_path / "accuracy.items" / "test_a.jsonl")[1]) == 8
 
@@ -112,8 +111,8 @@ def test_a_published_model_is_asked_what_the_config_says_with_and_without_pictur
         "test_a": (5, 5),
         "test_c": (5, 5),
     }
-    levels = {level for level, group in results["test_c"]["by"]["level"].items()}
-    assert levels <= {"1", "2"}  # the smoke recipe's hard levels
+    levels = results["test_c"]["by"]["level"]
+    assert sum(group["n"] for group in levels.values()) == 5 and levels.keys() <= {"1", "2"}  # the recipe's hard levels
     seen, blind = (read(tmp_path / f"test_a{kind}.jsonl") for kind in ("", ".blind"))
     assert seen[0] | {"blind": True} == blind[0] and seen[1].keys() == blind[1].keys()
     assert [one.responses for one in seen[1].values()] != [one.responses for one in blind[1].values()]

@@ -18,15 +18,15 @@ def model(reference_run):
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """A table with two pictures in a row, one, none, and a row that is wrong; its first answer is the model's own."""
+    """A table with two pictures in a row, one, none, and a row that is wrong."""
     out = tmp_path_factory.mktemp("library")
     for name in ("a", "b"):
         noise = np.random.default_rng(ord(name)).integers(0, 256, (112, 112, 3)).astype(np.uint8)
         Image.fromarray(noise).save(out / f"{name}.png")
     rows = [
-        {"question": "<image>Count the rows.", "images": ["a.png"], "answer": "3"},
+        {"question": "<image>Count the rows.", "images": ["a.png"], "answer": "37"},
         {"question": "Is <image> or <image> darker?", "images": ["a.png", "b.png"], "answer": "neither"},
-        {"question": "What is 1 + 1?", "images": [], "answer": "2"},
+        {"question": "What is 20 + 21?", "images": [], "answer": "41"},
         {"question": "<image>Gone?", "images": ["gone.png"], "answer": "2"},
     ]
     (out / "mine.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in rows))
@@ -44,7 +44,7 @@ def test_one_question_has_as_many_replies_as_are_wanted(model, folder):
 
 def test_a_table_is_examined_and_a_wrong_row_counts_as_wrong(model, folder):
     found = library.evaluate(model, str(folder / "mine.jsonl"))
-    assert found["n"] == 4 and found["accuracy"] == 0 == sum(found["correct"])  # it was trained for ten steps
+    assert found["n"] == 4 and found["accuracy"] == 0 == sum(found["correct"])  # it has learnt a few words
     assert found["by"]["kind"]["number"]["n"] == 3 and found["by"]["kind"]["text"]["n"] == 1
     assert found["not_asked_ids"] == ["mine.jsonl:4"] and found["ci95"][0] == 0 < found["ci95"][1] < 1
     several = library.evaluate(model, TableConfig(str(folder / "mine.jsonl"), limit=3), samples=2)

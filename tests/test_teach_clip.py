@@ -41,10 +41,13 @@ def test_equal_scenes_give_equal_files(scenes, tmp_path):
     [
         (["--scenes", "1"], f"--scenes must be >= {BATCH}, got 1"),
         (["--steps", "0"], "--steps must be >= 1, got 0"),
+        (["--test-scenes", str(BATCH + 1)], f"--test-scenes must be a multiple of {BATCH}, got {BATCH + 1}"),
+        (["--out", "README.md/a"], "README.md/a"),  # before anything is drawn
         (["--out", "."], "--out must be a folder that is empty or not there, got ."),
     ],
 )
-def test_mistakes_are_told_at_once(words, complaint, capsys):
+def test_mistakes_are_told_at_once(words, complaint, capsys, monkeypatch):
+    monkeypatch.setattr(teach_clip, "drawn", None)  # it does not come so far
     with pytest.raises(SystemExit) as end:
         main(["--out", "nowhere", *words])
     assert end.value.code == 2 and complaint in capsys.readouterr().err
@@ -55,6 +58,8 @@ def test_the_package_s_own_is_one_of_these_and_tells_scenes_apart():
     folder = clip_folder.folder_of(TINY)
     clip_folder.verify(folder, TINY)
     assert sum(path.stat().st_size for path in folder.iterdir()) < 2_000_000
+    with pytest.raises(ValueError, match=f"scenes must be a multiple of {BATCH}, got 5"):
+        teach_clip.measured(folder, drawn("test_a", 5))  # which would be left out of what is told
     nearest, own, others = teach_clip.measured(folder, drawn("test_a", BATCH)).values()
     assert nearest > 0.7 and own > others + 0.5
 

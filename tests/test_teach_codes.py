@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from perc_jax import teach_codes
 from perc_jax.config import CodebookConfig
 from perc_jax.prompt.codebook import Codebook
 from perc_jax.teach_codes import BATCH, Asked, drawn, main, measured, restarted, spread, taught, write
@@ -124,13 +125,17 @@ def test_equal_arguments_give_equal_bytes(tmp_path: Path, capsys: pytest.Capture
         (["--map", "heat"], "--map: invalid choice: 'heat'"),
         (["--side", "3"], "map_px must be side (3) x a power of two, got 320"),
         (["--codes", "1"], "codes must be within 2..65536, got 1"),
+        (["--out", "README.md/a"], "README.md/a"),  # before anything is drawn
         (["--out", "."], "--out must be a folder that is empty or not there, got ."),
         (["--engines", "function"], "--map must be one that the engine function knows, got depth"),
     ],
 )
-def test_mistakes_are_told_at_once(words: list[str], complaint: str, capsys: pytest.CaptureFixture) -> None:
+def test_mistakes_are_told_at_once(
+    words: list[str], complaint: str, capsys: pytest.CaptureFixture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(teach_codes, "taught", None)  # it does not come so far
     with pytest.raises(SystemExit) as end:
-        main(["--out", "nowhere", *words])
+        main(["--out", str(tmp_path / "nowhere"), *words])
     assert end.value.code == 2 and complaint in capsys.readouterr().err
 
 

@@ -78,8 +78,10 @@ def test_metrics_hold_every_promised_name(reference_run):
 def test_evaluations_hold_the_contract(reference_run):
     names = [f"0_start_{0:06d}.json", f"1_warmup_{WARMUP:06d}.json", f"2_grpo_{LAST:06d}.json"]
     assert sorted(whole_runs.evaluations(reference_run.workdir)) == names
-    for text in whole_runs.evaluations(reference_run.workdir).values():
+    right = {}
+    for name, text in whole_runs.evaluations(reference_run.workdir).items():
         suites = json.loads(text)
+        right[name] = sum(sum(result["correct"]) for result in suites.values())
         assert {suite: result["n"] for suite, result in suites.items()} == {
             "test_a": 16, "test_b": 8, "test_c": 8, "test_d": 8,
         }  # fmt: skip
@@ -87,7 +89,9 @@ def test_evaluations_hold_the_contract(reference_run):
             assert set(result) >= {"n", "accuracy", "ci95", "by"}
             low, high = result["ci95"]
             assert 0 <= low <= result["accuracy"] <= high <= 1
+            assert result["accuracy"] == pytest.approx(np.mean(result["correct"]))
             assert set(result["by"]) == {"engine", "type", "level", "cell"} and len(result["correct"]) == result["n"]
+    assert right[names[0]] == 0 and all(0 < right[name] < 40 for name in names[1:])  # the warm-up teaches some answers
 
 
 def test_it_says_what_it_found_and_how_it_ended(reference_run):
@@ -104,10 +108,28 @@ def test_kept_samples_are_verified_as_the_metrics_say(reference_run):
     folder = reference_run.workdir / "samples"
     rollouts = [path.stem for path in folder.glob("*_grpo.json") if "eval" not in path.stem]
     assert sorted(rollouts) == ["000008_grpo", "000010_grpo"]
-    for sample in (sample for path in folder.glob("*.json") for sample in json.loads(path.read_text())):
-        assert (folder / sample["image"]).stat().st_size > 0
-        for answer in sample["answers"]:
-            assert answer["parsed"] == extract(answer["text"])
+    kept: dict[str, list[tuple[str, float]]] = {}  # by file: the suite and whether the answer is right
+    forms = set()
+    for path in folder.glob("*.json"):
+        kept[path.stem] = []
+        for sample in json.loads(path.read_text()):
+            assert (folder / sample["image"]).stat().st_size > 0
+            for answer in sample["answers"]:
+                assert answer["parsed"] == extract(answer["text"])
+                assert answer["accuracy"] == ((answer["parsed"] or "").strip() == sample["gold"])
+                kept[path.stem].append((sample["suite"], answer["accuracy"]))
+                forms.add(answer["parsed"] is None)
+    assert forms == {True, False} == {is_right > 0 for answers in kept.values() for _, is_right in answers}
+    metrics = whole_runs.metrics(reference_run.workdir)
+    for name in rollouts:
+        asked, mine = 8 * 4, sum(is_right for _, is_right in kept[name])
+        assert mine <= asked * metrics[int(name[:6]) - 1]["rollout/accuracy"] <= mine + asked - len(kept[name])
+    assert any(line["rollout/accuracy"] for line in metrics[WARMUP:])
+    for name, text in whole_runs.evaluations(reference_run.workdir).items():
+        _, stage, step = name.removesuffix(".json").split("_")
+        for suite, result in json.loads(text).items():
+            mine = [is_right for other, is_right in kept[f"{step}_eval_{stage}"] if other == suite]
+            assert len(mine) == 4 and mine == result["correct"][:4]
 
 
 def test_nothing_compiles_after_the_warm_up(reference_run):
@@ -180,14 +202,14 @@ def damage_newest(workdir: Path) -> int:
     return step
 
 
-def test_killed_and_damaged_it_ends_as_if_undisturbed(reference_run, tmp_path):
+def test_killed_and_damaged_it_ends_as_if_undisturbed(reference_run, nursery, tmp_path):
     """The killed start has a worker that draws its pictures, which ends with it, and which the others are without."""
-    workdir, cache = tmp_path / "run", reference_run.cache
-    with whole_runs.train(workdir, "--data.workers", "1", cache=cache) as run:
+    workdir, how = tmp_path / "run", {"cache": reference_run.cache, "begin": nursery.begin}
+    with whole_runs.train(workdir, "--data.workers", "1", **how) as run:
         wait_for(run, workdir, "update")
         assert run.kill().code == -9
     damaged = damage_newest(workdir)
-    ended = whole_runs.finished(workdir, cache=cache)
+    ended = whole_runs.finished(workdir, **how)
     [warning] = ended.unspoken()
     assert warning.startswith(f"warning: checkpoint {damaged} is damaged (state/") and "resuming" in ended.err
     whole_runs.assert_same(workdir, reference_run.workdir)
@@ -303,9 +325,10 @@ def test_a_mistake_on_the_command_line_earns_one_line(tmp_path, arguments, messa
     assert not (tmp_path / "run").exists()
 
 
-def test_the_workdir_of_another_run_is_refused_and_left_alone(reference_run):
+def test_the_workdir_of_another_run_is_refused_and_left_alone(reference_run, nursery):
     before = {path: path.stat().st_mtime_ns for path in reference_run.workdir.rglob("*")}
-    with whole_runs.train(reference_run.workdir, "--seed", "7", cache=reference_run.cache) as run:
+    how = {"cache": reference_run.cache, "begin": nursery.begin}
+    with whole_runs.train(reference_run.workdir, "--seed", "7", **how) as run:
         ended = run.end()
     assert ended.code == 1 and "seed must be 0 as in the checkpoints of" in whole_runs.complaint(ended)
     assert {path: path.stat().st_mtime_ns for path in reference_run.workdir.rglob("*")} == before

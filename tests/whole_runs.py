@@ -153,7 +153,7 @@ def environment(cache: Path | None, **variables: str) -> dict[str, str]:
     """This process's environment without its settings for JAX; one CPU device; compiled programs kept in a folder, or
     nowhere."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("JAX_", "XLA_"))}
-    kept |= {"JAX_PLATFORMS": "cpu", "COLUMNS": "200", "XLA_FLAGS": quick.FLAGS}
+    kept |= {"JAX_PLATFORMS": "cpu", "COLUMNS": "200", "XLA_FLAGS": quick.FLAGS} | quick.VARIABLES
     if cache is None:
         kept["JAX_ENABLE_COMPILATION_CACHE"] = "false"
     else:
@@ -178,7 +178,7 @@ def train(
     """Start the short run in a workdir; what it says goes to a folder beside it. `program` stands in for `train`, and
     `begin` for `subprocess.Popen`.
 
-    Six steps of warm-up teach nothing: no answer is right, and GRPO would have no gradient. Coins give it one.
+    After six steps of warm-up so few answers are right that GRPO could be without a gradient. Coins give it one.
     """
     folder = output or workdir.parent / f"{workdir.name}.output"
     arguments = (*SHORT, "--workdir", str(workdir), "--stages.1.reward.control", control, *overrides)

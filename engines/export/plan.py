@@ -15,8 +15,8 @@ FORMATS = {"parquet": ("parquet",), "array_record": ("array_record",), "tfds": (
 class Plan:
     """An export, complete: equal plans give equal bytes.
 
-    Sample i is the one named (category i modulo their number, split, index i, a level drawn by i), with the question
-    type its name chooses.
+    Sample i is the one named (category i // 2 modulo their number, split, index i, a level drawn by i), with the
+    question type its name chooses. Pairs of samples share a category, so that each one has both halves of test_d.
     """
 
     format: str
@@ -78,7 +78,7 @@ class Plan:
         rng = make_rng("export", self.split, index)
         level = self.levels[int(rng.integers(len(self.levels)))]
         photo = bool(rng.random() < self.photographed)
-        name = self.engines[index % len(self.engines)]
+        name = self.engines[index // 2 % len(self.engines)]
         return engines.sample(name, split=self.split, index=index, level=level, size_px=self.size_px, photo=photo)
 
     def to_json(self) -> dict[str, Any]:

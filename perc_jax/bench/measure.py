@@ -47,10 +47,11 @@ def run(cases: Sequence[Config], settings: Settings) -> list[dict[str, Any]]:
         if settings.what == "memory":
             with screen.bar("compiling updates", len(cases)) as advance:
                 return [_memory(case, screen, advance) for case in cases]
+        load = os.getloadavg()[0]  # by others: nothing was measured yet, which would add to it
         with screen.phase("measuring the machine's peak"):
             machine = machines.look()
         with screen.bar("measuring", len(cases) * settings.repeats) as advance:
-            return [_measure(case, settings, machine, screen, advance) for case in cases]
+            return [_measure(case, settings, machine, screen, advance) | {"load": load} for case in cases]
 
 
 def _memory(config: Config, screen: Progress, advance: Any) -> dict[str, Any]:
@@ -74,7 +75,6 @@ def _memory(config: Config, screen: Progress, advance: Any) -> dict[str, Any]:
 
 def _measure(config: Config, settings: Settings, machine: Machine, screen: Progress, advance: Any) -> dict[str, Any]:
     """One case."""
-    load = os.getloadavg()[0]  # by others: we have not begun
     ids = drawn_ids(tokenizer.load(TOKENIZER), config.model.text.vocab_size, settings.mean_tokens)
     case = draw(config, config.stages[0], settings.seed)
     with screen.phase(f"compiling for {_words(config)}"):
@@ -105,7 +105,6 @@ def _measure(config: Config, settings: Settings, machine: Machine, screen: Progr
     ours.compiles.close()
     found = _result(ours, settings, machine, times, sampled.on_host.mask.sum(axis=2))
     return found | {
-        "load": load,
         "recompiles": recompiles,
         "peer": {"name": settings.against, **said} if peer else None,
     }

@@ -18,7 +18,7 @@ def show(found: dict[str, Any]) -> None:
     points = found.get("points", [found])
     console.print(_headline(points[0]))
     console.print(_memory(points) if found["what"] == "memory" else _speed(points))
-    for line in _notes(points[-1]):
+    for line in _notes(points):
         console.print(line)
 
 
@@ -115,26 +115,34 @@ def _letters(point: dict[str, Any]) -> str:
     return " ".join(str(value) for value in list(point["shape"].values())[:4])
 
 
-def _notes(point: dict[str, Any]) -> Iterable[str]:
-    """What the figures rest on."""
-    if "machine" not in point:
+def _notes(points: Sequence[Mapping[str, Any]]) -> Iterable[str]:
+    """What the figures rest on: sums and the most of all cases; lengths and the peer of each, where they are told."""
+    if "machine" not in points[0]:
         return
-    machine = point["machine"]
+    machine = points[0]["machine"]
+    compile_s, recompiles = (sum(point[name] for point in points) for name in ("compile_s", "recompiles"))
     yield (
         f"[dim]peak {machine['flops'] / 1e12:,.2f} TFLOP/s per device ({machine['flops_source']}), a copy "
-        f"{machine['bandwidth'] / 1e9:,.1f} GB/s; compiled in {point['compile_s']:.0f} s, {point['recompiles']} "
-        f"recompiles; peak memory {point['peak_bytes'] / 2**30:.2f} GiB[/]"
+        f"{machine['bandwidth'] / 1e9:,.1f} GB/s; compiled in {compile_s:.0f} s, {recompiles} "
+        f"recompiles; peak memory {max(point['peak_bytes'] for point in points) / 2**30:.2f} GiB[/]"
     )
-    if point["load"] > BUSY:
+    if points[0]["load"] > BUSY:
         yield (
-            f"[bold red]others used this machine[/] (load {point['load']:.1f} at the start): "
+            f"[bold red]others used this machine[/] (load {points[0]['load']:.1f} at the start): "
             "seconds are not to be trusted, the ratio by processor time a little"
         )
+    for point in points:
+        case = f"{_letters(point)}: " if len(points) > 1 else ""
+        yield from (f"[dim]{case}{words}[/]" for words in _of_case(point))
+
+
+def _of_case(point: Mapping[str, Any]) -> Iterable[str]:
+    """How long a case's completions were, where not all had their whole length, and what was measured beside."""
     lengths = point["lengths"]
     if lengths["mean"] < point["shape"]["max_tokens"]:
-        yield f"[dim]completions of {lengths['mean']:.0f} tokens on average, the longest of {lengths['longest']}[/]"
+        yield f"completions of {lengths['mean']:.0f} tokens on average, the longest of {lengths['longest']}"
     peer = point["peer"]
     if peer:
         difference = peer.get("logprob_difference")
         same = f"; log-probabilities of the same completions differ by {difference:.1e}" if difference else ""
-        yield f"[dim]peer: {peer['version']}, peak memory {peer['peak_bytes'] / 2**30:.2f} GiB{same}[/]"
+        yield f"peer: {peer['version']}, peak memory {peer['peak_bytes'] / 2**30:.2f} GiB{same}"

@@ -18,6 +18,7 @@ class AI2D(Letters):
 
     name = "ai2d"
     hub = "lmms-lab/ai2d"
+    group = "picture"
     modes: ClassVar[Mapping[str, str]] = {
         "official": "the response is the letter and nothing else",
         "vlmevalkit": "VLMEvalKit's option words and texts without its judge",

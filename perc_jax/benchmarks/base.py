@@ -11,10 +11,12 @@ A scorer is a pure function of (problem, response, mode) that never raises on a 
 """
 
 import abc
+import contextlib
 import functools
+import hashlib
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
@@ -46,6 +48,7 @@ class Problem:
     kind: str
     options: tuple[str, ...] = ()  # texts of the options A, B, …
     meta: Mapping[str, Any] = field(default_factory=dict)  # what prompt, scorer and aggregates need besides
+    shared: str = ""  # a name for pictures that other questions are about too; empty if there are no others
 
     @property
     def letters(self) -> str:
@@ -112,7 +115,10 @@ class Benchmark(abc.ABC):
             seen.add(problem.id)
         if not problems:
             raise ValueError(f"{self.name}: {folder} must hold at least one problem, got none")
-        return problems
+        if type(self).unit is not Benchmark.unit:
+            return problems
+        shared = on_same_pictures({problem.id: problem.images for problem in problems})
+        return [replace(problem, shared=shared.get(problem.id, "")) for problem in problems]
 
     def download(self) -> Path:
         """Fetch the data set from the hub. Raises `FileNotFoundError` in one line where it cannot be had."""
@@ -167,11 +173,11 @@ class Benchmark(abc.ABC):
         return next((one for one in scored if one.correct), scored[0])
 
     def unit(self, problem: Problem) -> str:
-        """Give the name of what the question belongs to and what is independent of the rest; here itself.
+        """Give the name of what the question belongs to and what is independent of the rest; here its pictures.
 
-        Of an old file that has ids alone, `problem` has no `meta`, and a benchmark that needs it takes the id.
+        Of an old file that has ids alone, `problem` has nothing else, and is taken as independent.
         """
-        return problem.id
+        return problem.shared or problem.id
 
     def counts(self, problem: Problem, mode: str) -> bool:
         """Whether a mode asks and counts the question."""
@@ -226,11 +232,6 @@ def share_of_units(correct: Sequence[bool], units: Sequence[str]) -> dict[str, A
     return found | {"ci95": [low, high]}
 
 
-def by(items: Sequence[Item], key: Callable[[Problem], Hashable | Sequence[Hashable]]) -> dict[str, Any]:
-    """`share` per group of independent items; a problem whose key is a list is in several groups."""
-    return {name: share([item.scored.correct for item in mine]) for name, mine in groups(items, key).items()}
-
-
 def groups(items: Sequence[Item], key: Callable[[Problem], Hashable | Sequence[Hashable]]) -> dict[str, list[Item]]:
     """Items by the names of their groups, in the order of these."""
     found: dict[str, list[Item]] = defaultdict(list)
@@ -251,6 +252,19 @@ def clustered(values: Sequence[float]) -> dict[str, Any]:
     array = np.asarray(values, np.float64)
     low, high = statistics.bootstrap_mean(array, np.random.default_rng(BOOTSTRAP_SEED))
     return {"n": len(array), "accuracy": float(array.mean()), "ci95": [low, high]}
+
+
+def on_same_pictures(pictures: Mapping[str, Sequence[files.Readable]]) -> dict[str, str]:
+    """By the ids of questions that share their pictures with others, byte for byte, a name for what they share.
+
+    A model that misreads a picture is wrong on all that is asked about it. What cannot be read shares nothing.
+    """
+    named: dict[bytes, list[str]] = defaultdict(list)
+    for name, mine in pictures.items():
+        with contextlib.suppress(OSError, ValueError):
+            if key := b"".join(hashlib.sha256(one.read()).digest() for one in mine):
+                named[key].append(name)
+    return {name: f"picture of {names[0]}" for names in named.values() if len(names) > 1 for name in names}
 
 
 def only_named(problem_id: str) -> Problem:

@@ -28,6 +28,7 @@ class BlindTest(Benchmark):
 
     name = "blindtest"
     hub = "XAI/vlmsareblind"
+    group = "picture"
     modes: ClassVar[Mapping[str, str]] = {
         "official": "the patterns by task that lmms-eval publishes, the answer anywhere in the response",
         "strict": base.STRICT,
@@ -67,7 +68,7 @@ class BlindTest(Benchmark):
 
     def summary(self, items: Sequence[Item], mode: str = "official") -> dict[str, Any]:
         """Accuracy by task, the two counting grids as one, and the mean of the tasks."""
-        tasks = base.by(items, lambda problem: problem.meta["task"].partition(" - word")[0].partition(" - blank")[0])
+        tasks = self.by(items, lambda problem: problem.meta["task"].partition(" - word")[0].partition(" - blank")[0])
         return {"mean_of_tasks": base.mean_of(tasks), "task": tasks}
 
 

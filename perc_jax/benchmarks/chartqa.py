@@ -22,6 +22,7 @@ class ChartQA(Benchmark):
 
     name = "chartqa"
     hub = "lmms-lab/ChartQA"
+    group = "picture"
     modes: ClassVar[Mapping[str, str]] = {
         "official": "relaxed accuracy of the whole response",
         "vlmevalkit": "relaxed accuracy of what stands in a box or answer block, else of the whole response",
@@ -65,7 +66,7 @@ class ChartQA(Benchmark):
 
     def summary(self, items: Sequence[Item], mode: str = "official") -> dict[str, Any]:
         """Accuracy of the two halves."""
-        return {"half": base.by(items, lambda problem: problem.meta["half"])}
+        return {"half": self.by(items, lambda problem: problem.meta["half"])}
 
 
 def relaxed(answer: str, gold: str) -> bool:

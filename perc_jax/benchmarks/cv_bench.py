@@ -46,8 +46,8 @@ class CVBench(Letters):
 
     def summary(self, items: Sequence[Item], mode: str = "official") -> dict[str, Any]:
         """The official mean where all three sources are there; accuracy by source, task and type."""
-        source = base.by(items, lambda problem: problem.meta["source"])
-        groups: dict[str, Any] = {"source": source, "task": base.by(items, lambda problem: problem.meta["task"])}
+        source = self.by(items, lambda problem: problem.meta["source"])
+        groups: dict[str, Any] = {"source": source, "task": self.by(items, lambda problem: problem.meta["task"])}
         if {"ADE20K", "COCO", "Omni3D"} <= set(source):
             flat = (source["ADE20K"]["accuracy"] + source["COCO"]["accuracy"]) / 2
             groups |= {"2d": flat, "3d": source["Omni3D"]["accuracy"]}

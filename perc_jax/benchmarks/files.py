@@ -9,13 +9,21 @@ import json
 import math
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from perc_jax.records import reading
 
 IDS = ("pid", "sample_index", "id", "ID", "idx", "question_id", "index", "key")  # what benchmarks call a problem's name
 SCALARS = (str, int, float, type(None))
 SHOWN = 60  # characters of a wrong value
+
+
+@runtime_checkable
+class Readable(Protocol):
+    """An encoded picture."""
+
+    def read(self) -> bytes:
+        """Give it. Raises `OSError` or `ValueError` if it is not there."""
 
 
 class Image(NamedTuple):

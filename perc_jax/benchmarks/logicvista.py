@@ -65,8 +65,8 @@ class LogicVista(Benchmark):
     def summary(self, items: Sequence[Item], mode: str = "official") -> dict[str, Any]:
         """Accuracy by skill and by capability; a question may have several."""
         return {
-            "skill": base.by(items, lambda problem: problem.meta["skill"]),
-            "capability": base.by(items, lambda problem: problem.meta["capability"]),
+            "skill": self.by(items, lambda problem: problem.meta["skill"]),
+            "capability": self.by(items, lambda problem: problem.meta["capability"]),
         }
 
 

@@ -97,10 +97,10 @@ class MathVision(Benchmark):
     def summary(self, items: Sequence[Item], mode: str = "official") -> dict[str, Any]:
         """Accuracy by subject, by level, by both, and of choices and free answers."""
         return {
-            "subject": base.by(items, lambda problem: problem.meta["subject"]),
-            "level": base.by(items, lambda problem: problem.meta["level"]),
-            "level_subject": base.by(items, lambda problem: f"{problem.meta['level']}_{problem.meta['subject']}"),
-            "kind": base.by(items, lambda problem: problem.kind),
+            "subject": self.by(items, lambda problem: problem.meta["subject"]),
+            "level": self.by(items, lambda problem: problem.meta["level"]),
+            "level_subject": self.by(items, lambda problem: f"{problem.meta['level']}_{problem.meta['subject']}"),
+            "kind": self.by(items, lambda problem: problem.kind),
         }
 
 

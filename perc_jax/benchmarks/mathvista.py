@@ -115,9 +115,9 @@ class MathVista(Benchmark):
 
     def summary(self, items: Sequence[Item], mode: str = "official") -> dict[str, Any]:
         """Accuracy by question type, answer type, task, skill and the other fields of the metadata."""
-        groups = {"kind": base.by(items, lambda problem: problem.kind)}
+        groups = {"kind": self.by(items, lambda problem: problem.kind)}
         for field in (*_GROUPS, "skills"):
-            groups[field] = base.by(items, lambda problem, field=field: problem.meta[field])
+            groups[field] = self.by(items, lambda problem, field=field: problem.meta[field])
         return groups
 
 

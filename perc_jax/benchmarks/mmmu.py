@@ -90,8 +90,8 @@ class MMMU(Benchmark):
         right = sum(item.scored.correct for item in items)
         return {
             "with_guessing": (right + sum(guessed)) / len(items),
-            "kind": base.by(items, lambda problem: problem.kind),
-            "subject": base.by(items, lambda problem: problem.meta["subject"]),
+            "kind": self.by(items, lambda problem: problem.kind),
+            "subject": self.by(items, lambda problem: problem.meta["subject"]),
         }
 
 

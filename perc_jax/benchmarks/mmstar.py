@@ -60,7 +60,7 @@ class MMStar(Letters):
 
     def summary(self, items: Sequence[Item], mode: str = "official") -> dict[str, Any]:
         """Accuracy by area and by the eighteen finer ones."""
-        return {field: base.by(items, lambda problem, field=field: problem.meta[field]) for field in _GROUPS}
+        return {field: self.by(items, lambda problem, field=field: problem.meta[field]) for field in _GROUPS}
 
 
 def _options(question: str) -> tuple[str, ...]:

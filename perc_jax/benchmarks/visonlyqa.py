@@ -68,7 +68,7 @@ class VisOnlyQA(Benchmark):
 
     def summary(self, items: Sequence[Item], mode: str = "official") -> dict[str, Any]:
         """Accuracy by task and the mean of the tasks."""
-        tasks = base.by(items, lambda problem: problem.meta["task"])
+        tasks = self.by(items, lambda problem: problem.meta["task"])
         return {"mean_of_tasks": base.mean_of(tasks), "task": tasks}
 
 

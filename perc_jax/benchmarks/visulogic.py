@@ -101,4 +101,4 @@ class VisuLogic(Letters):
 
     def summary(self, items: Sequence[Item], mode: str = "official") -> dict[str, Any]:
         """Accuracy by kind of reasoning."""
-        return {"tag": base.by(items, lambda problem: problem.meta["tag"])}
+        return {"tag": self.by(items, lambda problem: problem.meta["tag"])}

@@ -70,5 +70,5 @@ class VStar(Letters):
 
     def summary(self, items: Sequence[Item], mode: str = "vlmevalkit") -> dict[str, Any]:
         """Accuracy of the two kinds of questions and their mean."""
-        kinds = base.by(items, lambda problem: problem.meta["category"])
+        kinds = self.by(items, lambda problem: problem.meta["category"])
         return {"mean_of_categories": base.mean_of(kinds), "category": kinds}

@@ -43,7 +43,6 @@ class SampleInfo(NamedTuple):
     photographed: bool
     question: str
     answer: Answer | answers.Gold
-    guess_rate: float
     row: dict[str, Any] = {}  # noqa: RUF012 - further columns of a table's row, for a reward's terms; only read
     state: State | None = None  # where a conversation about it begins; None: there is none
 
@@ -283,6 +282,5 @@ def _describe(sample: engines.Sample) -> SampleInfo:
         photographed=sample.photographed,
         question=sample.question,
         answer=sample.answer,
-        guess_rate=sample.guess_rate,
         row={"facts": sample.scene_text},
     )

@@ -154,6 +154,7 @@ def of_suite(
     the units do not divide the batch.
     """
     asked = _asked(config, name)
+    asking = [stage.mixture.pointing for stage in config.stages if stage.mixture.engines]
     draw = Draw(
         config=config,
         key=("suite", name),
@@ -163,7 +164,7 @@ def of_suite(
         levels=tuple(part.levels for part in asked),
         types=tuple(part.types for part in asked),
         photo_share=1.0 if name == "test_b" else 0.0,
-        pointing=sum(stage.mixture.pointing for stage in config.stages) / len(config.stages),
+        pointing=sum(asking) / max(1, len(asking)),
         max_gold=0,
         batch=(batch := config.evaluation.batch),
         played=config.environment,

@@ -166,7 +166,6 @@ def describe(table: Table, number: int, row: TableRow, split: str) -> SampleInfo
         photographed=False,
         question=row.chat[-1].text,
         answer=gold,
-        guess_rate=1 / len(row.choices) if row.choices else 0.0,
         row=row.columns,
     )
 

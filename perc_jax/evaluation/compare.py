@@ -4,7 +4,8 @@ Only questions that both were asked count, of a user's table that has changed in
 same; those of the engines' suites are also compared engine by engine. What differs between the two besides the model,
 and what the files do not say, is told as a warning: then the difference may not be the model's alone. So it is with a
 run's own `eval/`, which numbers its questions and tells the type and level of each, not which scene or row it was: how
-they were asked is read in the run's `config.json`, and of a table that had not changed must be taken on trust.
+they were asked is read in the run's `config.json`, and which versions of the engines drew them in the file itself; that
+a table had not changed must be taken on trust.
 
 Where every question is its own unit and has one answer, interval and p-value are those of
 `statistics.paired_difference`. Otherwise the interval is a bootstrap over independent units (a seed of DynaMath, a
@@ -34,7 +35,8 @@ NOT_SETTINGS = ("suite", "model", "seed")  # fields of a head that do not say ho
 SURE = 0.05  # p-value below which a difference is called one
 CONFIG = "config.json"  # of a run, beside its `eval/`
 ASKED_AS = ("image_px", "instruction", "system", "answer_form", "answer_sections")  # of a run's data
-OF_TABLE = ("min_pixels", "max_pixels", "max_prompt_tokens", "max_patches")
+OF_PROMPTS = ("max_prompt_tokens", "max_patches")  # of engines' suites too: what does not fit is left out
+OF_TABLE = ("min_pixels", "max_pixels")
 
 
 class Answers(NamedTuple):
@@ -94,30 +96,51 @@ def suites_of_run(file: Path) -> dict[str, Answers]:
         terms = {
             term: dict(zip(names, values["each"], strict=True)) for term, values in result.get("terms", {}).items()
         }
-        head, unknown = _head_of_run(file, suite, result["asked"])
+        head, unknown = _head_of_run(file, suite, result)
         units = {name: name for name in names}
         found[suite] = Answers(head, right, units, terms=terms, cells=tuple(result["asked"]), unknown=unknown)
     return found
 
 
-def _head_of_run(file: Path, suite: str, cells: Sequence[str]) -> tuple[dict[str, Any], list[str]]:
-    """How a run asks a suite or a test table, by its config; and what is not known of it, in words."""
-    of_engines = all(cell.partition(".")[0] in engines.ENGINES for cell in cells)
+def _head_of_run(file: Path, suite: str, result: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
+    """How a run asks a suite or a test table, by its config and the result; and what is not known of it, in words."""
+    of_engines = all(cell.partition(".")[0] in engines.ENGINES for cell in result["asked"])
+    head: dict[str, Any] = {"suite": suite}
     unknown = [] if of_engines else ["that its rows were the same is not known, they go by their number"]
+    if of_engines and "versions" in result:
+        head["versions of engines"] = result["versions"]
+    elif of_engines:
+        unknown = [f"which versions of the engines drew {suite} is not known, {file} is of before they were kept"]
     place = file.parent.parent / CONFIG
     if file.parent.name != "eval" or not place.is_file():
-        return {"suite": suite}, [f"how {file} was asked is not known, there is no {CONFIG} of its run", *unknown]
+        return head, [f"how {file} was asked is not known, there is no {CONFIG} of its run", *unknown]
     config = files.read_json(place)
     usual = {field.name: field.default for field in dataclasses.fields(DataConfig)}  # of a config older than a field
     data = {name: list(value) if isinstance(value, tuple) else value for name, value in usual.items()} | config.get(
         "data", {}
     )
-    head: dict[str, Any] = {"suite": suite} | {name: data[name] for name in ASKED_AS}
-    if not of_engines:
+    head |= {name: data[name] for name in (*ASKED_AS, *OF_PROMPTS)} | _answered_by(config)
+    if of_engines:
+        mixtures = [stage.get("mixture", {}) for stage in config.get("stages", ())]
+        asked = [mixture.get("pointing", 0.0) for mixture in mixtures if mixture.get("engines")]
+        head["pointing"] = sum(asked) / max(1, len(asked))  # as `data.streams.of_suite` takes it
+    else:
         tables = [from_dict(TableConfig, one) for one in config.get("evaluation", {}).get("tables", ())]
         head |= {name: data[name] for name in OF_TABLE}
         head["table_config"] = next((to_dict(one) for one in tables if one.label == suite), None)
     return head, unknown
+
+
+def _answered_by(config: Mapping[str, Any]) -> dict[str, Any]:
+    """How a run's replies come about, whatever is asked: greedily, no longer than these, with this environment."""
+    played = [stage.get("environment", {}) for stage in config.get("stages", ())]
+    played = [one for one in played if one.get("name", "none") != "none"]
+    return {
+        "max_tokens": config.get("rollout", {}).get("max_tokens"),
+        "dtype": config.get("model", {}).get("dtype"),
+        "environment": played[-1] if played else "none",  # of the last stage that has one, as `Config.environment`
+        "constrained": config.get("codes", {}).get("constrained", False),
+    }
 
 
 def read(file: Path) -> Answers:
@@ -125,13 +148,23 @@ def read(file: Path) -> Answers:
     if file.suffix == ".jsonl":
         return answers(*lines.read(file))
     content = files.read_json(file)
-    if not isinstance(content, dict) or content.keys().isdisjoint({"items"}):
+    if not _is_of_score(content):
         raise ValueError(f"{file} must be what perc_jax.score wrote, with its items, or a file of a run's eval/")
     benchmark = benchmarks.get(content["benchmark"])
     right = {str(item["id"]): float(item["correct"]) for item in content["items"]}
     head = {"suite": content["benchmark"], "mode": content["mode"]}
     units = {str(item["id"]): item.get("unit") for item in content["items"]}
     return Answers(head, right, {name: unit or benchmark.unit(only_named(name)) for name, unit in units.items()})
+
+
+def _is_of_score(content: Any) -> bool:
+    """Whether a JSON file holds what `perc_jax.score` writes: the benchmark, its mode, and items that were marked."""
+    if not isinstance(content, dict) or not isinstance(content.get("mode"), str):
+        return False
+    items, benchmark = content.get("items"), content.get("benchmark")
+    if not isinstance(benchmark, str) or benchmark not in benchmarks.BENCHMARKS or not isinstance(items, list):
+        return False
+    return all(isinstance(item, dict) and {"id", "correct"} <= item.keys() for item in items)
 
 
 def answers(head: Mapping[str, Any], found: Mapping[str, Record]) -> Answers:

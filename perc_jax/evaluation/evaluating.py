@@ -240,10 +240,9 @@ def _rows(exam: PlannedExam, records: Sequence[Record], samples: int) -> dict[st
         kinds[exam.kind(record.id)].append(place)
     found: dict[str, Any] = {"by": {"kind": {kind: accuracy(places) for kind, places in sorted(kinds.items())}}}
     if samples > 1:
-        return found | _mean([sum(mark) / samples for mark in marks], [record.unit for record in records])
-    right = [int(mark[0]) for mark in marks]
-    interval = statistics.wilson_interval(sum(right), len(right))
-    return accuracy(range(len(records))) | {"ci95": list(interval)} | found | {"correct": right}
+        return found | _mean([sum(mark) / samples for mark in marks], _units(exam, records))
+    right = [bool(mark[0]) for mark in marks]
+    return base.share_of_units(right, _units(exam, records)) | found | {"correct": list(map(int, right))}
 
 
 def _suite(records: Sequence[Record], samples: int) -> dict[str, Any]:

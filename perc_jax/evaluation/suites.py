@@ -294,8 +294,9 @@ def _cells(config: Config) -> list[tuple[str, str]]:
 
 def summary(items: Sequence[Item], measured: Sequence[str] = ()) -> dict[str, Any]:
     """Count, accuracy in [0, 1], its Wilson 95 % interval, accuracy by engine, type and level, each item's 0 or 1
-    (`correct`) and what it asked (`asked`, `engine.type/level`); `terms` by their names, where some are measured: mean,
-    its interval by resampling, and each item's value, 0 where it is NaN; none where it is so of more than half."""
+    (`correct`) and what it asked (`asked`, `engine.type/level`); the engines' `versions`, none of a table; `terms` by
+    their names, where some are measured: mean, its interval by resampling, and each item's value, 0 where it is NaN;
+    none where it is so of more than half."""
 
     def accuracy(chosen: Iterable[Item]) -> dict[str, Any]:
         correct = [item.correct for item in chosen]
@@ -308,6 +309,8 @@ def summary(items: Sequence[Item], measured: Sequence[str] = ()) -> dict[str, An
         return {name: accuracy(groups[name]) for name in sorted(groups)}
 
     correct = [int(item.correct) for item in items]
+    drawn_by = {item.engine for item in items} & engines.ENGINES.keys()
+    versions = {name: engines.ENGINES[name].version for name in sorted(drawn_by)}
     values = {name: np.array([item.terms[place] for item in items]) for place, name in enumerate(measured)}
     terms = {name: _term(each) for name, each in values.items() if 2 * np.isnan(each).sum() <= len(each)}
     return accuracy(items) | {
@@ -320,6 +323,7 @@ def summary(items: Sequence[Item], measured: Sequence[str] = ()) -> dict[str, An
         },
         "correct": correct,
         "asked": [f"{item.engine}.{item.question_type}/{item.level}" for item in items],
+        **({"versions": versions} if versions else {}),
         **({"terms": terms} if terms else {}),
     }
 

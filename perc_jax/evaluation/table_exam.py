@@ -9,6 +9,7 @@ import os
 from collections.abc import Sequence
 from typing import Any
 
+from perc_jax.benchmarks.base import on_same_pictures
 from perc_jax.config import Config, TableConfig
 from perc_jax.data import table_prompts
 from perc_jax.data.table_prompts import Sight
@@ -62,7 +63,9 @@ class TableExam(PlannedExam):
         self.count = min(limit or len(self._table), len(self._table))
         names = self._table.names()[: self.count]
         self._numbers = dict(zip(names, range(self.count), strict=True))
-        self.questions = [self._question(name, number) for name, number in self._numbers.items()]
+        found = [self._question(name, number) for name, number in self._numbers.items()]
+        shared = on_same_pictures({question.id: question.images for question in found})
+        self.questions = [question._replace(unit=shared.get(question.id, question.id)) for question in found]
 
     def _question(self, name: str, number: int) -> Question:
         """Measure a row; one that is wrong is a question that is not asked."""

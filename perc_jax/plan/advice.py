@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import jax
 from jax.sharding import AbstractMesh
 
-from perc_jax.config import StageConfig
+from perc_jax.config import Config, StageConfig
 from perc_jax.mesh import sharding
 from perc_jax.plan import topologies
 from perc_jax.plan.memory import ROLLOUT, Split
@@ -34,7 +34,7 @@ class Option(NamedTuple):
     kind: str
     fsdp: int
     tensor: int
-    micro_batches: int
+    micro_batches: tuple[int, ...]  # of each stage
     capacity: int
     slots: float = 1.0  # prompts that are decoded at a time, as a share of now
 
@@ -54,28 +54,25 @@ def advise(
 
 
 def _options(blueprints: Blueprints, topology: Topology, capacity: int) -> Iterator[Option]:
-    """Everything to try, cheapest first within each kind."""
+    """Everything to try, cheapest first within each kind; a run could be started with any of it."""
     config = blueprints.config
-    heads, stage = config.model.text.num_key_value_heads, config.stages[-1]
-    degrees = [n for n in range(1, heads + 1) if heads % n == 0]
+    heads, stages = config.model.text.num_key_value_heads, config.stages
+    degrees, current = [n for n in range(1, heads + 1) if heads % n == 0], tuple(s.micro_batches for s in stages)
 
-    def cuts(kind: str, where: str, devices: int, tensor: int, capacity: int) -> Iterator[Option]:
-        rows, prompts = devices // tensor, stage.prompts_per_step // stage.updates_per_rollout
-        if devices % tensor or prompts % rows or config.evaluation.batch % rows:
+    def cuts(
+        kind: str, where: str, devices: int, tensor: int, capacity: int, least: Sequence[int] = ()
+    ) -> Iterator[Option]:
+        if devices % tensor:
             return
-        for count in range(1, prompts // rows + 1):
-            if prompts % (rows * count) == 0:
-                what = f"{where}tensor {tensor}, micro_batches {count}"
-                yield Option(what, kind, rows, tensor, count, capacity)
+        for counts in micro_batches(config, devices // tensor, least):
+            what = f"{where}tensor {tensor}, {_said(counts, stages)}"
+            yield Option(what, kind, devices // tensor, tensor, counts, capacity)
 
     now = config.mesh.tensor
-    for option in cuts("micro_batches", "", topology.devices, now, capacity):
-        if option.micro_batches > stage.micro_batches:
+    for option in cuts("micro_batches", "", topology.devices, now, capacity, current):
+        if option.micro_batches != current:
             yield option
-    at_once, rows = config.rollout.slots or stage.prompts_per_step, topology.devices // now
-    for slots in (at_once // part for part in SLOTS if stage.kind == "grpo" and at_once % (part * rows) == 0):
-        what = f"rollout.slots {slots}"
-        yield Option(what, "slots", rows, now, stage.micro_batches, capacity, slots / at_once)
+    yield from _slots(config, topology.devices // now, current, capacity)
     for tensor in degrees:
         if tensor > now:
             yield from cuts("tensor", "", topology.devices, tensor, capacity)
@@ -89,11 +86,53 @@ def _options(blueprints: Blueprints, topology: Topology, capacity: int) -> Itera
             yield from cuts("gpu", where, 8 * nodes, tensor, CHIPS["h100"].memory_bytes)
 
 
+def micro_batches(config: Config, rows: int, least: Sequence[int] = ()) -> Iterator[tuple[int, ...]]:
+    """Micro-batches of each stage on `rows` data-parallel devices, the fewest first; none where a run would refuse so
+    many devices.
+
+    Each stage has the fewest that let a device work on no more prompts at a time than a bound, which falls from one to
+    the next, and no fewer than `least`.
+    """
+    shares = []  # prompts of each stage's updates on one device
+    for stage in config.stages:
+        prompts = stage.prompts_per_step // stage.updates_per_rollout
+        if prompts % rows:
+            return
+        shares.append(prompts // rows)
+    if config.evaluation.batch % rows or config.rollout.slots % rows:
+        return
+    before: tuple[int, ...] = ()
+    for most in range(max(shares), 0, -1):
+        counts = []
+        for share, fewest in zip(shares, least or [1] * len(shares), strict=True):
+            fit = [n for n in range(fewest, share + 1) if share % n == 0 and share // n <= most]
+            counts += fit[:1]
+        if len(counts) == len(shares) and tuple(counts) != before:
+            before = tuple(counts)
+            yield before
+
+
+def _said(counts: Sequence[int], stages: Sequence[StageConfig]) -> str:
+    """`micro_batches 8`, or where stages differ `micro_batches 8, 7 (warmup, rl)`."""
+    if len(set(counts)) == 1:
+        return f"micro_batches {counts[0]}"
+    return f"micro_batches {', '.join(map(str, counts))} ({', '.join(stage.name for stage in stages)})"
+
+
+def _slots(config: Config, rows: int, current: tuple[int, ...], capacity: int) -> Iterator[Option]:
+    """Fewer prompts decoded at a time; of a run that samples."""
+    sampled = [stage.prompts_per_step for stage in config.stages if stage.kind == "grpo"]
+    at_once = config.rollout.slots or min(sampled, default=0)
+    for slots in (at_once // part for part in SLOTS if at_once and at_once % (part * rows) == 0):
+        what = f"rollout.slots {slots}"
+        yield Option(what, "slots", rows, config.mesh.tensor, current, capacity, slots / at_once)
+
+
 def _estimate(option: Option, blueprints: Blueprints, stage: StageConfig, name: str, split: Split) -> int:
     """The bytes on one device that the program should need."""
     mesh = AbstractMesh((1, option.fsdp, option.tensor), sharding.AXES)
     before = _units(blueprints, stage, blueprints.mesh, stage.micro_batches, name)
-    after = _units(blueprints, stage, mesh, option.micro_batches, name)
+    after = _units(blueprints, stage, mesh, option.micro_batches[blueprints.config.stages.index(stage)], name)
     if kind_of(name).split()[0] in SAMPLES and not name.startswith("greedy"):
         after = after._replace(cache=after.cache * option.slots, activations=after.activations * option.slots)
     return int(sum(size * new / old for size, new, old in zip(split, after, before, strict=True) if size))

@@ -31,6 +31,8 @@ class Work(NamedTuple):
     decode: float  # all tokens up to the bucket's end
     update: float
     clip: float = 0.0  # the reward's CLIP: every picture once, every completion's description
+    tower_prefill: float = 0.0  # of prefill, the vision tower's
+    tower_update: float = 0.0  # of update, likewise
 
 
 class Lengths(NamedTuple):
@@ -107,21 +109,23 @@ def step_work(config: Config, stage: StageConfig, *, trains_vision: bool, length
     again = 1 if stage.remat == "block" else 0  # forward once more in the backward pass
     # The head's logits are always computed again: they are never stored.
     pictures = (3 + again) if trains_vision else 1 if stage.kind == "sft" else 0  # what the rollout made is reused
-    update = (3 + again) * row + 4 * head + pictures * picture
+    tower, update = pictures * picture, (3 + again) * row + 4 * head
     useful_update = group * (3 * single + (3 if trains_vision else 1) * picture) + 3 * head
     if stage.loss.kl_coef:  # the reference's forward pass
-        update += row + head + trains_vision * picture
+        tower, update = tower + trains_vision * picture, update + row + head
         useful_update += group * (single + picture) + head
     # What the first policy says of the parts of later updates is noted before it moves.
     noted = 1 - 1 / stage.updates_per_rollout
-    update += noted * (row + head + trains_vision * picture)
+    tower, update = tower + noted * trains_vision * picture, update + noted * (row + head)
     useful_update += noted * (group * (single + picture) + head)
     if model.lora.rank:  # no weight has a gradient but the head's may; adapters themselves are a percent
         frozen = head * (not model.trains_head)
-        update -= (prompt + group * length) * text_token(model.text) + frozen + trains_vision * picture
+        tower -= trains_vision * picture
+        update -= (prompt + group * length) * text_token(model.text) + frozen
         useful_update -= group * ((prompt + length) * text_token(model.text) + trains_vision * picture) + frozen
+    update += tower
     if stage.kind != "grpo":
-        return Work(0.0, count * useful_update, 0.0, 0.0, count * update)
+        return Work(0.0, count * useful_update, 0.0, 0.0, count * update, tower_update=count * tower)
     prefill = picture + forward_row(model, patches, prompt, 0, 0) + head_token(model.text)
     column = decode_traffic(config, 1, group, 1).flops
     if lengths:  # of one token of each completion, in the middle of it
@@ -129,9 +133,8 @@ def step_work(config: Config, stage: StageConfig, *, trains_vision: bool, length
     decode = max(0.0, length - 1) * column
     useful_rollout = group * (single + picture) + head
     clip = clip_prompt(config.clip, group, len(stage.reward.clip_terms))
-    return Work(
-        count * useful_rollout, count * useful_update, count * prefill, count * decode, count * update, count * clip
-    )
+    each = (useful_rollout, useful_update, prefill, decode, update, clip, picture, tower)
+    return Work(*(count * operations for operations in each))
 
 
 def clip_tower(tower: ClipTowerConfig, tokens: int) -> float:

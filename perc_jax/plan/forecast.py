@@ -278,8 +278,11 @@ def _speed(config: Config, blueprints: Blueprints, stage: StageConfig, topology:
         peak, bandwidth = chip.flops * peak_use, chip.bandwidth * bandwidth_use
         column = max((traffic.weight_bytes + traffic.cache_bytes) / bandwidth, traffic.flops / peak)
         decode = column * (config.rollout.max_tokens - 1) * turns if stage.kind == "grpo" else 0.0
-        rollout = work.prefill / (peak * topology.devices) + decode
-        update, clip = (part / (peak * topology.devices) for part in (work.update, work.clip))
+        # The tower and CLIP run data-parallel: the devices of a tensor group all do the same.
+        rows, shared = peak * blueprints.rows, peak * topology.devices
+        rollout = (work.prefill - work.tower_prefill) / shared + work.tower_prefill / rows + decode
+        update = (work.update - work.tower_update) / shared + work.tower_update / rows
+        clip = work.clip / rows
         speeds[name] = {
             "rollout_s": rollout,
             "update_s": update,

@@ -21,7 +21,7 @@ from perc_jax.records import reading
 
 MODEL_TYPE = "qwen2_5_vl"
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
-_SMALL_FILES = ("*.json", "*.jinja", "*.txt")
+_SMALL_FILES = ("*.json", "*.jinja", "*.txt", "LICENSE*")  # an export copies the licence too
 _BICUBIC = 3  # PIL's number of the filter
 # What transformers' class of the vision tower says, 4.49 to 5.x alike.
 _VISION_CLASS: dict[str, Any] = {

@@ -1,6 +1,7 @@
 """Line charts as inline SVG, and which of them a report has of training.
 
-Raw values are faint, smoothed ones bold; stages are shaded, evaluations are points with intervals.
+Raw values are faint, smoothed ones bold, dashed where they would hide another line; stages are shaded, evaluations are
+points with intervals.
 
 Pure functions from numbers to text. Colours and type are set here once; sizes are in the units of the SVG's view box,
 which the page scales to its columns.
@@ -18,6 +19,7 @@ WIDTH, HEIGHT = 520, 230
 LEFT, RIGHT, TOP, BOTTOM = 50, 14, 14, 34
 INSET = 5  # from the frame to the first and the last step
 MAX_POINTS = 400  # of a raw line; more are averaged in bins
+DASH = 6  # of a line that lies on others; the gaps are longer the more there are
 DODGE = 7.0  # between points of one step, less where they would come nearer to those of the next
 
 
@@ -72,7 +74,7 @@ def line_chart(
     parts += _axes(across, up, form)
     for number, line in enumerate(series):
         if line.intervals is None:
-            parts += _curve(line, across, up, faint=len(series) > 2)
+            parts += _curve(line, across, up, faint=len(series) > 2, below=_below(series, number))
         else:
             asides = [_aside(x, across, dodge, number, len(series)) for x in line.x]
             parts += _points(line, across, asides, up, form, is_dense=dodge < DODGE)
@@ -201,15 +203,23 @@ def _axes(across: Scale, up: Scale, form: Callable[[float], str]) -> list[str]:
     return parts
 
 
-def _curve(line: Series, across: Scale, up: Scale, *, faint: bool) -> list[str]:
-    """Draw the raw values faintly and the smoothed ones over them."""
+def _below(series: Sequence[Series], number: int) -> int:
+    """How many of the lines drawn before this one it would hide: it has their values at half of its steps or more."""
+    mine = set(zip(series[number].x, series[number].y, strict=True))
+    earlier = (set(zip(line.x, line.y, strict=True)) for line in series[:number] if line.intervals is None)
+    return sum(2 * len(mine & values) >= len(mine) for values in earlier)
+
+
+def _curve(line: Series, across: Scale, up: Scale, *, faint: bool, below: int) -> list[str]:
+    """Draw the raw values faintly and the smoothed ones over them, with gaps where others lie `below`."""
     x, y = _binned(line.x, line.y)
     style = f'fill="none" stroke="{line.colour}"'
     if len(x) == 1:
         return [f'<circle cx="{across(x[0]):.1f}" cy="{up(y[0]):.1f}" r="3.5" fill="{line.colour}"/>']
+    gaps = f' stroke-dasharray="{DASH} {DASH * below}"' if below else ""
     return [
         f'<polyline class="{"raw many" if faint else "raw"}" {style} points="{_path(x, y, across, up)}"/>',
-        f'<polyline class="smooth" {style} points="{_path(x, smooth(y), across, up)}"/>',
+        f'<polyline class="smooth" {style}{gaps} points="{_path(x, smooth(y), across, up)}"/>',
     ]
 
 

@@ -4,6 +4,7 @@ Runs are compared with the first one, evaluation by evaluation: equal stage and 
 suite's questions depend on the config and not on the run. Where settings have several seeds, their means come first.
 """
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from html import escape
 from typing import Any
@@ -11,7 +12,7 @@ from typing import Any
 from perc_jax.report.chart import COLOURS, Series, percent, short
 from perc_jax.report.differences import changes
 from perc_jax.report.page import Evaluation, Run, document, figure, warnings_of
-from perc_jax.report.seeds import Setting, difference, mean_run, settings
+from perc_jax.report.seeds import Setting, by_seed, difference, mean_run, settings
 
 CURVES = (  # title, metric, form, floor
     ("Reward", "rollout/reward", short, None),
@@ -61,30 +62,47 @@ def _titles(runs: Sequence[Run]) -> list[str]:
     return [f"{name} ({place + 1})" if names.count(name) > 1 else name for place, name in enumerate(names)]
 
 
-def _flat(config: Any, path: str = "") -> Iterator[tuple[str, str]]:
-    """The leaves of a config by path."""
-    if isinstance(config, Mapping):
+def _flat(config: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    """The leaves of a config by path; of a list of objects also what they are called, for it says their order."""
+    if isinstance(config, Mapping) and (config or not path):
         for name, value in config.items():
             yield from _flat(value, f"{path}.{name}" if path else name)
-    elif isinstance(config, list) and config and isinstance(config[0], Mapping):
-        for entry in config:
-            yield from _flat(entry, f"{path}[{entry.get('name', '')}]")
+    elif isinstance(config, list) and config and all(isinstance(entry, Mapping) for entry in config):
+        called = _called(config)
+        yield path, called
+        for name, entry in zip(called, config, strict=True):
+            yield from _flat(entry, f"{path}[{name}]")
     else:
-        yield path, ", ".join(map(str, config)) if isinstance(config, list) else str(config)
+        yield path, config
+
+
+def _called(entries: Sequence[Mapping[str, Any]]) -> list[str]:
+    """What to call each: its own name, or its place from 1 on where it has none or shares it with another."""
+    names = [str(entry.get("name", "")) for entry in entries]
+    return [name if name and names.count(name) == 1 else str(place) for place, name in enumerate(names, 1)]
 
 
 def _configs(runs: Sequence[Run], names: Sequence[str]) -> str:
     """The fields in which the configs differ."""
     flat = [dict(_flat(run.config)) for run in runs]
     paths = dict.fromkeys(path for fields in flat for path in fields)
-    different = [path for path in paths if len({fields.get(path) for fields in flat}) > 1]
+    different = [path for path in paths if len({_exact(fields, path) for fields in flat}) > 1]
     if not different:
         return '<h2>Settings</h2><p class="empty">The configs are equal.</p>'
     rows = ""
     for path in different:
-        cells = "".join(f"<td>{escape(fields.get(path, '–'))}</td>" for fields in flat)
+        cells = "".join(f"<td>{escape(_written(fields[path])) if path in fields else '–'}</td>" for fields in flat)
         rows += f"<tr><th>{escape(path)}</th>{cells}</tr>"
     return f"<h2>Settings that differ</h2>{_table(['field', *names], rows)}"
+
+
+def _exact(fields: Mapping[str, Any], path: str) -> str:
+    """A field so that others are told from it; empty where it is missing."""
+    return json.dumps(fields[path], sort_keys=True) if path in fields else ""
+
+
+def _written(value: Any) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 def _table(heads: Sequence[str], rows: str, numbers: bool = False) -> str:
@@ -110,7 +128,11 @@ def _held_out(runs: Sequence[Run], names: Sequence[str], groups: Sequence[Settin
         )
     one, interval = "run", "Agresti and Min"
     if groups:
-        one, interval = "setting", "questions drawn anew, each with all its seeds; below it, each seed by itself"
+        one = "setting"
+        interval = (
+            "questions drawn anew, each with all its seeds; below it, each seed by itself. Only seeds that both have "
+            "are paired: where these are not all, they are named, and where there are none, no difference is given"
+        )
     intro = (
         f'<p class="soft">Accuracy in per cent, and the difference to the first {one} in points on equal questions '
         f"with its 95 % interval ({interval}). Last row: the step by which a {one} has passed the first one's last "
@@ -145,7 +167,11 @@ def _points(run: Run, suite: str, name: str, place: int) -> Series | None:
 
 
 def _differences(runs: Sequence[Run], names: Sequence[str], suite: str, groups: Sequence[Setting]) -> str:
-    """One row per evaluation that the first run has."""
+    """One row per evaluation that the first run has; a word where it has none of this suite."""
+    reached = _last(runs[0], suite)
+    if reached is None:
+        words = f"{names[0]}, which the others are compared with, has no evaluation of {suite}."
+        return f'<p class="empty">{escape(words)}</p>'
     rows = ""
     for base in runs[0].evaluations:
         if suite not in base.suites:
@@ -155,24 +181,28 @@ def _differences(runs: Sequence[Run], names: Sequence[str], suite: str, groups: 
             row += _cell(base, _same(run, base), suite)
         rows += f"<tr><th>{escape(base.title)}, step {base.step:,}</th>{row}</tr>"
     cells = "".join(
-        f'<td class="number">{_step(steps_to(run.evaluations, suite, _last(runs[0], suite)))}'
-        f"{_reached(groups, place, suite)}</td>"
+        f'<td class="number">{_step(run, suite, reached)}{_reached(groups, place, suite)}</td>'
         for place, run in enumerate(runs)
     )
-    rows += f"<tr><th>reaches {100 * _last(runs[0], suite):.1f} % at step</th>{cells}</tr>"
+    rows += f"<tr><th>reaches {100 * reached:.1f} % at step</th>{cells}</tr>"
     return _table([suite, *names], rows, numbers=True)
 
 
 def _reached(groups: Sequence[Setting], place: int, suite: str) -> str:
     """By which step each seed of a setting passes what the first setting reached with that seed."""
-    if not groups or len(groups[0].runs) != len(groups[place].runs):
+    if not groups:
         return ""
-    pairs = zip(groups[0].runs, groups[place].runs, strict=True)
-    each = [_step(steps_to(other.evaluations, suite, _last(base, suite))) for base, other in pairs]
-    return f"<small>{', '.join(each)}</small>"
+    before, after = (by_seed(groups[index].runs) for index in (0, place))
+    bases = {seed: _last(run, suite) for seed, run in before.items() if seed in after}
+    each = [_step(after[seed], suite, base) for seed, base in bases.items() if base is not None]
+    return f"<small>{', '.join(each)}</small>" if each else ""
 
 
-def _step(step: float | None) -> str:
+def _step(run: Run, suite: str, accuracy: float) -> str:
+    """When a run reaches an accuracy, in words."""
+    if _last(run, suite) is None:
+        return "–"
+    step = steps_to(run.evaluations, suite, accuracy)
     return "not" if step is None else f"{step:.0f}"
 
 
@@ -192,12 +222,16 @@ def _cell(base: Evaluation, other: Evaluation | None, suite: str) -> str:
     low, high = paired.ci95
     sign = "good" if low > 0 else "bad" if high < 0 else ""
     words = f"{100 * paired.value:+.1f} [{100 * low:+.1f}, {100 * high:+.1f}]"
-    each = f"<small>{', '.join(f'{100 * value:+.1f}' for value in paired.each)}</small>" if paired.each else ""
+    each = ", ".join(f"{100 * value:+.1f}" for value in paired.each)
+    if paired.seeds:
+        each = f"{'seeds' if len(paired.seeds) > 1 else 'seed'} {', '.join(paired.seeds)} alone: {each}"
+    each = f"<small>{escape(each)}</small>" if each else ""
     return f'<td class="number">{accuracy}<small class="{sign}">{words}</small>{each}</td>'
 
 
-def _last(run: Run, suite: str) -> float:
-    return [e.suites[suite]["accuracy"] for e in run.evaluations if suite in e.suites][-1]
+def _last(run: Run, suite: str) -> float | None:
+    """A run's last accuracy on a suite; None if it was never asked."""
+    return next((e.suites[suite]["accuracy"] for e in reversed(run.evaluations) if suite in e.suites), None)
 
 
 def steps_to(evaluations: Sequence[Evaluation], suite: str, accuracy: float) -> float | None:

@@ -56,6 +56,9 @@ class Run(NamedTuple):
     sheets: list[Sheet]  # in order
     phases: list[dict]  # of `curriculum/`, in order
     warnings: tuple[str, ...] = ()  # what is not as a run leaves it
+    origins: tuple[
+        dict, ...
+    ] = ()  # of the runs whose weights it began with, as far back as they are there: their config
 
 
 def page(run: Run) -> str:
@@ -164,7 +167,7 @@ def _engines_tile(evaluations: Sequence[Evaluation]) -> tuple[str, str, str] | N
     if not total:
         return None
     worst = min(found, key=lambda change: change.difference)
-    words = f"{rose} ▲ " + _signed(f"{fell} ▼", False, fell > 0)
+    words = f"{rose} ▲ " + _signed(f"{fell} ▼", False, fell > 0) if rose or fell else "none surely"
     return f"engines on test sets, {total} in all", words, f"worst: {escape(worst.words())}"
 
 

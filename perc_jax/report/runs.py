@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 from etils import epath
 
-from perc_jax.records import reading
+from perc_jax.records import commits, reading
 from perc_jax.records.files import absolute, write_whole
 from perc_jax.records.metrics import is_damaged, read_metrics
 from perc_jax.report import stages
@@ -110,7 +110,23 @@ def read_run(folder: epath.Path) -> Run:
         sheets=sheets,
         phases=[_json(path) for path, _ in _named(folder / "curriculum", PHASE_NAME)],
         warnings=_amiss(folder, [record["step"] for record in records], reached),
+        origins=_origins(settings),
     )
+
+
+def _origins(settings: dict) -> tuple[dict, ...]:
+    """The configs of the runs whose weights a run began with, the nearest first, each with `which` of its checkpoints
+    it was; those whose folder is gone are left out, and what lies behind them."""
+    found, seen = [], set()
+    while (name := settings.get("begin_from", "")) and name not in seen:
+        seen.add(name)
+        choice = commits.named(name)
+        file = absolute(choice.workdir) / "config.json"
+        if not file.exists():
+            break
+        settings = _json(file)
+        found.append(settings | {"which": choice.which})
+    return tuple(found)
 
 
 def step_of(folder: str, name: str) -> int | None:

@@ -29,19 +29,40 @@ class Difference(NamedTuple):
 
     value: float
     ci95: tuple[float, float]
-    each: tuple[float, ...] = ()  # of each seed, where there are several
+    each: tuple[float, ...] = ()  # of each seed that both have, where these are settings
+    seeds: tuple[str, ...] = ()  # those seeds, where a setting has others too
 
 
 def settings(runs: Sequence[Run]) -> list[Setting]:
-    """Group runs by all of their config but the seed, in the order in which they are given."""
+    """Group runs by all of their config but the seed, in the order in which they are given.
+
+    Runs that began with the weights of others (`begin_from`) are alike where those others are.
+    """
     groups: dict[str, list[Run]] = {}
     for run in runs:
-        groups.setdefault(json.dumps(run.config | {"seed": 0}, sort_keys=True), []).append(run)
+        alike = [_but_seed(run.config, bool(run.origins)), *(_but_seed(origin, True) for origin in run.origins)]
+        groups.setdefault(json.dumps(alike, sort_keys=True), []).append(run)
     ordered = [tuple(sorted(group, key=lambda run: run.config.get("seed", 0))) for group in groups.values()]
     names = [_name(group) for group in ordered]
     if len(set(names)) < len(names):
         names = [", ".join(run.name for run in group) for group in ordered]
     return [Setting(name, group) for name, group in zip(names, ordered, strict=True)]
+
+
+def _but_seed(config: Mapping[str, Any], is_origin_known: bool) -> dict[str, Any]:
+    """A config without its seed; without the folder of the run that it began with, where that run is known."""
+    without = {"seed", "begin_from"} if is_origin_known else {"seed"}
+    return {name: value for name, value in config.items() if name not in without}
+
+
+def by_seed(runs: Sequence[Run]) -> dict[str, Run]:
+    """A setting's runs by their seed: `3`, and `3 (2)` for a second one of that seed."""
+    found: dict[str, Run] = {}
+    for run in runs:
+        seed = str(run.config.get("seed", 0))
+        before = sum(name.split()[0] == seed for name in found)
+        found[f"{seed} ({before + 1})" if before else seed] = run
+    return found
 
 
 def _name(group: Sequence[Run]) -> str:
@@ -62,12 +83,12 @@ def mean_run(setting: Setting) -> Run:
             records.setdefault(record["step"], []).append(record)
         for evaluation in run.evaluations:
             evaluations.setdefault((evaluation.order, evaluation.stage, evaluation.step), []).append(evaluation)
-    n = len(setting.runs)
+    n, seeds = len(setting.runs), list(by_seed(setting.runs))
     return setting.runs[0]._replace(
         name=setting.name,
         records=[_mean_record(step, each) for step, each in sorted(records.items()) if len(each) == n],
         evaluations=[
-            each[0]._replace(suites=_mean_suites([evaluation.suites for evaluation in each]))
+            each[0]._replace(suites=_mean_suites([evaluation.suites for evaluation in each], seeds))
             for _, each in sorted(evaluations.items())
             if len(each) == n
         ],
@@ -80,8 +101,8 @@ def _mean_record(step: int, each: Sequence[Mapping[str, Any]]) -> dict[str, Any]
     return {name: float(np.mean([record[name] for record in each])) for name in names} | {"step": step}
 
 
-def _mean_suites(each: Sequence[Mapping[str, dict]]) -> dict[str, dict]:
-    """The mean result of every suite that all runs answered in full, asked the same."""
+def _mean_suites(each: Sequence[Mapping[str, dict]], seeds: Sequence[str]) -> dict[str, dict]:
+    """The mean result of every suite that all runs answered in full, asked the same; `seeds` of the runs in order."""
     found = {}
     for suite in each[0]:
         results = [suites[suite] for suites in each if suite in suites]
@@ -92,21 +113,27 @@ def _mean_suites(each: Sequence[Mapping[str, dict]]) -> dict[str, dict]:
                 "n": len(answers[0]),
                 "accuracy": float(np.mean(answers)),
                 "ci95": bootstrap_mean(np.mean(answers, axis=0), np.random.default_rng(0)),
-                "by_seed": results,
+                "by_seed": dict(zip(seeds, results, strict=True)),
             }
     return found
 
 
 def difference(before: Mapping[str, Any], after: Mapping[str, Any]) -> Difference | None:
-    """Compare two results of one suite, of runs or of means over as many seeds; None where the questions differ."""
+    """Compare two results of one suite, of runs or of means over seeds, of which those count that both have.
+
+    None where the questions differ, or no seed is in both.
+    """
     if "by_seed" not in before or "by_seed" not in after:
         paired = compare(before, after)
         return paired and Difference(paired.difference, paired.ci95)
-    if len(before["by_seed"]) != len(after["by_seed"]) or before["n"] != after["n"]:
+    sides = before["by_seed"], after["by_seed"]
+    common = [seed for seed in sides[0] if seed in sides[1]]
+    if not common or before["n"] != after["n"]:
         return None
-    if not same_asked(*before["by_seed"], *after["by_seed"]):
+    if not same_asked(*sides[0].values(), *sides[1].values()):
         return None
-    one, two = (np.array([result["correct"] for result in side["by_seed"]], float) for side in (before, after))
+    one, two = (np.array([side[seed]["correct"] for seed in common], float) for side in sides)
     gains = two - one
     ci95 = bootstrap_mean(gains.mean(axis=0), np.random.default_rng(0))
-    return Difference(float(gains.mean()), ci95, tuple(gains.mean(axis=1).tolist()))
+    are_all = len(common) == len(sides[0]) == len(sides[1])
+    return Difference(float(gains.mean()), ci95, tuple(gains.mean(axis=1).tolist()), () if are_all else tuple(common))

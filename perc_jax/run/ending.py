@@ -1,4 +1,4 @@
-"""Whether a run is to end before it is done: by SIGTERM, or because its time is over (`--stop-after`).
+"""How a run ends: whether before it is done, by SIGTERM or because its time is over (`--stop-after`); with a report.
 
 All hosts ask at the same moments (between steps, between batches of an evaluation) and get the same answer: SIGTERM on
 any of them counts, and of the clocks that of process 0 alone. Time is never over before this start of the run has made
@@ -14,6 +14,7 @@ import jax
 from perc_jax.config import Start
 from perc_jax.mesh import sharding
 from perc_jax.processes import ends, interrupts
+from perc_jax.report.runs import write_report
 
 
 class Ending:
@@ -53,3 +54,13 @@ class Ending:
         if self._cause == "told":
             raise ends.Terminated(f"terminated; {kept}")
         raise ends.Stopped(f"after {self._after}, as --stop-after asked; {kept}")
+
+
+def report_and_say(workdir: str, done: str, say: Callable[[str], None]) -> None:
+    """Write the report of a run that is done, on process 0, and say where it is, after the words `done`.
+
+    Raises `ValueError` or `OSError` as `report.runs.write_report`.
+    """
+    if jax.process_index() == 0:
+        write_report(workdir)
+    say(f"{done}; look at {workdir}/report.html")

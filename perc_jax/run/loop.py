@@ -33,7 +33,7 @@ from perc_jax.records.traces import Trace
 from perc_jax.report.runs import write_report
 from perc_jax.rewards.verifier import Verifier
 from perc_jax.run import beginning, groups, place, rewarded, together
-from perc_jax.run.ending import Ending
+from perc_jax.run.ending import Ending, report_and_say
 from perc_jax.run.facts import Facts
 from perc_jax.run.fitting import Fitting
 from perc_jax.run.journal import Journal
@@ -386,13 +386,11 @@ def run(
         opened = beginning.open_run(config, workdir)
         if beginning.is_done(opened, config, workdir):
             opened.checkpoints.close()
-            if jax.process_index() == 0:
-                write_report(workdir)
-            screen.say(f"{workdir} is done after {opened.step} steps; look at {workdir}/report.html")
+            report_and_say(workdir, f"{workdir} is done after {opened.step} steps", screen.say)
             return
         screen.say(hosts.told(found, sharding.make_mesh(config.mesh)))
         with together.heart(workdir, screen) as heart:
             this = Run(config, workdir, screen, timer, compiles, owner, heart, start, began, opened, playground)
             with contextlib.closing(this), failing, interrupts.deferred(), notices.watched(screen.say):
                 this.train(verifier)
-            screen.say(f"done in {time.monotonic() - began:.0f} s; look at {workdir}/report.html")
+            report_and_say(workdir, f"done in {time.monotonic() - began:.0f} s", screen.say)

@@ -1,13 +1,15 @@
 """The bench's command: what it measures and writes without a peer, and what it says to wrong arguments."""
 
+import dataclasses
 import json
 import sys
 from pathlib import Path
 
 import pytest
 
+from configs import bench_tiny
 from perc_jax.bench import __main__ as bench
-from perc_jax.bench import machines
+from perc_jax.bench import machines, measure, table
 from perc_jax.bench.machines import Machine
 
 CASE = '''
@@ -62,6 +64,33 @@ def test_completions_may_end_where_the_model_draws_an_end(case, tmp_path, capsys
     assert found["tokens_per_s"] * found["seconds"] == pytest.approx(16 * lengths["mean"])
     assert found["mfu"] is None and found["recompiles"] == 0
     assert f"the longest of {lengths['longest']}" in capsys.readouterr().out.replace("\n", " ")
+
+
+def test_a_sweep_does_not_take_its_own_work_for_that_of_others(monkeypatch, capsys):
+    """The load is read before anything is measured, and counts of all cases are told."""
+    loads = iter([0.1, 3.0, 4.0, 5.0])
+    monkeypatch.setattr(measure.os, "getloadavg", lambda: (next(loads), 0, 0))
+    monkeypatch.setattr(machines, "look", lambda: next(loads) and Machine("cpu", 8, 1e10, "measured", 1e10))
+    part = dict.fromkeys(("seconds", "tokens_per_s", "samples_per_s", "ratio_to_peer", "mfu", "useful_mfu"))
+    part |= {"seconds": 1.0, "tokens_per_s": 1.0, "samples_per_s": 1.0, "bandwidth_use": None}
+
+    def one(case, settings, machine, screen, advance):
+        shape = {"prompt_tokens": 1, "max_tokens": 8, "group_size": 1, "prompts": case.seed}
+        known = {"config": "c", "device": "cpu", "shape": shape, "machine": machine._asdict(), "parts": {"step": part}}
+        count = case.seed
+        told = {"lengths": {"mean": 4.0 + count, "longest": 8}, "peer": None, "peak_bytes": (3 - count) * 2**30}
+        return known | told | {"compile_s": 10.0, "recompiles": 2 - count, "what": "step"}
+
+    monkeypatch.setattr(measure, "_measure", one)
+    cases = [dataclasses.replace(bench_tiny.get_config(), seed=count) for count in (1, 2)]
+    points = measure.run(cases, measure.Settings("step", 1, "", (), 0))
+    assert [point["load"] for point in points] == [0.1, 0.1]
+    table.show({"what": "step", "points": points})
+    out = capsys.readouterr().out
+    assert "others used" not in out and "compiled in 20 s, 1 recompiles" in out and "memory 2.00 GiB" in out
+    assert "1 8 1 1: completions of 5 tokens" in out and "1 8 1 2: completions of 6 tokens" in out
+    table.show({"what": "step", "points": [point | {"load": 0.6} for point in points]})
+    assert "others used this machine (load 0.6 at the start)" in capsys.readouterr().out
 
 
 @pytest.mark.slow

@@ -2,12 +2,13 @@
 
 import dataclasses
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from perc_jax import statistics
-from perc_jax.benchmarks import BENCHMARKS, base
+from perc_jax.benchmarks import BENCHMARKS, base, files
 from perc_jax.benchmarks.base import Item, Problem, Scored
 from perc_jax.evaluation import compare, evaluating, scoring
 
@@ -141,3 +142,51 @@ def test_a_mean_of_counts_is_written_as_one():
         ["CM", "2.5"],
         ["RM", "0"],
     ]
+
+
+def ai2d(folder: Path, pictures: list[bytes]) -> list[Problem]:
+    """One question about each picture, in the hub's form."""
+    arrow, parquet = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    rows = [
+        {"question": "?", "options": ["w", "x", "y", "z"], "answer": "0", "image": {"bytes": one, "path": None}}
+        for one in pictures
+    ]
+    folder.mkdir()
+    parquet.write_table(arrow.Table.from_pylist(rows), folder / "test.parquet", row_group_size=7)
+    return BENCHMARKS["ai2d"].load(folder)
+
+
+def test_questions_on_one_picture_count_as_one(tmp_path):
+    """Five questions on each of forty pictures, all answered alike: as sure as forty questions."""
+    rules = BENCHMARKS["ai2d"]
+    problems = ai2d(tmp_path / "five", [b"picture %d" % (number // 5) for number in range(200)])
+    assert [rules.unit(problem) for problem in problems] == [f"picture of {n // 5 * 5}" for n in range(200)]
+    total = rules.total([Item(problem, Scored(int(problem.id) % 10 < 5, "A", "")) for problem in problems])
+    least, most = statistics.wilson_interval(20, 40)
+    assert total["accuracy"] == 0.5
+    assert total["ci95"][1] - total["ci95"][0] == pytest.approx(most - least, rel=0.1)
+
+
+def test_a_question_on_a_picture_of_its_own_is_itself(tmp_path):
+    rules = BENCHMARKS["ai2d"]
+    problems = ai2d(tmp_path / "own", [b"a", b"b", b"a", b"c"])
+    assert [rules.unit(problem) for problem in problems] == ["picture of 0", "1", "picture of 0", "3"]
+    gone, none = {name: (files.Image(tmp_path / "gone.png"),) for name in "ab"}, {name: () for name in "ab"}
+    assert base.on_same_pictures(gone) == base.on_same_pictures(none) == {}
+
+
+def test_files_beside_a_table_are_told_apart_by_what_they_hold(tmp_path):
+    """ChartQA's repository names the same chart in several questions."""
+    (tmp_path / "png").mkdir()
+    for name in "ab":
+        (tmp_path / "png" / f"{name}.png").write_bytes(name.encode())
+    rows = [{"imgname": f"{name}.png", "query": "?", "label": "1"} for name in "aab"]
+    (tmp_path / "test_human.json").write_text(json.dumps(rows))
+    units = [BENCHMARKS["chartqa"].unit(problem) for problem in BENCHMARKS["chartqa"].load(tmp_path)]
+    assert units == ["picture of human_0", "picture of human_0", "human_2"]
+    rules, problems = BENCHMARKS["chartqa"], BENCHMARKS["chartqa"].load(tmp_path)
+    found = scoring.score(rules, problems, {problem.id: "1" for problem in problems})
+    assert [one.get("unit") for one in found["items"]] == ["picture of human_0", "picture of human_0", None]
+    assert rules.summary([Item(one, Scored(True, "1", "")) for one in problems])["half"]["human"]["ci95"] == list(
+        statistics.wilson_interval(2, 2)
+    )

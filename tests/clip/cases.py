@@ -6,6 +6,7 @@ FG-CLIP's long path is stock CLIP with the composed table in place of its own an
 
 import dataclasses
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,8 +16,10 @@ from safetensors.numpy import save_file
 from perc_jax.clip import params
 from perc_jax.config import ClipConfig, ClipTowerConfig
 from perc_jax.config.clip import KEPT_POSITIONS
+from tests.model.cases import Draws
 
 Tensors = dict[str, np.ndarray]
+Real = Callable[[str, tuple[int, ...]], np.ndarray]
 MARKS = "<|startoftext|>", "<|endoftext|>"
 LIMIT = 1e-5  # of a feature's largest difference, relative to the largest value
 SMALL = ClipConfig(
@@ -69,14 +72,13 @@ class Inputs(NamedTuple):
 
 def inputs(config: ClipConfig, count: int = 3, seed: int = 1) -> Inputs:
     """Pictures of noise; texts of all lengths, the first as long as it can be, and one with end marks inside."""
-    rng = np.random.default_rng(seed)
-    side = config.image_px
-    pictures = rng.integers(0, 256, (count, side, side, 3), dtype=np.uint8)
+    draws, side = Draws(seed, "inputs"), config.image_px
+    pictures = draws.whole(0, 256, count, side, side, 3).astype(np.uint8)
 
     def texts(length: int) -> np.ndarray:
         tokens = np.full((count, length), config.end)
         for row, size in enumerate(np.linspace(length - 2, 0, count).astype(int)):
-            tokens[row, : size + 1] = rng.integers(0, config.begin, size + 1)
+            tokens[row, : size + 1] = draws.whole(0, config.begin, size + 1)
         tokens[:, 0] = config.begin
         tokens[1, 3] = config.end
         return tokens.astype(np.int32)
@@ -91,12 +93,14 @@ def shapes(config: ClipConfig) -> dict[str, tuple[int, ...]]:
     return found | dict.fromkeys(params.UNREAD if config.long_positions else params.UNREAD[:1], ())
 
 
-def tensors(config: ClipConfig, seed: int = 0) -> Tensors:
-    """Random weights; every one of them moves the features."""
+def tensors(config: ClipConfig, seed: int = 0, real: Real | None = None) -> Tensors:
+    """Random weights; every one of them moves the features. `real` draws a tensor by its name and shape, of variance 1;
+    without it numpy's generator does."""
     rng, found = np.random.default_rng(seed), {}
+    real = real or (lambda name, shape: rng.standard_normal(shape, np.float32))
     for name, shape in shapes(config).items():
         scale = 0.3 if len(shape) < 2 or "embedding" in name else int(np.prod(shape[1:])) ** -0.5
-        found[name] = np.asarray(rng.standard_normal(shape, np.float32) * np.float32(scale))
+        found[name] = np.asarray(real(name, shape) * np.float32(scale))
         if "norm" in name and name.endswith("weight"):
             found[name] += 1
     return found

@@ -88,14 +88,15 @@ def test_of_equally_near_codes_the_first_is_taken() -> None:
 # --- gradients -----------------------------------------------------------------------------------------------------
 
 
-def of_loss(config: CodebookConfig, params: dict, given: np.ndarray, part: str) -> dict:
+@functools.partial(jax.jit, static_argnums=(0, 3))
+def of_loss(config: CodebookConfig, params: dict, given: jax.Array, part: str) -> dict:
     """The gradient of one of the losses."""
     return jax.grad(lambda params: getattr(bind(config, params).loss(given), part))(params)
 
 
 def test_the_losses_are_means_of_squares() -> None:
     held, given = tensors(SMALL), maps(SMALL)
-    found = bind(SMALL, from_tensors(held)).loss(given)
+    found = jax.jit(lambda params: bind(SMALL, params).loss(given))(from_tensors(held))
     hand = [by_hand(SMALL, held, one) for one in given]
     error = np.mean([np.square((one - said.restored) / held["scale"]) for one, said in zip(given, hand, strict=True)])
     distance = np.mean([np.square(said.states - held["book"][said.codes]) for said in hand])
@@ -110,14 +111,20 @@ def test_the_gradient_passes_straight_through_the_codes() -> None:
     """The encoder's gradient of the whole loss is that of its states with the decoder's gradient at the codes, and
     2 commitment (states - codes) / count, as cotangents."""
     params, given = from_tensors(tensors(SMALL)), maps(SMALL)
-    model = bind(SMALL, params)
-    states = model.encode(given)
-    vectors = params["book"][np.asarray(nearest(states, params["book"]))]
-    wanted = (given - params["mean"]) / params["scale"]
-    at_codes = jax.grad(lambda vectors: jnp.mean(jnp.square(wanted - model.decoder(vectors))))(jnp.asarray(vectors))
-    pull = 2 * SMALL.commitment * (states - vectors) / states.size
-    _, back = jax.vjp(lambda encoder: bind(SMALL, params | {"encoder": encoder}).encode(given), params["encoder"])
-    hand = back(at_codes + pull)[0]
+
+    @jax.jit
+    def by_parts(params: dict) -> tuple:
+        """The decoder's gradient at the codes, the pull of the commitment, and the encoder's gradient of both."""
+        model = bind(SMALL, params)
+        states = model.encode(given)
+        vectors = params["book"][nearest(states, params["book"])]
+        wanted = (given - params["mean"]) / params["scale"]
+        at_codes = jax.grad(lambda vectors: jnp.mean(jnp.square(wanted - model.decoder(vectors))))(vectors)
+        pull = 2 * SMALL.commitment * (states - vectors) / states.size
+        _, back = jax.vjp(lambda encoder: bind(SMALL, params | {"encoder": encoder}).encode(given), params["encoder"])
+        return at_codes, pull, back(at_codes + pull)[0]
+
+    at_codes, pull, hand = by_parts(params)
     found = of_loss(SMALL, params, given, "total")["encoder"]
     assert float(jnp.abs(at_codes).max()) > 1e-4 and float(jnp.abs(pull).max()) > 1e-4  # both count
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-6), found, hand)
@@ -126,7 +133,7 @@ def test_the_gradient_passes_straight_through_the_codes() -> None:
 def test_codes_are_drawn_to_their_states_alone() -> None:
     """Each code moves by 2 (code - state) / count of the states that took it; one that none took stays."""
     params, given = from_tensors(tensors(SMALL)), maps(SMALL, 5)
-    states = np.asarray(bind(SMALL, params).encode(given)).reshape(-1, SMALL.width)
+    states = np.asarray(said(SMALL, params, given)[0]).reshape(-1, SMALL.width)
     taken = np.asarray(nearest(jnp.asarray(states), params["book"]))
     hand = np.zeros_like(params["book"])
     for state, code in zip(states, taken, strict=True):

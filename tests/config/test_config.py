@@ -189,6 +189,7 @@ def test_a_config_is_json_and_back() -> None:
     data = json.loads(json.dumps(to_dict(CONFIG)))
     assert data["stages"][1]["optimizer"]["learning_rate"] == 1e-3
     assert set(data) == {field.name for field in dataclasses.fields(Config)}
+    assert from_dict(Config, data) == CONFIG
 
 
 def test_derived_sizes_at_the_published_numbers() -> None:
@@ -198,7 +199,7 @@ def test_derived_sizes_at_the_published_numbers() -> None:
 
 
 def test_debug_config_is_the_default() -> None:
-    assert cli.DEFAULT_CONFIG.is_file()
+    assert cli.parse([]) == (cli.load_config(cli.CONFIGS / "debug_cpu.py"), "runs/debug_cpu")
 
 
 @pytest.mark.parametrize("path", sorted(cli.CONFIGS.glob("[!_]*.py")), ids=lambda path: path.stem)

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 import engines
-from perc_jax.config import MixtureConfig
-from perc_jax.data.streams import stream
+from perc_jax.config import MixtureConfig, TableConfig
+from perc_jax.data.streams import of_suite, stream
 from tests.data.test_batches import STAGE, config, suite
 
 
@@ -45,3 +45,20 @@ def test_a_share_of_the_questions_is_asked_for_a_point():
     assert len(asked) >= 16 and 0.2 < np.mean(asked) < 0.8
     for info, other, is_point in zip(found[0.5], found[0.0], asked, strict=True):
         assert info.sample_id == other.sample_id and (info.answer != other.answer) == is_point
+
+
+def test_a_suite_asks_for_points_as_often_as_the_stages_that_ask_about_scenes():
+    """A stage of tables draws none of its samples, so that it counts in nothing."""
+
+    def share(*stages):
+        return of_suite(dataclasses.replace(config(), stages=stages), "test_a", 8).rows.pointing
+
+    table = MixtureConfig(engines=(), weights=(), tables=(TableConfig("rows.jsonl"),))
+    of_table = dataclasses.replace(STAGE, name="words", mixture=table)
+    chart = MixtureConfig(engines=("chart",), weights=(1.0,), levels=STAGE.mixture.levels)
+    some, all_of_them = (
+        dataclasses.replace(STAGE, name=name, mixture=dataclasses.replace(chart, pointing=pointing))
+        for name, pointing in (("some", 0.5), ("all", 1.0))
+    )
+    assert share(all_of_them) == share(of_table, all_of_them) == 1
+    assert share(some, all_of_them) == share(some, of_table, all_of_them) == 0.75

@@ -207,11 +207,18 @@ def test_a_draw_waits_for_its_phase_and_gives_up_when_the_curriculum_ends():
     assert "closed before its next phase" in found[2]
 
 
-@pytest.mark.parametrize("workers", [0, 1])
-def test_how_far_workers_are_ahead_does_not_change_what_is_drawn(workers):
-    """Phases are decided while batches of them are already asked for; a stream opened anew draws the same."""
+@pytest.fixture(scope="module")
+def drawn_at_once() -> list[str]:
+    """What the stage of the next test draws in this process, with nothing drawn further ahead than one batch, in a
+    stream that nobody opens anew."""
+    return drawn_in_pieces(0, 1, (10,))
+
+
+def drawn_in_pieces(workers: int, prefetch: int, ends: tuple[int, ...]) -> list[str]:
+    """The ids that a stage of ten steps draws, whose stream is opened anew after each of the batches `ends` but for the
+    last."""
     stage = dataclasses.replace(get_config().stages[1], steps=10, prompts_per_step=2, micro_batches=1, mixture=MIXTURE)
-    config = of_stage(stage, workers=workers, prefetch=8)
+    config = of_stage(stage, workers=workers, prefetch=prefetch)
 
     def drawn(first: int, last: int, stored: dict | None) -> tuple[list[str], dict]:
         this, ids = made(batches=first, stored=stored), []
@@ -224,14 +231,20 @@ def test_how_far_workers_are_ahead_does_not_change_what_is_drawn(workers):
                 this.add(tally(this.places, cells, right, ["mixed"] * 2))
             return ids, this.stored()
 
-    half, stored = drawn(0, 5, None)
-    rest, _ = drawn(5, 10, stored)
-    assert half + rest == REFERENCE.setdefault("ids", half + rest)
-    engines = [name.split("/")[1] for name in rest]
+    found, stored = [], None
+    for first, last in zip((0, *ends), ends, strict=False):
+        ids, stored = drawn(first, last, stored)
+        found += ids
+    return found
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_how_far_workers_are_ahead_does_not_change_what_is_drawn(workers, drawn_at_once):
+    """Phases are decided while batches of them are already asked for; a stream opened anew draws the same."""
+    found = drawn_in_pieces(workers, 8, (5, 10))
+    assert found == drawn_at_once and len(set(found)) == 20
+    engines = [name.split("/")[1] for name in found[10:]]
     assert engines.count("grid") > engines.count("cube")
-
-
-REFERENCE: dict[str, list[str]] = {}
 
 
 def test_a_grading_seeds_the_first_phase(tmp_path):

@@ -28,9 +28,23 @@ CASES = [
         ["3.25", "3.750", "+3.5"],
         ["3.24", "3.76", "7/2", "3,5", "nan", "inf", "3.5e0"],
     ),
+    (
+        Answer.decimal(Fraction(2401, 2), 50),
+        "1200.5",
+        ["1,200.5", "1,200", "+1,250", "1150.50"],
+        ["1,20", "12,00", "1,2000", ",200", "1,200,", "1,251", "1.200,5", "1, 200"],
+    ),
+    (Answer.decimal(1_234_567), "1234567", ["1,234,567", "1,234,567.000"], ["1,234567", "1234,567", "0,001,234,567"]),
     (Answer.decimal(-2), "-2", ["-2.0", "-2.000000"], ["2", "-2.0000000", "-2.01"]),
-    (Answer.fraction(Fraction(-3, 4)), "-3/4", ["-6/8", r"-\frac{3}{4}"], ["3/4", "-0.75", "3/-4", "-3/0", "3//4"]),
-    (Answer.fraction(Fraction(2)), "2", ["4/2"], ["2.0", "2^1", "1+1"]),
+    (
+        Answer.fraction(Fraction(-3, 4)),
+        "-3/4",
+        ["-6/8", r"-\frac{3}{4}", "-0.75", "-0.750"],
+        ["3/4", "0.75", "-0.8", "-0.74", "-.75", "-0.7500000", "-75%", "3/-4", "-3/0", "3//4"],
+    ),
+    (Answer.fraction(Fraction(1, 2)), "1/2", ["0.5", "+0.50", r"\text{0.5}."], ["0,5", "0.5/1", "1/2.0", "0.6", "50"]),
+    (Answer.fraction(Fraction(1, 3)), "1/3", ["2/6"], ["0.3", "0.33", "0.333333", "0.3333333"]),
+    (Answer.fraction(Fraction(2)), "2", ["4/2", "2.0"], ["2.1", "2,0", "2^1", "1+1"]),
     (
         Answer.word("light star", SHAPES),
         "light star",
@@ -40,7 +54,12 @@ CASES = [
     (Answer.word("x-ray", SHAPES), "x-ray", ["X-Ray."], ["x - ray", "circle or x-ray", "circle, x-ray"]),
     (Answer.choice("B", "ABCD"), "B", [" B", r"\mathrm{B}", r" \text{B}. "], ["b", "(B)", "AB", "A", "E", "B or C"]),
     (Answer.pair(2, 5), "(2, 5)", ["(2,5)", "2, 5", "[2,5]"], ["(5, 2)", "(2, 5", "2 5", "(2, 5, 1)", "((2, 5))", "2"]),
-    (Answer.listing([3, 1, 1]), "3, 1, 1", ["[3,1,1]"], ["1, 3, 1", "3, 1", "3, 1, 1, ", "3 1 1", "3, , 1"]),
+    (
+        Answer.listing([3, 1, 1]),
+        "3, 1, 1",
+        ["[3,1,1]", "3 1 1"],
+        ["1, 3, 1", "1 3 1", "3, 1", "3, 1, 1, ", "3 1, 1", "311", "3, , 1"],
+    ),
     (Answer.listing(["A", "C"], "ABC"), "A, C", ["(A, C)", "a, c"], ["C, A", "A", "A, C, C", "A and C"]),
     (Answer.set_of([3, 1]), "1, 3", ["3,1", r"\{3, 1\}"], ["1", "1, 3, 3", "1, 2, 3", "none"]),
     (Answer.set_of([]), "none", ["None"], ["", "0", "{}", "()"]),
@@ -52,6 +71,12 @@ CASES = [
         "1 0; 2 1",
         ["1  0;2 1"],
         ["1 0 2 1", "1 0; 2", "1 0; 2 1;", "1 0; 1 2", "1,0; 2,1"],
+    ),
+    (
+        Answer.point_on([(20, 10, 12), (21, 10, 10), (21, 12, 12)], (12, 21)),
+        "(12, 21)",
+        ["10, 20", "[12, 20]", "(11,20)", "(10, 21)"],
+        ["(11, 21)", "(9, 20)", "(13, 21)", "(11, 19)", "(10, 22)", "(12)", "none"],
     ),
     (
         Answer.point((9.5, 20, 31, 40.2)),
@@ -73,6 +98,8 @@ def test_json_of_no_answer_is_refused():
         Answer.from_json({"kind": "code", "text": "1"})
     with pytest.raises(ValueError, match="writable in its grammar"):
         Answer.from_json({"kind": "integer", "text": "1 or 2"})
+    with pytest.raises(ValueError, match="spans of kind point must not be empty"):
+        Answer.point_on([], (0, 0))
 
 
 @pytest.mark.parametrize("answer, gold, right, wrong", CASES)
@@ -107,6 +134,7 @@ def test_answers_are_values(answer):
         lambda: Answer.name("AA"),
         lambda: Answer.grid([[1, 2], [3]]),
         lambda: Answer("number", 3),
+        lambda: Answer.point_on([(20, 10, 12)], (13, 20)),
     ],
 )
 def test_an_answer_outside_its_own_grammar_cannot_be_made(make):

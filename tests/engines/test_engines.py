@@ -50,7 +50,7 @@ def posed(engine, kind, level, count, split=None):
 
 def test_the_categories_are_there_in_order_and_the_main_ones_alone_are_drawn_unasked():
     assert tuple(engines.ENGINES) == (*CATEGORIES, *FURTHER) and engines.MAIN == CATEGORIES
-    assert engines.versions() == dict.fromkeys(CATEGORIES, 3)
+    assert engines.versions() == dict.fromkeys(CATEGORIES, 3) | {"chart": 4, "function": 4}
     assert engines.versions(["path", "no engine"]) == engines.versions() | {"path": engines.ENGINES["path"].version}
 
 

@@ -1,5 +1,6 @@
 """Data sets on disk: equal plans give equal bytes, however often they are stopped, and each reader opens its own."""
 
+import collections
 import dataclasses
 import hashlib
 import importlib.util
@@ -242,6 +243,19 @@ def test_a_wrong_argument_gives_one_clear_line(more, words, tmp_path, capsys):
     with pytest.raises(SystemExit) as stop:
         main(arguments(tmp_path, PLAN, *more))
     assert stop.value.code == 2 and words in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("count", [6, 5])
+def test_each_category_has_held_out_types_and_looks_in_test_d(count, monkeypatch):
+    monkeypatch.setattr(engines, "sample", lambda name, *, index, **_: (name, index % 2))
+    plan = dataclasses.replace(PLAN, split="test_d", engines=engines.MAIN[:count], size_px=448)
+    asked = collections.Counter(plan.sample(index) for index in range(20 * count))
+    assert asked == {(name, parity): 10 for name in plan.engines for parity in (0, 1)}
+    monkeypatch.undo()
+    kinds = {(name, kind.name): kind.held_out for name in plan.engines for kind in engines.ENGINES[name].types}
+    found = [plan.sample(index) for index in range(2 * count)]
+    met = {(sample.engine, kinds[sample.engine, sample.question_type]) for sample in found}
+    assert met == {(name, held_out) for name in plan.engines for held_out in (False, True)}
 
 
 def test_shards_cover_all_samples_once():

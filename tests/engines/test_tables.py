@@ -14,6 +14,7 @@ from perc_jax.rewards.descriptions import below, told
 from perc_jax.rewards.facts import judge
 from perc_jax.rewards.forms import Form, read
 
+EIGHT = "ABCDEFGH"
 COUNTS = {"": 12, "test_": 4}
 
 
@@ -69,6 +70,26 @@ def test_a_letter_stands_for_the_colour_that_is_right():
     assert letters == set("ABC")
 
 
+@pytest.mark.parametrize("level", [2, 5, 9])
+def test_every_sector_is_an_option_with_a_letter(level):
+    for index in range(6):
+        row = TABLES["choice"](Asked("train", index, level, 448))
+        scene = row.samples[0].scene
+        names = scene["categories"] or scene["colours"][0]
+        assert sorted(row.choices) == sorted(names)
+        assert row.question.count(": ") == len(names)
+        assert all(f"{letter}: {name}." in row.question for letter, name in zip(EIGHT, row.choices, strict=False))
+        assert row.choices[EIGHT.index(row.answer)] == extreme(row.samples[0], row.question)
+
+
+def extreme(sample, question):
+    """The sector that a question asks for, from the chart's values."""
+    [values], choose = sample.scene["values"], max if "largest" in question else min
+    assert ("largest" in question) != ("smallest" in question)
+    place = values.index(choose(values))
+    return (sample.scene["categories"] or sample.scene["colours"][0])[place]
+
+
 def test_a_box_holds_the_digits_ink():
     """The pixels of the box that differ from its border: a digit is inside and not only next to it."""
     for index in range(12):
@@ -79,6 +100,19 @@ def test_a_box_holds_the_digits_ink():
         assert np.abs(inside - inside[0, 0]).max() > 60
 
 
+@pytest.mark.parametrize("level", [2, 4, 6, 9])
+def test_a_board_of_boxes_has_digits_at_every_level(level):
+    for index in range(4):
+        row = TABLES["boxes"](Asked("train", index, level, 448))
+        scene = row.samples[0].scene
+        place = [int(number) - 1 for number in re.search(r"row (\d), column (\d)", row.question).groups()]
+        cell = 448 / scene["side"]
+        x1, y1, x2, y2 = json.loads(row.answer)[0]["bbox_2d"]
+        middle = ((y1 + y2) / 2, (x1 + x2) / 2)
+        assert scene["kind"] == "digits" and scene["cells"][place[0] * scene["side"] + place[1]]
+        assert all(abs(at - (number + 0.5) * cell) < cell / 2 for at, number in zip(middle, place, strict=True))
+
+
 def test_of_two_pictures_each_is_asked_about():
     wanted = set()
     for index in range(12):
@@ -87,6 +121,19 @@ def test_of_two_pictures_each_is_asked_about():
         assert row.answer == row.samples[number - 1].answer.text()
         wanted.add(number)
     assert wanted == {1, 2}
+
+
+@pytest.mark.parametrize("level", [0, 2, 5, 9])
+def test_the_part_of_one_of_two_pictures_is_the_one_that_the_words_mean(level):
+    said = set()
+    for index in range(12):
+        row = TABLES["two"](Asked("train", index, level, 448))
+        sample = row.samples[int(row.question[-2]) - 1]
+        assert row.answer == extreme(sample, row.question)
+        called = row.question.partition("2: <image> ")[2].split()[0]
+        assert called == ("Name" if sample.scene["categories"] else "Colour")
+        said.add(("largest" in row.question, called))
+    assert len(said) >= {0: 1, 2: 2, 5: 3, 9: 3}[level]
 
 
 def test_words_are_counted():

@@ -3,6 +3,7 @@
 import collections
 import dataclasses
 import json
+import re
 
 import numpy as np
 import pytest
@@ -10,10 +11,12 @@ import pytest
 import engines
 from engines import again
 from engines.again import program_of
-from engines.base import QuestionType, make_rng, scene_split
+from engines.base import QuestionType, make_rng, pose, scene_split
 from engines.compose.program import Table
 from engines.compose.wording import is_sayable
+from engines.grid.scene import SHAPES
 from engines.oracles import oracles_of
+from engines.style import COLOURS
 from tests.engines.toy import TOY, Dots, pose_count
 
 EACH_ENGINE = pytest.mark.parametrize("name", engines.ENGINES)
@@ -40,6 +43,63 @@ def test_each_variant_is_another_scene_with_the_same_program_and_its_own_answer(
             assert program_of(one.query) == program_of(of.query)
             assert (one.engine, one.question_type, one.level, one.split) == (name, kind.name, 2, "train")
             assert one.answer.accepts(oracles[kind.name](one)), one.question
+
+
+UP, DOWN = "highest|longest|largest", "lowest|shortest|smallest"
+SAYS_OTHERWISE = {  # one of the words that a type's questions differ in; those of a group mean the same
+    "chart.extreme_bar": (UP, DOWN),
+    "chart.extreme_sector": (UP, DOWN),
+    "chart.rank_order": (UP, DOWN),
+    "chart.kth_largest": (UP, DOWN),
+    "chart.best_series": (UP, DOWN),
+    "chart.steepest": ("rise", "fall"),
+    "chart.longest_run": ("rise", "fall"),
+    "chart.box_value": ("smallest", "lower", "median", "upper", "largest"),
+    "function.extremum": ("highest", "lowest", "leftmost", "rightmost"),
+    "grid.neighbour": ("left of", "right of", "above", "below"),
+    "grid.grid_size": ("rows", "columns"),
+    "sudoku.count_line": ("row", "column"),
+    "solids.plan_view": ("front", "left", "right", "back"),
+}
+
+
+def said(question: str, groups: tuple[str, ...]) -> int:
+    """The group of the first of its words."""
+    found = {number: match.start() for number, words in enumerate(groups) if (match := re.search(words, question))}
+    assert found, question
+    return min(found, key=found.get)
+
+
+def asked_again(kind_name: str, index: int) -> list[str]:
+    """A question of a type and five variants of it."""
+    engine = engines.ENGINES[kind_name.partition(".")[0]]
+    kind = next(kind for kind in engine.types if f"{engine.name}.{kind.name}" == kind_name)
+    place = {"split": "test_d" if kind.held_out else "train", "index": 2 * index, "level": 4}
+    of = pose(engine, kind, **place)
+    drawn = again.posed_again(engine, kind, of, **place)
+    return [of.question, *(posed.question for _, (_, posed) in zip(range(5), drawn, strict=False))]
+
+
+@pytest.mark.parametrize("name", SAYS_OTHERWISE)
+def test_a_variant_never_asks_the_opposite(name):
+    met = set()
+    for index in range(8):
+        questions = asked_again(name, index)
+        meant = {said(question, SAYS_OTHERWISE[name]) for question in questions}
+        assert len(meant) == 1, questions
+        met |= meant
+    assert len(met) > 1, "samples of one kind only: take others"
+
+
+def test_a_variant_names_a_thing_as_the_sample_does():
+    """By its colour, its shape, or both."""
+    met = set()
+    for index in range(12):
+        questions = [set(re.findall(r"[a-z]+", question)) for question in asked_again("grid.locate", index)]
+        named = {(not words.isdisjoint(COLOURS), not words.isdisjoint(SHAPES)) for words in questions}
+        assert len(named) == 1, questions
+        met |= named
+    assert met == {(True, False), (False, True), (True, True)}
 
 
 @pytest.mark.parametrize("name", COMPOSED)

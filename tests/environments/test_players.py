@@ -157,7 +157,7 @@ def test_what_hangs_or_dies_ends_its_conversation_alone_and_is_counted():
     played = environment()
     state = played.start(question(0))
     texts = ["<code>Observe()</code>", "hang", "<code>Swap(1, 2)</code>", "<answer>1 2 3 4</answer>"]
-    with Players(played, 3.0, play=slow) as players:
+    with Players(played, 1.0, play=slow) as players:
         list(players.begin([Move(state, texts[0])]))  # its processes have begun
         steps = list(players.begin([Move(state, text) for text in texts]))
     assert isinstance(steps[0].outcome, Observation) and steps[2].outcome.parts[1] == "Board 2 1 3 4"

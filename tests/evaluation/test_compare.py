@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import engines
 from configs.debug_cpu import get_config
 from perc_jax import compare as command
 from perc_jax import statistics
@@ -125,10 +126,23 @@ def test_what_cannot_be_compared_is_one_line(tmp_path, capsys):
     kept(tmp_path / "b.jsonl", {"suite": "blink"}, {"1": True})
     kept(tmp_path / "c.jsonl", {"suite": "mmstar"}, {"2": True})
     write_json(tmp_path / "d.json", {"n": 3})
+    foreign = [
+        {"items": []},
+        {"items": [], "benchmark": "mmstar"},
+        {"items": [], "benchmark": "none such", "mode": "official"},
+        {"items": 3, "benchmark": "mmstar", "mode": "official"},
+        {"items": [1], "benchmark": "mmstar", "mode": "official"},
+        {"items": [{"id": "1"}], "benchmark": "mmstar", "mode": "official"},
+        {"items": [], "benchmark": [], "mode": "official"},
+        [],
+    ]
+    for number, content in enumerate(foreign):
+        write_json(tmp_path / f"foreign_{number}.json", content)
     for before, after, words in (
         ("a.jsonl", "b.jsonl", "must be of one suite, got mmstar and blink"),
         ("a.jsonl", "c.jsonl", "must have answered a question, got none in common"),
         ("a.jsonl", "d.json", "must be what perc_jax.score wrote"),
+        *(("a.jsonl", f"foreign_{number}.json", "must be what perc_jax.score wrote") for number in range(len(foreign))),
         ("a.jsonl", ".", "must both be files or both be folders"),
         ("a.jsonl", "none.jsonl", "AFTER must be a file or a folder that exists, got "),
         ("none", "a.jsonl", "BEFORE must be a file or a folder that exists, got "),
@@ -178,6 +192,8 @@ def run_file(folder, cells: list[str], right: list[int], **changes) -> Path:
     write_json(folder / "config.json", config)
     (folder / "eval").mkdir()
     result = {"n": len(right), "accuracy": sum(right) / len(right), "by": {}, "correct": right, "asked": cells}
+    names = {cell.partition(".")[0] for cell in cells} & engines.ENGINES.keys()
+    result |= {"versions": engines.versions(names)} if names else {}
     write_json(folder / "eval" / "1_rl_000001.json", {"mine": result})
     return folder / "eval" / "1_rl_000001.json"
 
@@ -202,6 +218,57 @@ def test_what_differs_or_is_not_known_of_a_run_s_evaluations_is_told(tmp_path):
     found = compare.compare(*compare.sides("x", *alone)["mine"])
     assert all("was asked is not known" in words for words in found["warnings"]) and len(found["warnings"]) == 2
     assert list(found["by"]["engine"]) == ["grid", "cube"] and found["by"]["engine"]["grid"]["gained"] == 1
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"rollout": {"max_tokens": 400}}, "max tokens 12 before and 400 after"),
+        ({"model": {"dtype": "bfloat16"}}, 'dtype "float32" before and "bfloat16" after'),
+        ({"codes": {"constrained": True}}, "constrained false before and true after"),
+        ({"data": {"max_patches": 4096}}, "max patches 64 before and 4096 after"),
+        ({"data": {"max_prompt_tokens": 1024}}, "max prompt tokens 64 before and 1024 after"),
+        ({"environment": {"name": "jigsaw"}}, 'environment "none" before and {"name": "jigsaw"} after'),
+        ({"mixture": {"pointing": 0.5}}, "pointing 0.0 before and 0.5 after"),
+    ],
+)
+def test_replies_of_runs_that_came_about_otherwise_are_told(tmp_path, change, words):
+    for folder in (tmp_path / "a", tmp_path / "b"):
+        folder.mkdir()
+    before, after = (run_file(tmp_path / side, ["grid.size/0"] * 2, [0, 1]) for side in "ab")
+    [same] = compare.sides("x", before, after).values()
+    assert compare.compare(*same)["warnings"] == []
+    config = json.loads((tmp_path / "b" / "config.json").read_text())
+    for section, fields in change.items():
+        for place in config["stages"] if section in ("environment", "mixture") else (config,):
+            place[section] = place.get(section, {}) | fields if section != "environment" else fields
+    write_json(tmp_path / "b" / "config.json", config)
+    [other] = compare.sides("x", before, after).values()
+    assert compare.compare(*other)["warnings"] == [words]
+
+
+def test_versions_of_engines_are_kept_and_told(tmp_path):
+    """Another version draws other scenes; of a file of before they were kept they are not known."""
+    items = [Item("grid", "size", 0, True), Item("cube", "count", 1, False)]
+    versions = {name: engines.ENGINES[name].version for name in ("cube", "grid")}
+    assert summary(items)["versions"] == versions and "versions" not in summary([Item("mine", "number", 0, True)])
+    for folder in (tmp_path / "a", tmp_path / "b"):
+        folder.mkdir()
+    before, after = (run_file(tmp_path / side, ["grid.size/0", "cube.count/1"], [0, 1]) for side in "ab")
+    content = json.loads(after.read_text())
+    content["mine"]["versions"] = versions | {"grid": 99}
+    write_json(before, json.loads(before.read_text()) | {"mine": content["mine"] | {"versions": versions}})
+    write_json(after, content)
+    [pair] = compare.sides("x", before, after).values()
+    [told] = compare.compare(*pair)["warnings"]
+    assert told.startswith("versions of engines {") and '"grid": 99' in told.partition(" before and ")[2]
+    for file in (before, after):
+        content["mine"].pop("versions", None)
+        write_json(file, content)
+    [pair] = compare.sides("x", before, after).values()
+    assert all(
+        "which versions of the engines drew mine is not known" in one for one in compare.compare(*pair)["warnings"]
+    )
 
 
 def test_a_table_of_a_run_is_told_by_its_config_and_its_rows_are_not_known(tmp_path):

@@ -8,6 +8,7 @@ import jax
 import numpy as np
 import pytest
 
+import engines
 from configs import jigsaw_cpu
 from configs.debug_cpu import get_config
 from perc_jax.batch import WHOLE, Completions
@@ -93,6 +94,7 @@ def test_a_summary_is_as_by_hand():
         },
         "correct": [1, 0, 1],
         "asked": ["grid.count/0", "grid.count/2", "cube.net/0"],
+        "versions": {"cube": engines.ENGINES["cube"].version, "grid": engines.ENGINES["grid"].version},
     }
 
 

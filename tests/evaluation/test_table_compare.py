@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from PIL import Image
 
 from perc_jax import compare as command
 from perc_jax.config import TableConfig
@@ -46,6 +47,21 @@ def test_two_exams_of_one_table_are_compared_row_by_row(ask, tmp_path, capsys):
     [(name, found)] = json.loads((tmp_path / "found.json").read_text()).items()
     assert (name, found["test"], found["differ_in"]) == ("mine", "exact McNemar", ["model"])
     assert found["p_value"] == pytest.approx(2 * (1 + 7) / 2**7) and found["ci95"][0] > 0
+
+
+def test_rows_on_one_picture_count_as_one(ask, tmp_path, capsys):
+    """Three questions on each of six pictures, all gained: as sure as six questions."""
+    for number in range(6):
+        Image.new("RGB", (56, 56), (40 * number, 0, 0)).save(tmp_path / f"{number}.png")
+    rows = [
+        {"question": f"<image>What is {number} + 0?", "answer": str(number), "images": [f"{number // 3}.png"]}
+        for number in range(18)
+    ]
+    ask("before", set(), rows)
+    ask("after", set(range(18)), rows)
+    command.main([str(tmp_path / "before"), str(tmp_path / "after"), "--json", str(tmp_path / "found.json")])
+    found = json.loads((tmp_path / "found.json").read_text())["mine"]
+    assert found["test"] == "sign flips of 6 units" and found["p_value"] == pytest.approx(2 / 2**6)
 
 
 def test_of_a_table_that_has_changed_the_same_rows_are_compared(ask, tmp_path, capsys):

@@ -5,6 +5,7 @@ Between two images there is text, as the published template has it: Hugging Face
 The layout in window order and the positions are computed here, on their own: the tests do not lean on the host code.
 """
 
+import functools
 import math
 import re
 import zlib
@@ -152,16 +153,22 @@ class Draws:
         return (low + drawn).astype(np.int32).reshape(shape)
 
 
+@functools.cache
+def published_shapes(config: ModelConfig) -> dict[str, tuple[int, ...]]:
+    """The shapes of a checkpoint's tensors, by Hugging Face's names."""
+    empty = jax.tree.map(lambda leaf: np.zeros(leaf.shape, np.float32), abstract_params(config))
+    return {name: zeros.shape for name, zeros in to_hf(config, empty).items()}
+
+
 def random_tensors(config: ModelConfig, seed: int, changes: tuple[Change, ...] = ()) -> dict[str, np.ndarray]:
     """A checkpoint by Hugging Face's names: order one everywhere, biases and norms too, so that every path counts."""
-    empty = jax.tree.map(lambda leaf: np.zeros(leaf.shape, np.float32), abstract_params(config))
     tensors = {}
-    for name, zeros in to_hf(config, empty).items():
-        value = Draws(seed, name).real(*zeros.shape)
+    for name, shape in published_shapes(config).items():
+        value = Draws(seed, name).real(*shape)
         if "norm" in name or "ln_q" in name:
             value = 1 + value / 4
         else:
-            value = value / 4 if name.endswith("bias") else value / np.float32(math.sqrt(math.prod(zeros.shape[1:])))
+            value = value / 4 if name.endswith("bias") else value / np.float32(math.sqrt(math.prod(shape[1:])))
             value = value * 2 if re.search("[qk]_proj", name) else value  # attend sharply: greedy text varies
         for pattern, factor, shift in changes:
             if re.search(pattern, name):

@@ -22,7 +22,7 @@ from perc_jax.rollout.sampling import Draws
 from perc_jax.update.update import make_score
 from tests.model.cases import CASES, compiled, relative
 from tests.model.golden_values import golden, thin
-from tests.model.parity import TEMPERATURE, Inputs, errors, forward, forward_program, greedy, inputs
+from tests.model.parity import TEMPERATURE, Inputs, errors, forward, greedy, inputs, sound
 
 TIMES = 10  # a fault is at least this many times beyond the limit
 
@@ -265,9 +265,6 @@ def largest_error(name: str, given: Inputs, program: Callable | None = None) -> 
     return max((error, key) for key, error in measured.items())
 
 
-sound = functools.cache(forward_program)  # of code without a fault: one for all inputs
-
-
 @pytest.mark.parametrize("fault", INPUT_FAULTS, ids=lambda fault: fault.__name__)
 def test_a_fault_of_the_inputs_is_noticed(fault):
     name = INPUT_FAULTS[fault]
@@ -322,23 +319,33 @@ def with_forbidden_tokens(logits, draws, ids, place):
     return jax.nn.log_softmax(logits / draws.temperature)
 
 
+NARROW = Draws(TEMPERATURE, top_p=0.9)
+
+
+@functools.cache
+def trainer_score(name: str):
+    """What the trainer's forward pass says of completions of a case; no fault here is one of it."""
+    given = inputs(CASES[name])
+    return compiled(make_score(given.config, given.ids, NARROW))
+
+
 @pytest.mark.parametrize("wrong", [None, unscaled, among_the_top, of_all, with_forbidden_tokens])
 def test_a_sampler_of_another_distribution_than_the_trainers_is_noticed(wrong, monkeypatch):
     """What the sampler reports is what the trainer's forward pass says, within 1e-4 of the largest log-probability."""
-    given, draws = inputs(CASES["text"]), Draws(TEMPERATURE, top_p=0.9)
+    given = inputs(CASES["text"])
     if wrong is not None:
         namespace = SimpleNamespace(sampling_logprobs=wrong, take=sampling.take, draw=sampling.draw)
         monkeypatch.setattr(decode, "sampling", namespace)
     prefill, decode_all = decode.make_rollout(
-        given.config, given.ids, group_size=3, max_tokens=8, draws=draws, segment_tokens=8
+        given.config, given.ids, group_size=3, max_tokens=8, draws=NARROW, segment_tokens=8
     )
 
-    def sample_and_score(params, prompts, rows, key):
+    def sample(params, prompts, rows, key):
         context, state = prefill(params, prompts, rows, key)
-        sampled = decode_all(params, context, state).completions()
-        return sampled.logprobs, make_score(given.config, given.ids, draws)(params, prompts, sampled.tokens)
+        return decode_all(params, context, state).completions()
 
     params, rows = from_hf(given.config, given.tensors), np.arange(len(given.completions), dtype=np.uint32)
-    found, wanted = compiled(sample_and_score)(params, given.built.batch, rows, np.array([0, 7], np.uint32))
+    sampled = compiled(sample)(params, given.built.batch, rows, np.array([0, 7], np.uint32))
+    found, wanted = sampled.logprobs, trainer_score("text")(params, given.built.batch, sampled.tokens)
     measured = relative(found, wanted) / 1e-4
     assert measured <= 1 if wrong is None else measured >= TIMES

@@ -14,13 +14,16 @@ from perc_jax.config import (
     Config,
     LoraConfig,
     LossConfig,
+    MeshConfig,
     ModelConfig,
     RewardConfig,
+    RolloutConfig,
     TermConfig,
     TextConfig,
     VisionConfig,
 )
-from perc_jax.plan import flops
+from perc_jax.mesh import sharding
+from perc_jax.plan import flops, forecast, topologies
 from perc_jax.programs.blueprints import Blueprints
 
 # Wide enough that matrices outweigh what the formulas leave out.
@@ -127,6 +130,53 @@ def test_lengths_in_place_of_full_buckets():
         less = work(**{name: getattr(full, name) / 2})
         assert less.update < work().update and less.decode <= work().decode
     assert work(completion=0.0).decode == 0.0
+
+
+def test_a_tensor_group_does_the_towers_work_and_clips_on_each_of_its_devices():
+    """XLA's count of one device, and the seconds that a plan gives: they halve with data-parallel devices alone."""
+    made, ids = config(frozen=("^vision/",)), TokenIds(0, (1, 2), 3, (3, 4), TEXT.vocab_size)
+
+    def encoded(fsdp: int, tensor: int) -> float:
+        mesh = sharding.make_mesh(MeshConfig(fsdp=fsdp, tensor=tensor), jax.devices()[: fsdp * tensor])
+        return Blueprints(made, ids, mesh).encode(made.stages[0]).compile().cost_analysis()["flops"]
+
+    assert encoded(2, 2) == pytest.approx(encoded(2, 1), rel=0.02) and encoded(4, 1) < 0.6 * encoded(2, 1)
+    reward = RewardConfig((TermConfig("accuracy"), TermConfig("clip")))
+    for frozen in ((), ("^vision/",)):
+        made = config(frozen=frozen)
+        [stage] = made.stages
+        made = dataclasses.replace(
+            made, stages=(dataclasses.replace(stage, reward=reward),), rollout=RolloutConfig(1, short_rings=())
+        )
+        work = flops.step_work(made, made.stages[0], trains_vision=not frozen)
+        topology = topologies.parse("v5e:2x4")
+        for tensor in (1, 2):
+            one = dataclasses.replace(made, mesh=MeshConfig(tensor=tensor))
+            found = forecast._speeds(Blueprints(one, ids), one.stages[0], topology)["ceiling"]
+            seconds, tower = topology.chip.flops * 8, tensor - 1  # once more on the other device of a group
+            assert found["clip_s"] == pytest.approx(tensor * work.clip / seconds)
+            assert found["update_s"] == pytest.approx((work.update + tower * work.tower_update) / seconds)
+            assert found["rollout_s"] == pytest.approx((work.prefill + tower * work.tower_prefill) / seconds)
+        assert work.tower_prefill > 0 and (work.tower_update > 0) == (not frozen)
+
+
+@pytest.mark.parametrize(("rank", "kl_coef", "updates"), [(0, 0.0, 1), (0, 0.01, 2), (1, 0.01, 1)])
+def test_the_towers_part_is_what_a_larger_tower_adds(rank, kl_coef, updates):
+    made = config()
+    [stage] = made.stages
+    stage = dataclasses.replace(
+        stage, loss=dataclasses.replace(stage.loss, kl_coef=kl_coef), updates_per_rollout=updates
+    )
+
+    def work(depth: int) -> flops.Work:
+        sizes = dataclasses.replace(VISION, depth=depth)
+        model = dataclasses.replace(made.model, vision=sizes, lora=LoraConfig(rank))
+        return flops.step_work(dataclasses.replace(made, model=model), stage, trains_vision=True)
+
+    small, large = work(3), work(6)
+    assert large.update - small.update == pytest.approx(large.tower_update - small.tower_update)
+    assert large.prefill - small.prefill == pytest.approx(large.tower_prefill - small.tower_prefill)
+    assert 0 < small.tower_update < small.update and 0 < small.tower_prefill < small.prefill
 
 
 def test_a_decoded_column():

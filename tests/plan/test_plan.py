@@ -1,10 +1,12 @@
 """Plans: what they say of this machine is true, what does not fit is told apart, and mistakes are one line."""
 
 import dataclasses
+import importlib
 import importlib.util
 import io
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -18,7 +20,7 @@ from configs import tokens_cpu
 from perc_jax.config import RewardConfig, RolloutConfig, TermConfig
 from perc_jax.mesh import sharding
 from perc_jax.plan import __main__ as plan
-from perc_jax.plan import forecast, memory, table, topologies
+from perc_jax.plan import advice, forecast, memory, table, topologies
 from perc_jax.plan.advice import Option, _estimate
 from perc_jax.programs.blueprints import Blueprints
 from perc_jax.prompt import tokenizer
@@ -121,6 +123,58 @@ def test_what_does_not_fit_is_told_and_what_would_is_proposed(made, monkeypatch)
     assert "does not fit" in text and "micro_batches 2" in text
 
 
+def staged(*parts: tuple[int, int, int]):
+    """A config whose stages have these prompts, updates of a rollout and micro-batches."""
+    stages = tuple(
+        dataclasses.replace(
+            CONFIG.stages[0],
+            name=f"part_{place}",
+            prompts_per_step=prompts,
+            updates_per_rollout=updates,
+            micro_batches=count,
+        )
+        for place, (prompts, updates, count) in enumerate(parts)
+    )
+    return dataclasses.replace(CONFIG, stages=stages)
+
+
+def test_what_is_proposed_is_what_a_run_takes_in_every_stage():
+    """PeBR-R1's stages on eight devices: 128, 560 / 5 and 512 / 4 prompts an update have no count of 8 in common."""
+    config = staged((128, 1, 2), (560, 5, 2), (512, 4, 2))
+    found = list(advice.micro_batches(config, 8))
+    assert found[0] == (1, 1, 1) and found[-1] == (16, 14, 16) and (8, 7, 8) in found and (8, 8, 8) not in found
+    assert next(advice.micro_batches(config, 8, (2, 2, 2))) == (2, 2, 2)
+    for counts in found[1:4]:
+        sizes = [(stage.prompts_per_step, stage.updates_per_rollout) for stage in config.stages]
+        wanted = staged(*((*size, count) for size, count in zip(sizes, counts, strict=True)))
+        Blueprints(wanted, forecast.stand_in_ids(wanted))  # which refuses what cannot be cut
+    for refused in (32, 3):
+        assert list(advice.micro_batches(config, refused)) == []  # of 112 prompts
+    assert advice._said((8, 7, 8), config.stages) == "micro_batches 8, 7, 8 (part_0, part_1, part_2)"
+    sliced = dataclasses.replace(config, rollout=dataclasses.replace(config.rollout, slots=12))
+    assert list(advice.micro_batches(sliced, 8)) == [] != list(advice.micro_batches(sliced, 4))
+
+
+def test_estimates_take_each_stages_own_micro_batches():
+    config = staged((16, 1, 1), (16, 1, 1))
+    blueprints = Blueprints(config, forecast.stand_in_ids(config))
+    split = memory.Split(*(0 for _ in memory.Split._fields))._replace(activations=1000)
+    option = Option("", "", 8, 1, (1, 2), 0)
+    found = [_estimate(option, blueprints, stage, f"{stage.name}: update", split) for stage in config.stages]
+    assert found == [1000, 500]
+
+
+@pytest.mark.parametrize("size", ["3b", "7b", "32b", "72b"])
+def test_the_gpus_that_a_config_names_are_taken(size):
+    module = importlib.import_module(f"configs.data_engine_{size}")
+    form = r"(one|two|four) nodes? of 8 H100 of 80 GB(?:, tensor (\d+))?(?:, `--stages.0.micro-batches (\d+)`)?\."
+    [(nodes, tensor, count)] = re.findall(form, module.__doc__)
+    config = module.get_config()
+    devices = 8 * {"one": 1, "two": 2, "four": 4}[nodes]
+    rows = devices // int(tensor or config.mesh.tensor)
+    assert (int(count or config.stages[0].micro_batches),) in list(advice.micro_batches(config, rows))
+
+
 def test_running_out_of_memory_while_compiling_is_a_verdict(monkeypatch):
     def compile_nothing(self):
         raise jax.errors.JaxRuntimeError(
@@ -137,7 +191,7 @@ def test_running_out_of_memory_while_compiling_is_a_verdict(monkeypatch):
 
 def test_an_estimate_of_the_same_machine_is_what_was_found(made):
     blueprints = forecast.Blueprints(CONFIG, forecast.stand_in_ids(CONFIG), sharding.make_mesh(CONFIG.mesh))
-    option = Option("as it is", "same", 8, 1, 1, 0)
+    option = Option("as it is", "same", 8, 1, (1,), 0)
     for program in made["programs"]:
         split = memory.Split(**{role: program["memory"][role] for role in memory.Split._fields})
         found = _estimate(option, blueprints, CONFIG.stages[0], program["name"], split)

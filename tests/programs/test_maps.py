@@ -1,6 +1,7 @@
 """However a rollout that samples maps whole is cut up and laid out: the same completions, and the trainer agrees."""
 
 import dataclasses
+import functools
 
 import jax
 import numpy as np
@@ -58,21 +59,27 @@ def rolled(kind: str, changes: dict | None = None, mesh: MeshConfig = ONE):
     return sampled(how, mesh, temperature=draws.temperature, top_p=draws.top_p, **options)[0]
 
 
-def trained(kind: str, found, ids: TokenIds = IDS, mesh_config: MeshConfig | None = None) -> np.ndarray:
-    """What the trainer says of completions, on one device or on a mesh as parameters lie there to train."""
+@functools.cache
+def scorer(kind: str, ids: TokenIds):
+    """The trainer's program, compiled once for all completions of one device."""
     config, draws = KINDS[kind]
 
     def score(params, prompts, tokens, mask):
         given = bind(config, params), ids, prompts, tokens, mask, draws
         return completion_logprobs(*given, width=WIDTH, remat="none")[0]
 
-    given = build(CASE, seed=3).batch, found.tokens, found.mask
+    return compiled(score)
+
+
+def trained(kind: str, found, ids: TokenIds = IDS, mesh_config: MeshConfig | None = None) -> np.ndarray:
+    """What the trainer says of completions, on one device or on a mesh as parameters lie there to train."""
+    score, given = scorer(kind, ids), (build(CASE, seed=3).batch, found.tokens, found.mask)
     if mesh_config is None:
-        return np.asarray(compiled(score)(params, *given))
+        return np.asarray(score(params, *given))
     mesh = sharding.make_mesh(mesh_config, jax.devices()[: mesh_config.fsdp * mesh_config.tensor])
     weights = jax.device_put(params, sharding.state_shardings(params, mesh))
     with jax.set_mesh(mesh):
-        return np.asarray(compiled(score)(weights, *sharding.rows_to_mesh(given, mesh)))
+        return np.asarray(score(weights, *sharding.rows_to_mesh(given, mesh)))
 
 
 def off(found, logprobs: np.ndarray) -> float:

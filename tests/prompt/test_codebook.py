@@ -1,9 +1,11 @@
 """The host's reader says what Flax says, takes maps as engines give them, and tells what is wrong with a folder."""
 
 import dataclasses
+import functools
 import pickle
 from pathlib import Path
 
+import jax
 import numpy as np
 import pytest
 
@@ -16,17 +18,25 @@ from tests.codes.cases import CASES, SMALL, maps, tensors, write
 LIMIT = 1e-5
 
 
+@functools.partial(jax.jit, static_argnums=0)
+def on_device(config: CodebookConfig, params: dict, given: jax.Array, codes: jax.Array) -> tuple:
+    """The codes of maps, and what is restored from codes."""
+    model = bind(config, params)
+    return model.codes(given), model.restore(codes)
+
+
 @pytest.mark.parametrize("config", CASES.values(), ids=CASES.keys())
 def test_host_and_device_say_the_same(config: CodebookConfig) -> None:
     held = tensors(config)
-    host, device = Codebook(config, "depth", held), bind(config, from_tensors(held))
+    host, params = Codebook(config, "depth", held), from_tensors(held)
     for given in maps(config, 2):
         codes = host.codes(given)
         assert codes.dtype == np.int32 and codes.shape == (config.length,)
-        np.testing.assert_array_equal(codes, device.codes(given[None])[0])
+        device_codes, device_restored = on_device(config, params, given[None], codes[None])
+        np.testing.assert_array_equal(codes, device_codes[0])
         restored = host.restore(codes)
         assert restored.dtype == np.float32
-        np.testing.assert_allclose(restored, device.restore(codes[None])[0], atol=LIMIT)
+        np.testing.assert_allclose(restored, device_restored[0], atol=LIMIT)
 
 
 def test_a_folder_is_read_and_can_be_sent_to_workers(tmp_path: Path) -> None:

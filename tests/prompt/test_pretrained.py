@@ -2,6 +2,7 @@
 
 import copy
 import dataclasses
+import fnmatch
 import json
 import subprocess
 import sys
@@ -12,6 +13,7 @@ import pytest
 
 from perc_jax.config import ModelConfig, TextConfig, VisionConfig
 from perc_jax.prompt import pretrained
+from perc_jax.weights import hf_folder
 from tests.weights.published_folders import SMALL, edit, write_small_files
 
 VISION = {
@@ -384,6 +386,8 @@ def test_a_hub_id_is_downloaded_with_or_without_weights(tmp_path, monkeypatch):
     folder_with(tmp_path, FLAT)
     assert pretrained.folder_of("owner/name", weights=False) == tmp_path
     assert "*.safetensors" in asked[0][1] and "*.safetensors" not in asked[1][1] and asked[1][0] == "owner/name"
+    for name in hf_folder.COPIED:  # an export of a run that began from the hub copies all of them
+        assert any(fnmatch.fnmatch(name, pattern) for pattern in asked[1][1]), name
 
 
 def test_reading_configs_loads_nothing_heavy():

@@ -85,9 +85,117 @@ def test_runs_that_differ_in_their_seed_alone_are_one_line(tmp_path):
 def test_intervals_over_seeds_take_questions_for_units_not_answers():
     """Seeds that agree on every question know no more than one of them."""
     once, thrice = ([0, 1] * 50, [1, 1] * 50), 3
-    one, many = ([{"n": 100, "by_seed": [{"correct": answers}] * seeds} for answers in once] for seeds in (1, thrice))
+    one, many = (
+        [{"n": 100, "by_seed": {str(seed): {"correct": answers} for seed in range(seeds)}} for answers in once]
+        for seeds in (1, thrice)
+    )
     assert difference(*one).ci95 == difference(*many).ci95
-    assert difference(one[0], many[1]) is None
+    assert difference(*one).seeds == difference(*many).seeds == ()
+    assert difference(one[0], many[1]).each == (0.5,) and difference(one[0], many[1]).seeds == ("0",)
+
+
+def configured(folder, **fields) -> str:
+    """A run that differs from the others of this module in these fields of its config."""
+    config = json.loads((Path(folder) / "config.json").read_text()) | fields
+    (Path(folder) / "config.json").write_text(json.dumps(config))
+    return str(folder)
+
+
+def test_only_equal_seeds_are_paired(tmp_path):
+    """Seeds 0 and 1 against 1 and 2: the difference is that of seed 1, where there is none."""
+    made_of = {("plain", 0): 50, ("plain", 1): 60, ("better", 1): 60, ("better", 2): 70}
+    runs = []
+    for (name, seed), right in made_of.items():
+        runs.append(configured(made(tmp_path / f"{name}_{seed}", seed, right), name=name))
+    plain, better = (mean_run(setting) for setting in settings([read_run(epath.Path(path)) for path in runs]))
+    paired = difference(*(run.evaluations[-1].suites["test_a"] for run in (plain, better)))
+    assert (paired.value, paired.each, paired.seeds) == (0, (0,), ("1",))
+    write_comparison(runs, str(tmp_path / "page.html"))
+    page = check_html((tmp_path / "page.html").read_text())
+    assert "<small>seed 1 alone: +0.0</small>" in page and "+10.0, +10.0" not in page
+    runs = [run for run in runs if not run.endswith("_1")] + [
+        configured(made(tmp_path / f"{name}_{seed}", seed, 60), name=name)
+        for name, seed in (("plain", 3), ("better", 4))
+    ]
+    plain, better = (mean_run(setting) for setting in settings([read_run(epath.Path(path)) for path in runs]))
+    assert difference(*(run.evaluations[-1].suites["test_a"] for run in (plain, better))) is None
+    write_comparison(runs, str(tmp_path / "page.html"))
+    assert "Means over seeds" in check_html((tmp_path / "page.html").read_text())
+
+
+def test_runs_that_began_with_the_same_training_under_other_seeds_are_one_line(tmp_path):
+    for seed in (0, 1):
+        made(tmp_path / f"warm_{seed}", seed, 40)
+        configured(made(tmp_path / f"cold_{seed}", seed, 40), name="cold")
+    runs = []
+    for first, name in (("warm", "rl"), ("cold", "other")):
+        for seed in (0, 1):
+            origin = f"{tmp_path}/{first}_{seed}@best"
+            runs.append(configured(made(tmp_path / f"{name}_{seed}", seed, 60), begin_from=origin))
+    read = [read_run(epath.Path(path)) for path in runs]
+    assert [setting.name for setting in settings(read)] == ["rl", "other"]
+    configured(tmp_path / "rl_1", begin_from=f"{tmp_path}/warm_1@3")  # another checkpoint of it
+    assert len(settings([read_run(epath.Path(path)) for path in runs])) == 3
+    configured(tmp_path / "rl_1", begin_from=f"{tmp_path}/gone_1@best")  # of which nothing is known
+    assert len(settings([read_run(epath.Path(path)) for path in runs])) == 3
+    configured(tmp_path / "warm_0", begin_from=f"{tmp_path}/warm_0")  # a circle ends
+    assert len(settings([read_run(epath.Path(path)) for path in runs])) == 3
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "row"),
+    [
+        (
+            {"terms": [{"name": "", "weight": 0.2}, {"name": "", "weight": 1.0}]},
+            {"terms": [{"name": "", "weight": 0.7}, {"name": "", "weight": 1.0}]},
+            "<th>terms[1].weight</th><td>0.2</td><td>0.7</td>",
+        ),
+        (
+            {"tables": [{"path": "a.jsonl"}, {"path": "b.jsonl", "name": "b"}]},
+            {"tables": [{"path": "c.jsonl"}, {"path": "b.jsonl", "name": "b"}]},
+            "<th>tables[1].path</th><td>a.jsonl</td><td>c.jsonl</td>",
+        ),
+        (
+            {"parts": [{"name": "a", "n": 1}, {"name": "a", "n": 2}]},
+            {"parts": [{"name": "a", "n": 3}, {"name": "a", "n": 2}]},
+            "<th>parts[1].n</th><td>1</td><td>3</td>",
+        ),
+        (
+            {"parts": [{"name": "a"}, {"name": "b"}]},
+            {"parts": [{"name": "b"}, {"name": "a"}]},
+            "<th>parts</th><td>a, b</td><td>b, a</td>",
+        ),
+        ({"parts": ["a, b"]}, {"parts": ["a", "b"]}, "<th>parts</th><td>a, b</td><td>a, b</td>"),
+        ({"rate": 1}, {"rate": "1"}, "<th>rate</th><td>1</td><td>1</td>"),
+        ({"part": {}}, {}, "<th>part</th><td>{}</td><td>–</td>"),
+        ({"parts": []}, {}, "<th>parts</th><td></td><td>–</td>"),
+    ],
+)
+def test_any_difference_between_configs_is_told(tmp_path, first, second, row):
+    for name, fields in (("a", first), ("b", second)):
+        (tmp_path / name).mkdir()
+        write_config(tmp_path / name)
+        configured(tmp_path / name, **fields)
+    write_comparison([str(tmp_path / "a"), str(tmp_path / "b")], str(tmp_path / "page.html"))
+    page = check_html((tmp_path / "page.html").read_text())
+    assert row in page and "The configs are equal" not in page and page.count("<tr><th>") == 2  # and the head
+
+
+def test_a_first_run_without_a_suite_or_an_evaluation_is_told(tmp_path):
+    first, second = made(tmp_path / "first", 0, 60), made(tmp_path / "second", 1, 80)
+    for file in (tmp_path / "second" / "eval").iterdir():
+        file.write_text(json.dumps(json.loads(file.read_text()) | {"test_b": suite([1, 0])}))
+    write_comparison([first, second], str(tmp_path / "page.html"))
+    page = check_html((tmp_path / "page.html").read_text())
+    assert "first, which the others are compared with, has no evaluation of test_b." in page
+    assert "reaches 60.0 % at step" in page and "reaches 50.0 % at step" not in page
+    write_comparison([second, first], str(tmp_path / "page.html"))  # the other way round
+    assert '<td class="number">0</td><td class="number">–</td>' in check_html((tmp_path / "page.html").read_text())
+    for file in (tmp_path / "first" / "eval").iterdir():
+        file.unlink()
+    write_comparison([first, second], str(tmp_path / "page.html"))
+    page = check_html((tmp_path / "page.html").read_text())
+    assert all(f"has no evaluation of {name}." in page for name in ("test_a", "test_b")) and "reaches" not in page
 
 
 def test_equal_runs_without_evaluations_are_compared_too(tmp_path):

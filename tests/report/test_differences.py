@@ -68,7 +68,7 @@ def test_other_questions_are_not_taken_for_the_same():
     assert seeds.difference(first, second) is None
     [change] = changes({"a": first}, {"a": second}, ("suite",))
     assert change.ci95 == independent_difference(2, 4, 2, 4)
-    sides = [{"n": 4, "by_seed": [side, side]} for side in (first, second)]
+    sides = [{"n": 4, "by_seed": {"0": side, "1": side}} for side in (first, second)]
     assert seeds.difference(*sides) is None and seeds.difference(sides[0], sides[0]).value == 0
     old = [{name: value for name, value in side.items() if name != "asked"} for side in (first, second)]
     assert compare(*old).difference == 0  # of before it was kept
@@ -148,6 +148,12 @@ def test_the_head_of_the_page_says_what_fell_and_where_the_run_comes_from(tmp_pa
     text = written(tmp_path)
     head = text[: text.index("<h2>")]
     assert "1 ▲" in head and '<span class="sign bad">1 ▼</span>' in head and "worst: sudoku on test_b 22 → 2 %" in head
+    found = json.loads((tmp_path / "eval" / "1_warmup_000003.json").read_text())
+    for file in (tmp_path / "eval").iterdir():
+        file.write_text(json.dumps(found))
+    write_report(str(tmp_path))
+    head = (tmp_path / "report.html").read_text().partition("<h2>")[0]
+    assert "none surely" in head and "0 ▲" not in head
     facts = {"command": "python -m perc_jax.train --seed 3", "commit": "abc & more", "jax": "0.10.2"}
     (tmp_path / "run.json").write_text(json.dumps(facts))
     write_report(str(tmp_path))

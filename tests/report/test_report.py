@@ -232,6 +232,19 @@ def test_points_stand_neither_before_the_first_step_nor_past_the_last():
     assert x[:, 1].mean() == pytest.approx((first + last) / 2, abs=0.1)
 
 
+def test_a_line_that_lies_on_others_has_gaps_in_which_they_are_seen():
+    x, zeros = [float(step) for step in range(20)], [0.0] * 20
+    values = {"a": zeros, "b": zeros, "c": [0.5 + step / 100 for step in range(20)], "d": zeros[:15] + [0.3] * 5}
+    svg = line_chart([Series(name, f"#{name * 3}", x, y) for name, y in values.items()], [], form=percent)
+    smoothed = dict(re.findall(r'class="smooth" fill="none" stroke="#(\w)\w+"( stroke-dasharray="[^"]+")? ', svg))
+    assert smoothed == {
+        "a": "",
+        "b": ' stroke-dasharray="6 6"',
+        "c": "",
+        "d": ' stroke-dasharray="6 12"',
+    }
+
+
 def lines_of(workdir, steps):
     (workdir / "metrics.jsonl").write_text("".join(f'{{"step": {n}, "stage": "rl"}}\n' for n in steps))
 

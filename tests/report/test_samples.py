@@ -24,7 +24,7 @@ TEXTS = ["<answer>\\boxed{7}</answer>", "eight", "<b>é\x00</b>", ""]
 def shown(number: int, **fields: object) -> samples.Shown:
     rng = np.random.default_rng(number)
     info = batches.SampleInfo(
-        f"train/grid/count/1/{number}", "grid", "count", "train", 1, number, False, "How many?", Answer.integer(7), 0.1
+        f"train/grid/count/1/{number}", "grid", "count", "train", 1, number, False, "How many?", Answer.integer(7)
     )
     picture = rng.integers(0, 256, (28, 56, 3), np.uint8)
     return samples.Shown(info, picture, samples.answers(TEXTS, VERDICTS, ENDED), **fields)

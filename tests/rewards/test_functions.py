@@ -62,7 +62,7 @@ FAULTS = {
     "of_wrong_type": ("value", "faulty.py: must return a number, got a str"),
     "nothing": ("value", "faulty.py: must return a number, got None"),
     "a_dict": ("value", "faulty.py: must return the parts that the term's `parts` names (none), got x"),
-    "loops": ("late", "faulty.py: ran past verifier_deadline_s = 2"),
+    "loops": ("late", "faulty.py: ran past verifier_deadline_s = 1"),
     "dies": ("died", "faulty.py: its process ended under it"),
     "hoards": ("memory", "faulty.py:{}: ran past its memory limit of 0.5 GiB"),
 }
@@ -79,7 +79,7 @@ def line_of(function: str) -> int:
 def test_what_one_call_does_instead_is_one_line_and_the_rest_goes_on(function):
     reason, words = FAULTS[function]
     texts = ["fine", "bad", "short", "fine", "fine"]
-    found = score(function, texts, group=5, deadline_s=2.0 if function == "loops" else 20.0)
+    found = score(function, texts, group=5, deadline_s=1.0 if function == "loops" else 20.0)
     where = words.format(line_of(function)) if "{}" in words else words
     assert found.lines == (f"reward term {function}: {where}",)
     assert found.values[:, 0].tolist() == [1, 0, 1, 1, 1]
@@ -123,7 +123,7 @@ def test_a_kind_of_failure_is_said_once_a_run():
 def test_failing_as_a_rule_ends_the_run_in_one_line(function, texts, words, monkeypatch):
     monkeypatch.setattr(callers, "FEW", 3)
     with pytest.raises(RuntimeError, match=rf"^reward term {function} {words}") as error:
-        score(function, texts, deadline_s=1.0 if function == "loops" else 20.0)
+        score(function, texts, deadline_s=0.4 if function == "loops" else 20.0)
     assert "\n" not in str(error.value)
 
 

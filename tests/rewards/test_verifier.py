@@ -39,6 +39,13 @@ def verifier():
         yield pool
 
 
+@pytest.fixture(scope="module")
+def patient():
+    """A pool whose deadline is not looked at."""
+    with Verifier(20.0) as pool:
+        yield pool
+
+
 def test_processes_say_what_this_one_says(verifier):
     texts = [RIGHT, WRONG, BARE, "", RIGHT + " no", "<answer>" * 1000, "\x00\udcff"] * 5
     assert verifier.verify(texts, [SEVEN] * 35) == [judge(text, SEVEN) for text in texts]
@@ -66,17 +73,17 @@ def test_formulas_are_compared_beside_other_answers_and_bombs_time_out():
     """math-verify in the same pool: a tower of powers would run for hours, and pays alone."""
     golds = [Gold("math", r"\frac{\sqrt{2}}{2}"), SEVEN, Gold("choice", "B"), Gold("math", "x+1")]
     texts = [rf"<answer>\boxed{{{text}}}</answer>" for text in (r"\frac{1}{\sqrt{2}}", "7", "B", "1+x")]
-    with Verifier(2.0) as pool:
+    with Verifier(1.0) as pool:
         assert [verdict.correct for verdict in pool.verify(texts, golds)] == [True] * 4
         bomb = r"<answer>\boxed{9^{9^{9^{9^{9}}}}}</answer>"
         [first, second] = pool.verify([bomb, texts[0]], [Gold("math", "9^{9^{9}}+1"), golds[0]])
         assert not first.correct and second.correct
 
 
-def test_formulas_without_math_verify_are_refused_in_one_line(monkeypatch):
+def test_formulas_without_math_verify_are_refused_in_one_line(patient, monkeypatch):
     monkeypatch.setattr("perc_jax.rewards.verifier.symbols_missing", lambda: "answers of kind math need math-verify")
-    with Verifier(5.0) as pool, pytest.raises(ValueError, match=r"^answers of kind math need math-verify$"):
-        pool.verify([RIGHT], [Gold("math", "x+1")])
+    with pytest.raises(ValueError, match=r"^answers of kind math need math-verify$"):
+        patient.verify([RIGHT], [Gold("math", "x+1")])
 
 
 def test_one_form_for_accuracy_and_format():
@@ -85,24 +92,22 @@ def test_one_form_for_accuracy_and_format():
         assert pool.verify(texts, [SEVEN] * 3) == [(True, True, "7", False), *[(False, False, None, False)] * 2]
 
 
-def test_a_text_that_hangs_a_term_is_worth_nothing_and_counted(monkeypatch):
+def test_a_text_that_hangs_a_term_is_worth_nothing_and_counted(patient, monkeypatch):
     reward = RewardConfig(terms=(TermConfig("accuracy"), TermConfig("length", free=1, unit="characters")))
-    with Verifier(20.0) as pool:
-        monkeypatch.setattr(pool._pool, "map", lost_in(pool._pool.map))
-        scores = pool.score([Case(RIGHT, SEVEN), Case(WRONG, SEVEN)], reward, 2)
+    monkeypatch.setattr(patient._pool, "map", lost_in(patient._pool.map))
+    scores = patient.score([Case(RIGHT, SEVEN), Case(WRONG, SEVEN)], reward, 2)
     assert scores.terms[:, 1].tolist() == [0, pytest.approx(1 / len(WRONG))]
     assert scores.terms[:, 0].tolist() == [1, 0] and scores.faults == {"length/late": 1}
 
 
 @pytest.mark.parametrize("name", ["keywords", "facts"])
-def test_rows_without_the_column_and_texts_without_the_section_are_counted(name):
+def test_rows_without_the_column_and_texts_without_the_section_are_counted(patient, name):
     heading, said = "### Seen:", "Row 1: red"
     reward = RewardConfig(terms=(TermConfig("accuracy"), TermConfig(name, column="seen", section=heading)))
     wanted = {"seen": ["red"] if name == "keywords" else "Row 1: red"}
     below = [f"{heading}\n{said}", said, f"{heading}\n", f"{heading}\n{said}\n{heading}\n{said}"]
     cases = [Case(text, SEVEN, row=row) for row in (wanted, {}, {"seen": None}, {"seen": ""}) for text in below]
-    with Verifier(20.0) as pool:
-        scores = pool.score(cases, reward, 4)
+    scores = patient.score(cases, reward, 4)
     assert scores.terms[:, 1].tolist() == [1] + [0] * 15
     assert scores.faults == no_faults(reward) | {f"{name}/missing": 12, f"{name}/empty": 12}
     assert set(no_faults(reward)) == {f"{name}/{reason}" for reason in ("late", "missing", "empty")}

@@ -19,24 +19,21 @@ KEY = np.array([0, 7], np.uint32)
 ROWS = np.arange(4, dtype=np.uint32)
 
 
+COLLECT = compiled(lambda state: state.completions())
+
+
 def generator(temperature: float, ids: TokenIds = IDS, segment_tokens: int = 4):
-    """Prefill and as many segments as it takes, as one function."""
-    prefill, decode = make_rollout(
-        CONFIG,
-        ids,
-        group_size=GROUP,
-        max_tokens=LENGTH,
-        draws=Draws(temperature),
-        segment_tokens=segment_tokens,
-    )
+    """Prefill and as many segments as it takes."""
+    how = {"group_size": GROUP, "max_tokens": LENGTH, "draws": Draws(temperature), "segment_tokens": segment_tokens}
+    prefill, decode = map(compiled, make_rollout(CONFIG, ids, **how))
 
     def generate(params, prompts, rows, key):
         context, state = prefill(params, prompts, rows, key)
         for _ in range(-(-(LENGTH - 1) // segment_tokens)):
             state = decode(params, context, state)
-        return state.completions()
+        return COLLECT(state)
 
-    return compiled(generate)
+    return generate
 
 
 SAMPLE = generator(1.0)
@@ -54,7 +51,7 @@ def distribution(params, batch, tokens):
 
 @pytest.fixture(scope="module")
 def params() -> dict:
-    return random_params(CONFIG, seed=1)
+    return jax.device_put(random_params(CONFIG, seed=1))
 
 
 @pytest.fixture(scope="module")

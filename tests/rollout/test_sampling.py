@@ -12,9 +12,11 @@ from perc_jax.plan import hlo
 from perc_jax.rollout import sampling
 from perc_jax.rollout.sampling import Draws
 from tests.rollout import top_p
+from tests.rollout.top_p import LOGPROBS
 
 IDS = TokenIds(pad=0, ends=(1,), image=3, forbidden=(3, 4), vocab_size=10)
 LOGITS = jnp.array(np.random.default_rng(0).normal(size=(5, 12)), jnp.float32)
+DRAW = jax.jit(sampling.draw)
 
 
 @pytest.mark.parametrize("temperature", [0.6, 1.0, 1.7])
@@ -56,8 +58,10 @@ def test_the_nucleus_is_that_of_a_sorted_vocabulary(top_p, scale):
     size = 5000
     ids = IDS._replace(vocab_size=size)
     logits = jnp.array(np.random.default_rng(7).normal(size=(8, size)) * scale, jnp.float32)
-    every = np.asarray(jnp.exp(sampling.sampling_logprobs(logits, Draws(1.3), ids)), np.float64)
-    found = np.asarray(jnp.exp(sampling.sampling_logprobs(logits, Draws(1.3, top_p), ids)), np.float64)
+    every, found = (
+        np.asarray(jnp.exp(LOGPROBS(logits, draws=draws, ids=ids)), np.float64)
+        for draws in (Draws(1.3), Draws(1.3, top_p))
+    )
     for before, after in zip(every, found, strict=True):
         kept = nucleus(before, top_p)
         # Where float32's sum is that close to the share, either side is right.
@@ -69,16 +73,23 @@ def test_the_nucleus_is_that_of_a_sorted_vocabulary(top_p, scale):
 
 def test_no_draw_is_beyond_the_nucleus_and_greedy_answers_have_none():
     draws, keys = Draws(1.0, 0.7), jax.random.split(jax.random.key(0), 4096).reshape(1, 4096)
-    logprobs = sampling.sampling_logprobs(LOGITS[:1, None], draws, IDS)
+    logprobs = LOGPROBS(LOGITS[:1, None], draws=draws, ids=IDS)
     rows = jnp.broadcast_to(logprobs, (1, 4096, 12))
     keys = jax.random.key_data(keys)
-    found = np.asarray(sampling.draw(rows, keys, jnp.zeros((1, 4096), jnp.int32)))[0]
+    found = np.asarray(DRAW(rows, keys, np.zeros((1, 4096), np.int32)))[0]
     wanted = np.exp(np.asarray(logprobs))[0, 0]
     shares = np.bincount(found, minlength=12) / 4096
     assert 1 < (wanted > 0).sum() < 8 and np.all(shares[wanted == 0] == 0)
     np.testing.assert_allclose(shares, wanted, atol=4 * np.sqrt(0.25 / 4096))
-    greedy = sampling.sampling_logprobs(LOGITS, Draws(0.0, 0.7), IDS)
-    np.testing.assert_array_equal(greedy, sampling.sampling_logprobs(LOGITS, Draws(), IDS))
+    greedy, plain = (LOGPROBS(LOGITS, draws=draws, ids=IDS) for draws in (Draws(0.0, 0.7), Draws()))
+    np.testing.assert_array_equal(greedy, plain)
+
+
+@jax.jit
+@jax.vmap
+def folded_bits(key, column):
+    """The random number of a row's column."""
+    return jax.random.bits(jax.random.fold_in(key, column))
 
 
 def laid_end_to_end(logprobs, bits):
@@ -100,9 +111,8 @@ def test_a_random_number_falls_among_probabilities_laid_end_to_end(size, scale):
     logprobs = jax.nn.log_softmax(logits.at[..., 1::3].set(sampling.FORBIDDEN))
     keys = jax.random.key_data(jax.random.split(jax.random.key(5), 64)).reshape(2, 32, 2)
     columns = jnp.array(rng.integers(0, 99, (2, 32)), jnp.int32)
-    found = np.asarray(sampling.draw(logprobs, keys, columns)).ravel()
-    folded = jax.vmap(jax.random.fold_in)(keys.reshape(64, 2), columns.ravel())
-    bits = np.asarray(jax.vmap(jax.random.bits)(folded))
+    found = np.asarray(DRAW(logprobs, keys, columns)).ravel()
+    bits = np.asarray(folded_bits(keys.reshape(64, 2), columns.ravel()))
     assert found.tolist() == [
         laid_end_to_end(*row) for row in zip(np.asarray(logprobs).reshape(64, -1), bits, strict=True)
     ]
@@ -120,7 +130,7 @@ def test_the_first_and_the_last_number_are_tokens_with_probability(bits, monkeyp
 def test_what_is_no_number_still_gives_an_id_of_the_vocabulary():
     logprobs = jnp.full((1, 8, 9), jnp.nan)
     keys = jax.random.key_data(jax.random.split(jax.random.key(1), 8)).reshape(1, 8, 2)
-    found = np.asarray(sampling.draw(logprobs, keys, jnp.zeros((1, 8), jnp.int32)))
+    found = np.asarray(DRAW(logprobs, keys, np.zeros((1, 8), np.int32)))
     assert ((found >= 0) & (found < 9)).all()
 
 
@@ -128,7 +138,7 @@ def test_a_vocabulary_split_over_devices_gives_the_same_tokens():
     logprobs = jax.nn.log_softmax(jnp.array(np.random.default_rng(3).normal(size=(4, 64, 96)), jnp.float32))
     keys = jax.random.key_data(jax.random.split(jax.random.key(6), 256)).reshape(4, 64, 2)
     columns = jnp.zeros((4, 64), jnp.int32)
-    alone = jax.jit(sampling.draw)(logprobs, keys, columns)
+    alone = DRAW(logprobs, keys, columns)
     mesh = jax.make_mesh((2, 4), ("fsdp", "tensor"), axis_types=(jax.sharding.AxisType.Auto,) * 2)
     split = jax.NamedSharding(mesh, jax.P("fsdp", None, "tensor"))
     with jax.set_mesh(mesh):
@@ -146,7 +156,7 @@ def test_the_most_likely_token_alone_can_be_the_nucleus():
 
 def expected_score(logprobs_of, sampled_from, logits):
     """The mean of the gradient of a token's log-probability, over tokens as they are drawn."""
-    jacobian = jax.jacobian(logprobs_of)(logits)
+    jacobian = jax.jit(jax.jacobian(logprobs_of))(logits)
     return np.asarray(jnp.exp(sampled_from(logits)) @ jnp.where(jnp.isfinite(jacobian), jacobian, 0))
 
 
@@ -188,8 +198,9 @@ def test_a_token_that_left_the_nucleus_keeps_a_finite_ratio():
 def test_the_whole_distribution_is_off_by_the_nucleus_share_and_no_more(kind):
     """A token of the nucleus is likelier in it by 1 / its share, all alike; the share is top-p at least."""
     scores = top_p.logits(kind, rows=2, seed=3)
-    whole = np.asarray(sampling.sampling_logprobs(scores, Draws(1.2), top_p.IDS), np.float64)
-    drawn = np.asarray(sampling.sampling_logprobs(scores, top_p.DRAWS, top_p.IDS), np.float64)
+    whole, drawn = (
+        np.asarray(LOGPROBS(scores, draws=draws, ids=top_p.IDS), np.float64) for draws in (Draws(1.2), top_p.DRAWS)
+    )
     found = top_p.off(scores)
     for before, after in zip(whole, drawn, strict=True):
         kept = after > -1e9
@@ -203,6 +214,8 @@ def test_the_whole_distribution_is_off_by_the_nucleus_share_and_no_more(kind):
 
 def test_sorting_and_halving_find_the_same_nucleus():
     logprobs = jax.nn.log_softmax(top_p.logits("ranked", rows=2) / 1.2)
-    by_halving, by_sorting = sampling.nucleus(logprobs, 0.99), top_p.by_sorting(logprobs, 0.99)
+    by_halving, by_sorting = (
+        jax.jit(find, static_argnums=1)(logprobs, 0.99) for find in (sampling.nucleus, top_p.by_sorting)
+    )
     counts = [(np.asarray(logprobs) >= np.asarray(least)[:, None]).sum(axis=1) for least in (by_halving, by_sorting)]
     np.testing.assert_allclose(*counts, rtol=2e-3)  # float32's sums of 151,936 differ in the last digits

@@ -22,6 +22,7 @@ VOCABULARY, ROWS = 151_936, 8
 DRAWS = Draws(temperature=1.2, top_p=0.99)
 IDS = TokenIds(pad=151_643, ends=(151_645, 151_643), image=151_655, forbidden=(151_655,), vocab_size=VOCABULARY)
 REPEATS = 15
+LOGPROBS = jax.jit(sampling.sampling_logprobs, static_argnames=("draws", "ids"))
 
 
 class Off(NamedTuple):
@@ -51,8 +52,8 @@ KINDS = ("flat", "wide", "ranked", "peaked", "certain")
 
 def off(scores: Float[Array, "rows V"], draws: Draws = DRAWS, ids: TokenIds = IDS) -> Off:
     """What the whole distribution is off by."""
-    whole = np.asarray(sampling.sampling_logprobs(scores, draws._replace(top_p=1.0), ids), np.float64)
-    drawn = np.asarray(sampling.sampling_logprobs(scores, draws, ids), np.float64)
+    whole = np.asarray(LOGPROBS(scores, draws=draws._replace(top_p=1.0), ids=ids), np.float64)
+    drawn = np.asarray(LOGPROBS(scores, draws=draws, ids=ids), np.float64)
     kept = drawn > sampling.FORBIDDEN / 2
     gap = np.where(kept, np.abs(whole - drawn), 0)
     return Off(float((np.exp(drawn) * gap).sum(axis=1).mean()), float(gap.max()), float(kept.sum(axis=1).mean()))

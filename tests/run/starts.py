@@ -22,7 +22,7 @@ WORKERS = ("--data.workers", "1")  # Grain's
 SPAWNED = b"spawn_main"
 LAST = 6  # step of the run
 # One stage, in which every phase comes: what a start costs is to trace its programs.
-ONE_STAGE = ("--only", "grpo", "--stages.1.steps", str(LAST), "--stages.1.row-widths")
+ONE_STAGE = ("--only", "grpo", "--stages.1.steps", str(LAST))
 ONE_STAGE += ("--evaluation.suites", "test_a", "--evaluation.samples", "8", "--evaluation.every", "3")
 ONE_STAGE += ("--verifier-deadline-s", "100")  # whatever else the machine does, no verdict is late
 PHASES = {  # by the beginning of their names, and at which of how many a fault strikes

@@ -1,12 +1,17 @@
 """When a run ends before it is done: whose clock and whose signals count, and what the end says."""
 
+import dataclasses
+import json
+
 import jax
 import pytest
 
-from perc_jax.config import Start, check
+from perc_jax.config import EvaluationConfig, Start, check, to_dict
 from perc_jax.mesh import sharding
 from perc_jax.processes import ends, interrupts
+from perc_jax.run import loop
 from perc_jax.run.ending import Ending
+from tests.config.test_config import CONFIG
 
 
 class Clock:
@@ -108,3 +113,29 @@ def test_an_end_that_was_asked_for_is_announced_as_a_good_one(monkeypatch, capsy
     with pytest.raises(SystemExit) as end, ends.told():
         raise error("x")
     assert (end.value.code, capsys.readouterr().err, announced) == (code, f"{words}\n", ["done"])
+
+
+@pytest.mark.parametrize("rank", [0, 1])
+def test_a_run_that_asks_no_suites_has_the_report_that_its_end_names(monkeypatch, tmp_path, capsys, rank) -> None:
+    """Process 0 alone writes it, after all that it shows is on the disk."""
+    config = dataclasses.replace(CONFIG, evaluation=EvaluationConfig(suites=(), samples=(), hard_levels=()))
+    monkeypatch.setattr(jax, "process_index", lambda: rank)
+
+    class Run:
+        def __init__(self, *_) -> None:
+            self.lines = ""
+
+        def train(self, _) -> None:
+            (tmp_path / "config.json").write_text(json.dumps(to_dict(config)))
+            self.lines = json.dumps({"step": 1, "stage": config.stages[0].name, "train/loss": 2.5}) + "\n"
+
+        def close(self) -> None:
+            (tmp_path / "metrics.jsonl").write_text(self.lines)
+
+    monkeypatch.setattr(loop, "Run", Run)
+    loop.run(config, str(tmp_path))
+    page = tmp_path / "report.html"
+    assert page.exists() == (rank == 0)
+    if rank == 0:
+        assert "<b>1 of " in page.read_text() and "No steps yet" not in page.read_text()
+        assert f"look at {page}" in capsys.readouterr().err

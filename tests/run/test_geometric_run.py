@@ -76,6 +76,7 @@ def test_hardly_anything_waits_or_is_padded(tmp_path, monkeypatch):
     with whole_runs.Running("perc_jax.train", *arguments, folder=tmp_path / "output") as run:
         ended = run.end()
     assert ended.code == 0, ended.err
+    assert "Entropy" in (workdir / "report.html").read_text()  # though no suite is asked
     lines = [json.loads(line) for line in (workdir / "metrics.jsonl").read_text().splitlines()]
 
     def mean(name: str) -> float:

@@ -44,7 +44,6 @@ def info(engine: str, index: int) -> batches.SampleInfo:
         photographed=False,
         question="How many?",
         answer=Answer.integer(7),
-        guess_rate=0.1,
     )
 
 

@@ -1,5 +1,6 @@
 """Properties of the advantages and the losses, against numbers worked by hand in plain Python."""
 
+import functools
 import math
 from dataclasses import replace
 
@@ -66,6 +67,20 @@ def loss_of(settings, *, on_policy=False, then=None, advantages=ADVANTAGES, mask
     """The loss sum as a function of the log-probabilities alone."""
     then = logs(THEN) if then is None else then
     return lambda now: grpo.policy_loss_sum(now, then, advantages, mask, settings, on_policy=on_policy).total
+
+
+@functools.cache
+def program(settings, on_policy=False):
+    """Of `now, then, advantages, mask`: the loss sum with its gradient, and what was clipped; compiled once."""
+
+    def both(now, then, advantages, mask):
+        def total(now):
+            found = grpo.policy_loss_sum(now, then, advantages, mask, settings, on_policy=on_policy)
+            return found.total, found.clipped
+
+        return jax.value_and_grad(total, has_aux=True)(now)
+
+    return jax.jit(both)
 
 
 def random_case(seed=0, shape=(5, 4, 6)):
@@ -151,11 +166,10 @@ def test_the_overlong_penalty_falls_within_its_tokens():
 @pytest.mark.parametrize("name", CASES)
 def test_loss_gradient_and_clipping_equal_the_hand_worked_numbers(name):
     settings, value, gradient, clipped = CASES[name]
-    loss, found = jax.value_and_grad(loss_of(settings))(logs(NOW))
+    (loss, count), found = program(settings)(logs(NOW), logs(THEN), ADVANTAGES, MASK)
     assert float(loss) == pytest.approx(value, rel=1e-5)
     np.testing.assert_allclose(found[0].reshape(-1), [*gradient, 0], rtol=1e-5, atol=1e-6)
-    result = grpo.policy_loss_sum(logs(NOW), logs(THEN), ADVANTAGES, MASK, settings, on_policy=False)
-    assert float(result.clipped) == clipped
+    assert float(count) == clipped
 
 
 def test_on_policy_the_ratio_is_one_whatever_the_sampler_said():
@@ -207,10 +221,9 @@ def test_gradients_equal_finite_differences(settings):
 @pytest.mark.parametrize("on_policy", [True, False])
 def test_without_advantage_the_gradient_is_exactly_zero(settings, on_policy):
     now, then, advantages, mask = random_case()
-    settings_of = {"then": then, "advantages": jnp.zeros_like(advantages), "mask": mask, "on_policy": on_policy}
-    loss, gradient = jax.value_and_grad(loss_of(settings, **settings_of))(now)
+    (loss, clipped), gradient = program(settings, on_policy)(now, then, jnp.zeros_like(advantages), mask)
     assert loss == 0 and (gradient == 0).all()
-    assert grpo.policy_loss_sum(now, then, 0 * advantages, mask, settings, on_policy=on_policy).clipped == 0
+    assert clipped == 0
     assert grpo.trained_count(mask, jnp.zeros_like(advantages)) == 1
 
 
@@ -218,16 +231,16 @@ def test_without_advantage_the_gradient_is_exactly_zero(settings, on_policy):
 @pytest.mark.parametrize("junk", [-np.inf, np.nan])
 def test_what_stands_behind_the_mask_changes_nothing(settings, junk):
     now, then, advantages, mask = random_case()
-    wanted = jax.value_and_grad(loss_of(settings, then=then, advantages=advantages, mask=mask))(now)
+    wanted, gradient = program(settings)(now, then, advantages, mask)
     then, other = jnp.where(mask, then, -1000.0), jnp.where(mask, now, junk)
-    found = jax.value_and_grad(loss_of(settings, then=then, advantages=advantages, mask=mask))(other)
-    assert wanted[0] == found[0] and (wanted[1] == found[1]).all()
+    found, again = program(settings)(other, then, advantages, mask)
+    assert wanted == found and (gradient == again).all()
 
 
 @SETTINGS
 def test_a_token_that_the_sampler_thought_impossible_leaves_everything_finite(settings):
     then = logs(THEN).at[0, 0, 0].set(-300.0)
-    loss, gradient = jax.value_and_grad(loss_of(settings, then=then))(logs(NOW))
+    (loss, _), gradient = program(settings)(logs(NOW), then, ADVANTAGES, MASK)
     assert jnp.isfinite(loss) and jnp.isfinite(gradient).all()
 
 

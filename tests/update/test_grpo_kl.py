@@ -1,5 +1,6 @@
 """The KL term against numbers worked by hand, and against the divergence of whole distributions."""
 
+import functools
 import math
 from dataclasses import replace
 
@@ -29,18 +30,21 @@ def settings(kl: str, **fields) -> LossConfig:
     return LossConfig(kl=kl, kl_coef=0.1, **fields)
 
 
-def loss_of(config, then=THEN, mask=MASK, advantages=ADVANTAGES):
-    def loss(now):
-        found = grpo.kl_loss_sum(now, then, advantages, mask, config)
+@functools.cache
+def program(config):
+    """Of `now, then`: the loss sum and the estimate, with the gradient; compiled once."""
+
+    def loss(now, then):
+        found = grpo.kl_loss_sum(now, then, ADVANTAGES, MASK, config)
         return found.total, found.estimate
 
-    return jax.value_and_grad(loss, has_aux=True)
+    return jax.jit(jax.value_and_grad(loss, has_aux=True))
 
 
 @KL
 def test_values_and_gradients_equal_the_hand_worked_numbers(kl):
     (down, up), (steep, flat) = CASES[kl]
-    (total, estimate), gradient = loss_of(settings(kl))(NOW)
+    (total, estimate), gradient = program(settings(kl))(NOW, THEN)
     assert float(total) == pytest.approx(0.1 * (2 * down + up), rel=1e-5)
     assert float(estimate) == pytest.approx((2 * down + up) + 2 * (down + up), rel=1e-5, abs=1e-6)
     wanted = [[[0.1 * steep, 0.1 * flat], [0.1 * steep, 0]], [[0, 0], [0, 0]]]
@@ -52,13 +56,13 @@ def test_tokens_weigh_as_in_the_policy_loss(kl):
     (down, up), _ = CASES[kl]
     weights = {"token_mean": 2 * down + up, "completion_mean": (down + up) / 2 + down, "constant": (2 * down + up) / 2}
     for aggregation, wanted in weights.items():
-        (total, _), _ = loss_of(settings(kl, aggregation=aggregation))(NOW)
+        (total, _), _ = program(settings(kl, aggregation=aggregation))(NOW, THEN)
         assert float(total) == pytest.approx(0.1 * wanted, rel=1e-5, abs=1e-7), aggregation
 
 
 @KL
 def test_the_reference_itself_costs_nothing(kl):
-    (total, estimate), gradient = loss_of(settings(kl), then=NOW)(NOW)
+    (total, estimate), gradient = program(settings(kl))(NOW, NOW)
     assert total == 0 and estimate == 0
     if kl != "k1":
         assert not np.any(gradient)
@@ -67,14 +71,14 @@ def test_the_reference_itself_costs_nothing(kl):
 @KL
 @pytest.mark.parametrize("junk", [-np.inf, np.nan])
 def test_what_stands_behind_the_mask_changes_nothing(kl, junk):
-    wanted = loss_of(settings(kl))(NOW)
+    wanted = program(settings(kl))(NOW, THEN)
     for now, then in ((jnp.where(MASK, NOW, junk), THEN), (NOW, jnp.where(MASK, THEN, junk))):
-        found = loss_of(settings(kl), then=then)(now)
+        found = program(settings(kl))(now, then)
         assert wanted[0] == found[0] and (wanted[1] == found[1]).all()
 
 
 def test_a_token_that_the_policy_thinks_impossible_leaves_everything_finite():
-    (total, _), gradient = loss_of(settings("k3"))(NOW.at[0, 0, 0].set(-300.0))
+    (total, _), gradient = program(settings("k3"))(NOW.at[0, 0, 0].set(-300.0), THEN)
     assert jnp.isfinite(total) and jnp.isfinite(gradient).all()
 
 
@@ -113,8 +117,8 @@ def test_on_policy_gradients_are_on_average_what_the_docstring_says(kl):
         policy = jax.nn.log_softmax(logits)
         return jnp.sum(jnp.exp(policy) * (policy - reference))
 
-    wanted = jax.grad(divergence)(logits) if kl == "k2" else jnp.zeros(4)
-    np.testing.assert_allclose(jax.grad(expected)(logits), wanted, atol=1e-6)
+    wanted = jax.jit(jax.grad(divergence))(logits) if kl == "k2" else jnp.zeros(4)
+    np.testing.assert_allclose(jax.jit(jax.grad(expected))(logits), wanted, atol=1e-6)
 
 
 def test_coefficients_below_zero_are_refused():

@@ -24,6 +24,7 @@ from tests.update.test_update import (
     STAGE,
     add_up,
     assert_gradients_close,
+    assert_moves_close,
     plan_of,
     train_batch,
     whole_gradient,
@@ -121,7 +122,7 @@ def test_updates_of_one_step_are_updates_of_the_parts_one_after_the_other(name):
         params = optax.apply_updates(params, changes)
         trained = int(rows.mask[rows.advantages.any(axis=1)].sum())
         tokens += trained
-    assert_gradients_close(state.params, params, 1e-6)
+    assert_moves_close(state.params, params, TABLE, 1e-5)
     assert int(state.step) == 1 and metrics["train/tokens"] == tokens and metrics["train/is_finite"] == 1
     apart = np.abs(np.exp(old) - np.exp(batch.logprobs))[batch.mask]  # before the policy moved
     assert metrics["mismatch/prob_diff_max"] == pytest.approx(apart.max(), rel=1e-4)
@@ -134,7 +135,7 @@ def test_updates_of_one_step_are_the_same_on_four_devices():
     stage = dataclasses.replace(STAGE, updates_per_rollout=2, optimizer=OptimizerConfig(0.05, eps=1.0))
     mesh = Mesh(np.array(jax.devices()[:4]).reshape(1, 4, 1), sharding.AXES)
     (wanted, metrics), (found, other) = (table_update(stage, train_batch(), where) for where in (None, mesh))
-    assert_gradients_close(jax.tree.map(np.asarray, found.params), wanted.params, 1e-6)
+    assert_moves_close(found.params, wanted.params, TABLE, 1e-4)
     for name, value in metrics.items():
         assert float(other[name]) == pytest.approx(float(value), rel=1e-5), name
 

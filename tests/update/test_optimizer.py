@@ -1,5 +1,6 @@
 """Schedules, weight decay, clipping and frozen parameters."""
 
+import functools
 import itertools
 
 import jax
@@ -14,8 +15,15 @@ from perc_jax.update.optimizer import gradient_norm, join, make_optimizer, sched
 PARAMS = {"a": {"kernel": jnp.ones((2, 2)), "bias": jnp.ones(2)}, "b": {"scale": jnp.ones(3)}}
 
 
+@functools.cache
+def optimizer_of(config: OptimizerConfig) -> optax.GradientTransformation:
+    """Of `PARAMS`, with an update that is compiled for all tests that call it."""
+    made = make_optimizer(config, 40, PARAMS)
+    return optax.GradientTransformation(made.init, jax.jit(made.update))
+
+
 def step(config: OptimizerConfig, gradient: float):
-    optimizer = make_optimizer(config, 10, PARAMS)
+    optimizer = optimizer_of(config)
     grads = {"a": {"kernel": jnp.full((2, 2), gradient), "bias": jnp.zeros(2)}, "b": {"scale": jnp.zeros(3)}}
     updates, _ = optimizer.update(grads, optimizer.init(PARAMS), PARAMS)
     return updates
@@ -59,7 +67,7 @@ def warm(optimizer: optax.GradientTransformation):
 
 def assert_left_out(optimizer: optax.GradientTransformation, state, gradient):
     """An update that changes no parameter, no moment and no counter of the schedule; returns the state after it."""
-    updates, after = jax.jit(optimizer.update)(gradient, state, PARAMS)
+    updates, after = optimizer.update(gradient, state, PARAMS)
     assert not any(np.any(leaf) for leaf in jax.tree.leaves(updates))
     for before, now in zip(*map(jax.tree.leaves, (state.inner_state, after.inner_state)), strict=True):
         np.testing.assert_array_equal(before, now)
@@ -73,7 +81,7 @@ METHODS = pytest.mark.parametrize("method", ["adamw", "muon"])
 @pytest.mark.parametrize("value", [np.nan, np.inf, 1e19, 1e25])
 def test_a_gradient_without_a_finite_norm_changes_nothing_however_often(method, value):
     """Each entry of 1e19 and 1e25 is finite; the sum of their squares is not."""
-    optimizer = make_optimizer(OptimizerConfig(1.0, method=method, weight_decay=0.1), 40, PARAMS)
+    optimizer = optimizer_of(OptimizerConfig(1.0, method=method, weight_decay=0.1))
     state, bad = warm(optimizer), jax.tree.map(lambda leaf: leaf * value, PARAMS)
     assert not gradient_norm(bad)[1]
     for number in range(1, 9):
@@ -86,7 +94,7 @@ def test_a_gradient_without_a_finite_norm_changes_nothing_however_often(method, 
 
 @METHODS
 def test_the_largest_gradient_that_has_a_norm_is_clipped_and_used(method):
-    optimizer = make_optimizer(OptimizerConfig(1.0, method=method), 40, PARAMS)
+    optimizer = optimizer_of(OptimizerConfig(1.0, method=method))
     large = jax.tree.map(lambda leaf: leaf * 5e18, PARAMS)
     assert gradient_norm(large)[1]
     updates, _ = optimizer.update(large, optimizer.init(PARAMS), PARAMS)
@@ -96,7 +104,7 @@ def test_the_largest_gradient_that_has_a_norm_is_clipped_and_used(method):
 @METHODS
 def test_without_signal_nothing_moves_neither_by_momentum_nor_by_decay(method):
     """A gradient that is exactly 0 is one of a step without signal; one that is tiny is not."""
-    optimizer = make_optimizer(OptimizerConfig(1.0, method=method, weight_decay=0.1), 40, PARAMS)
+    optimizer = optimizer_of(OptimizerConfig(1.0, method=method, weight_decay=0.1))
     state = warm(optimizer)
     for _ in range(20):
         state = assert_left_out(optimizer, state, jax.tree.map(jnp.zeros_like, PARAMS))
@@ -128,20 +136,20 @@ def test_muon_moves_matrices_by_orthogonal_steps_and_the_rest_by_adam():
     rng = np.random.default_rng(0)
     grads = {"a": {"kernel": jnp.array(rng.normal(size=(3, 8, 6)) * [[[1]], [[10]], [[1e-2]]]), "bias": jnp.ones(6)}}
     optimizer = make_optimizer(OptimizerConfig(1.0, method="muon", max_grad_norm=1e6), 10, params)
-    state = optimizer.init(params)
-    updates, after = optimizer.update(grads, state, params)
+    state, update = optimizer.init(params), jax.jit(optimizer.update)
+    updates, after = update(grads, state, params)
     values = np.linalg.svd(np.asarray(updates["a"]["kernel"]), compute_uv=False)
     scale = 0.2 * np.sqrt(8)  # sqrt(max(inputs, outputs)) x AdamW's root mean square
     assert np.all((values > 0.6 * scale) & (values < 1.3 * scale))
     np.testing.assert_allclose(updates["a"]["bias"], -1.0, rtol=1e-5)  # AdamW's first step is the rate
     for _ in range(3):
         grads["a"]["bias"] = -grads["a"]["bias"] * 1.7
-        updates, after = optimizer.update(grads, after, params)
+        updates, after = update(grads, after, params)
     alone = make_optimizer(OptimizerConfig(1.0, max_grad_norm=1e6), 10, {"bias": params["a"]["bias"]})
-    other, found = alone.init({"bias": params["a"]["bias"]}), None
+    other, found, update = alone.init({"bias": params["a"]["bias"]}), None, jax.jit(alone.update)
     for number in range(4):
         gradient = {"bias": jnp.full(6, (-1.7) ** number)}
-        found, other = alone.update(gradient, other, {"bias": params["a"]["bias"]})
+        found, other = update(gradient, other, {"bias": params["a"]["bias"]})
     np.testing.assert_allclose(updates["a"]["bias"], found["bias"], rtol=1e-5)
 
 

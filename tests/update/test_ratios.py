@@ -55,14 +55,20 @@ def gradient_of(dtype: str, terms: LossConfig, updates: int):
     return compiled(update.begin), compiled(functools.partial(update.gradient, width=WIDTH))
 
 
+@functools.cache
+def finish_of(dtype: str, terms: LossConfig, optimizer: OptimizerConfig, updates: int):
+    """The last program of an update, and the optimizer's first state."""
+    begun = compiled(make_optimizer(optimizer, 9, PARAMS, updates).init)(PARAMS)
+    return compiled(update_of(dtype, terms, optimizer, updates).finish), begun
+
+
 class Step:
-    """The updates of one rollout, with programs compiled once for several calls."""
+    """The updates of one rollout, by programs that are compiled once for all tests."""
 
     def __init__(self, dtype: str, terms: LossConfig, optimizer: OptimizerConfig = STILL, updates: int = UPDATES):
         self.updates = updates
         self.begin, self.gradient = gradient_of(dtype, terms, updates)
-        self.finish = compiled(update_of(dtype, terms, optimizer, updates).finish)
-        self.opt_state = compiled(make_optimizer(optimizer, 9, PARAMS, updates).init)(PARAMS)
+        self.finish, self.opt_state = finish_of(dtype, terms, optimizer, updates)
 
     def run(self, batch: TrainBatch):
         """New state, and the metrics of each update."""

@@ -20,7 +20,7 @@ __all__ = ["ENGINE"]
 
 ENGINE = Engine(
     name="chart",
-    version=3,
+    version=4,
     types=(
         QuestionType("read_bar", bars.pose_read_bar, SIZES),
         QuestionType("read_between", bars.pose_read_between, SIZES),

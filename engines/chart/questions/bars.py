@@ -145,12 +145,13 @@ def pose_kth_largest(rng: np.random.Generator, level: int) -> Posed:
     ticks = spread(rng, len(marks.names), 1, units, 1)
     index = sorted(range(len(ticks)), key=lambda i: -ticks[i] if is_highest else ticks[i])[rank - 1]
     word, ordinal = (LARGE if is_highest else SMALL)[kind], ORDINALS[rank]
+    other = (SMALL if is_highest else LARGE)[kind]
     what = "What colour is" if marks.by_colour else "Which bar is"
     question = pick(rng, (
         f"{what} the {ordinal} {word} bar?" if marks.by_colour else f"{what} the {ordinal} {word}?",
         f"Order the bars, the {word} first. {what} the {ordinal}?",
-        f"{what} number {rank} if you begin with the {word}?",
-        f"{what} the one that comes {ordinal}, from the {word} on?",
+        f"Order the bars from the {word} to the {other}. {what} the {ordinal}?",
+        f"Go from the {word} bar to the {other}. {what} the {ordinal} on the way?",
     ))  # fmt: skip
     scene = bar_chart(rng, level, kind, marks, ticks, axis)
     answer, guess_rate = marks.answer(index, level)

@@ -13,9 +13,10 @@ from engines.chart.questions.make import (
     names,
     pick,
     series_names,
+    series_rate,
 )
 from engines.chart.scene import Axis, Chart
-from engines.chart.words import TOPICS
+from engines.chart.words import TOPICS, Topic
 
 TABLES = ((2, 2), (3, 2), (3, 3), (4, 3), (4, 4), (5, 4), (6, 4), (7, 5), (8, 5), (9, 6))  # rows, columns
 LARGEST = (9, 19, 49, 99, 99, 199, 499, 999, 999, 999)  # number of a table
@@ -26,12 +27,17 @@ MOST_OF_A_CLASS = (4, 4, 5, 5, 6, 7, 8, 9, 10, 11)  # cells that are counted
 SHORT = tuple(topic for topic in TOPICS if max(map(len, topic.categories)) <= 4)  # their names fit above columns
 
 
+def _topics(rows: int, columns: int) -> tuple[Topic, ...]:
+    """Topics with names for so many rows and columns."""
+    return tuple(t for t in SHORT if len(t.categories) >= columns and len(t.series) >= rows)
+
+
 def _table(
     rng: np.random.Generator, level: int, kind: str, values: np.ndarray, axis: Axis, colours: tuple = ()
 ) -> Chart:
     """Rows and columns with names."""
     rows, columns = values.shape
-    topic = pick(rng, [t for t in SHORT if len(t.categories) >= columns and len(t.series) >= rows])
+    topic = pick(rng, _topics(rows, columns))
     return Chart(
         kind=kind,
         categories=names(rng, level, columns, topic),
@@ -118,7 +124,8 @@ def pose_table_best(rng: np.random.Generator, level: int) -> Posed:
     label, word = scene.categories[column], "largest" if is_high else "smallest"
     question = pick(rng, TABLE_BEST).format(word=word, column=label)
     query = {"ask": "best_series", "end": "high" if is_high else "low", "category": label}
-    return Posed(scene, question, Answer.word(best, scene.series), guess_rate=0.03, query=query)
+    rate = series_rate(_topics(len(scene.series), len(scene.categories)), len(scene.categories), label)
+    return Posed(scene, question, Answer.word(best, scene.series), guess_rate=rate, query=query)
 
 
 def _heat_axis(rng: np.random.Generator, level: int) -> Axis:

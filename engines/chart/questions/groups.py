@@ -17,8 +17,10 @@ from engines.chart.questions.make import (
     palette,
     pick,
     series_names,
+    series_rate,
     spread,
     topic_of,
+    topics_of,
     value_axis,
     value_rate,
 )
@@ -103,7 +105,8 @@ def pose_best_series(rng: np.random.Generator, level: int) -> Posed:
     ))  # fmt: skip
     answer = Answer.word(known[(np.argmax if is_high else np.argmin)(columns[column])], known)
     query = {"ask": "best_series", "end": "high" if is_high else "low", "category": label}
-    return Posed(scene, question, answer, guess_rate=NAME_RATE, query=query)
+    rate = series_rate(topics_of(groups, series), groups, label if level >= 5 else "")
+    return Posed(scene, question, answer, guess_rate=rate, query=query)
 
 
 def pose_legend_lookup(rng: np.random.Generator, level: int) -> Posed:

@@ -74,6 +74,35 @@ def _topics(count: int, series: int, is_ordered: bool) -> list[Topic]:
     return [topic for topic in fits if topic.is_ordered or not is_ordered]
 
 
+def topics_of(count: int, series: int) -> tuple[Topic, ...]:
+    """The topics of which `any_topic` takes one."""
+    return tuple(_topics(count, series, False))
+
+
+@functools.cache
+def series_rate(topics: tuple[Topic, ...], count: int, label: str) -> float:
+    """How often the commonest series' name is right if one of the topics is as likely as another.
+
+    `label` is the name of one of `count` categories, which tells of the topic, or "" where categories are letters.
+    """
+    weights = [_label_share(topic, count, label) if label else 1.0 for topic in topics]
+    rates: dict[str, float] = {}
+    for topic, weight in zip(topics, weights, strict=True):
+        for name in topic.series:
+            rates[name] = rates.get(name, 0.0) + weight / len(topic.series)
+    return max(rates.values()) / sum(weights)
+
+
+def _label_share(topic: Topic, count: int, label: str) -> float:
+    """How often one of `count` categories of a topic, any of them, has this name."""
+    if label not in topic.categories:
+        return 0.0
+    if not topic.is_ordered:
+        return 1 / len(topic.categories)
+    place, last = topic.categories.index(label), len(topic.categories) - count
+    return (min(place, last) - max(0, place - count + 1) + 1) / (count * (last + 1))
+
+
 def names(rng: np.random.Generator, level: int, count: int, topic: Topic | None = None) -> tuple[str, ...]:
     """Names of categories: letters (in order at low levels), or words of the topic."""
     if topic is None:

@@ -1,6 +1,7 @@
 """Questions about points, histograms and box plots. Each `pose` draws the answer first, then a chart that has it."""
 
 import dataclasses
+import functools
 from collections.abc import Callable
 
 import numpy as np
@@ -116,8 +117,20 @@ def pose_scatter_outlier(rng: np.random.Generator, level: int) -> Posed:
         "Give the coordinates (x, y) of the point that is off the line of the others.",
         "Find the point that does not fit the line of all others. Answer (x, y).",
     ))  # fmt: skip
-    rate = 1.5 / ((units + 1) * (units + 1 - far))
+    rate = _outlier_rate(units, far)
     return Posed(scene, question, Answer.pair(x, y), guess_rate=rate, query={"ask": "outlier"})
+
+
+@functools.cache
+def _outlier_rate(units: int, far: int) -> float:
+    """How often the commonest place of an outlier is right: off a rising line and off a falling one alike."""
+    ticks = range(units + 1)
+    room = [sum(abs(y - x) >= far for y in ticks) for x in ticks]
+
+    def weight(x: int, y: int) -> float:
+        return 1 / room[x] if abs(y - x) >= far else 0.0
+
+    return max(weight(x, y) + weight(x, units - y) for x in ticks for y in ticks) / (2 * (units + 1))
 
 
 def pose_scatter_count(rng: np.random.Generator, level: int) -> Posed:

@@ -8,7 +8,7 @@ from engines.function.questions.levels import MIN_SIZE_PX
 
 ENGINE = Engine(
     name="function",
-    version=3,
+    version=4,
     types=(
         QuestionType("value", points.pose_value, MIN_SIZE_PX),
         QuestionType("root", crossings.pose_root, MIN_SIZE_PX),

@@ -38,7 +38,7 @@ def pose_root(rng: np.random.Generator, level: int) -> Posed:
     name = named(scene, asked)
     texts = (
         f"At which x does {name} cross the x-axis?",
-        f"Where does {name} cross the x-axis?",
+        f"Give the x at which {name} crosses the x-axis.",
         f"Give the x where {name} is zero.",
         f"Find the x where {name} meets the x-axis.",
     )
@@ -91,7 +91,7 @@ def pose_zeros(rng: np.random.Generator, level: int) -> Posed:
     name = named(scene, asked)
     texts = (
         f"Within the grid, at which x values does {name} cross the x-axis?",
-        f"List every x of the grid where {name} crosses the x-axis.",
+        f"List every x within the grid at which {name} crosses the x-axis.",
         f"Where in the grid does {name} cross the x-axis? List all x.",
         f"Give all x within the grid where {name} is zero.",
     )
@@ -136,9 +136,9 @@ def pose_axis_crossings(rng: np.random.Generator, level: int) -> Posed:
     name = named(scene, asked)
     texts = (
         f"How many times does {name} cross the x-axis within the grid?",
-        f"Count the points of the grid where {name} crosses the x-axis.",
+        f"Count how many times {name} crosses the x-axis within the grid.",
         f"How often does {name} cross the x-axis inside the grid?",
-        f"Within the grid, in how many points does {name} meet the x-axis?",
+        f"Within the grid, how many times does {name} meet the x-axis?",
     )
     query = {"ask": "axis_crossings", "curve": asked.colour}
     return Posed(scene, pick(rng, texts), Answer.integer(count), guess_rate=1 / (most + 1), query=query)

@@ -160,7 +160,7 @@ def pose_domain(rng: np.random.Generator, level: int) -> Posed:
     scene = FunctionScene(view.x_low, view.x_high, view.y_low, view.y_high, (curve,))
     word = {"x": "domain", "y": "range"}[of]
     texts = (
-        f"From which {of} to which {of} does the graph run? {LIST_FORM}",
+        f"From which smallest {of} to which largest {of} does the graph reach? {LIST_FORM}",
         f"What are the smallest and the largest {of} of the graph? {LIST_FORM}",
         f"Find the smallest and the largest {of} on the graph. {LIST_FORM}",
         f"Between which two values of {of} does the graph lie? {LIST_FORM}",

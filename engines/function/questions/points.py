@@ -82,7 +82,7 @@ def pose_y_intercept(rng: np.random.Generator, level: int) -> Posed:
     name = named(scene, asked)
     texts = (
         f"At which y does {name} cross the y-axis?",
-        f"Where does {name} cross the y-axis?",
+        f"Give the y at which {name} crosses the y-axis.",
         f"What is y where {name} meets the y-axis?",
         f"Find the y at which {name} crosses the y-axis.",
     )

@@ -289,7 +289,8 @@ def pose_neighbour(rng: np.random.Generator, level: int) -> Posed:
         scene,
         question,
         answer,
-        guess_rate=1 / len(draft.colours),
+        # The asked one is any mark but the target, so that a colour which is not named has the most of them.
+        guess_rate=len(draft.shapes) / (len(draft.colours) * len(draft.shapes) - 1),
         query={"ask": "neighbour", "colour": target.colour, "shape": target.shape, "side": side},
     )
 

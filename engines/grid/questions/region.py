@@ -164,7 +164,7 @@ def _pieces(
 
 
 def facts(scene: RegionScene, rng: np.random.Generator) -> tuple[Fact, ...]:
-    """Further questions: area, perimeter with holes, rows, what colour."""
+    """Further questions: the area, the colour, how many rows there are, how many cells of one row are shaded."""
     row = int(rng.integers(scene.rows)) + 1
     in_row = sum(cell[0] == row for cell in scene.shaded)
     return (

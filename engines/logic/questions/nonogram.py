@@ -19,10 +19,10 @@ MIN_SIZE_PX = (112, 112, 112, 168, 168, 168, 196, 196, 196, 224)
 TRIES, TRIES_OF_ONE = 600, 40  # boards in all, and for one row that is wanted
 
 ROW = (
-    "Solve the nonogram. Write row {row} from left to right: 1 for a shaded cell, 0 for an empty one.",
-    "The numbers are lengths of runs of shaded cells. Give row {row}, 1 for shaded, 0 for empty.",
-    "Find row {row} of this nonogram, from the left, with 1 for shaded and 0 for empty cells.",
-    "In the solved nonogram, which cells of row {row} are shaded? List 1 or 0 from the left.",
+    "Solve the nonogram. Write row {row} from left to right, with commas: 1 for a shaded cell, 0 for an empty one.",
+    "The numbers are lengths of runs of shaded cells. List row {row} with commas, 1 for shaded, 0 for empty.",
+    "Find row {row} of this nonogram. List its cells with commas, from the left: 1 for shaded and 0 for empty.",
+    "In the solved nonogram, which cells of row {row} are shaded? List 1 or 0 from the left, with commas.",
 )
 
 
