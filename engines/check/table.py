@@ -85,7 +85,7 @@ def _row(kind: TypeReport) -> Iterator[str]:
 
 def _verdict(kind: TypeReport) -> str:
     failed = [check for check in CHECKS if kind.failed[check]]
-    missing = f" [yellow]not measured: {', '.join(kind.unmeasured())}[/]" if kind.unmeasured() else ""
+    missing = f", [yellow]not measured: {', '.join(kind.unmeasured())}[/]" if kind.unmeasured() else ""
     return (f"[red]{' '.join(failed)}[/]" if failed else "[green]right[/]") + missing
 
 

@@ -146,8 +146,8 @@ def draw(scene: Solids, size_px: int, style: Style) -> Drawing:
             letter_at, left, top, right, foot = (0.57, 0.14 + 0.24 * place), 0.6, 0.03 + 0.24 * place, 0.98, 0.0
             foot = top + 0.22
         else:
-            left, top = 0.4 + 0.3 * (place % 2), 0.02 + 0.49 * (place // 2)
-            letter_at, right, foot = (left + 0.145, top + 0.025), left + 0.29, top + 0.46
+            left, top = 0.4 + 0.295 * (place % 2), 0.03 + 0.485 * (place // 2)
+            letter_at, right, foot = (left + 0.1425, top + 0.025), left + 0.285, top + 0.46
             left, right, top = left + FLAT_GAP * is_flat, right - FLAT_GAP * is_flat, top + 0.055
         pen.text((letter_at[0] * size_px, letter_at[1] * size_px), LETTERS[place])
         caption = "front" if scene.look in ("stack", "plan") and scene.given[0].caption else ""

@@ -306,8 +306,8 @@ def test_words_that_a_question_inserts_are_no_way_to_put_it(monkeypatch, name, k
         for level in (0, 5, 9):
             for item in posing.posed(engines.ENGINES[name], kind, level, 30):
                 cells._note(cell, item, "")
-        return {len(wordings) for wordings in cell.phrasings.values()}
+        return len(set().union(*cell.phrasings.values()))
 
-    assert ways() == {4}
+    assert ways() == 4
     monkeypatch.setattr(*templates, getattr(*templates)[:1])
-    assert ways() == {1}
+    assert ways() == 1

@@ -181,3 +181,11 @@ def test_what_is_ruled_and_empty_is_not_counted_as_a_square():
             for fact in ENGINE.facts(item.scene, make_rng("facts")):
                 if "squares" in fact.question and "view" in fact.question:
                     assert "shaded squares" in fact.question
+
+
+def test_no_option_reaches_the_edge_of_a_small_picture():
+    for name, theme in itertools.product(("corner", "built", "plan_view"), range(ENGINE.themes)):
+        for item in posed(name, 0, 4):
+            image = np.asarray(draw(item.scene, KINDS[name].min_size_px[0], Style(theme, 3)).image).astype(int)
+            rim = np.concatenate([image[0], image[-1], image[:, 0], image[:, -1]])
+            assert abs(rim - rim[0]).max() <= 12

@@ -26,7 +26,8 @@ LENGTHS = (24, 52)
 LEAST_SLOPE = 0.15  # of an arrow that climbs, in shares of its mean slope
 FINE = 61  # places of an arrow at which it must be seen to climb
 SPOTS, ALONG, DRAFTS, TRIES = 160, 13, 400, 200
-SETS = 400  # of points, that are tried at once
+SETS = 1000  # of points, that are tried at once
+SHARES, FINE_SHARES = (np.linspace(0, 1, count)[:, None] for count in (ALONG, FINE))
 
 SUMMIT = (
     "Which of the marked points lies {0}? Lines join places of equal height.",
@@ -149,14 +150,12 @@ def _drafts(rng: np.random.Generator, level: int, base: int, hills: tuple[Hill, 
     angle, span = rng.random(DRAFTS) * math.tau, rng.uniform(*LENGTHS, size=DRAFTS)
     ends = np.stack([np.rint(last + (span * (np.cos(angle), np.sin(angle))).T).astype(int), last], 1)
     ends = ends[((ends >= EDGE) & (ends <= SIDE - EDGE)).all((1, 2))]
-    share = np.linspace(0, 1, ALONG)[:, None]
-    ways = ends[:, :1] * (1 - share) + ends[:, 1:] * share  # [n, ALONG, 2]
+    ways = ends[:, :1] + (ends[:, 1:] - ends[:, :1]) * SHARES  # [n, ALONG, 2]
     along = heights(base, hills, ways) / STEP
     gain = along[:, -1] - along[:, 0]
     climbs = (gain >= LEAST_RISE) & (np.diff(along, axis=1).min(1) > LEAST_SLOPE * gain / ALONG)
     falls = (np.maximum.accumulate(along, 1) - along).max(1) >= LEAST_DROP
-    share = np.linspace(0, 1, FINE)[:, None]
-    fine = heights(base, hills, ends[climbs, :1] * (1 - share) + ends[climbs, 1:] * share)
+    fine = heights(base, hills, ends[climbs, :1] + (ends[climbs, 1:] - ends[climbs, :1]) * FINE_SHARES)
     climbs[climbs] = np.diff(fine, axis=1).min(1) > LEAST_SLOPE * STEP * gain[climbs] / FINE
     is_kept = climbs | falls
     for x, y, _, _ in hills:  # so that letters and the heights of tops do not meet
