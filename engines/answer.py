@@ -11,7 +11,7 @@ content of a box into a canonical value or `None`; nothing here raises on a mode
 | word | `red` | one of `vocabulary`, read without regard to case |
 | choice | `B` | one letter of `vocabulary` |
 | pair | `(2, 5)` | (int, int) |
-| list | `3, 1, 2`, whole numbers also `3 1 2` | tuple of ints or of words of `vocabulary`, in order |
+| list | `3, 1, 2` | tuple of ints or of words of `vocabulary`, in order |
 | set | `A, C`, `none` | sorted tuple of the same, no repeats |
 | permutation | `B, A, C` | tuple that uses every word of `vocabulary` once |
 | name | `AB` | tuple of capital letters: two unordered (segment), or three with the middle fixed (angle) |
@@ -260,14 +260,6 @@ def _parse_list(content: str, vocabulary: tuple[str, ...]) -> tuple[int | str, .
     return None if None in items else items
 
 
-def _parse_row(content: str, vocabulary: tuple[str, ...]) -> tuple[int | str, ...] | None:
-    """A list, whose whole numbers may also stand apart by blanks alone."""
-    parts = content.split(" ")
-    if not vocabulary and len(parts) > 1 and all(_ITEM.fullmatch(part) for part in parts):
-        return tuple(map(int, parts))
-    return _parse_list(content, vocabulary)
-
-
 def _parse_set(content: str, vocabulary: tuple[str, ...]) -> tuple[int | str, ...] | None:
     if content.lower() == "none":
         return ()
@@ -320,7 +312,7 @@ _KINDS: dict[str, tuple[Callable[[str, tuple[str, ...]], Any | None], Callable[[
     "word": (_parse_word, str),
     "choice": (_parse_choice, str),
     "pair": (_parse_pair, lambda value: f"({value[0]}, {value[1]})"),
-    "list": (_parse_row, _list_text),
+    "list": (_parse_list, _list_text),
     "set": (_parse_set, lambda value: _list_text(value) or "none"),
     "permutation": (_parse_permutation, _list_text),
     "name": (lambda content, _: _named(content), "".join),

@@ -221,12 +221,15 @@ def share_of_units(correct: Sequence[bool], units: Sequence[str]) -> dict[str, A
     """`share` of items of which those of one unit are alike: the interval draws whole units again.
 
     Where every item is its own unit, or all are right or all wrong, it is Wilson's, then for as many items as units.
+    A single unit of right and wrong items tells nothing of how units differ.
     """
     found, count = share(correct), len(set(units))
     if count == len(correct):
         return found
     if sum(correct) in (0, len(correct)):
         return found | {"ci95": list(statistics.wilson_interval(count if correct[0] else 0, count))}
+    if count == 1:
+        return found | {"ci95": [0.0, 1.0]}
     values = np.array(correct, np.float64)
     _, low, high = statistics.clustered_mean(values, units, np.random.default_rng(BOOTSTRAP_SEED))
     return found | {"ci95": [low, high]}

@@ -175,6 +175,11 @@ def test_a_question_on_a_picture_of_its_own_is_itself(tmp_path):
     assert base.on_same_pictures(gone) == base.on_same_pictures(none) == {}
 
 
+def test_one_picture_tells_nothing_of_others():
+    assert base.share_of_units([True, False], ["a", "a"])["ci95"] == [0.0, 1.0]
+    assert base.share_of_units([True, True], ["a", "a"])["ci95"] == list(statistics.wilson_interval(1, 1))
+
+
 def test_files_beside_a_table_are_told_apart_by_what_they_hold(tmp_path):
     """ChartQA's repository names the same chart in several questions."""
     (tmp_path / "png").mkdir()

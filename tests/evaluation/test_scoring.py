@@ -46,7 +46,7 @@ def test_json_and_table(folder: Path, capsys: pytest.CaptureFixture[str]) -> Non
         "timed_out": 0,
     }
     assert result["ci95"][0] < 0.5 < result["ci95"][1]
-    assert [set(item) for item in result["items"]] == [{"id", "correct", "parsed", "reason"}] * 2
+    assert [set(item) for item in result["items"]] == [{"id", "correct", "parsed", "reason", "unit"}] * 2  # one picture
     assert [(item["id"], item["correct"], item["parsed"]) for item in result["items"]] == [
         ("0", True, "A"),
         ("1", False, None),

@@ -95,6 +95,7 @@ class Run:
         names = np.arange(PROMPTS, dtype=np.uint32)
         prompts, names, advantages = sharding.rows_to_mesh((batch.prompts, names, signs), programs.mesh)
         published = programs.publish(self.params)
+        assert programs.table  # all is compiled
         with CompileCounter() as compiles:
             prompts = stage.look(before.params, prompts)
             sampled = stage.sample(published, prompts, names, before)

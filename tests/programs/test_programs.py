@@ -106,6 +106,7 @@ def test_a_rehearsal_names_what_is_compiled(programs, stage, params):
 def test_a_step_compiles_nothing_and_changes_the_model(programs, stage, params, batch):
     published, before = programs.publish(params), fresh(programs, stage, params)
     assert {leaf.dtype.name for leaf in jax.tree.leaves(published)} == {CONFIG.model.dtype}
+    assert programs.table  # all is compiled
     with CompileCounter() as compiles:
         programs.greedy(published, batch.prompts)
         names = np.arange(PROMPTS, dtype=np.uint32)

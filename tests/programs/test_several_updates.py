@@ -55,6 +55,7 @@ def test_a_policy_that_has_not_moved_is_not_clipped_however_the_sampler_rounds(d
     signs = np.tile(np.float32([1, -1]), (COUNT, GROUP // 2))
     names = np.arange(COUNT, dtype=np.uint32)
     prompts, names, signs = sharding.rows_to_mesh((batch.prompts, names, signs), programs.mesh)
+    assert programs.table  # all is compiled
     with CompileCounter() as compiles:
         prompts = stage.look(state.params, prompts)
         sampled = stage.sample(programs.publish(state.params), prompts, names, state)

@@ -249,9 +249,13 @@ class Uncompiled(Programs):
     """Programs of a run without the programs."""
 
     def __init__(self, config: Config, ids: TokenIds, around: object):
-        self.mesh, self.table = sharding.make_mesh(config.mesh), []
+        self.mesh = sharding.make_mesh(config.mesh)
         self.blueprints = Blueprints(config, ids, self.mesh)
         self.params, self.share = target(config.model, fsdp=8), WHOLE
+
+    @property
+    def table(self) -> list:
+        return []
 
     def stage(self, _stage: object) -> "Uncompiled":
         return self
