@@ -2,12 +2,13 @@
 
     python -m perc_jax.train --config configs/pebr_r1_3b.py --workdir gs://…
 
-`perc_jax.plan`, in haste, 2026-11-30, of 4,096 patch slots, where the recipe has 4,608: `python -m perc_jax.plan
---config configs/pebr_r1_3b.py --topology v5e:4x4 --data.max-patches 4096` prints "fits: perception: ring 512 to 2048
-needs 13.35 of 15.75 GiB per device"; at 40 % of the peak and 60 % of the bandwidth a step of perception takes 671 s,
-327 of them the rollout, and one of reasoning 602 s. On v5e:2x4 it does not fit: 25.54 GiB.
+`perc_jax.plan`, in haste, 2026-12-01: `python -m perc_jax.plan --config configs/pebr_r1_3b.py --topology v5e:4x4` prints
+"fits: perception: ring 512 to 2048 needs 13.36 of 15.75 GiB per device"; at 40 % of the peak and 60 % of the bandwidth a
+step of perception takes 673 s, 327 of them the rollout, and one of reasoning 604 s. On v5e:2x4 it does not fit: 25.54
+GiB with 4,096 patch slots.
 
-CLIP in the same plan: 0.33 of a perception step's 671 s, 0.05 %; 3.5 GiB a chip while it looks, beside 13.35 elsewhere.
+CLIP in the same plan: 0.33 of a perception step's 673 s, 0.05 %; with 4,096 patch slots 3.5 GiB a chip while it looks,
+beside 13.35 elsewhere.
 """
 
 from configs._data_engine import text_config
