@@ -2,10 +2,10 @@
 
     python -m perc_jax.train --config configs/pebr_r1_3b.py --workdir gs://…
 
-`perc_jax.plan`, in haste, 2026-12-01: `python -m perc_jax.plan --config configs/pebr_r1_3b.py --topology v5e:4x4` prints
-"fits: perception: ring 512 to 2048 needs 13.36 of 15.75 GiB per device"; at 40 % of the peak and 60 % of the bandwidth a
-step of perception takes 673 s, 327 of them the rollout, and one of reasoning 604 s. On v5e:2x4 it does not fit: 25.54
-GiB with 4,096 patch slots.
+`perc_jax.plan`, in haste, 2026-12-01: `python -m perc_jax.plan --config configs/pebr_r1_3b.py --topology v5e:4x4`
+prints "fits: perception: ring 512 to 2048 needs 13.36 of 15.75 GiB per device"; at 40 % of the peak and 60 % of the
+bandwidth a step of perception takes 673 s, 327 of them the rollout, and one of reasoning 604 s. On v5e:2x4 it does not
+fit: 25.54 GiB with 4,096 patch slots.
 
 CLIP in the same plan: 0.33 of a perception step's 673 s, 0.05 %; with 4,096 patch slots 3.5 GiB a chip while it looks,
 beside 13.35 elsewhere.
