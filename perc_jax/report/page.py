@@ -56,9 +56,7 @@ class Run(NamedTuple):
     sheets: list[Sheet]  # in order
     phases: list[dict]  # of `curriculum/`, in order
     warnings: tuple[str, ...] = ()  # what is not as a run leaves it
-    origins: tuple[
-        dict, ...
-    ] = ()  # of the runs whose weights it began with, as far back as they are there: their config
+    origins: tuple[dict, ...] = ()  # configs of the runs whose weights it began with, as far back as they are there
 
 
 def page(run: Run) -> str:
