@@ -7,7 +7,8 @@ USAGE="usage: create.sh --project P --zone Z --name N --type TYPE --runtime VERS
 Queues a request for a slice and returns; setup.sh waits until it is there.
   --type     accelerator type, for example v5litepod-64 or v6e-16
   --runtime  TPU software version, for example v2-alpha-tpuv5-lite or v2-alpha-tpuv6e
-  --spot     cheaper, and may be taken away: resume with create.sh, setup.sh, run.sh on the same workdir
+  --spot     cheaper, and may be taken away, its name not: resume with delete.sh, create.sh, setup.sh, run.sh on the
+             same workdir
   --dry-run  print every command instead of running it"
 # shellcheck disable=SC2034  # options.sh reads it
 NEEDS="PROJECT ZONE NAME TYPE RUNTIME"

@@ -10,5 +10,7 @@ Deletes the slice and its request. Files on the workers are lost, a workdir on g
 NEEDS="PROJECT ZONE NAME"
 # shellcheck source-path=SCRIPTDIR source=options.sh
 source "$(dirname "$0")/options.sh"
+# shellcheck source-path=SCRIPTDIR source=slice.sh
+source "$(dirname "$0")/slice.sh"
 
-run gcloud compute tpus queued-resources delete "$NAME" --project="$PROJECT" --zone="$ZONE" --force --quiet
+delete

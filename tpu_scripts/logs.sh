@@ -11,5 +11,7 @@ Shows the last lines of ~/perc_jax/run.log of a worker and follows it until Ctrl
 NEEDS="PROJECT ZONE NAME"
 # shellcheck source-path=SCRIPTDIR source=options.sh
 source "$(dirname "$0")/options.sh"
+# shellcheck source-path=SCRIPTDIR source=slice.sh
+source "$(dirname "$0")/slice.sh"
 
 on_workers "$WORKER" 'tail -n 100 -F perc_jax/run.log'

@@ -20,10 +20,9 @@ run() {
   fi
 }
 
-# on_workers WHICH SCRIPT: run a shell script on one worker (its number) or on all.
-on_workers() {
-  run gcloud compute tpus tpu-vm ssh "$NAME" --project="$PROJECT" --zone="$ZONE" --worker="$1" --command="$2"
-}
+# upper WORD, lower WORD: macOS has a bash whose expansions cannot.
+upper() { tr '[:lower:]' '[:upper:]' <<<"$1"; }
+lower() { tr '[:upper:]' '[:lower:]' <<<"$1"; }
 
 while (($#)); do
   if [[ $1 != --help && $USAGE != *"$1 "* ]]; then fail "unknown option $1; --help lists all"; fi
@@ -35,8 +34,7 @@ while (($#)); do
     --project | --zone | --name | --type | --runtime | --worker | --cluster | --image | --account | --partition | \
       --nodes | --gpus | --cpus | --time | --venv | --tries)
       [[ $# -ge 2 && $2 != -* && -n $2 ]] || fail "$1 needs a value"
-      option=${1#--}
-      printf -v "${option^^}" %s "$2"
+      printf -v "$(upper "${1#--}")" %s "$2"
       shift
       ;;
     *) fail "unknown option $1; --help lists all" ;;
@@ -45,8 +43,8 @@ while (($#)); do
 done
 
 for option in $NEEDS; do
-  [[ -n ${!option} ]] || fail "--${option,,} must be given"
+  [[ -n ${!option} ]] || fail "--$(lower "$option") must be given"
 done
 for option in NODES GPUS CPUS TRIES; do
-  [[ ${!option:-1} =~ ^[1-9][0-9]{0,3}$ ]] || fail "--${option,,} must be a whole number from 1 on, got ${!option}"
+  [[ ${!option:-1} =~ ^[1-9][0-9]{0,3}$ ]] || fail "--$(lower "$option") must be a whole number from 1 on, got ${!option}"
 done

@@ -11,18 +11,22 @@ with the extras tpu and gcs into ~/perc_jax/.venv. Run it again after any change
 NEEDS="PROJECT ZONE NAME"
 # shellcheck source-path=SCRIPTDIR source=options.sh
 source "$(dirname "$0")/options.sh"
+# shellcheck source-path=SCRIPTDIR source=slice.sh
+source "$(dirname "$0")/slice.sh"
 
-POLL_S=30
+POLL_S=${POLL_S:-30}
 root=$(cd "$(dirname "$0")/.." && pwd)
 archive=${TMPDIR:-/tmp}/perc_jax_$NAME.tar.gz
 
+unheard=0
 while true; do
-  state=$(run gcloud compute tpus queued-resources describe "$NAME" \
-    --project="$PROJECT" --zone="$ZONE" --format='value(state.state)')
-  echo "$state"
-  case $state in
+  found=$(state)
+  echo "${found:-no answer}"
+  case $found in
     ACTIVE) break ;;
-    FAILED | SUSPEND*) fail "the slice is $state; see delete.sh, then create.sh" ;;
+    NONE | FAILED | SUSPEND*) fail "the slice is $found; see delete.sh, then create.sh" ;;
+    '') ((++unheard < 10)) || fail "gcloud does not tell the slice's state" ;; # the network, perhaps
+    *) unheard=0 ;;
   esac
   if [[ $DRY_RUN == yes ]]; then break; fi
   sleep "$POLL_S"
