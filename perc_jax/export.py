@@ -2,7 +2,9 @@
 
 `python -m perc_jax.export --model WORKDIR --out DIR [--dtype bfloat16|float32] [--like HF_FOLDER] [--adapter-only]
 [--push OWNER/NAME [--public]]`. What is in the folder, and from where, is said in `weights/hf_folder.py`. Without an
-exit code of 0 there is no folder, but where only the push has failed.
+exit code of 0 there is no model there, but where only the push has failed: a local folder is absent or empty, and what
+Ctrl-C leaves hidden beside or in it the next export to the same place removes; on gs:// files may stay, config.json not
+among them, and must be removed before the next export.
 """
 
 import sys
@@ -40,7 +42,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     )
     parser.add_argument("--public", action="store_true", help="make the repository public if --push makes it")
     arguments = parser.parse_args(sys.argv[1:] if argv is None else argv)
-    interrupts.leave_with("nothing was exported")
+    is_remote = "://" in arguments.out
+    rest = f"; remove what is in {arguments.out} before the next export" if is_remote else ""
+    interrupts.leave_with(f"nothing was exported{rest}")
     import jax  # seconds, for which --help and mistakes need not wait
 
     jax.config.update("jax_platforms", "cpu")  # the weights only pass through

@@ -9,8 +9,8 @@ SIGTERM lets the step end and a checkpoint be written; in a run of several proce
 it. `--stop-after 3h` does the same after that time. `--dry-run` says what would be done, and does nothing. With
 `--max-restarts 5` this process only watches another, and starts it again when it ends by a kill, a hang or a failure.
 `--profile 10:12` traces those steps for TensorBoard. Exit codes:
-0 done, 1 the run could not go on, 2 bad command line or config, 3 stopped by `--stop-after`, 75 nothing moved any more,
-130 Ctrl-C, 143 SIGTERM. In all cases what was written stays, and the same command resumes.
+0 done, 1 the run could not go on, 2 bad command line, config, data or workdir, 3 stopped by `--stop-after`, 75 nothing
+moved any more, 130 Ctrl-C, 143 SIGTERM. In all cases what was written stays, and the same command resumes.
 """
 
 import sys
@@ -38,8 +38,9 @@ def main(argv: Sequence[str] | None = None) -> None:
         from perc_jax.run import loop, rehearsal, together
 
         if start.dry_run:
-            for line in rehearsal.show(config, workdir, start):
-                print(line)
+            with ends.refused():
+                for line in rehearsal.show(config, workdir, start):
+                    print(line)
             return
         loop.run(config, workdir, start, began, together.connect())
 

@@ -30,7 +30,9 @@ def test_sigterm_ends_the_step_and_keeps_it(reference_run, tmp_path):
 
 
 @contextlib.contextmanager
-def two_processes(workdir: Path, *of_rank_1: str, common: tuple[str, ...] = ()) -> Iterator[list[whole_runs.Running]]:
+def two_processes(
+    workdir: Path, *of_rank_1: str, common: tuple[str, ...] = (), program: str = "perc_jax.train"
+) -> Iterator[list[whole_runs.Running]]:
     """A run of two processes, of which the second may have fields of its own."""
     place = {"JAX_COORDINATOR_ADDRESS": f"localhost:{whole_runs.free_port()}", "JAX_NUM_PROCESSES": "2"}
     with contextlib.ExitStack() as both:
@@ -40,6 +42,7 @@ def two_processes(workdir: Path, *of_rank_1: str, common: tuple[str, ...] = ()) 
                     workdir,
                     *common,
                     *more,
+                    program=program,
                     output=workdir.parent / f"rank_{rank}",
                     **place,
                     JAX_PROCESS_ID=str(rank),
@@ -50,6 +53,19 @@ def two_processes(workdir: Path, *of_rank_1: str, common: tuple[str, ...] = ()) 
 
 
 FEW = ("--evaluation.samples", "16", "16", "16", "16", "--evaluation.blind", "0")
+
+
+def test_a_workdir_that_not_all_processes_see_is_refused_before_anything_is_compiled(tmp_path):
+    """As where each host has `runs/<name>` of its own."""
+    workdir, other = tmp_path / "run", tmp_path / "other"
+    with two_processes(workdir, "--workdir", str(other), common=FEW, program="tests.run.hurried") as ranks:
+        ended = [rank.end() for rank in ranks]
+    for rank, one in enumerate(ended):
+        said = whole_runs.complaint(one)
+        assert one.code == 2 and said.startswith(f"process {rank} of 2: "), said
+        assert "--workdir must be one folder that all 2 processes see, on gs:// or a shared disk, but that of " in said
+        assert "process 0 is not what process 1 sees; got " in said and "compiling" not in one.err
+    assert not other.exists() and not (workdir / "config.json").exists()
 
 
 @pytest.mark.slow

@@ -330,7 +330,7 @@ def test_the_workdir_of_another_run_is_refused_and_left_alone(reference_run, nur
     how = {"cache": reference_run.cache, "begin": nursery.begin}
     with whole_runs.train(reference_run.workdir, "--seed", "7", **how) as run:
         ended = run.end()
-    assert ended.code == 1 and "seed must be 0 as in the checkpoints of" in whole_runs.complaint(ended)
+    assert ended.code == 2 and "seed must be 0 as in the checkpoints of" in whole_runs.complaint(ended)
     assert {path: path.stat().st_mtime_ns for path in reference_run.workdir.rglob("*")} == before
 
 

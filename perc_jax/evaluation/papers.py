@@ -7,7 +7,7 @@ that is large enough for them to answer.
 
 import contextlib
 import itertools
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
 
 from perc_jax.batch import Share
 from perc_jax.config import Config
@@ -37,14 +37,16 @@ class Papers:
         self._kept: dict[str, list[Batch]] = {}
 
     @contextlib.contextmanager
-    def opened(self) -> Iterator[Ask]:
-        """A function that gives the batches of a suite; they must be asked for in their order, each to its end."""
-        if self._kept or not self._drawn:
+    def opened(self, but: Container[str] = ()) -> Iterator[Ask]:
+        """A function that gives the batches of a suite; all `but` those must be asked for in their order, each to its
+        end."""
+        drawn = {suite: batches for suite, batches in self._drawn.items() if suite not in but}
+        if self._kept or not drawn:
             yield lambda suite: iter(self._kept[suite])
             return
         kept: dict[str, list[Batch]] = {suite: [] for suite in self._drawn}
         room = KEPT_BYTES  # below 0: nothing is kept
-        with streams.exam(self._config, *self._drawn.values()) as stream:
+        with streams.exam(self._config, *drawn.values()) as stream:
 
             def ask(suite: str) -> Iterator[Batch]:
                 nonlocal room

@@ -5,7 +5,7 @@ the run's own, before and after each stage; `perc_jax.evaluate` asks the same qu
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -73,14 +73,17 @@ class Evaluator:
         self._papers = Papers(config, self._counts, programs.share)
         self._of_all_hosts([])  # compiled now: a run may first ask between two steps
 
-    def suites(self, params: Any) -> tuple[dict[str, Any], list[samples.Shown]] | None:
-        """Results by suite (JSON-ready, see `summary`) and the first answers of each, for people to look at.
+    def suites(self, params: Any, but: Container[str] = ()) -> tuple[dict[str, Any], list[samples.Shown]] | None:
+        """Results by suite, `but` for some (JSON-ready, see `summary`), and the first answers of each, for people to
+        look at.
 
         None if it was told to end before all was asked.
         """
         results, shown = {}, []
-        with self._papers.opened() as ask:
+        with self._papers.opened(but) as ask:
             for suite, count in self._counts.items():
+                if suite in but:
+                    continue
                 items, looked_at = self._ask(params, suite, count, ask(suite))
                 if len(items) < count:
                     return None
@@ -88,7 +91,7 @@ class Evaluator:
                 self._say_unmeasured(suite, results[suite])
                 shown += looked_at
         few = self._config.evaluation.blind
-        for suite, count in list(self._counts.items())[:1] if few else ():
+        for suite, count in [one for one in list(self._counts.items())[:1] if few and one[0] in results]:
             blind = self._blind(params, suite, min(count, few))
             if blind is None:
                 return None

@@ -112,10 +112,13 @@ def reason(error: BaseException) -> str:
     return str(error) or type(error).__name__
 
 
-def code_of(error: BaseException) -> int:
-    """The exit code of an error: bad input, or a program that could not go on."""
-    if is_remote(error):
-        return FAILED
+def code_of(error: BaseException, given: int | None = None) -> int:
+    """The exit code of an error: bad input, or a program that could not go on, or what is `given` for all that is not
+    `refused`."""
+    if getattr(error, "is_refused", False):
+        return BAD_INPUT
+    if given is not None or is_remote(error):
+        return FAILED if given is None else given
     if isinstance(error, ValueError) or (isinstance(error, OSError) and error.errno not in EXHAUSTED):
         return BAD_INPUT
     return FAILED
@@ -135,6 +138,20 @@ def is_told(error: BaseException | None) -> bool:
     return isinstance(error, KINDS) or is_remote(error)
 
 
+class refused(contextlib.ContextDecorator):
+    """Inside, a `ValueError`, or a file that is not there, is bad input, which no other start mends: it has that code,
+    whatever code all errors of the program are given."""
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if isinstance(error, ValueError | FileNotFoundError) and not is_remote(error):
+            error.is_refused = True
+
+
 class at_once:
     """Inside, in a run of several processes, any error ends this one without unwinding, which would wait for others.
 
@@ -142,7 +159,7 @@ class at_once:
     """
 
     def __init__(self, code: int | None = None):
-        """Give all errors a code, if one is given; else that of `code_of`."""
+        """Give all errors a code, if one is given, but those that are `refused`; else that of `code_of`."""
         self._code = code
 
     def __enter__(self) -> None:
@@ -155,7 +172,7 @@ class at_once:
             return
         time.sleep(CONSEQUENCE_S)  # if another has ended, its cause is the one to name, and `leave` is called meanwhile
         if is_told(error):
-            leave(reason(error), code_of(error) if self._code is None else self._code)
+            leave(reason(error), code_of(error, self._code))
         traceback.print_exception(error)
         leave(f"{kind.__name__}: {error}", FAILED)
 
@@ -164,7 +181,7 @@ class told(contextlib.ContextDecorator):
     """Inside, an error that a user can cause ends the program in one line, with the code that `code_of` gives."""
 
     def __init__(self, code: int | None = None):
-        """Give all errors a code, if one is given."""
+        """Give all errors a code, if one is given, but those that are `refused`."""
         self._code = code
 
     def __enter__(self) -> None:
@@ -192,7 +209,7 @@ class told(contextlib.ContextDecorator):
         if error is None and Group.done:
             Group.done()
         if is_told(error):
-            fail(reason(error), code_of(error) if self._code is None else self._code)
+            fail(reason(error), code_of(error, self._code))
 
 
 class Parser(argparse.ArgumentParser):

@@ -72,6 +72,11 @@ class Owner:
             if (_read(self._file) or {}).get("id") == self._mine["id"]:
                 self._file.unlink(missing_ok=True)
 
+    @property
+    def token(self) -> int:
+        """This owner by a number of 48 bits, which `token_in` finds where its workdir is seen."""
+        return _token(self._mine)
+
     def raise_failure(self) -> None:
         """Raise `RuntimeError` if another run has taken the workdir meanwhile."""
         if self._thief:
@@ -127,6 +132,15 @@ class Owner:
                     return
                 if "://" in str(self._folder) or self._folder.exists():
                     self._write()
+
+
+def token_in(workdir: str) -> int:
+    """The token of the owner that a workdir has by its file; 0 without one. Raises `OSError` if it cannot be read."""
+    return _token(_read(absolute(workdir) / FILE) or {})
+
+
+def _token(owner: dict) -> int:
+    return int(owner.get("id", "0")[:12], 16)
 
 
 def _read(file: epath.Path) -> dict | None:

@@ -11,6 +11,7 @@ from perc_jax.config import Config, to_dict
 from perc_jax.evaluation.suites import SIGHT_NATS, proof_of_sight
 from perc_jax.mesh import sharding
 from perc_jax.model import lora
+from perc_jax.processes import ends
 from perc_jax.processes.progress import Progress
 from perc_jax.programs.compiled import Programs, Score
 from perc_jax.prompt import codebook, pretrained, tokenizer
@@ -42,6 +43,7 @@ class Opened(NamedTuple):
     source: str  # of its first weights, in words
 
 
+@ends.refused()
 def open_run(config: Config, workdir: str, *, fetch: bool = True) -> Opened:
     """Look at all that a run needs beside data, and write nothing; all processes must ask.
 

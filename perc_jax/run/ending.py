@@ -7,7 +7,7 @@ for whole.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import jax
 
@@ -46,11 +46,14 @@ class Ending:
             self.is_decided = bool(self._cause)
         return self.is_decided
 
-    def end(self, kept: str) -> None:
-        """End the program, all that is to stay being on the disk.
+    def end(self, steps: Sequence[int], workdir: str) -> None:
+        """End the program, all that is to stay being on the disk: checkpoints of these steps, oldest first.
 
         Raises `Terminated` or `Stopped`, whose line ends in what is kept.
         """
+        kept = f"nothing is kept yet, the same command begins {workdir} anew"
+        if steps:
+            kept = f"step {steps[-1]} is kept, the same command resumes {workdir}"
         if self._cause == "told":
             raise ends.Terminated(f"terminated; {kept}")
         raise ends.Stopped(f"after {self._after}, as --stop-after asked; {kept}")

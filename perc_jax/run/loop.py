@@ -50,6 +50,7 @@ from perc_jax.update.update import TrainState
 class Run:
     """What a run holds open, and its loop; `owner` holds the workdir."""
 
+    @ends.refused()
     def __init__(
         self,
         config: Config,
@@ -104,7 +105,6 @@ class Run:
             beginning.prove_sight(self.config, self.programs, self.score, state.params, self.screen)
         if there == Place(0, 0):
             self._evaluate(evaluator, state, "start", 0)
-            self._end_if_told(state)
         for index in range(there.stage, len(self.config.stages)):
             first = there.step if index == there.stage else 0
             if index > there.stage:
@@ -113,7 +113,6 @@ class Run:
                 self.standing.begin_stage()
             state = self._run_stage(index, state, first, verifier, evaluator)
             self._evaluate(evaluator, state, self.config.stages[index].name, index + 1)
-            self._end_if_told(state)
         with self.screen.phase("checkpoint"):
             self.checkpoints.wait()
         self.readings.streak.finish(int(state.step), self.checkpoints.sound_steps())
@@ -172,7 +171,6 @@ class Run:
             return state
         if self._is_evaluated(stage, first):  # unless the run before this one came so far
             self._evaluate(evaluator, state, stage.name, index + 1)
-            self._end_if_told(state)
             if self._is_over(stage):
                 return state
         compiled = self.compiles.count
@@ -208,7 +206,7 @@ class Run:
                     pending = self.readings.read(pending)
                     with self.screen.phase("checkpoint"):
                         self._save(state, Place(index, done), stream)
-                    self._end_if_told(state)
+                    self._end_if_told()
                 if recompiles:
                     self.readings.read(pending)
                     raise RuntimeError(
@@ -219,7 +217,6 @@ class Run:
                     pending = self.readings.read(pending)
                     save = () if is_due else (state, Place(index, done), stream)
                     self._evaluate(evaluator, state, stage.name, index + 1, save)
-                    self._end_if_told(state)
                     if self._is_over(stage):
                         break
                     self._clocks_anew()
@@ -229,12 +226,12 @@ class Run:
         """From now on time is the next step's."""
         self.timer.finish(), self.idle.finish(), self.readings.begin()
 
-    def _end_if_told(self, state: TrainState) -> None:
+    def _end_if_told(self) -> None:
         """End the run, if that is decided, once what was begun to be written is on the disk."""
         if self.ending.is_decided:
             with self.screen.phase("checkpoint"):
                 self.checkpoints.wait()
-            self.ending.end(f"step {int(state.step)} is kept, the same command resumes {self.workdir}")
+            self.ending.end(self.checkpoints.steps(), self.workdir)
 
     def _is_over(self, stage: StageConfig) -> bool:
         """Whether patience with a stage is at its end; says so."""
@@ -320,27 +317,31 @@ class Run:
         self._write_facts()
 
     def _evaluate(self, evaluator: Evaluator, state: TrainState, name: str, order: int, save: tuple = ()) -> None:
-        """Ask the suites unless a run before this one did, keep the results and some answers, and see what follows.
+        """Ask the suites that no run before this one did, keep the results and some answers, and see what follows,
+        the run's end too, if it was told to end.
 
         `save` holds what `_save` needs, where this step has no checkpoint yet and may turn out to need one.
         """
         step = int(state.step)
-        file = place.results(self.folder, order, name, step)
         if not self.config.evaluation.names:
             return
-        asked = (json.loads(file.read_text()), []) if file.exists() else self._ask(evaluator, state, name, file)
-        if asked is not None:
-            self.standing.look(step, asked[0])
+        file = place.results(self.folder, order, name, step)
+        kept = json.loads(file.read_text()) if file.exists() else {}
+        has_all = set(self.config.evaluation.names) <= kept.keys()
+        results = kept if has_all else self._ask(evaluator, state, name, file, kept)
+        if results is not None:
+            self.standing.look(step, results)
         is_best = bool(self.standing.best) and self.standing.best["step"] == step
-        if save and (asked is None or is_best or self.standing.is_over):
+        if save and (results is None or is_best or self.standing.is_over):
             self._save(*save)
         if is_best:
             with self.screen.phase("checkpoint"):
                 self.checkpoints.keep_best(self.standing.best)
+        self._end_if_told()
 
-    def _ask(self, evaluator: Evaluator, state: TrainState, name: str, file: epath.Path) -> tuple | None:
-        """Results and some answers, which are said and written; None if it was told to end."""
-        asked = evaluator.suites(self.programs.publish(state.params))
+    def _ask(self, evaluator: Evaluator, state: TrainState, name: str, file: epath.Path, kept: dict) -> dict | None:
+        """Results, which are said and written with those that are kept already; None if it was told to end."""
+        asked = evaluator.suites(self.programs.publish(state.params), kept)
         if asked is None:
             return None
         results, shown = asked
@@ -350,9 +351,9 @@ class Run:
         if jax.process_index() == 0:
             self.journal.results(int(state.step), results)
             self.journal.samples(int(state.step), f"eval_{name}", shown)
-            write_whole(file, to_json(results))
+            write_whole(file, to_json(kept | results))
             write_report(self.workdir)
-        return asked
+        return kept | results
 
     def _write_facts(self) -> None:
         self.facts.write(sum(leaf.size for leaf in jax.tree.leaves(self.programs.params)))
@@ -383,12 +384,13 @@ def run(
         Owner(workdir, screen.say) as owner,
         failing,
     ):
+        together.check_shared(workdir, owner)
         opened = beginning.open_run(config, workdir)
         if beginning.is_done(opened, config, workdir):
             opened.checkpoints.close()
             report_and_say(workdir, f"{workdir} is done after {opened.step} steps", screen.say)
             return
-        screen.say(hosts.told(found, sharding.make_mesh(config.mesh)))
+        screen.say(together.told(found, config.mesh))
         with together.heart(workdir, screen) as heart:
             this = Run(config, workdir, screen, timer, compiles, owner, heart, start, began, opened, playground)
             with contextlib.closing(this), failing, interrupts.deferred(), notices.watched(screen.say):

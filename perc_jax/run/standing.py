@@ -3,8 +3,8 @@
 `checkpoint.best` names the suite whose best checkpoint is kept, over all stages. `evaluation.watch` names the one by
 which a stage ends: after `evaluation.patience` evaluations without a higher accuracy than what the stage began with or
 has reached since. The state is plain data in the checkpoint, and an evaluation that is looked at twice counts once: a
-checkpoint may have been written before or after its own evaluation. Results are the same on all hosts, and so is what
-follows from them.
+checkpoint may have been written before or after its own evaluation. For a suite that
+counts only since a resume all are new. Results are the same on all hosts, and so is what follows from them.
 """
 
 from collections.abc import Mapping
@@ -48,14 +48,13 @@ class Standing:
 
     def look(self, step: int, results: Mapping[str, Any]) -> None:
         """Take note of an evaluation after a global step; `results` by suite, as `Evaluator.suites` gives them."""
-        if step <= self._state["at"]:
-            return
-        self._state["at"] = step
-        if self._kept and step:  # at step 0 there is no checkpoint
+        is_seen = step <= self._state["at"]
+        self._state["at"] = max(step, self._state["at"])
+        if self._kept and step and (not is_seen or self.best is None):  # at step 0 there is no checkpoint
             accuracy = results[self._kept]["accuracy"]
             if self.best is None or accuracy > self.best["accuracy"]:
                 self._state["best"] = {"step": step, "suite": self._kept, "accuracy": accuracy}
-        if self._watched:
+        if self._watched and (not is_seen or self._state["last"] is None):
             accuracy, highest = results[self._watched]["accuracy"], self._state["highest"]
             is_better = highest is None or accuracy > highest
             waited = 0 if is_better else self._state["waited"] + 1

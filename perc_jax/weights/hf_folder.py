@@ -12,16 +12,15 @@ A run with low-rank adapters is written as such a folder too, the adapters merge
 alone, as PEFT writes and loads them:
 
     adapter_model.safetensors   float32
-    adapter_config.json         names the Hugging Face model that the run started from, or `like`
+    adapter_config.json         names the Hugging Face model on which the adapters were trained, or `like`
     tokenizer, chat template    of a run that adds words
 
-A local folder appears when it is complete. On gs://, where nothing can be renamed, config.json is written last. The
-float32 weights must fit the host's memory once.
+A local folder appears when it is complete (`whole.py`). In one that exists, and on gs://, where nothing can be renamed,
+config.json (adapter_config.json) appears last. The float32 weights must fit the host's memory once.
 """
 
 import contextlib
 import json
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -38,9 +37,10 @@ from perc_jax.records import reading
 from perc_jax.records.checkpoint import Checkpoints
 from perc_jax.records.files import absolute
 from perc_jax.records.same import first_difference
-from perc_jax.weights import growth, hf_files, safetensors
+from perc_jax.weights import growth, hf_files, safetensors, whole
 
 ADAPTER = "adapter_model.safetensors"
+ADAPTER_SETTINGS = "adapter_config.json"
 PROCESSOR = "preprocessor_config.json"
 PROCESSORS = (PROCESSOR, "processor_config.json")  # files that may hold the bounds on pictures
 COPIED = (
@@ -68,11 +68,11 @@ def export(
 
     Raises:
         ValueError: `out` is not empty, there is no sound checkpoint, its weights are not finite, or `like` is another
-            model; `adapter_only` of a run that has no adapters, or of one that started from random weights.
+            model; `adapter_only` of a run that has no adapters, or whose adapters lie on weights that nobody else has.
         FileNotFoundError: the Hugging Face files to copy are not there.
     """
     target = absolute(out)
-    if target.exists() and (not target.is_dir() or any(target.iterdir())):
+    if not whole.is_free(target):
         raise ValueError(f"--out must be a folder that is empty or does not exist, got {out}")
     checkpoints = Checkpoints.named(checkpoint)
     stored = checkpoints.config()
@@ -81,13 +81,14 @@ def export(
     with contextlib.closing(checkpoints), Progress(config.phase_deadline_s) as screen:
         with screen.phase("reading the checkpoint"):
             state, position = checkpoints.restore({"params": _on_one_device(config.model)}, stored)
-        with screen.phase("writing"), _whole(target) as folder:
+        last = ADAPTER_SETTINGS if adapter_only else "config.json"
+        with screen.phase("writing"), whole.written(target, last) as folder:
             if adapter_only:
                 files = _write_adapter(folder, config, state["params"])
             else:
                 params = lora.merge_on_host(state.pop("params"), config.model.lora)
                 files = safetensors.save_params(folder, config.model, params, dtype, bar=screen.bar)
-            for name, content in small.items():
+            for name, content in sorted(small.items(), key=lambda file: file[0] == last):
                 (folder / name).write_bytes(content)
     what, form = ("adapters", "float32") if adapter_only else ("weights", dtype)
     return [f"{out}: {what} of {position['stage']} step {position['step']} in {form}, {', '.join(files)}", *told]
@@ -95,15 +96,15 @@ def export(
 
 def _adapter_files(config: Config, like: str) -> tuple[dict[str, bytes], list[str]]:
     """Content of adapter_config.json by name, and which base it names, in words."""
-    base = like or config.pretrained
     if not config.model.lora.rank:
         raise ValueError("--adapter-only needs a run with adapters, this one's model.lora.rank is 0")
+    base = like or _base(config)
     if not base:
         raise ValueError("--adapter-only needs a base that others have: this run's was random; --like can name one")
     folder = pretrained.folder_of(base, weights=False)
     check_same_model(folder, _before(config, folder), "the adapters' base: model")
     settings = lora.peft_settings(config.model) | {"base_model_name_or_path": base}
-    files, told = {"adapter_config.json": _json(settings)}, [f"adapter_config.json names {base} as the base"]
+    files, told = {ADAPTER_SETTINGS: _json(settings)}, [f"{ADAPTER_SETTINGS} names {base} as the base"]
     if config.codes.tokens:
         words, from_where = _copied(config, folder)
         files |= {name: content for name, content in words.items() if name in OF_TOKENIZER}
@@ -112,6 +113,26 @@ def _adapter_files(config: Config, like: str) -> tuple[dict[str, bytes], list[st
             from_where += f"; the base needs resize_token_embeddings({rows}) before it is given the adapters"
         told.append(from_where)
     return files, told
+
+
+def _base(config: Config) -> str:
+    """The Hugging Face model beneath a run's adapters; empty for random weights. A run that began with another's
+    adapters has its base. Raises `ValueError` for one that began with weights that were trained themselves, which
+    nobody else has."""
+    seen: set[str] = set()
+    while (run := config.begin_from) and run not in seen:
+        seen.add(run)
+        try:
+            with contextlib.closing(Checkpoints.named(run)) as checkpoints:
+                config = from_dict(Config, checkpoints.config())
+        except (OSError, ValueError):
+            told = "whose base is not known, since its config cannot be read"
+        else:
+            if config.model.lora.rank:
+                continue
+            told = f"without adapters; export --model {run} gives a folder to be named"
+        raise ValueError(f"--adapter-only needs --like, the adapters' base: this run began with {run}, {told}")
+    return config.pretrained
 
 
 def _write_adapter(folder: epath.Path, config: Config, params: Params) -> list[str]:
@@ -224,22 +245,3 @@ def _with_dtype(file: Path, dtype: str, words: int = 0) -> str:
 
 def _json(values: dict[str, Any]) -> bytes:
     return (json.dumps(values, indent=2) + "\n").encode()
-
-
-@contextlib.contextmanager
-def _whole(target: epath.Path) -> Iterator[epath.Path]:
-    """A folder to write into that becomes `target` if all goes well, and is removed if not."""
-    if "://" in str(target):
-        target.mkdir(parents=True, exist_ok=True)
-        yield target
-        return
-    part = target.parent / f".{target.name}.part"
-    if part.exists():  # of a process that was killed
-        part.rmtree()
-    part.mkdir(parents=True)
-    try:
-        yield part
-        os.replace(part, target)  # an empty folder gives way
-    finally:
-        if part.exists():
-            part.rmtree()

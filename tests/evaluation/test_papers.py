@@ -88,6 +88,18 @@ def test_what_was_not_asked_to_the_end_is_not_kept(config, drawn):
         raise KeyError("in between")
 
 
+@pytest.mark.parametrize("but", [["test_a"], ["test_d"], ["test_a", "test_c"], list(COUNTS)])
+def test_some_are_asked_without_the_others(config, drawn, but):
+    of = Papers(config, COUNTS, WHOLE)
+    left = [suite for suite in COUNTS if suite not in but]
+    with of.opened(but) as ask:
+        found = {suite: ids(ask(suite)) for suite in left}
+    assert len(drawn) == sum(-(-COUNTS[suite] // BATCH) for suite in left)
+    whole = read(of)
+    assert found == {suite: ids(whole[suite]) for suite in left}
+    assert {suite: len(ids(one)) for suite, one in whole.items()} == COUNTS
+
+
 def test_without_suites_there_is_nothing_to_open(config):
     with Papers(config, {}, WHOLE).opened() as ask:
         assert callable(ask)

@@ -59,8 +59,9 @@ def test_time_is_over_only_after_a_step_and_stays_over() -> None:
     assert ending.is_due()
     clock.now = 0.0
     assert ending.is_due() and ending.is_decided
-    with pytest.raises(ends.Stopped, match=r"^after 1m, as --stop-after asked; step 3 is kept$"):
-        ending.end("step 3 is kept")
+    kept = "step 3 is kept, the same command resumes runs/a"
+    with pytest.raises(ends.Stopped, match=rf"^after 1m, as --stop-after asked; {kept}$"):
+        ending.end([2, 3], "runs/a")
 
 
 def test_without_a_time_only_the_signal_ends_a_run(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -71,8 +72,8 @@ def test_without_a_time_only_the_signal_ends_a_run(monkeypatch: pytest.MonkeyPat
     assert not ending.is_due()
     monkeypatch.setattr(interrupts, "asked", lambda: True)
     assert ending.is_due()
-    with pytest.raises(ends.Terminated, match=r"^terminated; all$"):
-        ending.end("all")
+    with pytest.raises(ends.Terminated, match="terminated; nothing is kept yet, the same command begins runs/a anew"):
+        ending.end([], "runs/a")  # in the evaluation before the first step
 
 
 @pytest.mark.parametrize(
@@ -101,7 +102,7 @@ def test_hosts_end_together_by_any_signal_and_the_first_clock(
     assert first == second == (error is not None)
     for host in (one, other) if error else ():
         with pytest.raises(error):
-            host.end("all")
+            host.end([1], "runs/a")
 
 
 @pytest.mark.parametrize(

@@ -3,12 +3,19 @@
 import dataclasses
 import itertools
 import json
+from unittest.mock import MagicMock
 
+import numpy as np
 import pytest
+from etils import epath
 
 from configs.smoke_cpu import get_config
-from perc_jax.config import check
+from perc_jax.config import PLAIN, check
+from perc_jax.evaluation.suites import Evaluator
+from perc_jax.run import loop
+from perc_jax.run.ending import Ending
 from perc_jax.run.standing import Standing
+from perc_jax.update.update import TrainState
 
 CONFIG = get_config()
 
@@ -84,6 +91,60 @@ def test_another_suite_begins_anew():
     assert other.best is None and not other.is_over
     assert Standing(config("test_a", "test_a", 2), standing.stored()).best == standing.best
     assert not Standing(config("test_a", "test_a", 2), standing.stored()).is_over  # more patience: it goes on
+
+
+def test_a_suite_that_counts_since_a_resume_has_the_evaluation_of_that_step():
+    """The checkpoint was written after its own evaluation, in which another suite counted."""
+    first = Standing(config("test_a", "test_a", 1))
+    for step, accuracy in ((2, 0.4), (4, 0.6)):
+        first.look(step, results(accuracy, b=0.9))
+    other = Standing(config("test_b", "test_a", 1), first.stored())
+    for _ in range(2):
+        other.look(4, results(0.6, b=0.9))
+        assert told(other) == (4, 0.9) and not other.is_over  # test_a was looked at once
+    watching = Standing(config("test_a", "test_b", 1), first.stored())
+    for _ in range(2):
+        watching.look(4, results(0.6, b=0.9))
+        assert told(watching) == (4, 0.6) and not watching.is_over
+    watching.look(6, results(0.7, b=0.8))
+    assert told(watching) == (6, 0.7) and watching.is_over and "above 90.0 %" in watching.said()
+
+
+class Asked(Evaluator):
+    """Says what it is asked."""
+
+    def __init__(self):
+        self.calls = []
+
+    def suites(self, params, but=()):
+        self.calls.append([name for name in ("test_a", "test_b") if name not in but])
+        return {name: one | {"ci95": [0, 1]} for name, one in results(0.3, 0.8).items() if name not in but}, []
+
+
+@pytest.mark.parametrize("kept", [None, ("test_a",), ("test_a", "test_b")], ids=["nothing", "one", "both"])
+def test_a_suite_that_a_resume_adds_is_asked_and_joins_the_others(tmp_path, monkeypatch, kept):
+    """Of a run that goes on after an evaluation without it, and whose best checkpoint is chosen by it."""
+    both = config(best="test_b", watch="test_b", patience=1)
+    evaluation = dataclasses.replace(both.evaluation, suites=("test_a", "test_b"), samples=(4, 4), hard_levels=())
+    run = object.__new__(loop.Run)
+    run.config = dataclasses.replace(both, evaluation=evaluation)
+    run.standing, run.folder, run.workdir = Standing(run.config), epath.Path(tmp_path), str(tmp_path)
+    for name in ("programs", "screen", "journal", "checkpoints"):
+        setattr(run, name, MagicMock())
+    run.ending = Ending(PLAIN)
+    monkeypatch.setattr(loop, "write_report", lambda _: None)
+    monkeypatch.setattr(loop.Run, "_write_facts", lambda _: None)
+    file = tmp_path / "eval" / "2_grpo_000008.json"
+    file.parent.mkdir()
+    if kept:
+        file.write_text(json.dumps({name: {"accuracy": 0.1} for name in kept}))
+    evaluator, state = Asked(), MagicMock(spec=TrainState, step=np.int32(8))
+    run._evaluate(evaluator, state, "grpo", 2)
+    stored = {name: one["accuracy"] for name, one in json.loads(file.read_text()).items()}
+    new = {"test_a": 0.3, "test_b": 0.8}
+    assert stored == new | dict.fromkeys(kept or (), 0.1)
+    assert evaluator.calls == [[name for name in new if name not in (kept or ())]] * (kept is None or len(kept) < 2)
+    run.checkpoints.keep_best.assert_called_with({"step": 8, "suite": "test_b", "accuracy": stored["test_b"]})
 
 
 @pytest.mark.parametrize(

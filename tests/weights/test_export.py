@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import itertools
 import json
+import os
 import shutil
 import time
 from pathlib import Path
@@ -11,6 +12,7 @@ from pathlib import Path
 import jax
 import numpy as np
 import pytest
+from etils import epath
 from safetensors.numpy import load_file
 
 from configs import smoke_cpu
@@ -184,13 +186,21 @@ def test_the_dtype_is_told_wherever_it_was(tmp_path):
     }  # fmt: skip
 
 
+def left_by_a_killed_one(folder: Path, target: str = "out") -> Path:
+    """What an export to `target` that was killed a while ago has left in a folder."""
+    part = folder / f".{target}.{'0' * 32}.part"
+    part.mkdir(parents=True)
+    (part / "left.safetensors").write_text("")
+    os.utime(part, (time.time() - 60,) * 2)
+    return part
+
+
 @pytest.mark.parametrize("stale", [False, True])
 def test_a_folder_is_whole_or_absent(tmp_path, monkeypatch, stale):
     checkpoint(tmp_path / "run", config_with())
-    if stale:  # of an export that was killed
-        (tmp_path / ".out.part").mkdir()
-        (tmp_path / ".out.part" / "left.safetensors").write_text("")
-    before = sorted(path.name for path in tmp_path.iterdir() if path.name != ".out.part")
+    before = sorted(path.name for path in tmp_path.iterdir())
+    if stale:
+        left_by_a_killed_one(tmp_path)
 
     def full(*_: object, **__: object) -> list[str]:
         raise OSError(28, "No space left on device")
@@ -204,6 +214,45 @@ def test_a_folder_is_whole_or_absent(tmp_path, monkeypatch, stale):
     hf_folder.export(str(tmp_path / "run"), str(tmp_path / "out"))
     names = sorted(path.name for path in (tmp_path / "out").iterdir())
     assert names == sorted([*NEEDED, "config.json", "generation_config.json", safetensors.SINGLE])
+
+
+def test_a_link_and_a_mount_point_are_written_into(tmp_path, monkeypatch):
+    checkpoint(tmp_path / "run", config_with())
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    left_by_a_killed_one(tmp_path / "real", "real")
+    moved, replace = [], os.replace
+
+    def of_a_mount_point(one: Path, other: Path) -> None:
+        if Path(other) == tmp_path / "real":
+            raise OSError(16, "Device or resource busy", str(other))
+        moved.append(Path(other).name)
+        replace(one, other)
+
+    monkeypatch.setattr(hf_folder.whole.os, "replace", of_a_mount_point)
+    hf_folder.export(str(tmp_path / "run"), str(tmp_path / "link"))
+    names = sorted(path.name for path in (tmp_path / "real").iterdir())
+    assert names == sorted([*NEEDED, "config.json", "generation_config.json", safetensors.SINGLE])
+    assert (tmp_path / "link").is_symlink() and moved[-1] == "config.json" and len(moved) == len(names)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["link", "real", "run"]
+
+
+@pytest.mark.parametrize("is_there", [False, True])
+def test_two_that_write_one_folder_do_not_meet(tmp_path, is_there):
+    out = tmp_path / "out"
+    if is_there:
+        out.mkdir()
+    with hf_folder.whole.written(epath.Path(out), "config.json") as first:
+        (first / "config.json").write_text("first")
+        os.utime(first, (time.time() - 60,) * 2)  # it lives, however old
+        assert hf_folder.whole.is_free(epath.Path(out)) == (not is_there)
+        with hf_folder.whole.written(epath.Path(tmp_path / "out.b"), "config.json") as other:
+            (other / "config.json").write_text("other")
+        with contextlib.suppress(OSError), hf_folder.whole.written(epath.Path(out), "config.json") as second:
+            assert second != first and (first / "config.json").read_text() == "first"
+            raise OSError("it fails")
+    assert [path.read_text() for path in out.iterdir()] == ["first"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["out", "out.b"]
 
 
 def ends(capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch, *argv: str) -> tuple[int, str]:

@@ -145,3 +145,31 @@ def test_adapters_that_are_none_or_nobody_elses_are_refused(tmp_path, adapters):
     with pytest.raises(ValueError, match="--adapter-only needs a "):
         hf_folder.export(str(tmp_path / "run"), str(tmp_path / "out"), adapter_only=True)
     assert not (tmp_path / "out").exists()
+
+
+def test_the_base_of_adapters_on_another_runs_weights_must_be_named(exported, tmp_path):
+    """Runs that began with another: with one whose parameters were all trained, with one that had the same adapters."""
+    base = str(exported.folder / "base")
+    whole = dataclasses.replace(smoke_cpu.get_config(), model=PLAIN, pretrained=base)
+    save_run(tmp_path / "whole", whole, random_params(PLAIN, 2))
+    for origin in (tmp_path / "whole", exported.folder / "run", tmp_path / "gone"):
+        config = config_with(ALL, pretrained=base, begin_from=str(origin))
+        save_run(tmp_path / f"of_{origin.name}", config, exported.values)
+    save_run(tmp_path / "of_of_whole", config_with(ALL, begin_from=str(tmp_path / "of_whole")), exported.values)
+
+    def export_it(name: str, like: str = "") -> str:
+        hf_folder.export(str(tmp_path / name), str(tmp_path / f"out_{name}"), like=like, adapter_only=True)
+        settings = json.loads((tmp_path / f"out_{name}" / "adapter_config.json").read_text())
+        return settings["base_model_name_or_path"]
+
+    assert export_it("of_run") == base
+    begins = f"^--adapter-only needs --like, the adapters' base: this run began with {tmp_path}/"
+    for name, why in (
+        ("of_whole", f"whole, without adapters; export --model {tmp_path}/whole gives a folder to be named$"),
+        ("of_of_whole", "whole, without adapters; "),
+        ("of_gone", "gone, whose base is not known, since its config cannot be read$"),
+    ):
+        with pytest.raises(ValueError, match=begins + why):
+            export_it(name)
+    hf_folder.export(str(tmp_path / "whole"), str(tmp_path / "named"))
+    assert export_it("of_whole", like=str(tmp_path / "named")) == str(tmp_path / "named")
