@@ -18,7 +18,6 @@ By `exact`, answers that name two variables, `x = a` and `y = a`, or two units a
 import importlib.util
 import logging
 import math
-import multiprocessing
 import re
 import resource
 import time
@@ -183,10 +182,8 @@ class Comparer:
     def _start(self) -> pebble.ProcessPool:
         if importlib.util.find_spec("math_verify") is None:
             raise ValueError("comparing formulas needs math-verify: pip install 'perc_jax[eval]'")
-        workers.prepare_spawn()
-        context = multiprocessing.get_context("spawn")
         self._pool = pebble.ProcessPool(
-            1, max_tasks=TASKS, initializer=prepare, initargs=[self._memory_bytes], context=context
+            1, max_tasks=TASKS, initializer=prepare, initargs=[self._memory_bytes], context=workers.context()
         )
         return self._pool
 

@@ -225,8 +225,13 @@ def _dataset(batches: Batches | Chained | Rest, count: int, prefetch: int) -> gr
     dataset = grain.MapDataset.source(batches).to_iter_dataset(grain.ReadOptions(num_threads=0, prefetch_buffer_size=0))
     if count == 0:
         return dataset
-    workers.prepare_spawn()
+    workers.adopt(_is_ours)
     if not flags.FLAGS.is_parsed():  # Grain hands absl's flags to its workers, and our programs do not use absl
         flags.FLAGS.mark_as_parsed()
     options = grain.MultiprocessingOptions(num_workers=count, per_worker_buffer_size=prefetch)
     return dataset.mp_prefetch(options)
+
+
+def _is_ours(process: BaseProcess) -> bool:
+    """Whether Grain starts a process that draws batches of this module."""
+    return process.name.startswith(GRAIN) and __name__.encode() in process._kwargs.get("pickled_ds", b"")

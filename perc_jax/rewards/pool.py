@@ -4,7 +4,6 @@ Used for everything that a model's text or a user's code could hang, bloat or en
 outside are replaced and their work is done again. It knows neither texts nor rewards.
 """
 
-import multiprocessing
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import CancelledError, wait
 from concurrent.futures import TimeoutError as DeadlineError
@@ -53,13 +52,11 @@ class Pool:
             raise ValueError(f"verifier_deadline_s must be positive, got {deadline_s}")
         self.deadline_s, self._processes = deadline_s, processes
         self._initializer, self._arguments = initializer, list(arguments)
-        workers.prepare_spawn()
         self._pool = self._start()
 
     def _start(self) -> pebble.ProcessPool:
-        context = multiprocessing.get_context("spawn")
         pool = pebble.ProcessPool(
-            self._processes, context=context, initializer=self._initializer, initargs=self._arguments
+            self._processes, context=workers.context(), initializer=self._initializer, initargs=self._arguments
         )
         pool.schedule(_all, (len, []))  # the import of this module is paid while the caller goes on
         return pool
