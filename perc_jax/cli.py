@@ -25,7 +25,8 @@ import tyro
 from perc_jax.config import PLAIN, TRACKERS, Config, Start, refuse, to_dict, violations
 from perc_jax.processes.ends import fail, reason
 from perc_jax.prompt import pretrained
-from perc_jax.records import reading, same
+from perc_jax.records import commits, reading, same
+from perc_jax.records.files import absolute
 
 CONFIGS = Path(__file__).resolve().parent.parent / "configs"
 DEFAULT_CONFIG = CONFIGS / "debug_cpu.py"
@@ -118,7 +119,8 @@ def read_training(argv: Sequence[str]) -> Training:
 
 def _read(argv: Sequence[str], kind: type[_Command]) -> Training:
     """Read and check a command line. Raises `ValueError` or `OSError` with the line that says what is wrong."""
-    path, model = _option(argv, "--config") or str(DEFAULT_CONFIG), _option(argv, "--model")
+    path, model, *_ = (_option(argv, name) for name in ("--config", "--model", "--from", "--only"))
+    path = path or str(DEFAULT_CONFIG)
     draft = _copy(_Draft, load_config(path))
     draft = with_model(draft, model) if model else draft
     command = _override(kind(settings=draft, config=path), argv)
@@ -131,6 +133,8 @@ def _read(argv: Sequence[str], kind: type[_Command]) -> Training:
     begun = "://" in workdir or (Path(workdir).expanduser() / "checkpoints").exists()
     _check(draft, workdir, start, trains, begun)
     config = _settled(_copy(Config, draft), trains)
+    if trains:
+        absolute(workdir)
     if trains and config.begin_from and not begun:
         same.check_first(config.begin_from, to_dict(config))
     return Training(config, workdir, start)
@@ -150,7 +154,7 @@ def _with_only(config: Config, names: str, before: Config) -> Config:
     a stage that is left out but was given other values than it had `before`: they would be without effect."""
     wanted = [name.strip() for name in names.split(",") if name.strip()]
     known = [stage.name for stage in config.stages]
-    for name in wanted:
+    for name in wanted or [names] * bool(names):
         if name not in known:
             raise ValueError(f"--only must be of the config's stages ({', '.join(known)}), got {name!r}")
     for number, (stage, as_it_was) in enumerate(zip(config.stages, before.stages, strict=True)):
@@ -219,8 +223,13 @@ def with_model(config: Config, name: str) -> Config:
     """The config with the sizes, the tokenizer and the weights of a Hugging Face folder or hub id.
 
     What no config.json says (`model.dtype`, `model.attention`) stays. Raises `FileNotFoundError` or `ValueError` for a
-    folder that is none or holds another kind of model.
+    folder that is none or holds another kind of model, or a run.
     """
+    if commits.named(name).folder.exists():
+        raise ValueError(
+            f"--model must be a Hugging Face folder or hub id here, but {name} is a run's workdir: train begins with "
+            f"its weights by --from {name}"
+        )
     found = pretrained.model_config(pretrained.folder_of(name, weights=False))
     return dataclasses.replace(
         config,
@@ -231,15 +240,18 @@ def with_model(config: Config, name: str) -> Config:
 
 
 def _option(argv: Sequence[str], name: str) -> str:
-    """The value of an option that is read before the others because it holds their defaults; empty if not given."""
+    """The value of an option that is read before the others; empty if not given. Raises `ValueError` for one that is
+    given without a value, or with an empty one."""
     value = ""
     for place, word in enumerate(argv):
         if word == name:
-            if place + 1 == len(argv) or argv[place + 1].startswith("--"):
-                raise ValueError(f"{name} needs a value")
-            value = argv[place + 1]
+            value = "".join(argv[place + 1 : place + 2])
         elif word.startswith(f"{name}="):
             value = word.removeprefix(f"{name}=")
+        else:
+            continue
+        if not value or value.startswith("--"):
+            raise ValueError(f"{name} needs a value")
     return value
 
 

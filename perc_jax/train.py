@@ -10,7 +10,8 @@ it. `--stop-after 3h` does the same after that time. `--dry-run` says what would
 `--max-restarts 5` this process only watches another, and starts it again when it ends by a kill, a hang or a failure.
 `--profile 10:12` traces those steps for TensorBoard. Exit codes:
 0 done, 1 the run could not go on, 2 bad command line, config, data or workdir, 3 stopped by `--stop-after`, 75 nothing
-moved any more, 130 Ctrl-C, 143 SIGTERM. In all cases what was written stays, and the same command resumes.
+moved any more (1 without a line where a library kept the interpreter), 130 Ctrl-C, 143 SIGTERM. In all cases what was
+written stays, and the same command resumes.
 """
 
 import sys

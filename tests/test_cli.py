@@ -187,11 +187,37 @@ def test_workdir(config_file: str, argv: str, workdir: str) -> None:
         ("--stages.1.mixture.levels 0 12", "stages.1.mixture.levels must be within 0..9, got (0, 12)"),
         ("--config", "--config needs a value"),
         ("--model", "--model needs a value"),
+        ("--only", "--only needs a value"),
+        ("--only=", "--only needs a value"),
+        ("--only ,", "--only must be of the config's stages"),
         ("--config nowhere.py", "config file nowhere.py does not exist"),
     ],
 )
 def test_a_mistake_earns_one_line(config_file: str, capsys: pytest.CaptureFixture[str], argv: str, words: str) -> None:
     assert words in complaint(capsys, "--config", config_file, *argv.split())
+
+
+@pytest.mark.parametrize("option", ["--from", "--model", "--only", "--config"])
+def test_a_value_that_is_empty_is_none(config_file: str, option: str) -> None:
+    """As of a shell's variable that is not set; the run would have other weights, or all stages."""
+    for words in ([option, ""], [f"{option}="]):
+        with pytest.raises(ValueError, match=f"^{option} needs a value$"):
+            cli.read_training(["--config", config_file, *words])
+
+
+@pytest.mark.parametrize("name", ["run", "run@3", "run@best"])
+def test_a_run_as_the_model_is_told_how_it_is_begun_from(config_file: str, tmp_path: Path, name: str) -> None:
+    (tmp_path / "run" / "checkpoints").mkdir(parents=True)
+    (tmp_path / "run" / "config.json").write_text("{}")
+    line = f"is a run's workdir: train begins with its weights by --from {tmp_path / name}$"
+    with pytest.raises(ValueError, match=line):
+        cli.read_training(["--config", config_file, "--model", str(tmp_path / name)])
+
+
+@pytest.mark.parametrize("workdir", ["s3://b/run", "gs:/b/run"])
+def test_a_workdir_elsewhere_is_refused(config_file: str, workdir: str) -> None:
+    with pytest.raises(ValueError, match=f"^{workdir} must be a local path or gs://BUCKET/…$"):
+        cli.read_training(["--config", config_file, "--workdir", workdir])
 
 
 @pytest.mark.parametrize(

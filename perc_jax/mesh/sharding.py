@@ -242,19 +242,24 @@ def largest_of_sharers(values: np.ndarray, mesh: Mesh) -> np.ndarray:
 
 
 def sum_over_hosts(values: dict[str, float], share: Share = WHOLE) -> dict[str, float]:
-    """Add up each entry over all hosts in float64; at most `MAX_SUMS` of them.
+    """Add up each entry over all hosts in float64; all must have as many, in the same order.
 
     With this host's `share` hosts that share rows count once; without it every host counts.
     """
     if jax.process_count() == 1:
         return values
+    mine = np.array(list(values.values()), np.float64) * share.is_first
+    parts = [_summed(mine[first : first + MAX_SUMS]) for first in range(0, len(mine), MAX_SUMS)]
+    return dict(zip(values, np.concatenate([*parts, np.zeros(0)]).tolist(), strict=True))
+
+
+def _summed(values: np.ndarray) -> np.ndarray:
+    """The sums of at most `MAX_SUMS` numbers."""
     padded = np.zeros(MAX_SUMS, np.float64)  # one shape, whoever calls: compiled once, before step 0
-    if share.is_first:
-        padded[: len(values)] = list(values.values())
+    padded[: len(values)] = values
     # As the bits that they are: a device would round them to 32.
     bits = _gathered(padded.view(np.uint32))
-    summed = np.ascontiguousarray(bits).view(np.float64).sum(axis=0)[: len(values)]
-    return dict(zip(values, summed.tolist(), strict=True))
+    return np.ascontiguousarray(bits).view(np.float64).sum(axis=0)[: len(values)]
 
 
 def of_each_host(value: float) -> list[float]:

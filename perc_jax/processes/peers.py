@@ -8,6 +8,7 @@ of life (an empty line) has come for `SILENT_S`: a process that is stopped, a ma
 """
 
 import contextlib
+import errno
 import json
 import socket
 import threading
@@ -123,7 +124,7 @@ def join(rank: int, count: int, host: str, port: int, gather_s: float = GATHER_S
 
     Raises:
         OSError: the port is taken, or process 0 cannot be reached.
-        TimeoutError: processes are missing; it names them.
+        TimeoutError: processes are missing; process 0 names them.
     """
     links = _gather(count, port, gather_s) if rank == 0 else {0: _reach(rank, host, port, gather_s)}
     ends.Group.who = f"process {rank} of {count}: "
@@ -157,7 +158,8 @@ def _gather(count: int, port: int, gather_s: float) -> dict[int, _Link]:
                 if 0 < rank < count:
                     links[rank] = found
     for found in links.values():
-        found.to.sendall(b"all\n")
+        with contextlib.suppress(OSError):  # it is gone; whoever listens to it finds out
+            found.to.sendall(b"all\n")
         found.to.settimeout(SILENT_S)
     return links
 
@@ -174,10 +176,18 @@ def _reach(rank: int, host: str, port: int, gather_s: float) -> _Link:
                 what = f"process 0 must be reached here within {gather_s:g} s: {error.strerror or error}"
                 raise OSError(error.errno, what, f"{host}:{port}") from error
             time.sleep(RETRY_S)
-    link.sendall(f"{rank}\n".encode())
     link.settimeout(max(0.01, until - time.monotonic()))
     found = _Link(link, link.makefile())
-    if found.lines.readline() != "all\n":
-        raise ConnectionError(f"{host}:{port} must be process 0 of this run, waiting for process {rank}; it hung up")
-    link.settimeout(SILENT_S)
-    return found
+    try:
+        link.sendall(f"{rank}\n".encode())
+        answer, is_late = found.lines.readline(), False
+    except OSError as error:
+        answer, is_late = "", isinstance(error, TimeoutError)
+    if answer == "all\n":
+        link.settimeout(SILENT_S)
+        return found
+    found.lines.close(), link.close()
+    if is_late:
+        what = f"process 0 must have met all processes within {gather_s:g} s, it still waits for some"
+        raise TimeoutError(errno.ETIMEDOUT, what, f"{host}:{port}")
+    raise ConnectionError(f"{host}:{port} must be process 0 of this run, waiting for process {rank}; it hung up")

@@ -4,7 +4,9 @@ On a terminal: bars with the time left, and below them one line that names the p
 Elsewhere (a log file, a pipe): plain lines without escape codes, at most one every ten seconds besides what is said on
 purpose. Processes other than the first are silent; what each would say can be kept (`keep`). The watchdog runs on all
 of them: when nothing moves for longer than the deadline, it writes the stacks of all threads and ends the process with
-exit code 75, after which the same command resumes the run from its last checkpoint.
+exit code 75, after which the same command resumes the run from its last checkpoint. Where a library keeps the
+interpreter for itself, no Python can do so: `GRACE_S` later C code writes the stacks and ends the process, which then
+has exit code 1 and no line.
 """
 
 import contextlib
@@ -23,7 +25,7 @@ from rich.text import Text
 from perc_jax.processes import ends
 from perc_jax.records.metrics import Timer
 
-GRACE_S = 30.0  # after which the C-level watchdog acts, should the interpreter itself be stuck
+GRACE_S = 30.0  # after which the C-level watchdog acts, should the interpreter itself be stuck; its code is 1, always
 TICK_S = 0.5
 COMPILE_S = 3600.0  # for one program at least: the compiler cannot be asked how far it is, and does not hang
 

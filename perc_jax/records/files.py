@@ -18,15 +18,18 @@ from typing import Any
 from etils import epath
 
 STALE_S = 24 * 3600.0  # no file takes so long to be written: what is older is of a writer that was killed
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")  # with one slash it is a slip of the finger, not a folder's name
 _PART = re.compile(r"\..+\.[0-9a-f]{32}\.part", re.DOTALL)  # a file that is being written, by whom
 _swept: set[str] = set()  # folders that this process has written to
 
 
 def absolute(path: str) -> epath.Path:
-    """The path from the root on, `~` replaced; one with a scheme, gs:// for instance, is so already.
+    """The path from the root on, `~` replaced; one on gs:// is so already.
 
-    Raises `ValueError` for gs:// where the package that it needs is not installed.
+    Raises `ValueError` for other schemes, and for gs:// where the package that it needs is not installed.
     """
+    if _SCHEME.match(path) and not re.match("gs://[^/]", path):
+        raise ValueError(f"{path} must be a local path or gs://BUCKET/…")
     if path.startswith("gs://") and importlib.util.find_spec("gcsfs") is None:
         raise ValueError(f"{path} needs gcsfs: pip install 'perc_jax[gcs]'")
     found = epath.Path(path).expanduser()

@@ -148,13 +148,24 @@ class Patience:
         self.barren = 0 if metrics["groups/no_signal_share"] < 1 else self.barren + 1
         if self._stage.max_rounds == 1 or self.barren < MAX_BARREN_STEPS:
             return
-        drawn = sum(metrics[f"groups/{what}"] for what in (MIXED, *WORDS))
+        drawn = sum(metrics[f"groups/{what}"] for what in WORDS)
         shares = ", ".join(f"{100 * metrics[f'groups/{what}'] / drawn:.0f} % {words}" for what, words in WORDS.items())
         raise RuntimeError(
             f"no group {self._wanted()}had answers of different reward for {self.barren} steps up to step {step}, in "
             f"{int(metrics['groups/rounds'])} rounds each: of the last step's {int(drawn)} groups {shares}; "
-            f"the mixture of stages[{self._stage.name}] must be {_advice(metrics)} for this model"
+            f"{self._advice(metrics)}"
         )
+
+    def _advice(self, metrics: dict[str, float]) -> str:
+        """What must change, by what became of most groups."""
+        most = max(WORDS, key=lambda what: metrics[f"groups/{what}"])
+        low, high = self._stage.accuracy_band
+        if most == CUT:
+            return "rollout.max_tokens must be larger (verifier_deadline_s, where it was late), or the answers shorter"
+        if most == MIXED and (low, high) == (0, 1):
+            return f"stages[{self._stage.name}].reward must tell right answers from wrong ones"
+        word = "harder" if metrics["rollout/accuracy"] > (low + high) / 2 else "easier"
+        return f"the mixture of stages[{self._stage.name}] must be {word} for this model"
 
     def _wanted(self) -> str:
         """Which groups count, if not all."""
@@ -162,8 +173,4 @@ class Patience:
         return f"with an accuracy of {low:g} to {high:g} " if (low, high) != (0, 1) else ""
 
 
-WORDS = {ALL_RIGHT: "were all right", ALL_WRONG: "all wrong", CUT: "cut or timed out"}
-
-
-def _advice(metrics: dict[str, float]) -> str:
-    return "harder" if metrics[f"groups/{ALL_RIGHT}"] > metrics[f"groups/{ALL_WRONG}"] else "easier"
+WORDS = {ALL_RIGHT: "were all right", ALL_WRONG: "all wrong", CUT: "cut or timed out", MIXED: "partly right"}

@@ -101,3 +101,19 @@ def test_a_mesh_that_does_not_use_all_devices_is_refused():
         sharding.make_mesh(MeshConfig(replica=3))
     with pytest.raises(ValueError, match="mesh must use all 8 devices"):
         sharding.make_mesh(MeshConfig(fsdp=2))
+
+
+@pytest.mark.parametrize("count", [0, 1, 255, 256, 257, 700])
+def test_any_number_of_sums_is_exchanged_in_one_shape(monkeypatch, count):
+    """Two hosts, of which one brings twice what the other does."""
+    shapes = []
+
+    def gathered(bits):
+        shapes.append(bits.shape)
+        return np.stack([bits, (2 * bits.view(np.float64)).view(np.uint32)])
+
+    monkeypatch.setattr(jax, "process_count", lambda: 2)
+    monkeypatch.setattr(sharding, "_gathered", gathered)
+    values = {f"table_{number}/accuracy": number / 3 for number in range(count)}
+    assert sharding.sum_over_hosts(values) == {name: value + 2 * value for name, value in values.items()}
+    assert set(shapes) <= {(2 * sharding.MAX_SUMS,)} and len(shapes) == -(-count // sharding.MAX_SUMS)

@@ -4,14 +4,17 @@ why."""
 import contextlib
 import os
 import signal
+import socket
+import struct
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator, Sequence
 
 import pytest
 
-from perc_jax.processes import peers
+from perc_jax.processes import ends, peers
 from tests import whole_runs
 
 PROCESS = """
@@ -176,3 +179,56 @@ def test_a_process_0_that_is_not_there_is_named() -> None:
     with pytest.raises(OSError, match=r"process 0 must be reached here within 0\.3 s: Connection refused") as found:
         peers.join(1, 2, "localhost", port, gather_s=0.3)
     assert found.value.filename == f"localhost:{port}"
+
+
+def test_a_process_0_that_waits_for_others_is_named() -> None:
+    """Another is missing; this one's time is over first."""
+    with socket.create_server(("localhost", 0)) as server:
+        port = server.getsockname()[1]
+        with pytest.raises(TimeoutError, match=r"all processes within 0\.3 s, it still waits for some") as found:
+            peers.join(1, 3, "localhost", port, gather_s=0.3)
+    assert ends.reason(found.value).startswith(f"localhost:{port}: process 0 must have met all")
+    assert ends.code_of(found.value, ends.FAILED) == ends.FAILED
+
+
+def test_a_process_0_that_resets_the_connection_is_named() -> None:
+    with socket.create_server(("localhost", 0)) as server:
+        port = server.getsockname()[1]
+
+        def reset() -> None:
+            link, _ = server.accept()
+            link.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            link.close()
+
+        thread = threading.Thread(target=reset)
+        thread.start()
+        with pytest.raises(ConnectionError, match=rf"^localhost:{port} must be process 0 of this run.*it hung up$"):
+            peers.join(1, 2, "localhost", port, gather_s=5.0)
+        thread.join()
+
+
+def test_a_process_that_is_gone_before_all_have_come_ends_the_run_by_its_own_end() -> None:
+    """No broken pipe, which would be taken for that of the output."""
+    port, found = whole_runs.free_port(), []
+    thread = threading.Thread(target=lambda: found.append(peers._gather(3, port, 10.0)))
+    thread.start()
+    for rank in (1, 2):
+        until = time.monotonic() + 10
+        while True:
+            with contextlib.suppress(ConnectionRefusedError):
+                link = socket.create_connection(("localhost", port))
+                break
+            assert time.monotonic() < until
+        link.sendall(f"{rank}\n".encode())
+        if rank == 1:
+            time.sleep(0.3)
+            link.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            link.close()
+            time.sleep(0.3)
+    assert link.recv(16) == b"all\n"
+    thread.join()
+    [links] = found
+    assert set(links) == {1, 2}
+    link.close()
+    for one in links.values():
+        one.lines.close(), one.to.close()

@@ -77,11 +77,23 @@ def test_what_killed_writers_left_is_removed_when_it_is_old_and_nothing_else_is(
     assert {file.name for file in folder.iterdir()} == {"a.json", *list(left)[1:]}
 
 
-def test_paths_with_a_scheme_stay_as_they_are(tmp_path, monkeypatch):
+def test_paths_are_absolute_but_on_gs(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HOME", "/home/me")
-    assert absolute("s3://bucket/run").as_posix() == "s3://bucket/run"
+    monkeypatch.setitem(sys.modules, "gcsfs", SimpleNamespace(__spec__="there"))
+    assert absolute("gs://bucket/run").as_posix() == "gs://bucket/run"
     assert absolute("run").as_posix() == f"{tmp_path}/run" and absolute("~/run").as_posix() == "/home/me/run"
+    for local in ("a:b/run", "1:/run", "a/b:/c"):
+        assert absolute(local).as_posix() == f"{tmp_path}/{local}"
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["s3://b/x", "http://b/x", "https://b/x", "az://b/x", "file:///x", "gs:/b/x", "GS://b/x", "gs://", "gs:///x"],
+)
+def test_other_schemes_are_refused_in_one_line(path):
+    with pytest.raises(ValueError, match=f"^{path} must be a local path or gs://BUCKET/…$"):
+        absolute(path)
 
 
 def test_the_cloud_needs_its_extra(monkeypatch):

@@ -120,7 +120,12 @@ def step(patience: Patience, *texts) -> dict[str, float]:
 
 
 @pytest.mark.parametrize(
-    ("group", "words"), [(NONE, "100 % all wrong.* must be easier"), (ALL, "100 % were all right.* must be harder")]
+    ("group", "words"),
+    [
+        (NONE, "100 % all wrong.* the mixture of .* must be easier"),
+        (ALL, "100 % were all right.* the mixture of .* must be harder"),
+        (LOST, "100 % cut or timed out, .* rollout.max_tokens must be larger"),
+    ],
 )
 def test_a_hopeless_and_a_trivial_mixture_end_the_run_with_one_message(group, words):
     patience = Patience(stage(2))
@@ -131,6 +136,22 @@ def test_a_hopeless_and_a_trivial_mixture_end_the_run_with_one_message(group, wo
     ) as error:
         step(patience, (group,) * 3, (group,) * 3)
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("band", "accuracy", "words"),
+    [
+        ((0.2, 0.8), 0.9, r"with an accuracy of 0\.2 to 0\.8 .* 100 % partly right; the mixture .* must be harder"),
+        ((0.2, 0.8), 0.1, r"with an accuracy of 0\.2 to 0\.8 .* 100 % partly right; the mixture .* must be easier"),
+        ((0.0, 1.0), 0.5, "100 % partly right; stages.* must tell right answers from wrong ones"),
+    ],
+)
+def test_groups_that_are_partly_right_are_told_by_where_they_lie(band, accuracy, words):
+    patience = Patience(stage(2, accuracy_band=band), barren=MAX_BARREN_STEPS - 1)
+    metrics = dict.fromkeys(("groups/all_right", "groups/all_wrong", "groups/cut"), 0.0)
+    metrics |= {"groups/mixed": 6.0, "groups/rounds": 2.0, "groups/no_signal_share": 1.0, "rollout/accuracy": accuracy}
+    with pytest.raises(RuntimeError, match=words):
+        patience.check(metrics, 7)
 
 
 def test_any_signal_renews_the_patience_and_without_rounds_it_is_endless():
@@ -157,7 +178,7 @@ def test_joined_rollouts_are_summed_up_like_one():
 def test_rounds_are_for_grpo_only():
     with pytest.raises(ValueError, match=r"stages\.0\.max_rounds must be 1 for sft, got 2"):
         check(StageConfig("a", "sft", 1, 1, OptimizerConfig(1.0), max_rounds=2), "stages.0")
-    assert groups.MIXED not in groups.WORDS
+    assert list(groups.WORDS)[-1] == groups.MIXED
 
 
 class Measuring(Here):

@@ -39,8 +39,8 @@ def find(path: str, split: str) -> list[Any]:
 
 def _of_part(part: str, split: str) -> list[Any]:
     try:
-        found = absolute(part)
         if not part.startswith("hf://"):
+            found = absolute(part)
             if re.search(r"[*?\[]", part):
                 return _globbed(part)
             if found.is_dir():
