@@ -32,11 +32,9 @@ def main(argv: Sequence[str] | None = None) -> None:
         if found[name]["warnings"]:
             print(f"warning: {compare.warning(name, found[name])}", file=sys.stderr)
     if arguments.json:
-        from etils import epath
+        from perc_jax.records.files import absolute, to_json, write_whole
 
-        from perc_jax.records.files import to_json, write_whole
-
-        write_whole(epath.Path(arguments.json).expanduser(), to_json(found) + "\n")
+        write_whole(absolute(arguments.json), to_json(found) + "\n")
 
 
 if __name__ == "__main__":

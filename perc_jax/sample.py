@@ -271,14 +271,12 @@ def _write(arguments: argparse.Namespace, tokens: Any, sampled: Any) -> None:
 
 def _keep(arguments: argparse.Namespace, result: dict[str, Any]) -> None:
     """The result as JSON, where it is asked for."""
-    from etils import epath
-
-    from perc_jax.records.files import to_json, write_whole
+    from perc_jax.records.files import absolute, to_json, write_whole
 
     if arguments.json == "-":
         print(to_json(result))
     elif arguments.json:
-        write_whole(epath.Path(arguments.json).expanduser(), to_json(result) + "\n")
+        write_whole(absolute(arguments.json), to_json(result) + "\n")
 
 
 def _up(value: int, multiple: int) -> int:

@@ -27,11 +27,9 @@ def main(argv: Sequence[str] | None = None) -> None:
         result = scoring.score(benchmark, problems, responses, arguments.mode)
         print("\n".join(scoring.table(result)))
         if arguments.json:
-            from etils import epath
+            from perc_jax.records.files import absolute, to_json, write_whole
 
-            from perc_jax.records.files import to_json, write_whole
-
-            write_whole(epath.Path(arguments.json).expanduser(), to_json(result, ensure_ascii=False) + "\n")
+            write_whole(absolute(arguments.json), to_json(result, ensure_ascii=False) + "\n")
 
 
 def _parser() -> argparse.ArgumentParser:

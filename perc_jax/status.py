@@ -21,15 +21,13 @@ def main(argv: Sequence[str] | None = None) -> None:
     if arguments.json != "-":
         print("\n".join(status.lines(found)))
     if arguments.json:
-        from etils import epath
-
-        from perc_jax.records.files import to_json, write_whole
+        from perc_jax.records.files import absolute, to_json, write_whole
 
         text = to_json(status.record(found)) + "\n"
         if arguments.json == "-":
             sys.stdout.write(text)
         else:
-            write_whole(epath.Path(arguments.json).expanduser(), text)
+            write_whole(absolute(arguments.json), text)
     if not found.is_well:
         raise SystemExit(ends.FAILED)
 

@@ -159,6 +159,15 @@ def test_a_folder_that_is_no_run_is_one_line(tmp_path, capsys, name):
     assert err.startswith(f"error: {tmp_path / name} must be the workdir of a run")
 
 
+@pytest.mark.parametrize("elsewhere", ["s3://b/run", "http://b/run", "gs:/b/run"])
+def test_what_lies_elsewhere_is_one_line(tmp_path, capsys, elsewhere):
+    for words in ([elsewhere], [run(tmp_path), "--json", elsewhere]):
+        with pytest.raises(SystemExit) as end:
+            command.main(words)
+        line = f"error: {elsewhere} must be a local path or gs://BUCKET/…\n"
+        assert (end.value.code, capsys.readouterr().err) == (2, line)
+
+
 @pytest.mark.parametrize(
     ("seconds", "text"),
     [

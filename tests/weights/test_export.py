@@ -274,6 +274,17 @@ def test_bad_input_is_one_line(tmp_path, capsys, monkeypatch):
     assert [path.name for path in full.iterdir()] == ["precious"] and not (tmp_path / "new").exists()
 
 
+@pytest.mark.parametrize("out", ["new", "gs://bucket/new"])
+def test_ctrl_c_says_what_stays(tmp_path, monkeypatch, out):
+    """On gs:// there may be files, which the next export would not write over."""
+    said = []
+    monkeypatch.setattr(export.interrupts, "leave_with", said.append)
+    with pytest.raises(SystemExit):
+        export.main(["--model", str(tmp_path / "none"), "--out", out])
+    rest = f"; remove what is in {out} before the next export" if "://" in out else ""
+    assert said == [f"nothing was exported{rest}"]
+
+
 def test_a_model_that_hugging_face_cannot_express():
     config = config_with().model
     odd = dataclasses.replace(config, text=dataclasses.replace(config.text, num_attention_heads=2))
