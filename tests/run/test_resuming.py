@@ -1,6 +1,7 @@
 """Runs that go on with another config, that turn out bad, and that meet another run on their workdir."""
 
 import json
+import shutil
 
 import pytest
 
@@ -41,3 +42,19 @@ def test_a_second_run_on_a_workdir_is_refused_and_disturbs_nothing(reference_run
         assert refused.code == 1 and f"workdir {workdir} must be of one run at a time, it is in use by process" in line
         assert first.end().code == 0
     whole_runs.assert_same(workdir, reference_run.workdir)
+
+
+@pytest.mark.slow
+def test_a_suite_that_a_resume_adds_to_a_run_that_is_done_is_asked_and_chooses_the_best(reference_run, tmp_path):
+    """It is asked the same as where it was among the others all along, and they are not asked again."""
+    workdir, cache = tmp_path / "run", reference_run.cache
+    shutil.copytree(reference_run.workdir, workdir)
+    [file] = (workdir / "eval").glob(f"*_{LAST:06d}.json")
+    whole = json.loads(file.read_text())
+    file.write_text(json.dumps({name: result for name, result in whole.items() if name != "test_d"}))
+    ended = whole_runs.finished(workdir, "--checkpoint.best", "test_d", cache=cache)
+    asked = [line for line in ended.err.splitlines() if "grpo: test_" in line]
+    assert len(asked) == 1 and "grpo: test_d " in asked[0], asked
+    assert whole_runs.evaluations(workdir) == whole_runs.evaluations(reference_run.workdir)
+    best = json.loads((workdir / "checkpoints" / "best.json").read_text())
+    assert best == {"step": LAST, "suite": "test_d", "accuracy": whole["test_d"]["accuracy"]}
