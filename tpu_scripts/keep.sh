@@ -4,9 +4,10 @@ set -euo pipefail
 
 USAGE="usage: keep.sh --project P --zone Z --name N --type TYPE --runtime VERSION --tries 20 [--dry-run] -- COMMAND…
 
-Creates a spot slice, sets it up, starts COMMAND and looks after it. A slice that is taken away is replaced, a run that
-a new start may mend (killed, stuck, told to end) is started again: --tries starts in all. One that failed (code 1) is
-too, unless the start before failed as well and wrote no checkpoint. The slice is given back in any case, also at Ctrl-C.
+Creates a spot slice, whose name must be free, sets it up, starts COMMAND and looks after it. A slice that is taken away
+is replaced, a run that a new start may mend (killed, stuck, told to end) is started again: --tries starts in all. One
+that failed (code 1) is too, unless the start before failed as well and no checkpoint came between. The slice is given
+back in any case, also at Ctrl-C.
 The exit code is the run's; 1 if no try brought it to its end, or if the slice could not be given back. COMMAND must
 resume, as train does with a --workdir on gs://.
   --tries    how many starts there are at most
@@ -40,9 +41,7 @@ end() {
   exit 1
 }
 
-if [[ $DRY_RUN == yes ]]; then
-  state && begin && code && give_back && exit
-fi
+if [[ $DRY_RUN == yes ]]; then state && begin && code && give_back; exit; fi
 found=$(state)
 [[ $found == NONE ]] || fail "--name must be of no slice yet, but $NAME is ${found:-unknown}; delete.sh gives it back"
 trap 'end $?' EXIT

@@ -46,5 +46,6 @@ for option in $NEEDS; do
   [[ -n ${!option} ]] || fail "--$(lower "$option") must be given"
 done
 for option in NODES GPUS CPUS TRIES; do
-  [[ ${!option:-1} =~ ^[1-9][0-9]{0,3}$ ]] || fail "--$(lower "$option") must be a whole number from 1 on, got ${!option}"
+  [[ ${!option:-1} =~ ^[1-9][0-9]{0,3}$ ]] ||
+    fail "--$(lower "$option") must be a whole number from 1 on, got ${!option}"
 done

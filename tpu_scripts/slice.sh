@@ -17,7 +17,7 @@ LIVES='[ -s run.pid ] && [ "$(cat run.boot 2>/dev/null)" = "$(cat /proc/sys/kern
 state() {
   if said=$(run gcloud compute tpus queued-resources describe "$NAME" --project="$PROJECT" --zone="$ZONE" \
     --format='value(state.state)' 2>&1); then
-    echo "${said##*$'\n'}" # warnings stand above it
+    tail -n 1 <<<"$said" # warnings stand above it
   elif [[ $said == *NOT_FOUND* ]]; then
     echo NONE
   else
@@ -59,8 +59,8 @@ watch() {
   done
 }
 
-# delete: give the slice back, with its request. delete_surely: so often that one tool or network that fails is no matter.
-delete() { run gcloud compute tpus queued-resources delete "$NAME" --project="$PROJECT" --zone="$ZONE" --force --quiet; }
+# delete: give the slice back, with its request. delete_surely: again where that fails, five times.
+delete() { run gcloud compute tpus queued-resources delete "$NAME" --project="$PROJECT" --zone="$ZONE" --force -q; }
 delete_surely() {
   for _ in 1 2 3 4 5; do
     if delete || [[ $(state) == NONE ]]; then return 0; fi # within a trap plain return is the trap's code
