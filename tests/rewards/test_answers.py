@@ -140,6 +140,12 @@ def test_formulas_are_compared_as_mathematics():
         ("3x^2", ["3", "3y^5", "3x"]),
         ("y=3x", ["y=3", "3", "z=3x"]),
         ("y = 4", ["x = 4"]),
+        ("R-r", ["r-R", "0"]),
+        (r"\pi(R^2-r^2)", [r"\pi(r^2-R^2)", r"\pi(r^2-r^2)"]),
+        (r"\frac{R_1}{r_1}", [r"\frac{r_1}{R_1}", "1"]),
+        ("5a", ["5A"]),
+        ("ABC", ["abc"]),
+        ("e^2", ["E^2"]),
         ("5i", ["5"]),
         ("6a", ["6b", "6"]),
         ("5m", ["5", "5 s", "5k"]),
@@ -157,6 +163,22 @@ def test_formulas_with_another_letter_or_unit_are_unequal(gold, others):
 def test_a_formula_may_leave_out_its_unit_and_name():
     assert Gold("math", r"12\text{ cm}").accepts("12") and Gold("math", "y = 4").accepts("4")
     assert Gold("math", r"\frac{3}{2}").accepts("1.5 cm") and Gold("math", "y=3x").accepts("y = x + 2x")
+
+
+@pytest.mark.parametrize(
+    ("gold", "others"),
+    [
+        (r"\text{Yes}", ["yes", "YES", r"\text{yes}"]),
+        (r"\text{no solution}", ["No solution"]),
+        (r"\text{east } 30^\circ", [r"\text{East } 30^\circ"]),
+        (r"12\text{ cm}", ["12 CM"]),
+        (r"\pi(R^2-r^2)", [r"\pi R^2-\pi r^2", r"(R-r)(R+r)\pi"]),
+        (r"\frac{R_1}{r_1}", ["R_1/r_1"]),
+        (r"\sin X+\sin x", [r"\sin x+\sin X"]),
+    ],
+)
+def test_words_and_units_have_no_case_in_formulas_and_letters_keep_theirs(gold, others):
+    assert not [text for text in (gold, *others) if not Gold("math", gold).accepts(text)]
 
 
 def test_numbers_whose_kind_nobody_named_keep_their_tolerance():
