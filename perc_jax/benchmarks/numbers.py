@@ -184,7 +184,7 @@ def _measure(text: str) -> float | None:
 
 
 def _signed(text: str) -> float | None:
-    """A term, or a fraction of two terms, perhaps with a whole number (`2½`) or a factor (`3\\frac{π}{4}`) before it."""
+    """A term, or a fraction of two, with a whole number (`2½`) or a factor (`3` times `π/4`) before it or none."""
     fraction = _FRACTION.search(text)
     if fraction is None:
         return _term(text)
