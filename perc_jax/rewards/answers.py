@@ -9,7 +9,7 @@ All but `math` compare in linear time; nothing is evaluated, nothing raises on a
 | number | `1,200.5`, `3/4`, `12 cm` | the same number, or within `tolerance` or `relative` of it; not another unit |
 | text | any | the same but for case, runs of blanks, width of letters, `\text{…}`, one final full stop |
 | math | LaTeX | the same number or text, else equal by math-verify (the extra `eval`); `R` is not `r` |
-| boxes | JSON of `bbox_2d`, `point_2d` | as many objects, each the same as one of those (`boxes.is_same`) |
+| boxes | JSON of `bbox_2d`, `point_2d` | as many objects, at most 120, each one of those (`boxes.is_same`) |
 | none | empty | nothing: such rows are rewarded by other terms |
 """
 
@@ -71,7 +71,10 @@ class Gold:
         if self.kind == "number":
             return None if _number(self.value) is not None else "must be a number"
         if self.kind == "boxes":
-            return None if boxes.parse(self.value) is not None else "must be JSON of bbox_2d and point_2d"
+            found = boxes.parse(self.value)
+            if found is None:
+                return "must be JSON of bbox_2d and point_2d"
+            return None if len(found) <= boxes.MOST else f"must have at most {boxes.MOST} objects, it has {len(found)}"
         most = symbolic.MAX_CHARS if self.kind == "math" else MAX_CHARS
         return None if len(self.value) <= most else f"must have at most {most} characters"
 

@@ -1,5 +1,6 @@
 """Gold answers of tables: what is accepted, what never is, and what kind a column's value is taken for."""
 
+import json
 import pickle
 import time
 
@@ -118,6 +119,22 @@ def test_what_is_right_in_other_words_is_right(gold):
 @pytest.mark.parametrize("gold", WRONG, ids=repr)
 def test_what_is_not_the_answer_is_never_right(gold):
     assert not [text for text in WRONG[gold] if gold.accepts(text)]
+
+
+def row_of(count: int) -> str:
+    """So many boxes side by side."""
+    return json.dumps([{"bbox_2d": [10 * number, 0, 10 * number + 8, 8]} for number in range(count)])
+
+
+def test_all_objects_of_an_answer_count():
+    gold = Gold("boxes", row_of(120))
+    assert gold.accepts(row_of(120)) and not gold.accepts(row_of(119))
+    assert not gold.accepts(row_of(150)) and not gold.accepts(row_of(121))
+    with pytest.raises(
+        ValueError, match=r"^answer of kind boxes must have at most 120 objects, it has 121, got '\["
+    ) as error:
+        guess(row_of(121))
+    assert "\n" not in str(error.value) and len(str(error.value)) < 200
 
 
 def test_a_text_that_is_one_options_letter_and_anothers_text_is_no_answer():
