@@ -268,3 +268,19 @@ def test_a_mean_of_tasks_is_not_the_accuracy() -> None:
     found = BENCHMARKS["blink"].summary(items)
     assert found["mean_of_tasks"] == pytest.approx((1 + 1 / 3) / 2)
     assert BENCHMARKS["blink"].total(items)["accuracy"] == 0.5
+
+
+@pytest.mark.parametrize("box", ["5,5", "5, 5", "(5,5)", "{5}{5}", "(5)(5)", "5x5", "5 × 5", "5 5", "{5}, {5}"])
+def test_rows_and_columns_are_two_numbers(box: str) -> None:
+    problem = Problem("1", "?", (), "5,5", "grid")
+    assert BENCHMARKS["blindtest"].score(problem, rf"<answer>\boxed{{{box}}}</answer>", "strict").correct
+
+
+@pytest.mark.parametrize(
+    ("box", "gold"), [("55", "5,5"), ("123", "12,3"), ("1,23", "12,3"), ("5,", "5,5"), ("(55)", "5,5")]
+)
+def test_one_number_is_no_rows_and_columns(box: str, gold: str) -> None:
+    scored = BENCHMARKS["blindtest"].score(
+        Problem("1", "?", (), gold, "grid"), rf"<answer>\boxed{{{box}}}</answer>", "strict"
+    )
+    assert not scored.correct and scored.parsed in (None, box)
