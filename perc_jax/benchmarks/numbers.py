@@ -30,7 +30,7 @@ _NAME = re.compile(
 _NO_NAME = re.compile(r"\\?(?:[dt]?frac|sqrt|cdot|times|div|pm)\b|\\le|\\ge|\\ne|\\cup|\\in\b")
 _SIGN = re.compile(r"=|≈|\\approx(?![a-z])")
 _COMPUTATION = re.compile(r"(?:[\d\s.+\-−–*/×÷·()^%°]|\\(?:cdot|times|div)){1,80}")
-_ONE = r"[-−]?\d[\d,]{0,15}(?:\.\d{1,9})?[\s%°]{0,2}"
+_ONE = r"[-−]?\d[\d,]{0,15}(?:\.\d{1,9})?[\s%°º]{0,2}"
 _OPEN = re.compile(rf"[\s:*$(]{{0,4}}(?:either\s|not\s|{_ONE}(?:\bor\b|或)\s{{0,2}}{_ONE})")
 _LISTED = re.compile(rf"\s{{0,4}}[(\[]?{_ONE}\s{{0,2}}(?:,\s|;|\band\b|、)\s{{0,3}}{_ONE}")
 _FRACTION = re.compile(r"[dt]?frac\{([^{}]{1,40}|[^{}]{0,20}\{[^{}]{1,20}\}[^{}]{0,20})\}\{([^{}]{1,40})\}")
@@ -86,7 +86,7 @@ class Number(NamedTuple):
 
     def is_of(self, other: "Number") -> bool:
         """Whether two numbers may be of one thing: units and names are the same where both have one."""
-        return (not self.unit or not other.unit or self.unit == other.unit) and names.are_same(self.name, other.name)
+        return units.are_same(self.unit, other.unit) and names.are_same(self.name, other.name)
 
 
 def value(text: str) -> float | None:

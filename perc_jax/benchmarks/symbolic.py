@@ -54,7 +54,7 @@ _NO_VARIABLE = re.compile(  # words, sets, commands, powers of ten
 )
 _CAPITAL = re.compile(rf"{_NO_VARIABLE.pattern}|[A-Z]")
 _SPARE = "zyxwvutsqpnmlkjbac"  # letters that name variables and nothing else
-_DEGREE = re.compile(r"\^\s*\{?\s*\\circ\s*\}?|°|掳|潞|\\degree|\s*\bdegrees?\b|\{degrees?\}", re.IGNORECASE)
+_DEGREE = re.compile(r"\^\s*\{?\s*\\circ\s*\}?|[°º]|掳|潞|\\degree|\s*\bdegrees?\b|\{degrees?\}", re.IGNORECASE)
 
 
 def tidy(text: str) -> str:
@@ -119,8 +119,7 @@ def are_equal(gold: str, answer: str) -> bool:
 def _are_apart(gold: str, answer: str) -> bool:
     r"""Whether answers are of two variables, `x = a` and `y = a`, or of two units, `a\text{ cm}` and `a\text{ m}`."""
     first, second = (units.written(text) for text in (gold, answer))
-    other = bool(first and second) and first != second
-    return other or not names.are_same(numbers.name_of(gold), numbers.name_of(answer))
+    return not units.are_same(first, second) or not names.are_same(numbers.name_of(gold), numbers.name_of(answer))
 
 
 def _by_case(first: str, second: str) -> tuple[str, str]:

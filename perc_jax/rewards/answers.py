@@ -31,7 +31,7 @@ KINDS = ("choice", "number", "text", "math", "boxes", "none")
 MAX_CHARS = 4096  # of a text that is compared as one
 SLACK = Fraction(1, 10**12)  # relative, between numbers that are rounded to float64 on the way
 _PLAIN = re.compile(r"[+-]?(\d{1,3}(?:,\d{3}){1,6}|\d{1,18})(\.\d{1,18})?", re.ASCII)
-_NUMBER = re.compile(r"[-+−–]?[\d.,]{1,40}(?:\s?/\s?\d{1,18})?\s?[%°]?", re.ASCII)
+_NUMBER = re.compile(r"[-+−–]?[\d.,]{1,40}(?:\s?/\s?\d{1,18})?\s?[%°º]?", re.ASCII)
 _LETTER = re.compile(r"\(?([A-J])\)?\.?")
 _BELOW = re.compile(r"(?<=[A-Za-z)])[₀-₉]+(?![0-9])")  # H₂O is H2O; 10₂ is not 102
 _FORMULA = re.compile(r"[\\^$=√π]")
