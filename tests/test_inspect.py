@@ -108,7 +108,7 @@ def test_what_is_trained_and_tested_is_found_in_both(folder):
     assert both["count"] == 2 and "line 1 asks what" in both["rows"][0] and "line 21" in both["rows"][0]
 
 
-def test_tables_of_one_label_are_looked_at_apart_and_one_table_once(tmp_path, capsys):
+def test_tables_of_one_label_are_looked_at_apart_and_one_table_once(tmp_path, capsys, monkeypatch):
     """Splits of a folder, a table in two stages with other limits, and one that is trained and tested."""
     split = tmp_path / "geo"
     split.mkdir()
@@ -123,6 +123,11 @@ def test_tables_of_one_label_are_looked_at_apart_and_one_table_once(tmp_path, ca
     with pytest.raises(SystemExit):  # row by row what is trained on is tested too, in the table that is both
         inspect.main([*given, "--json", str(stored), "--html", str(tmp_path / "rows.html")])
     found = json.loads(stored.read_text())
+    capsys.readouterr()
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit):
+        inspect.main([*given, "--json", "-"])
+    assert json.loads(capsys.readouterr().out) == found and not (tmp_path / "-").exists()
     counts = {
         name: (one["looked_at"], one["rows"], one["duplicates"]["count"]) for name, one in found["tables"].items()
     }
