@@ -174,6 +174,9 @@ def test_one_command_prints_stores_and_shows_it_all(folder, tmp_path):
     html = page.read_text()
     assert html.count('class="sample"') == 24 and "data:image/png;base64," in html and "gone.png" in html
     assert "&lt;|vision_start|&gt;" in html and "<script" not in html
+    order = ["Wrong: 4<", "gone.png", "Repeated: 1<", "Rows as the model sees them", 'class="sample"']
+    places = [html.index(words) for words in order]
+    assert places == sorted(places), dict(zip(order, places, strict=True))  # what is to be mended comes first
 
 
 def test_sound_tables_end_with_code_0(folder):
