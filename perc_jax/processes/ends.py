@@ -119,7 +119,8 @@ def code_of(error: BaseException, given: int | None = None) -> int:
         return BAD_INPUT
     if given is not None or is_remote(error):
         return FAILED if given is None else given
-    if isinstance(error, ValueError) or (isinstance(error, OSError) and error.errno not in EXHAUSTED):
+    is_gone = isinstance(error, ConnectionError | TimeoutError)  # a process or a service, which may be back
+    if isinstance(error, ValueError) or (isinstance(error, OSError) and error.errno not in EXHAUSTED and not is_gone):
         return BAD_INPUT
     return FAILED
 

@@ -75,6 +75,8 @@ def test_only_input_is_refused(monkeypatch, error, inside, outside, is_several):
         with pytest.raises(SystemExit) as end, ends.told(code=ends.FAILED), ends.at_once(ends.FAILED), around:
             raise type(error)(*error.args)
         assert end.value.code == wanted
+    if isinstance(error, TimeoutError):
+        assert ends.code_of(error) == ends.code_of(ConnectionError("it hung up")) == ends.FAILED
 
 
 def test_a_config_whose_stages_end_before_the_run_is_refused_as_a_whole(command):
