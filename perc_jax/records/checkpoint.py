@@ -72,11 +72,11 @@ class Checkpoints:
         _barrier("checkpoints ready")  # compiles the barrier now, before the run forbids compiling
 
     @classmethod
-    def named(cls, name: str) -> "Checkpoints":
-        """The checkpoints of a run to read from; of `RUN@12` or `RUN@best` that one is all there is."""
+    def named(cls, name: str, step: int | None = None) -> "Checkpoints":
+        """The checkpoints of a run to read from; of `RUN@12` or `RUN@best`, and of a `step`, that one is all there is."""
         found = commits.named(name)
         checkpoints = cls(found.workdir, keep=1)
-        checkpoints._choice = found
+        checkpoints._choice = found if step is None else found._replace(which=str(step))
         return checkpoints
 
     def steps(self) -> list[int]:
@@ -253,9 +253,17 @@ class Checkpoints:
         Raises:
             ValueError: there is none.
         """
+        return self._newest()[1]["config"]
+
+    def newest_step(self) -> int:
+        """The step of the newest checkpoint whose record can be read. Raises `ValueError` if there is none."""
+        return self._newest()[0]
+
+    def _newest(self) -> tuple[int, dict]:
+        """Step and record of the newest checkpoint whose record can be read."""
         for step in reversed(self.steps()):
             try:
-                return commits.read(self._folder, step)["config"]
+                return step, commits.read(self._folder, step)
             except Damaged as damage:
                 print(f"warning: checkpoint {step} is damaged ({damage}), trying an older one", file=sys.stderr)
         raise ValueError(f"{self._folder} must hold a checkpoint, found none")
