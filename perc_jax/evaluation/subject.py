@@ -141,8 +141,8 @@ def load(described: Description, screen: Progress, *, greedy: bool = False) -> S
         screen: told what happens.
         greedy: also compile `programs.greedy`, in the config's own bucket.
 
-    Raises `ValueError` where devices, batch and model do not fit each other, and where the checkpoint that was described
-    is damaged or no more there, or is not the same on all hosts.
+    Raises `ValueError` where devices, batch and model do not fit each other, and where the checkpoint that was
+    described is damaged or gone, or is not the same on all hosts.
     """
     config, name, tokens = described.config, described.name, described.tokens
     steps = {int(step) for step in sharding.of_each_host(float(described.step or 0))}

@@ -73,7 +73,7 @@ class Checkpoints:
 
     @classmethod
     def named(cls, name: str, step: int | None = None) -> "Checkpoints":
-        """The checkpoints of a run to read from; of `RUN@12` or `RUN@best`, and of a `step`, that one is all there is."""
+        """The checkpoints of a run to read from; of `RUN@12`, `RUN@best` and a `step` that one is all there is."""
         found = commits.named(name)
         checkpoints = cls(found.workdir, keep=1)
         checkpoints._choice = found if step is None else found._replace(which=str(step))
