@@ -7,13 +7,15 @@ from types import MappingProxyType
 import jax
 import numpy as np
 import pytest
+from PIL import Image
 
 import engines
 from configs import jigsaw_cpu
 from configs.debug_cpu import get_config
 from perc_jax.batch import WHOLE, Completions
-from perc_jax.config import MeshConfig, RewardConfig, TermConfig
+from perc_jax.config import MeshConfig, RewardConfig, TableConfig, TermConfig
 from perc_jax.data import streams
+from perc_jax.evaluation import papers
 from perc_jax.evaluation.suites import (
     SIGHT_NATS,
     Evaluator,
@@ -112,6 +114,30 @@ def test_a_suite_is_asked_in_full_and_every_question_counts_once(config):
     assert [page.suite for page in shown] == ["test_a"] * 3 + ["test_c"] * 3
     assert [page.answers[0]["accuracy"] for page in shown] == [1] * 3 + [0] * 3
     assert json.loads(json.dumps(results)) == results
+
+
+def with_table(config, folder, pictures: list[int], **evaluation):
+    """A config that tests a table alone, whose rows show these pictures."""
+    for number in set(pictures):
+        pixels = np.random.default_rng(number).integers(0, 255, (28, 28, 3), np.uint8)
+        Image.fromarray(pixels).save(folder / f"{number}.png")
+    rows = [
+        {"image": f"{number}.png", "question": f"What {place}?", "answer": "1"} for place, number in enumerate(pictures)
+    ]
+    (folder / "t.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    table = TableConfig(str(folder / "t.jsonl"))
+    changes = {"suites": (), "samples": (), "tables": (table,), "shown": 0} | evaluation
+    return dataclasses.replace(config, evaluation=dataclasses.replace(config.evaluation, **changes))
+
+
+@pytest.mark.parametrize("kept_bytes", [0, papers.KEPT_BYTES])
+def test_of_a_table_too_only_the_first_rows_are_asked_blind(config, tmp_path, monkeypatch, kept_bytes):
+    monkeypatch.setattr(papers, "KEPT_BYTES", kept_bytes)
+    config, oracle = with_table(config, tmp_path, list(range(40)), blind=4), Oracle(MappingProxyType({}))
+    with Progress(600.0, quiet=True) as screen:
+        results, _ = Evaluator(config, oracle, TOKENS, Here(), screen).suites({})
+    [found] = results.values()
+    assert (found["n"], found["blind"]["n"], oracle.asked) == (40, 4, 44)
 
 
 def test_replies_are_measured_by_the_terms_of_the_rewards(config, monkeypatch):
