@@ -163,8 +163,9 @@ def result(exam: Exam, records: Mapping[str, Record], samples: int) -> dict[str,
     """Turn the records of an exam into numbers, JSON-ready.
 
     With one response per question the exam's own accuracy and interval; with k the mean over all responses (avg@k), and
-    pass@j for powers of two up to k, with intervals over independent units. Questions that were not asked
-    count as wrong. Raises `ValueError` if a question of the exam has no record.
+    pass@j for powers of two up to k, with intervals over independent units; `unparsed` and `cut` then count among all
+    `responses`, not among the `n` questions. Questions that were not asked count as wrong. Raises `ValueError` if a
+    question of the exam has no record.
     """
     mine = _in_order(exam, records)
     if isinstance(exam, BenchmarkExam):
@@ -181,6 +182,7 @@ def result(exam: Exam, records: Mapping[str, Record], samples: int) -> dict[str,
     if not_asked:
         more["not_asked_ids"] = not_asked
     if samples > 1:
+        more["responses"] = sum(len(record.responses) for record in mine)
         units = _units(exam, mine)
         steps = [2**power for power in range(samples.bit_length()) if 2**power <= samples]
         more |= {"samples": samples, "pass_at": {}}

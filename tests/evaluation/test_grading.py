@@ -134,6 +134,8 @@ def test_a_grading_draws_its_cells_in_turn_and_the_same_from_anywhere():
     ("words", "complaint"),
     [
         (("--rollouts", "0"), "--rollouts must be >= 1, got 0"),
+        (("--seed", "-1"), "--seed must be within 0..4294967295, got -1"),
+        (("--seed", "4294967296"), "--seed must be within 0..4294967295, got 4294967296"),
         (("--temperature", "0"), "--temperature must be within 0.01..10, got 0.0"),
         (("--top-p", "0"), "--top-p must be within 0.01..1, got 0.0"),
         (("--out", "x.json"), "--out must be a local file that ends in .jsonl, got 'x.json'"),
