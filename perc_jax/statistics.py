@@ -5,7 +5,7 @@ Every interval is at 95 % unless `z` or `confidence` says otherwise.
 
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -23,7 +23,7 @@ class PairedDifference(NamedTuple):
     n: int
     difference: float  # in [-1, 1]
     ci95: tuple[float, float]
-    p_value: float  # exact McNemar, two-sided
+    p_value: float  # two-sided: exact McNemar, or of sign flips where items share a unit
     gained: int  # items wrong before and right after
     lost: int  # items right before and wrong after
 
@@ -51,15 +51,19 @@ def wilson_interval(correct: int | float, n: int, z: float = Z95) -> tuple[float
     return low, high
 
 
-def paired_difference(before: Shaped[np.ndarray, "n"], after: Shaped[np.ndarray, "n"]) -> PairedDifference:
+def paired_difference(
+    before: Shaped[np.ndarray, "n"], after: Shaped[np.ndarray, "n"], units: Sequence[Hashable] | None = None
+) -> PairedDifference:
     """Compare two models on the same items.
 
     The interval is Wald's with half an item added to each cell of the 2 x 2 table (Agresti & Min 2005, Statistics in
-    Medicine 24), which keeps its coverage where few items differ. The p-value is McNemar's exact one.
+    Medicine 24), which keeps its coverage where few items differ. The p-value is McNemar's exact one. Where items share
+    a unit, they are `gain_interval` and `sign_flip`, the same each time.
 
     Args:
         before: 0/1 or bool per item.
         after: the same items, in the same order.
+        units: the independent unit that each belongs to; None: each is one.
 
     Raises:
         ValueError: no items, or something other than 0 and 1.
@@ -72,7 +76,12 @@ def paired_difference(before: Shaped[np.ndarray, "n"], after: Shaped[np.ndarray,
     n = len(before)
     gained = int(np.sum((before == 0) & (after == 1)))
     lost = int(np.sum((before == 1) & (after == 0)))
-    return PairedDifference(n, (gained - lost) / n, _paired(gained, lost, n), mcnemar(gained, lost), gained, lost)
+    if units is not None and len(set(units)) < n:
+        changes, rng = np.asarray(after, np.float64) - np.asarray(before, np.float64), np.random.default_rng(0)
+        ci95, p_value = gain_interval(changes, rng, units), sign_flip(by_unit(changes, units)[0], rng)
+    else:
+        ci95, p_value = _paired(gained, lost, n), mcnemar(gained, lost)
+    return PairedDifference(n, (gained - lost) / n, ci95, p_value, gained, lost)
 
 
 def _paired(gained: int | float, lost: int | float, n: int) -> tuple[float, float]:
@@ -117,16 +126,16 @@ def pass_at_k(n: int, correct: int, k: int) -> float:
 
 
 def by_unit(
-    values: Float[np.ndarray, "n"], units: Sequence[str]
+    values: Float[np.ndarray, "n"], units: Sequence[Hashable]
 ) -> tuple[Float[np.ndarray, "u"], Float[np.ndarray, "u"]]:
     """Sum and count of the values of each unit, units in the order of their first value."""
-    places: dict[str, int] = {}
+    places: dict[Hashable, int] = {}
     index = np.array([places.setdefault(unit, len(places)) for unit in units])
     return np.bincount(index, values, len(places)), np.bincount(index, minlength=len(places)).astype(np.float64)
 
 
 def clustered_mean(
-    values: Float[np.ndarray, "n"], units: Sequence[str], rng: np.random.Generator, *, resamples: int = 2000
+    values: Float[np.ndarray, "n"], units: Sequence[Hashable], rng: np.random.Generator, *, resamples: int = 2000
 ) -> tuple[float, float, float]:
     """Mean of values of any range, and its percentile interval when whole units are drawn again, not values.
 
@@ -154,7 +163,7 @@ def clustered_mean(
 
 
 def share_interval(
-    values: Float[np.ndarray, "n"], rng: np.random.Generator, units: Sequence[str] | None = None
+    values: Float[np.ndarray, "n"], rng: np.random.Generator, units: Sequence[Hashable] | None = None
 ) -> tuple[float, float]:
     """Interval for the mean of shares in [0, 1]: of right answers to a question, say, or 0 and 1 of one answer each.
 
@@ -182,7 +191,7 @@ def share_interval(
 
 
 def gain_interval(
-    differences: Float[np.ndarray, "n"], rng: np.random.Generator, units: Sequence[str] | None = None
+    differences: Float[np.ndarray, "n"], rng: np.random.Generator, units: Sequence[Hashable] | None = None
 ) -> tuple[float, float]:
     """Interval for the mean difference of shares, in [-1, 1].
 
@@ -207,12 +216,12 @@ def gain_interval(
 
 
 def _means_of_units(
-    values: Float[np.ndarray, "n"], units: Sequence[str] | None
-) -> tuple[Float[np.ndarray, "u"], Sequence[str]]:
+    values: Float[np.ndarray, "n"], units: Sequence[Hashable] | None
+) -> tuple[Float[np.ndarray, "u"], Sequence[Hashable]]:
     """The mean of each unit, and the unit of each value. Raises `ValueError` without values."""
     if len(values) == 0:
         raise ValueError("values must have at least one entry, got 0")
-    names = list(map(str, range(len(values)))) if units is None else units
+    names = range(len(values)) if units is None else units
     sums, counts = by_unit(values, names)
     return sums / counts, names
 

@@ -90,6 +90,15 @@ def test_paired_interval_covers_and_is_narrower_than_unpaired():
     assert np.mean(widths) < 2 * 1.96 * math.sqrt(2 * 0.25 / 300)
 
 
+def test_items_of_one_unit_are_compared_as_one():
+    before, after = np.zeros(12), np.array([1] * 9 + [0] * 3)
+    units, rng = [place // 3 for place in range(12)], np.random.default_rng(0)
+    found = paired_difference(before, after, units)
+    assert found.ci95 == gain_interval(after - before, rng, units) and found.p_value == pytest.approx(2 / 2**3)
+    assert (found.n, found.difference, found.gained, found.lost) == (12, 0.75, 9, 0)
+    assert paired_difference(before, after, list(range(12))) == paired_difference(before, after)
+
+
 def test_paired_difference_refuses_bad_input():
     with pytest.raises(ValueError, match="at least one item"):
         paired_difference(np.array([]), np.array([]))

@@ -98,7 +98,7 @@ def suites_of_run(file: Path) -> dict[str, Answers]:
             term: dict(zip(names, values["each"], strict=True)) for term, values in result.get("terms", {}).items()
         }
         head, unknown = _head_of_run(file, suite, result)
-        units = {name: name for name in names}
+        units = dict(zip(names, map(str, result.get("units", names)), strict=True))
         found[suite] = Answers(head, right, units, terms=terms, cells=tuple(result["asked"]), unknown=unknown)
     return found
 
@@ -110,6 +110,8 @@ def _head_of_run(file: Path, suite: str, result: Mapping[str, Any]) -> tuple[dic
     unknown = [] if of_engines else ["that its rows were the same is not known, they go by their number"]
     if of_engines and "versions" in result:
         head["versions of engines"] = result["versions"]
+    elif not of_engines and "units" not in result:
+        unknown.append(f"which rows of {suite} show the same picture is not known, and they are taken as independent")
     elif of_engines:
         unknown = [f"which versions of the engines drew {suite} is not known, {file} is of before they were kept"]
     place = file.parent.parent / CONFIG

@@ -215,7 +215,7 @@ def run_file(folder, cells: list[str], right: list[int], **changes) -> Path:
     (folder / "eval").mkdir()
     result = {"n": len(right), "accuracy": sum(right) / len(right), "by": {}, "correct": right, "asked": cells}
     names = {cell.partition(".")[0] for cell in cells} & engines.ENGINES.keys()
-    result |= {"versions": engines.versions(names)} if names else {}
+    result |= {"versions": engines.versions(names)} if names else {"units": list(range(len(right)))}
     write_json(folder / "eval" / "1_rl_000001.json", {"mine": result})
     return folder / "eval" / "1_rl_000001.json"
 

@@ -106,6 +106,14 @@ def test_an_interval_over_seeds_is_never_a_point():
     assert difference(*sides).ci95 == paired_difference(np.zeros(40), np.ones(40)).ci95
 
 
+def test_intervals_over_seeds_take_rows_on_one_picture_for_one():
+    none, every = ([{"correct": [right] * 40, "asked": [], "units": [0, 1] * 20} for _ in "01"] for right in (0, 1))
+    mean = _mean_suites([{"mine": each} for each in none], ["0", "1"])["mine"]
+    assert list(mean["ci95"]) == list(wilson_interval(0, 2))
+    sides = [{"n": 40, "by_seed": dict(enumerate(each))} for each in (none, every)]
+    assert difference(*sides).ci95 == paired_difference(np.zeros(2), np.ones(2)).ci95
+
+
 def configured(folder, **fields) -> str:
     """A run that differs from the others of this module in these fields of its config."""
     config = json.loads((Path(folder) / "config.json").read_text()) | fields
