@@ -108,8 +108,8 @@ def test_a_fingerprint_of_much_is_made_of_little(tmp_path, monkeypatch):
     assert sum(read) < 1 << 20
 
 
-def save(workdir, step, value):
-    checkpoints = Checkpoints(str(workdir), keep=1)
+def save(workdir, step, value, keep=1):
+    checkpoints = Checkpoints(str(workdir), keep=keep)
     state = {"params": {"scale": jax.numpy.full(3, value)}}
     checkpoints.save(step, state, {"stage": "grpo", "step": step}, to_dict(smoke()))
     checkpoints.wait()
@@ -133,6 +133,18 @@ def test_the_checkpoint_that_was_described_is_asked_or_none(tmp_path):
     assert later.step == 20 and restored(later) == 2.0 and later.fingerprint != described.fingerprint
     with pytest.raises(ValueError, match="must have a checkpoint of step 10, it has steps 20"):
         restored(described)
+
+
+def test_no_other_checkpoint_is_asked_in_place_of_a_damaged_one(tmp_path, capsys):
+    for step in (10, 20):
+        save(tmp_path / "run", step, 1.0, keep=2)
+    described = subject.describe(str(tmp_path / "run"))
+    damaged = tmp_path / "run" / "checkpoints" / "20"
+    largest = max((damaged / "state").rglob("*"), key=lambda path: path.stat().st_size if path.is_file() else 0)
+    largest.write_bytes(largest.read_bytes()[:-1])
+    with pytest.raises(ValueError, match=r"checkpoint \S+/20 must be sound, but state/.* the run has steps 10, 20"):
+        restored(described)
+    assert "trying an older one" not in capsys.readouterr().err
 
 
 def test_load_reads_the_step_that_was_described(tmp_path, monkeypatch):
