@@ -25,6 +25,9 @@ def short(value: object) -> str:
     """A value in one short line."""
     if isinstance(value, bytes | bytearray):
         return f"{len(value)} bytes"
-    words = repr(value[: 2 * LONGEST] if isinstance(value, str) else value)
+    try:
+        words = repr(value[: 2 * LONGEST] if isinstance(value, str) else value)
+    except RecursionError:  # lists without end in each other
+        words = type(value).__name__
     words = " ".join(words.split())
     return words if len(words) <= LONGEST else f"{words[: LONGEST - 1]}…"
