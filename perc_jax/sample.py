@@ -122,11 +122,11 @@ class _Model:
 
         from perc_jax.evaluation import answering
         from perc_jax.processes.progress import Progress
-        from perc_jax.prompt import prompt
+        from perc_jax.prompt import image, prompt
 
         asked, vision = self._asked, self._asked.config.vision
-        bounds = asked.pixels._asdict()
-        row = prompt.chat_prompt(turns, pictures, tokenizer=asked.tokenizer, vision=vision, **bounds)
+        fitted = [image.fit(picture, vision, *asked.pixels) for picture in pictures]
+        row = prompt.chat_prompt(turns, fitted, tokenizer=asked.tokenizer, vision=vision)
         batch = prompt.lay_out(
             row,
             max_tokens=_up(len(row.tokens), TOKENS_MULTIPLE),

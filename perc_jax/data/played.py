@@ -23,6 +23,7 @@ from perc_jax.environments.base import Observation, Picture, Question, State
 from perc_jax.environments.conversation import Environment
 from perc_jax.environments.make import make
 from perc_jax.prompt.chat import Chat, Turn
+from perc_jax.prompt.image import fit
 from perc_jax.prompt.prompt import (
     CompletionTooLong,
     Prompt,
@@ -108,8 +109,8 @@ class Played:
 
     def _prompt(self, chat: Chat, pictures: tuple[Picture, ...]) -> Prompt:
         data, vision = self.config.data, self.config.model.vision
-        bounds = {"min_pixels": data.min_pixels, "max_pixels": data.max_pixels}
-        return chat_prompt(chat, pictures, tokenizer=shared(self.config), vision=vision, **bounds)
+        fitted = [fit(picture, vision, data.min_pixels, data.max_pixels) for picture in pictures]
+        return chat_prompt(chat, fitted, tokenizer=shared(self.config), vision=vision)
 
     def _laid(self, prompt: Prompt, info: SampleInfo) -> PromptBatch:
         data = self.config.data

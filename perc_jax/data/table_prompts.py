@@ -68,10 +68,10 @@ def make(config: Config, table: Table, number: int, split: str, lesson: Lesson |
     data, vision, row = config.data, config.model.vision, seen(table, number, Sight.of(config))
     tokenizer = shared(config)
     info = describe(table, number, row, split)
-    bounds = {"min_pixels": data.min_pixels, "max_pixels": data.max_pixels}
-    pictures = [images.open_fitted(picture.name, picture.read(), vision, **bounds) for picture in row.pictures]
+    bounds = data.min_pixels, data.max_pixels
+    pictures = [images.open_fitted(picture.name, picture.read(), vision, *bounds) for picture in row.pictures]
     chat = asked(row.chat, data)
-    whole = chat_prompt(chat, pictures, tokenizer=tokenizer, vision=vision, **bounds)
+    whole = chat_prompt(chat, pictures, tokenizer=tokenizer, vision=vision)
     prompt = lay_out(
         whole,
         max_tokens=data.max_prompt_tokens,
