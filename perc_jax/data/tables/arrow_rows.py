@@ -5,8 +5,10 @@ A row's pages are let go of when its values are there: they stay in the system's
 pyarrow is imported when the first is opened.
 """
 
+import contextlib
 import functools
 import mmap
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -41,6 +43,10 @@ class ArrowRows:
     def where(self, number: int) -> Where:
         """See `rows.Rows`."""
         return Where(self.file, number, "row")
+
+    def having(self, column: str, count: int) -> Iterator[dict[str, Any]]:
+        """See `rows.Rows`."""
+        return having(self, column, count)
 
     def columns(self) -> dict[str, str]:
         """See `rows.Rows`."""
@@ -110,6 +116,13 @@ def _by_digits(value: Any, kind: Any) -> Any:
 def mapped(path: str, digest: str) -> Mapped:
     """An Arrow file, mapped once per process; `digest` tells what is now at that path from what was."""
     return Mapped(path)
+
+
+def having(rows: Any, column: str, count: int) -> Iterator[dict[str, Any]]:
+    """The first rows of a file whose rows all have the same columns, if a column is one of them; see `rows.Rows`."""
+    for number in range(min(count, len(rows)) if column in rows.columns() else 0):
+        with contextlib.suppress(ValueError):
+            yield rows[number]
 
 
 def open_arrow(file: str, local: str) -> ArrowRows:

@@ -3,10 +3,12 @@
 The index is three int64 arrays, 24 bytes a row; the scan keeps one block of the file in memory, or maps it.
 """
 
+import contextlib
 import hashlib
 import json
 import mmap
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -56,6 +58,25 @@ class JsonRows:
     def where(self, number: int) -> Where:
         """See `rows.Rows`."""
         return Where(self.file, int(self.numbers[number]), self.unit)
+
+    def having(self, column: str, count: int) -> Iterator[dict[str, Any]]:
+        """See `rows.Rows`. Only rows in whose text the name stands as JSON writes it are read."""
+        marks = {json.dumps(column, ensure_ascii=ascii_only).encode("utf-8", "surrogatepass") for ascii_only in (0, 1)}
+        named = re.compile(b"|".join(re.escape(mark) for mark in sorted(marks)))
+        with open(self.local, "rb") as opened, mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ) as text:
+            place = 0
+            while found := named.search(text, place):
+                place = found.end()
+                number = int(np.searchsorted(self.starts, found.start(), side="right")) - 1
+                if number >= count:
+                    return
+                if number < 0 or found.start() >= self.ends[number]:
+                    continue
+                place = int(self.ends[number])
+                with contextlib.suppress(ValueError):
+                    values = self[number]
+                    if column in values:
+                        yield values
 
     def columns(self) -> dict[str, str]:
         """See `rows.Rows`."""

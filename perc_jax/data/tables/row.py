@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from perc_jax.config import TableConfig
-from perc_jax.data.tables.columns import UNSUPPORTED, Columns, value_of
+from perc_jax.data.tables.columns import ANSWERS, UNSUPPORTED, Columns, of_row, value_of
 from perc_jax.data.tables.errors import Where, wrong
 from perc_jax.data.tables.pictures import Picture, pictures_of
 from perc_jax.data.tables.turns import Talk, beside, of_messages, of_text, with_choices, with_pictures
@@ -33,6 +33,9 @@ def read(values: Mapping[str, Any], columns: Columns, config: TableConfig, where
 
     Raises `ValueError` that names file, row, column, rule and value.
     """
+    prompt = columns.used()
+    columns = of_row(columns, config, values, where)
+    prompt |= columns.used()
     for name in UNSUPPORTED:
         if values.get(name) and name not in columns:
             raise wrong(where, name, "must be empty: only text and pictures are supported", values[name])
@@ -53,7 +56,7 @@ def read(values: Mapping[str, Any], columns: Columns, config: TableConfig, where
         columns={
             name: plain(value, where, name)
             for name, value in values.items()
-            if name not in columns.used() and not isinstance(value, bytes | bytearray)
+            if name not in prompt and not isinstance(value, bytes | bytearray)
         },
         name=f"{where.file.rpartition('/')[2]}:{where.row}",
     )
@@ -106,6 +109,9 @@ def _answer(
     value = value_of(values, columns.answer)
     if value is None or value != value:  # NaN is how some write that there is none
         if target:
+            other = next((name for name in ANSWERS if not config.answer and value_of(values, name) is not None), "")
+            if other:
+                raise wrong(where, columns.answer, f"must not be null where {other} is not", value)
             return target
         raise wrong(where, columns.answer, "must not be null (or kind must be 'none')", value)
     if isinstance(value, bytes | bytearray):

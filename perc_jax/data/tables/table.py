@@ -6,7 +6,7 @@ pickled, and a worker process opens its files again. Nothing here knows tokens, 
 
 import dataclasses
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -66,6 +66,12 @@ class Table:
         if wrong and not found:
             raise wrong
         return found
+
+    def having(self, column: str) -> Iterator[dict[str, Any]]:
+        """The values of those rows of the files that have a column, of all files and up to the config's limit; their
+        difficulty does not count. Rows that cannot be read are left out."""
+        for part, begin, stop in zip(self.parts, (0, *self._stops[:-1]), self._stops, strict=True):
+            yield from part.having(column, int(stop - begin))
 
     def where(self, number: int) -> Where:
         """The file and the row in it, as complaints say it."""
@@ -138,7 +144,9 @@ def open_table(config: TableConfig) -> Table:
     if not stops[-1]:
         raise ValueError(f"table {config.path} must have a row, got none")
     whole = Table(config, parts, Columns("", "", "", "", ""), "", stops)
-    columns, reading = recognise(config, whole.samples(), whole.where(0))
+    columns, reading = recognise(config, samples := whole.samples(), whole.where(0), whole.having)
+    if not parts[0].columns() and len(samples) < len(whole):
+        reading += f" (of {len(samples)} rows all over it; each shows its own pictures, choices and system line)"
     table = Table(config, parts, columns, reading, stops)
     if config.difficulty == "all":
         return table
