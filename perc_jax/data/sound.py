@@ -1,4 +1,5 @@
-"""Whether what a config names exists: engines, question types, tokenizer, weights, files. No device, no download.
+"""Whether what a config names exists: engines, question types, tokenizer, weights, files. No device; nothing is
+downloaded but tables of the hub, whose columns are looked at.
 
 `perc_jax.config` holds the rules that need nothing but numbers; these need the engines or the disk. They are asked
 together, before anything slow is imported (`cli.parse`), so a value that breaks another rule may be met here.

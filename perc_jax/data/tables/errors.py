@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 LONGEST = 60  # characters of a value in a complaint
+LONGEST_PATH = 200  # of a path from the root on
 
 
 class Where(NamedTuple):
@@ -19,6 +20,13 @@ class Where(NamedTuple):
 def wrong(where: object, column: str, rule: str, value: object) -> ValueError:
     """The error that says which cell breaks which rule ("must be …")."""
     return ValueError(f"{where}: column {column} {rule}, got {short(value)}")
+
+
+def clipped(text: str, most: int = LONGEST) -> str:
+    """A text in one line of `most` characters at most, its beginning and its end where it is longer."""
+    text = text if text.isprintable() else repr(text)[1:-1]
+    begin = most // 3
+    return text if len(text) <= most else f"{text[:begin]}…{text[len(text) - (most - begin - 1) :]}"
 
 
 def short(value: object) -> str:

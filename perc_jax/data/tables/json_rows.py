@@ -22,6 +22,7 @@ BOM = b"\xef\xbb\xbf"
 SPACES = b" \t\r\n"
 # What has to do with the structure of JSON: whole texts, brackets, commas. A text without an end is a quote alone.
 _STRUCTURE = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|"|[\[\]{},]', re.DOTALL)
+_FILLED = re.compile(rb"[^ \t\r\n]")
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,11 +122,11 @@ def _lines(local: str) -> tuple[str, Spans]:
     starts = np.append(skipped, ends[:-1] + 1)
     numbers = np.arange(1, len(ends) + 1)
     full = ends > starts
-    short_ones = np.flatnonzero(full & (ends - starts < 8))  # as short as a line of nothing but spaces usually is
-    with open(local, "rb") as file:
-        for one in short_ones:
-            file.seek(starts[one])
-            full[one] = bool(file.read(ends[one] - starts[one]).strip(SPACES))
+    with open(local, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as text:
+        first = np.frombuffer(text, np.uint8)[starts[full]]
+        spaced = np.isin(first, np.frombuffer(SPACES, np.uint8))
+        for one in np.flatnonzero(full)[spaced]:  # these may have nothing else
+            full[one] = bool(text[starts[one] : ends[one]].strip(SPACES))
     return found.hexdigest(), (starts[full], ends[full], numbers[full])
 
 
@@ -136,9 +137,6 @@ def _list(file: str, local: str) -> tuple[str, Spans]:
         begin = 0
         for token in _STRUCTURE.finditer(text):
             sign = token[0]
-            if closed:
-                found = short(sign.decode("utf-8", "replace"))
-                raise ValueError(f"{file} must be one list of JSON objects, got {found} at byte {token.start()}")
             if sign == b'"':
                 break
             if sign in b"[{":
@@ -154,6 +152,13 @@ def _list(file: str, local: str) -> tuple[str, Spans]:
                 elif not closed or starts:
                     raise ValueError(f"{file} row {len(starts)} must be a JSON object, got none at byte {begin}")
                 begin = token.end()
+            if closed:
+                behind = _FILLED.search(text, token.end())
+                wrong = token.start() if sign == b"}" else behind.start() if behind else -1
+                if wrong >= 0:
+                    found = short(text[wrong : wrong + 1].decode("utf-8", "replace"))
+                    raise ValueError(f"{file} must be one list of JSON objects, got {found} at byte {wrong}")
+                break
         if not closed:
             raise ValueError(f"{file} row {len(starts)} must be JSON: the file ends before its list does")
         found = hashlib.sha256(text).hexdigest()

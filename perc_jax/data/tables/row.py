@@ -25,20 +25,22 @@ class TableRow(NamedTuple):
     tolerance: float  # of a number, in its own unit
     relative: float  # of a number, a share of the right one
     columns: dict[str, Any]  # all others, as JSON has them; no bytes
-    name: str  # file:row
+    name: str  # file:row, other than that of every other row of its table
 
 
-def read(values: Mapping[str, Any], columns: Columns, config: TableConfig, where: Where, root: str) -> TableRow:
-    """Read a row's values. `root` is the folder that pictures' paths begin at.
+def read(
+    values: Mapping[str, Any], columns: Columns, config: TableConfig, where: Where, root: str, name: str
+) -> TableRow:
+    """Read a row's values. `root` is the folder that pictures' paths begin at, `name` what the row is called.
 
     Raises `ValueError` that names file, row, column, rule and value.
     """
     prompt = columns.used()
     columns = of_row(columns, config, values, where)
     prompt |= columns.used()
-    for name in UNSUPPORTED:
-        if values.get(name) and name not in columns:
-            raise wrong(where, name, "must be empty: only text and pictures are supported", values[name])
+    for other in UNSUPPORTED:
+        if values.get(other) and other not in columns:
+            raise wrong(where, other, "must be empty: only text and pictures are supported", values[other])
     listed = value_of(values, columns.choices) if columns.choices else None
     choices = options(listed, config.index, where, columns.choices)
     is_choice = config.kind in ("auto", "choice") and any(choices)
@@ -54,11 +56,11 @@ def read(values: Mapping[str, Any], columns: Columns, config: TableConfig, where
         tolerance=config.tolerance,
         relative=config.relative,
         columns={
-            name: plain(value, where, name)
-            for name, value in values.items()
-            if name not in prompt and not isinstance(value, bytes | bytearray)
+            column: plain(value, where, column)
+            for column, value in values.items()
+            if column not in prompt and not isinstance(value, bytes | bytearray)
         },
-        name=f"{where.file.rpartition('/')[2]}:{where.row}",
+        name=name,
     )
 
 

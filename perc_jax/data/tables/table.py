@@ -50,8 +50,9 @@ class Table:
     def __getitem__(self, number: int) -> TableRow:
         """Read a row. Raises `ValueError` that names file, row, column, rule and value, `IndexError` beyond the end."""
         part, inside = self._place(number)
-        root = self.config.root.rstrip("/") or part.file.rpartition("/")[0]
-        return row.read(part[inside], self.columns, self.config, part.where(inside), root)
+        root, where = self.config.root or part.file.rpartition("/")[0], part.where(inside)
+        name = f"{self._called[part.file]}:{where.row}"
+        return row.read(part[inside], self.columns, self.config, where, root, name)
 
     def samples(self) -> list[dict[str, Any]]:
         """The values of some rows: all over the table where each row has columns of its own, else of the first. One
@@ -79,10 +80,19 @@ class Table:
         return part.where(inside)
 
     def names(self) -> list[str]:
-        """A short name of each row, all different: the file's without its folder, and the row in it."""
-        places = [self.where(number) for number in range(len(self))]
-        names = [f"{place.file.rpartition('/')[2]}:{place.row}" for place in places]
-        return names if len(set(names)) == len(names) else [str(place) for place in places]
+        """A short name of each row, all different: the file's, with as many folders as tell the files apart, and the
+        row in it."""
+        return [f"{self._called[place.file]}:{place.row}" for place in map(self.where, range(len(self)))]
+
+    @cached_property
+    def _called(self) -> dict[str, str]:
+        """The short names of the files."""
+        split = {part.file: part.file.split("/") for part in self.parts}
+        for kept in range(1, max(map(len, split.values())) + 1):
+            called = {file: "/".join(names[-kept:]) for file, names in split.items()}
+            if len(set(called.values())) == len(called):
+                break
+        return called
 
     def _place(self, number: int) -> tuple[Rows, int]:
         if not 0 <= number < len(self):
