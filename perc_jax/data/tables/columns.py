@@ -133,7 +133,9 @@ def of_row(columns: Columns, config: TableConfig, values: Mapping[str, Any], whe
         if getattr(config, field) or not there:
             continue
         one = _listed(values[there[0]])
-        if other := next((name for name in there if _listed(values[name]) != one), ""):
+        is_read = field != "choices" or config.kind in ("auto", "choice")
+        other = next((name for name in there if _listed(values[name]) != one), "")
+        if other and is_read:
             rule = f"must be empty beside {there[0]}, or be named by the table's {field}"
             raise wrong(where, other, rule, values[other])
         own[field] = there[0]

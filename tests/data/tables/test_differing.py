@@ -109,8 +109,10 @@ def test_two_columns_that_differ_are_refused_unless_one_is_named(folder, named):
         [peers.png(place)] for place in (0, 0, 1)
     ]
     row = {"question": "Which?", "choices": ["a"], "options": ["b"], "answer": "A"}
+    path = str(lines(folder / "t.jsonl", [row]))
     with pytest.raises(ValueError, match="line 1: column options must be empty beside choices"):
-        open_table(TableConfig(str(lines(folder / "t.jsonl", [row]))))[0]
+        open_table(TableConfig(path))[0]
+    assert open_table(TableConfig(path, kind="text"))[0].chat[0].text == "Which?"
 
 
 def test_an_answer_is_not_lost_beside_what_the_assistant_says(folder):

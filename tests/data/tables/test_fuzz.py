@@ -47,9 +47,11 @@ MESSAGE = st.fixed_dictionaries({"role": WORDS | VALUES, "content": TEXT | st.li
 CHAT = st.lists(MESSAGE, max_size=4) | VALUES
 OTHERS = {
     "images": VALUES | st.lists(TEXT, max_size=2),
+    "image": VALUES | TEXT,
     "answer": VALUES,
     "system": VALUES,
     "choices": VALUES,
+    "options": VALUES,
     "videos": VALUES,
     "other": VALUES,
 }
