@@ -111,22 +111,27 @@ Spans = tuple[Int[np.ndarray, " n"], Int[np.ndarray, " n"], Int[np.ndarray, " n"
 def _lines(local: str) -> tuple[str, Spans]:
     """Digest, and the lines that are not empty."""
     breaks, place, found = [], 0, hashlib.sha256()
+    firsts, begins = [np.frombuffer(SPACES[:1], np.uint8)], 0  # first bytes of lines, that of the first left open
     with open(local, "rb") as file:
         skipped = len(BOM) if file.read(len(BOM)) == BOM else 0
         file.seek(0)
         while block := file.read(BLOCK_BYTES):
             found.update(block)
-            breaks.append(np.flatnonzero(np.frombuffer(block, np.uint8) == ord("\n")) + place)
+            content = np.frombuffer(block, np.uint8)
+            ends_here = np.flatnonzero(content == ord("\n"))
+            firsts += [content[:begins].copy(), content[ends_here[ends_here + 1 < len(content)] + 1]]
+            begins = int(content[-1] == ord("\n"))
+            breaks.append(ends_here + place)
             place += len(block)
     ends = np.append(np.concatenate(breaks), place)  # the last line may have no break
     starts = np.append(skipped, ends[:-1] + 1)
     numbers = np.arange(1, len(ends) + 1)
     full = ends > starts
-    with open(local, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as text:
-        first = np.frombuffer(text, np.uint8)[starts[full]]
-        spaced = np.isin(first, np.frombuffer(SPACES, np.uint8))
-        for one in np.flatnonzero(full)[spaced]:  # these may have nothing else
-            full[one] = bool(text[starts[one] : ends[one]].strip(SPACES))
+    first = np.concatenate(firsts)  # but of an empty last line
+    with open(local, "rb") as file:
+        for one in np.flatnonzero(full[: len(first)] & np.isin(first, np.frombuffer(SPACES, np.uint8))):
+            file.seek(starts[one])  # it may have nothing but spaces
+            full[one] = bool(file.read(ends[one] - starts[one]).strip(SPACES))
     return found.hexdigest(), (starts[full], ends[full], numbers[full])
 
 
