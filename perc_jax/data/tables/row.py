@@ -121,6 +121,10 @@ def _answer(
     if choices and isinstance(value, int) and not isinstance(value, bool):
         value = _lettered(value, choices, config, where, columns.answer)
     text = written(value, where, columns.answer)
+    listed = value_of(values, columns.choices) if choices and columns.choices else None
+    is_key = isinstance(listed, Mapping) and text in listed and str(listed[text]) != text
+    if is_key and text in map(str, listed.values()):
+        raise wrong(where, columns.answer, "must mean one option, not be the key of one and the text of another", text)
     try:
         check_text(text, "an answer")  # it may become what the assistant says
     except ValueError as error:

@@ -141,6 +141,18 @@ def test_an_object_s_options_keep_their_places(tmp_path, choices, below, answer,
     assert not any(gold(table).accepts(one) for one in others)
 
 
+def test_an_answer_that_means_two_options_is_refused(tmp_path):
+    """The number of one and the text of another, or the letter of one and the text of another."""
+    row = {"question": "?", "choices": {"1": "2", "2": "1", "3": "3", "4": "x"}, "answer": "2"}
+    with pytest.raises(ValueError, match="line 1: column answer must mean one option, not be the key of one"):
+        lines(tmp_path, row)[0]
+    assert gold(lines(tmp_path, row | {"answer": "A"})).text() == "A"
+    assert gold(lines(tmp_path, row | {"answer": "3"})).text() == "C"
+    assert gold(lines(tmp_path, row | {"answer": 2}, index="from_1")).text() == "B"
+    with pytest.raises(ValueError, match="column answer must mean one option, not be the key of one"):
+        gold(lines(tmp_path, row | {"choices": {"A": "B", "B": "A"}, "answer": "A"}))
+
+
 @pytest.mark.parametrize(
     ("choices", "index", "rule"),
     [
