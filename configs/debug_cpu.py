@@ -10,6 +10,7 @@ from perc_jax.config import (
     Config,
     DataConfig,
     EvaluationConfig,
+    MeshConfig,
     MixtureConfig,
     ModelConfig,
     OptimizerConfig,
@@ -80,6 +81,7 @@ def get_config() -> Config:
                 optimizer=OptimizerConfig(learning_rate=2e-4, b2=0.98, warmup_steps=5, schedule="cosine"),
             ),
         ),
+        mesh=MeshConfig(cpu_replicas=2),
         evaluation=EvaluationConfig(samples=(1000, 400, 400, 400), hard_levels=(1, 2)),
         checkpoint=CheckpointConfig(every=50),
     )

@@ -21,14 +21,15 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = ends.Parser(prog="python -m perc_jax.compare", description=__doc__.splitlines()[0])
     parser.add_argument("before", metavar="BEFORE", help="records of evaluate (file or folder), or JSON of score")
     parser.add_argument("after", metavar="AFTER", help="the same of another model, or of another mode")
-    parser.add_argument("--json", help="file for the results")
+    parser.add_argument("--json", help="file for the results; -: to the screen instead of the lines")
     arguments = parser.parse_args(argv)
     found = {}
     files = compare.pairs(Path(arguments.before), Path(arguments.after))
     both = [pair for name, of_name in files.items() for pair in compare.sides(name, *of_name).items()]
     for name, (before, after) in both:
         found[name] = compare.compare(before, after)
-        print("\n".join(compare.lines_of(name, found[name])))
+        if arguments.json != "-":
+            print("\n".join(compare.lines_of(name, found[name])))
         if found[name]["warnings"]:
             print(f"warning: {compare.warning(name, found[name])}", file=sys.stderr)
     if arguments.json:
@@ -36,7 +37,10 @@ def main(argv: Sequence[str] | None = None) -> None:
 
         from perc_jax.records.files import to_json, write_whole
 
-        write_whole(epath.Path(arguments.json).expanduser(), to_json(found) + "\n")
+        if arguments.json == "-":
+            print(to_json(found))
+        else:
+            write_whole(epath.Path(arguments.json).expanduser(), to_json(found) + "\n")
 
 
 if __name__ == "__main__":

@@ -187,10 +187,10 @@ def evaluate(arguments: argparse.Namespace, asked: Sequence[str | Wanted | Table
     from perc_jax.run import together
 
     together.connect()
-    first = jax.process_index() == 0
     sizes = {"batch": arguments.batch, "max_tokens": arguments.max_tokens, "tensor": arguments.tensor}
     described = subject.describe(arguments.model, arguments.config)
     described = subject.settle(described, **sizes, samples=arguments.samples)
+    first = jax.process_index() == 0
     asked = _as_the_run_reads(asked, described.config)
     with contextlib.ExitStack() as opened, ends.at_once():
         screen = opened.enter_context(progress.Progress(described.config.phase_deadline_s, quiet=not first))

@@ -105,10 +105,10 @@ def grade(arguments: argparse.Namespace) -> dict[str, Any]:
     from perc_jax.run import together
 
     together.connect()
-    first, out = jax.process_index() == 0, Path(arguments.out).expanduser()
     sizes = {"batch": arguments.batch, "max_tokens": arguments.max_tokens, "samples": arguments.rollouts}
     described = subject.settle(subject.describe(arguments.model, arguments.config), **sizes)
     config = described.config
+    first, out = jax.process_index() == 0, Path(arguments.out).expanduser()
     with contextlib.ExitStack() as opened, ends.at_once():
         screen = opened.enter_context(progress.Progress(config.phase_deadline_s, quiet=not first))
         verifier = opened.enter_context(Verifier.of(config))

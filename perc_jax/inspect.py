@@ -46,10 +46,10 @@ def main(argv: Sequence[str] | None = None) -> None:
         reports = {names[t]: doctor.report(config, t, found[t], most[t]) for t in tables}
         overlaps = doctor.overlap(*({names[t]: found[t] for t in side} for side in (train, test)))
         proposed = list(doctor.bucketing(config, {names[t]: found[t] for t in train}))
-        print("\n".join([*_lines(reports, overlaps), *proposed]))
-        if options.json:
-            everything = {"tables": reports, "overlaps": overlaps, "proposed": proposed}
-            write_whole(absolute(options.json), to_json(everything, indent=1) + "\n")
+        everything = to_json({"tables": reports, "overlaps": overlaps, "proposed": proposed}, indent=1)
+        print(everything if options.json == "-" else "\n".join([*_lines(reports, overlaps), *proposed]))
+        if options.json not in ("", "-"):
+            write_whole(absolute(options.json), everything + "\n")
         if options.html:
             seen = list(_seen(config, names, found))
             write_whole(absolute(options.html), page(reports, overlaps, seen))
@@ -68,7 +68,7 @@ def _parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("--rows", type=int, default=0, help="rows of each table, evenly from all of it (default: every one)")
     add("--processes", type=int, default=os.cpu_count() or 1, help="that read at the same time (default: %(default)s)")
-    add("--json", default="", help="file for all that was found")
+    add("--json", default="", help="file for all that was found; -: to the screen instead of the lines")
     add("--html", default="", help="file for a page of lengths, and of rows as the model sees them")
     return parser
 

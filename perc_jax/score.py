@@ -25,13 +25,18 @@ def main(argv: Sequence[str] | None = None) -> None:
         problems = benchmark.load(Path(arguments.problems).expanduser() if arguments.problems else benchmark.download())
         responses = scoring.read_responses(Path(arguments.responses).expanduser(), arguments.field)
         result = scoring.score(benchmark, problems, responses, arguments.mode)
-        print("\n".join(scoring.table(result)))
+        if arguments.json != "-":
+            print("\n".join(scoring.table(result)))
         if arguments.json:
             from etils import epath
 
             from perc_jax.records.files import to_json, write_whole
 
-            write_whole(epath.Path(arguments.json).expanduser(), to_json(result, ensure_ascii=False) + "\n")
+            text = to_json(result, ensure_ascii=False)
+            if arguments.json == "-":
+                print(text)
+            else:
+                write_whole(epath.Path(arguments.json).expanduser(), text + "\n")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -46,7 +51,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--responses", required=True, help="JSON lines {id, response}, or a JSON object by id")
     parser.add_argument("--mode", default="official", help="protocol (default: %(default)s)")
     parser.add_argument("--field", default="response", help="field of a response that holds the text")
-    parser.add_argument("--json", help="file for the result, with every item")
+    parser.add_argument("--json", help="file for the result, with every item; -: to the screen instead of the table")
     return parser
 
 

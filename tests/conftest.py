@@ -1,15 +1,12 @@
 """How every test runs: eight fake CPU devices, signatures' shapes checked, no network, the same examples each time."""
 
-import atexit
 import functools
 import gc
 import os
 import re
-import shutil
 import signal
 import socket
 import sys
-import tempfile
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -36,22 +33,23 @@ os.environ |= quick.VARIABLES
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # tests start many processes: each would compile our modules anew
 
-# One folder of compiled programs for all processes of this run of the suite, those that tests start included; the
-# first process makes it and removes it.
-CACHE = "PERC_JAX_TESTS_CACHE"
-if CACHE not in os.environ:
-    os.environ[CACHE] = tempfile.mkdtemp(prefix="perc_jax_tests_")
-    atexit.register(shutil.rmtree, os.environ[CACHE], ignore_errors=True)
-os.environ["JAX_COMPILATION_CACHE_DIR"] = os.environ[CACHE]
-os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0.2"
-os.environ["JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES"] = "-1"
-
 # Where signatures have shapes they are checked with them; elsewhere types alone, which costs a tenth of that a call.
 # Names that are imported for signatures only beartype does not find on its own, and jaxtyping leaves aside.
 SHAPED = re.compile("jaxtyping|TYPE_CHECKING")
 FILES = [path for path in (ROOT / "perc_jax").rglob("*.py") if SHAPED.search(path.read_text())]
 beartype_package("perc_jax", conf=BeartypeConf(claw_is_pep526=False, is_pep484_tower=True))
 install_import_hook([".".join(path.relative_to(ROOT).with_suffix("").parts) for path in FILES], "beartype.beartype")
+
+# One folder of compiled programs for all processes of a run of the suite, those that tests start included, and for its
+# next runs, until `pytest --cache-clear`. JAX names what it keeps by the program, so what has changed is compiled anew.
+KEPT = "PERC_JAX_TESTS_KEPT"  # set by the first process, for all others
+os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0.2"
+os.environ["JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES"] = "-1"
+if KEPT not in os.environ:
+    from perc_jax.records import compile_cache
+
+    os.environ[KEPT] = compile_cache.keep(str(ROOT / ".pytest_cache" / "d" / "programs"))
+os.environ["JAX_COMPILATION_CACHE_DIR"] = os.environ[KEPT]
 
 settings.register_profile("perc_jax", deadline=None, max_examples=30, derandomize=True, database=None)
 settings.load_profile("perc_jax")

@@ -108,7 +108,7 @@ def test_what_is_trained_and_tested_is_found_in_both(folder):
     assert both["count"] == 2 and "line 1 asks what" in both["rows"][0] and "line 21" in both["rows"][0]
 
 
-def test_tables_of_one_label_are_looked_at_apart_and_one_table_once(tmp_path, capsys):
+def test_tables_of_one_label_are_looked_at_apart_and_one_table_once(tmp_path, capsys, monkeypatch):
     """Splits of a folder, a table in two stages with other limits, and one that is trained and tested."""
     split = tmp_path / "geo"
     split.mkdir()
@@ -123,6 +123,11 @@ def test_tables_of_one_label_are_looked_at_apart_and_one_table_once(tmp_path, ca
     with pytest.raises(SystemExit):  # row by row what is trained on is tested too, in the table that is both
         inspect.main([*given, "--json", str(stored), "--html", str(tmp_path / "rows.html")])
     found = json.loads(stored.read_text())
+    capsys.readouterr()
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit):
+        inspect.main([*given, "--json", "-"])
+    assert json.loads(capsys.readouterr().out) == found and not (tmp_path / "-").exists()
     counts = {
         name: (one["looked_at"], one["rows"], one["duplicates"]["count"]) for name, one in found["tables"].items()
     }
@@ -169,6 +174,9 @@ def test_one_command_prints_stores_and_shows_it_all(folder, tmp_path):
     html = page.read_text()
     assert html.count('class="sample"') == 24 and "data:image/png;base64," in html and "gone.png" in html
     assert "&lt;|vision_start|&gt;" in html and "<script" not in html
+    order = ["Wrong: 4<", "gone.png", "Repeated: 1<", "Rows as the model sees them", 'class="sample"']
+    places = [html.index(words) for words in order]
+    assert places == sorted(places), dict(zip(order, places, strict=True))  # what is to be mended comes first
 
 
 def test_sound_tables_end_with_code_0(folder):

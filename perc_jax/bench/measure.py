@@ -18,6 +18,7 @@ from perc_jax.bench.machines import Machine
 from perc_jax.bench.ours import Ours, Sampled, Seconds
 from perc_jax.bench.peer_service import Spent
 from perc_jax.config import Config
+from perc_jax.mesh import sharding
 from perc_jax.plan import memory
 from perc_jax.processes.progress import Progress
 from perc_jax.programs.blueprints import Blueprints
@@ -47,6 +48,7 @@ def run(cases: Sequence[Config], settings: Settings) -> list[dict[str, Any]]:
         if settings.what == "memory":
             with screen.bar("compiling updates", len(cases)) as advance:
                 return [_memory(case, screen, advance) for case in cases]
+        sharding.take_cores(cases[0].mesh)
         load = os.getloadavg()[0]  # by others: nothing was measured yet, which would add to it
         with screen.phase("measuring the machine's peak"):
             machine = machines.look()

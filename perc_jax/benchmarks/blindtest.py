@@ -20,7 +20,8 @@ _GRIDS = (
     re.compile(r"rows=\{(\d{1,4})\}\scolumns=\{(\d{1,4})\}"),
 )
 _NUMBER, _LETTER = re.compile(r"\d{1,9}"), re.compile(r"[a-z]")
-_PAIR = re.compile(r"[({]?(\d{1,4})[)}]?\s{0,4}[,x×]?\s{0,4}[({]?(\d{1,4})[)}]?")
+_BETWEEN = r"(?:[)}]?\s{0,4}[,x×]\s{0,4}[({]?|[)}]\s{0,4}[({]|\s{1,4})"  # two numbers: something must
+_PAIR = re.compile(rf"[({{]?(\d{{1,4}}){_BETWEEN}(\d{{1,4}})[)}}]?")
 
 
 class BlindTest(Benchmark):

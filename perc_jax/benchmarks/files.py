@@ -254,7 +254,7 @@ def _open(file: Path) -> Any:
         raise ValueError(f"{file} must be a Parquet file: {error}") from error
 
 
-@functools.lru_cache(maxsize=2)  # a row group is read once for its neighbours
+@functools.lru_cache(maxsize=8)  # a row group is read once for its neighbours, in each column of a row: MMMU has seven
 def _row_group(file: Path, group: int, column: str) -> Any:
     return _open(file).read_row_group(group, columns=[f"{column}.bytes"])
 

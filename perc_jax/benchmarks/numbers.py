@@ -15,11 +15,11 @@ MAX_CHARS = 80  # a longer text is no number
 CHAIN_TOLERANCE = 0.01  # relative, between the exact and the rounded form of `x = 2/3 = 0.67`
 _PLAIN = r"(?:\d{1,3}(?:,\d{3}){1,4}(?!\d)|\d{1,18})(?:\.\d{1,18})?|\.\d{1,18}"
 _FIND = re.compile(rf"(?<![\w.])[-+−–]?(?:{_PLAIN})(?:[eE][-+]?\d{{1,3}})?(?!\d)")
-_TERM = re.compile(
-    rf"(?P<sign>[-+]?)(?P<number>(?:{_PLAIN})(?:[eE][-+]?\d{{1,3}})?)?"
-    r"(?:\*?(?:10\^\{?(?P<ten>[-+]?\d{1,2})\}?))?"
-    rf"\*?(?P<root>sqrt\(?\{{?(?P<under>{_PLAIN})\}}?\)?)?"
-    r"\*?(?P<pi>π)?"
+_TERM = re.compile(  # `10^` only at the start or behind a sign of multiplication: `110^2` is no `1 × 10^2`
+    rf"(?P<sign>[-+]?)(?!\*)(?P<number>(?:{_PLAIN})(?:[eE][-+]?\d{{1,3}})?)?"
+    r"(?:(?:\*|(?<![\d.]))10\^\{?(?P<ten>[-+]?\d{1,2})\}?)?"
+    rf"(?:\*?(?P<root>sqrt\(?\{{?(?P<under>{_PLAIN})\}}?\)?))?"
+    r"(?:\*?(?P<pi>π))?"
     rf"(?:/(?P<below>{_PLAIN}))?"
 )
 _MIXED = re.compile(r"([-+−–]?)(\d{1,9})\s{1,3}(\d{1,4})\s{0,2}/\s{0,2}(\d{1,4})(?=\D|$)")
@@ -30,10 +30,11 @@ _NAME = re.compile(
 _NO_NAME = re.compile(r"\\?(?:[dt]?frac|sqrt|cdot|times|div|pm)\b|\\le|\\ge|\\ne|\\cup|\\in\b")
 _SIGN = re.compile(r"=|≈|\\approx(?![a-z])")
 _COMPUTATION = re.compile(r"(?:[\d\s.+\-−–*/×÷·()^%°]|\\(?:cdot|times|div)){1,80}")
-_ONE = r"[-−]?\d[\d,]{0,15}(?:\.\d{1,9})?[\s%°]{0,2}"
+_ONE = r"[-−]?\d[\d,]{0,15}(?:\.\d{1,9})?[\s%°º]{0,2}"
 _OPEN = re.compile(rf"[\s:*$(]{{0,4}}(?:either\s|not\s|{_ONE}(?:\bor\b|或)\s{{0,2}}{_ONE})")
 _LISTED = re.compile(rf"\s{{0,4}}[(\[]?{_ONE}\s{{0,2}}(?:,\s|;|\band\b|、)\s{{0,3}}{_ONE}")
 _FRACTION = re.compile(r"[dt]?frac\{([^{}]{1,40}|[^{}]{0,20}\{[^{}]{1,20}\}[^{}]{0,20})\}\{([^{}]{1,40})\}")
+_DIGITS = re.compile(r"[-+]?\d[\d,]*")  # of the whole part of a mixed number
 _TWO = re.compile(r"\d\s+\d")  # numbers side by side
 _UNIT_LETTERS = frozenset(("", *"mgshlL"))  # right behind the digits rather units than variables
 _BLANKS = (
@@ -52,6 +53,7 @@ _SPELLINGS = (
     ("^{\\circ}", "°"),
     ("^\\circ", "°"),
     ("\\degree", "°"),
+    ("º", "°"),
     ("\\%", "%"),
     ("\\times", "*"),
     ("\\cdot", "*"),
@@ -84,7 +86,7 @@ class Number(NamedTuple):
 
     def is_of(self, other: "Number") -> bool:
         """Whether two numbers may be of one thing: units and names are the same where both have one."""
-        return (not self.unit or not other.unit or self.unit == other.unit) and names.are_same(self.name, other.name)
+        return units.are_same(self.unit, other.unit) and names.are_same(self.name, other.name)
 
 
 def value(text: str) -> float | None:
@@ -182,7 +184,7 @@ def _measure(text: str) -> float | None:
 
 
 def _signed(text: str) -> float | None:
-    """A term, or a fraction of two terms with a factor before it."""
+    """A term, or a fraction of two, with a whole number (`2½`) or a factor (`3` times `π/4`) before it or none."""
     fraction = _FRACTION.search(text)
     if fraction is None:
         return _term(text)
@@ -190,13 +192,17 @@ def _signed(text: str) -> float | None:
     above, below = _term(fraction[1]), _term(fraction[2])
     if above is None or not below or tail not in ("", "π", "°"):
         return None
+    times = math.pi if tail == "π" else 1.0
     factor = {"": 1.0, "+": 1.0, "-": -1.0}.get(head)
-    if factor is None:
-        whole = _term(head)
-        if whole is None or not head[-1:].isdigit() or above < 0:
-            return None
-        return whole + math.copysign(above / below, whole)  # a mixed number
-    return factor * above / below * (math.pi if tail == "π" else 1)
+    if factor is not None:
+        return factor * above / below * times
+    whole = _term(head.removesuffix("*"))
+    if whole is None:
+        return None
+    if _DIGITS.fullmatch(head) and fraction[1].isdigit() and fraction[2].isdigit():
+        return (whole + math.copysign(above / below, whole)) * times if above < below else None  # a mixed number
+    is_product = any(mark in "".join((head, fraction[1], fraction[2])) for mark in ("*", "^", "sqrt", "π"))
+    return whole * above / below * times if is_product else None
 
 
 def _term(text: str) -> float | None:

@@ -12,7 +12,8 @@ not change, so that a score does not depend on the machine. Training rewards hav
 | `exact` | math-verify: equal expressions, sets, tuples, intervals, equations, numbers to six decimals; see below |
 | `plain` | the same of texts that are not taken for LaTeX unless they say so (lmms-eval), see `plain` |
 
-By `exact`, answers that name two variables, `x = a` and `y = a`, or two units are unequal.
+By `exact`, answers that name two variables, `x = a` and `y = a`, or two units are unequal, and `R` is another variable
+than `r`.
 """
 
 import importlib.util
@@ -47,7 +48,13 @@ _UNITS = re.compile(
     r"(?:\^?\{?[23]\}?)?\s*\}(?:\^\{?[23]\}?)?",
     re.IGNORECASE,
 )
-_DEGREE = re.compile(r"\^\s*\{?\s*\\circ\s*\}?|°|掳|潞|\\degree|\s*\bdegrees?\b|\{degrees?\}", re.IGNORECASE)
+_NO_VARIABLE = re.compile(  # words, sets, commands, powers of ten
+    r"\\(?:text|mbox)\s?\{[^{}]{2,}\}|\\math(?:bb|cal|frak|scr)\s?\{[^{}]*\}|\\[A-Za-z]+|\d[eE][-+]?\d|[A-Z][a-z]{2,}"
+    r"|\b(?:No|NO|YES)\b"
+)
+_CAPITAL = re.compile(rf"{_NO_VARIABLE.pattern}|[A-Z]")
+_SPARE = "zyxwvutsqpnmlkjbac"  # letters that name variables and nothing else
+_DEGREE = re.compile(r"\^\s*\{?\s*\\circ\s*\}?|[°º]|掳|潞|\\degree|\s*\bdegrees?\b|\{degrees?\}", re.IGNORECASE)
 
 
 def tidy(text: str) -> str:
@@ -79,8 +86,11 @@ def compare(gold: str, answer: str, rule: str) -> bool:
     """Compare two answers in this process, without any limit; see `Comparer`."""
     if rule == "exact" and _are_apart(gold, answer):
         return False
-    is_plain = rule == "plain"
-    first, second = (plain.parse(text) if is_plain else _parse(tidy(text)) for text in (gold, answer))
+    if rule == "plain":
+        first, second = plain.parse(gold), plain.parse(answer)
+    else:
+        texts = tidy(gold), tidy(answer)
+        first, second = map(_parse, _by_case(*texts) if rule == "exact" else texts)
     if not first or not second:
         return False
     if rule in ("exact", "plain"):
@@ -109,8 +119,19 @@ def are_equal(gold: str, answer: str) -> bool:
 def _are_apart(gold: str, answer: str) -> bool:
     r"""Whether answers are of two variables, `x = a` and `y = a`, or of two units, `a\text{ cm}` and `a\text{ m}`."""
     first, second = (units.written(text) for text in (gold, answer))
-    other = bool(first and second) and first != second
-    return other or not names.are_same(numbers.name_of(gold), numbers.name_of(answer))
+    return not units.are_same(first, second) or not names.are_same(numbers.name_of(gold), numbers.name_of(answer))
+
+
+def _by_case(first: str, second: str) -> tuple[str, str]:
+    """Two texts with another letter for each capital that stands in them as a small letter too, the same in both: the
+    libraries read all letters as small ones."""
+    letters = set(_NO_VARIABLE.sub("", first + " " + second))
+    spare = (letter for letter in _SPARE if not letters & {letter, letter.upper()})
+    other = dict(
+        zip((one for one in sorted(letters) if "A" <= one <= "Z" and one.lower() in letters), spare, strict=False)
+    )
+    first, second = (_CAPITAL.sub(lambda found: other.get(found[0], found[0]), text) for text in (first, second))
+    return first, second
 
 
 def _parse(text: str) -> list[Any]:

@@ -100,8 +100,9 @@ _SUFFIXES = {"squared": 2, "cubed": 3}
 _INSIDE = r"(?:[^{}]|\{[^{}]{0,9}\}){0,40}"
 _WRAPPED = re.compile(rf"\\(?:text|mathrm|mbox|operatorname|rm)\s?\{{({_INSIDE})\}}")
 _LAST = re.compile(_WRAPPED.pattern + r"\s?(?:\^\s?\{?-?[123]\}?)?[\s$.]{0,8}\Z")
-_SCALE = re.compile(r"(?:°|\^\s?\{?\s?\\circ\s?\}?|\\degree)\s{0,3}\{?([CF])\}?$")
+_SCALE = re.compile(r"(?:[°º]|\^\s?\{?\s?\\circ\s?\}?|\\degree|(?<![A-Za-z])deg(?:ree)?s?\b)\s{0,3}\{?([CF])\}?$")
 _SCALES = {"C": " celsius", "F": " fahrenheit"}
+_ALONE = {frozenset((f"{letter}^1", f"{name.strip()}^1")) for letter, name in _SCALES.items()}  # `25 C` is 25 °C
 _LETTER = r"[A-Za-zμΩ]"
 _START = re.compile(rf"(?<!{_LETTER}){_LETTER}")
 _TOKEN = re.compile(
@@ -130,6 +131,11 @@ def split(text: str) -> Read:
             letter = tail if len(tail) == 1 and not head[-1:].isspace() else ""
             return Read(head.rstrip(), *found, letter)
     return Read(plain)
+
+
+def are_same(one: str, other: str) -> bool:
+    """Whether two canonical units may be one: an empty one goes with any, `C` and `F` with degrees of that letter."""
+    return not one or not other or one == other or frozenset((one, other)) in _ALONE
 
 
 def written(text: str) -> str:

@@ -140,6 +140,9 @@ class MeshConfig:
     replica: Annotated[int, at_least(1)] = 1  # whole copies
     fsdp: Annotated[int, at_least(-1)] = -1  # parts of weights; -1: all devices left
     tensor: Annotated[int, at_least(1)] = 1  # devices that compute one row
+    # Where the three above stand as they are: whole copies on a CPU, each on some of its cores. One small model's
+    # operations are too short to be shared out among many cores; copies need not wait for each other. See `take_cores`.
+    cpu_replicas: Annotated[int, within(1, 64)] = 1
 
     def spans(self, sound: Sound) -> Iterator[Violation]:
         """What is between the bounds."""

@@ -24,7 +24,7 @@ from engines.answer import Answer
 from engines.base import make_rng
 from perc_jax.environments.base import Judged, Observation, Picture, Question, Shows
 from perc_jax.environments.calls import Call
-from perc_jax.environments.views import CROP, TOLD, ZOOM, Box, Viewer, within
+from perc_jax.environments.views import CROP, LEAST_BOX_PX, MOST_ASPECT, TOLD, ZOOM, Box, Viewer, within
 from perc_jax.prompt.chat import PICTURE
 from perc_jax.rewards import boxes
 from perc_jax.rewards.answers import Gold, needs_symbols
@@ -130,16 +130,30 @@ class Inspect:
         return scene.answer
 
     def solution(self, scene: Scene, rng: np.random.Generator, most: int) -> Sequence[str]:
-        """See `Game`: one look at the asked picture and some of what lies around; or at the quarters of a single."""
+        """See `Game`: one look at the asked picture and some of what lies around; or at all of a single, in parts."""
         height, width = self.viewer.size(*scene.sheet.shape[:2])
         if self.side == 1:
-            halves = [(y, x) for y in (0, height // 2) for x in (0, width // 2)]
-            return [f"Crop({x}, {y}, {x + width // 2}, {y + height // 2})" for y, x in halves]
+            rows, columns = _parts(height, width)
+            down, across = height // rows, width // columns
+            corners = [(y, x) for y in range(0, rows * down, down) for x in range(0, columns * across, across)]
+            return [f"Crop({x}, {y}, {x + across}, {y + down})" for y, x in corners]
         around = rng.uniform(0, MARGIN, 4) * (scene.asked.x2 - scene.asked.x1)
         x1, y1 = (max(0, int(a - b)) for a, b in zip(scene.asked[:2], around[:2], strict=True))
         ends = zip(scene.asked[2:], around[2:], (width, height), strict=True)
         x2, y2 = (min(most, int(np.ceil(a + b))) for a, b, most in ends)
         return [f"Zoom({x1}, {y1}, {x2}, {y2}, 2)" if rng.integers(2) else f"Crop({x1}, {y1}, {x2}, {y2})"]
+
+
+def _parts(height: int, width: int) -> tuple[int, int]:
+    """Rows and columns in which a picture of this size, in px, is cut into boxes that may be asked for.
+
+    They are its quarters, or parts along its long side where quarters are too long or too small.
+    """
+    short, long = sorted((height // 2, width // 2))
+    if short >= LEAST_BOX_PX and long <= MOST_ASPECT * short:
+        return 2, 2
+    count = max(2, -(-max(height, width) // (MOST_ASPECT * min(height, width))))
+    return (count, 1) if height > width else (1, count)
 
 
 def _in_sheet(question: Question, asked: Box) -> Answer | Gold:

@@ -30,7 +30,8 @@ from perc_jax.environments.views import CROP, TOLD, ZOOM, Box, Viewer
 from perc_jax.prompt.chat import PICTURE
 from perc_jax.rewards.answers import Gold
 
-ALIKE = 1.0  # grey levels, mean over two pieces' pixels, below which they look alike and stand for each other
+ALIKE = 1.0  # grey levels, mean over a block of two pieces' pixels, below which it looks alike in them
+BLOCK_PX = 8  # side of the blocks, all of which look alike in pieces that stand for each other
 SHUFFLES = 20  # that are tried before a picture is called too uniform
 LEAST_PIECE_PX = 8
 QUARTERS = 4
@@ -196,7 +197,7 @@ class Jigsaw:
     def _in_place(self, scene: Scene, board: Board) -> list[bool]:
         """Whether each piece of a board looks as the one that belongs there."""
         found = zip(self._pieces(scene, board), self._pieces(scene, scene.right), strict=True)
-        return [bool(np.abs(one.astype(np.int16) - other).mean() < ALIKE) for one, other in found]
+        return [_look_alike(one, other) for one, other in found]
 
     def _box(self, scene: Scene, place: int) -> Box:
         """A place of the board, in px of what is shown."""
@@ -230,6 +231,16 @@ def _cut(picture: Picture, side: int, *, square: bool) -> np.ndarray:
     top, left = (picture.shape[0] - side * height) // 2, (picture.shape[1] - side * width) // 2
     inner = picture[top : top + side * height, left : left + side * width]
     return inner.reshape(side, height, side, width, 3).swapaxes(1, 2).reshape(-1, height, width, 3)
+
+
+def _look_alike(one: Picture, other: Picture) -> bool:
+    """Whether two pieces [h, w, 3] of one size differ in no block: a mark that is seen is small beside a piece."""
+    height, width = one.shape[:2]
+    rows, columns = (np.arange(0, length, BLOCK_PX) for length in (height, width))
+    apart = np.abs(one.astype(np.int16) - other).mean(axis=-1)
+    sums = np.add.reduceat(np.add.reduceat(apart, rows, axis=0), columns, axis=1)
+    heights, widths = np.minimum(BLOCK_PX, height - rows), np.minimum(BLOCK_PX, width - columns)
+    return bool((sums < ALIKE * np.outer(heights, widths)).all())
 
 
 def _joined(pieces: np.ndarray, side: int) -> Picture:

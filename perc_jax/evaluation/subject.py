@@ -16,6 +16,7 @@ import jax
 from perc_jax import cli
 from perc_jax.config import Config, DataConfig, EvaluationConfig, MeshConfig, RolloutConfig, from_dict
 from perc_jax.evaluation.answering import Respondent, way_here
+from perc_jax.mesh import sharding
 from perc_jax.processes.progress import Progress
 from perc_jax.programs.compiled import Programs
 from perc_jax.prompt import bounds, pretrained, tokenizer, vocabulary
@@ -107,7 +108,8 @@ def settle(
         samples: answers per prompt.
     """
     config = described.config
-    tensor = tensor or config.mesh.tensor
+    mesh = MeshConfig(tensor=tensor or config.mesh.tensor, cpu_replicas=config.mesh.cpu_replicas)
+    sharding.take_cores(mesh)
     rollout = dataclasses.replace(config.rollout, slots=0)  # of training's rollouts only, on the run's machine
     if max_tokens:
         rollout = dataclasses.replace(rollout, max_tokens=max_tokens, short_rings=())
@@ -118,13 +120,13 @@ def settle(
     )
     way = way_here(config.model.attention, config.data.max_prompt_tokens, config.data.max_patches)
     if not batch:
-        multiple = max(1, jax.device_count() // tensor)
+        multiple = max(1, jax.device_count() // mesh.tensor)
         batch = -(-max(1, config.evaluation.batch // samples) // multiple) * multiple
     return described._replace(
         config=dataclasses.replace(
             config,
             model=dataclasses.replace(config.model, attention=way),
-            mesh=MeshConfig(tensor=tensor),
+            mesh=mesh,
             rollout=rollout,
             stages=stages,
             evaluation=dataclasses.replace(config.evaluation, batch=batch),

@@ -7,7 +7,9 @@ Training keeps each weight in as many pieces as fsdp x tensor has devices, and g
 the layer's turn. Decoding has them whole, or split over `tensor` only: it would gather them again at every token.
 """
 
+import contextlib
 import math
+import os
 import re
 import time
 from collections.abc import Sequence
@@ -28,6 +30,7 @@ from perc_jax.update.progress import OWN, Progress, replicas_apart
 
 AXES = ("replica", "fsdp", "tensor")
 EXCHANGE = "/perc_jax/exchange"  # the event of `jax.monitoring` with the seconds that an exchange took this host
+COUNT_FLAG = "xla_force_host_platform_device_count"  # XLA's own for what `take_cores` does
 MAX_SUMS = 256  # numbers that the hosts add up in one exchange
 ROWS = PartitionSpec(ROW_AXES)  # of every batch's first dimension: prompts
 
@@ -55,10 +58,21 @@ RULES = (
 def make_mesh(config: MeshConfig, devices: Sequence[Any] | None = None) -> Mesh:
     """Arrange all devices (default: this run's). Of several TPU slices, whose network is slower than the links within
     them, only `replica` goes across. Raises `ValueError` if the devices do not factor as asked."""
-    devices = jax.devices() if devices is None else devices
-    shape = mesh_shape(config, len(devices))
+    if devices is None:
+        take_cores(config)
+        devices = jax.devices()
+    shape = mesh_shape(config, len(devices), on_cpu=devices[0].platform == "cpu")
     grid = np.array(by_slice(devices, config.replica)).reshape(shape)
     return Mesh(grid, AXES, axis_types=(jax.sharding.AxisType.Auto,) * 3)
+
+
+def take_cores(config: MeshConfig) -> None:
+    """Have JAX take a CPU for `cpu_replicas` devices: before anything touches a device, else nothing changes. What its
+    own variables say, or XLA's flags, has precedence."""
+    is_said = jax.config.jax_num_cpu_devices != -1 or COUNT_FLAG in os.environ.get("XLA_FLAGS", "")
+    if config.cpu_replicas > 1 and not is_said:
+        with contextlib.suppress(RuntimeError):  # a program that has used JAX before
+            jax.config.update("jax_num_cpu_devices", config.cpu_replicas)
 
 
 def by_slice(devices: Sequence[Any], replica: int) -> list[Any]:
@@ -70,15 +84,18 @@ def by_slice(devices: Sequence[Any], replica: int) -> list[Any]:
     return sorted(devices, key=lambda device: device.slice_index) if len(slices) > 1 else list(devices)
 
 
-def mesh_shape(config: MeshConfig, count: int) -> tuple[int, int, int]:
+def mesh_shape(config: MeshConfig, count: int, on_cpu: bool = False) -> tuple[int, int, int]:
     """Devices along each axis; raises `ValueError` if their number does not factor as asked."""
-    fixed = config.replica * config.tensor
+    replica, is_open = config.replica, (config.replica, config.fsdp, config.tensor) == (1, -1, 1)
+    if on_cpu and is_open and count % config.cpu_replicas == 0:
+        replica = config.cpu_replicas
+    fixed = replica * config.tensor
     fsdp = count // fixed if config.fsdp == -1 else config.fsdp
     if fixed * fsdp != count or fsdp < 1:
         raise ValueError(
-            f"mesh must use all {count} devices, got replica {config.replica} x fsdp {fsdp} x tensor {config.tensor}"
+            f"mesh must use all {count} devices, got replica {replica} x fsdp {fsdp} x tensor {config.tensor}"
         )
-    return config.replica, fsdp, config.tensor
+    return replica, fsdp, config.tensor
 
 
 def check_heads(mesh: Mesh, kv_heads: int) -> None:

@@ -50,7 +50,7 @@ def keep(folder: str) -> str:
     try:
         where.mkdir(parents=True, exist_ok=True)
         if is_local := "://" not in str(where):
-            _check_writable(where)
+            _check_writable(Path(where))
     except OSError as error:
         if folder:
             raise ValueError(f"cache must be a folder that can be written to, got {folder!r}: {error}") from error

@@ -38,8 +38,8 @@ def page(tables: Mapping[str, Mapping[str, Any]], overlaps: Sequence[Mapping[str
     for both in overlaps:
         what = f"{both['count']} rows of {both['test']} are in {both['train']} too: "
         parts.append(f'<p class="bad"><b>{escape(what)}</b>{escape("; ".join(both["rows"][:3]))}</p>')
-    parts.append("<h2>Rows as the model sees them</h2>" + "".join(map(_seen, seen)))
     parts += [_table(name, one) for name, one in tables.items()]
+    parts.append("<h2>Rows as the model sees them</h2>" + "".join(map(_seen, seen)))
     return document("Data · perc_jax", "".join(parts))
 
 
@@ -61,13 +61,20 @@ def _table(name: str, one: Mapping[str, Any]) -> str:
     kinds = ", ".join(f"{count:,} {kind}" for kind, count in one["kinds"].items())
     pictures = ", ".join(f"{count:,} with {number}" for number, count in one["pictures"].items())
     figures = "".join(_length(field, spread) for field, spread in one["lengths"].items() if spread)
-    named = [*one["wrong_rows"], *one["duplicates"]["rows"]]
-    listed = "".join(f"<li>{escape(line)}</li>" for line in named)
+    listed = _listed("Wrong", one["wrong"], one["wrong_rows"])
+    listed += _listed("Repeated", one["duplicates"]["count"], one["duplicates"]["rows"])
     return (
         f'<h2>{escape(name)}</h2><p class="soft">{escape(one["path"])}: {escape(one["reading"])}</p>'
         f"<p>Answers: {escape(kinds) or 'none'}. Pictures: {escape(pictures) or 'none'}.</p>"
-        f'<div class="charts">{figures}</div>' + (f"<ul>{listed}</ul>" if listed else "")
+        f'<div class="charts">{figures}</div>{listed}'
     )
+
+
+def _listed(what: str, count: int, lines: Sequence[str]) -> str:
+    """Rows by name, of which there may be more than are named; nothing where there is none."""
+    more = f", the first {len(lines)}" if len(lines) < count else ""
+    items = "".join(f"<li>{escape(line)}</li>" for line in lines)
+    return f'<p class="bad"><b>{what}: {count:,}{more}</b></p><ul>{items}</ul>' if count else ""
 
 
 def _length(field: str, spread: Mapping[str, Any]) -> str:

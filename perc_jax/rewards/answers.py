@@ -8,8 +8,8 @@ All but `math` compare in linear time; nothing is evaluated, nothing raises on a
 | choice | a letter, or an option's text | the letter (`B`, `(b)`) or, of known options, the text or both (`B. red`) |
 | number | `1,200.5`, `3/4`, `12 cm` | the same number, or within `tolerance` or `relative` of it; not another unit |
 | text | any | the same but for case, runs of blanks, width of letters, `\text{…}`, one final full stop |
-| math | LaTeX | the same number or text, else equal by math-verify (the extra `eval`) |
-| boxes | JSON of `bbox_2d`, `point_2d` | as many objects, each the same as one of those (`boxes.is_same`) |
+| math | LaTeX | the same number or text, else equal by math-verify (the extra `eval`); `R` is not `r` |
+| boxes | JSON of `bbox_2d`, `point_2d` | as many objects, at most 120, each one of those (`boxes.is_same`) |
 | none | empty | nothing: such rows are rewarded by other terms |
 """
 
@@ -31,7 +31,7 @@ KINDS = ("choice", "number", "text", "math", "boxes", "none")
 MAX_CHARS = 4096  # of a text that is compared as one
 SLACK = Fraction(1, 10**12)  # relative, between numbers that are rounded to float64 on the way
 _PLAIN = re.compile(r"[+-]?(\d{1,3}(?:,\d{3}){1,6}|\d{1,18})(\.\d{1,18})?", re.ASCII)
-_NUMBER = re.compile(r"[-+−–]?[\d.,]{1,40}(?:\s?/\s?\d{1,18})?\s?[%°]?", re.ASCII)
+_NUMBER = re.compile(r"[-+−–]?[\d.,]{1,40}(?:\s?/\s?\d{1,18})?\s?[%°º]?", re.ASCII)
 _LETTER = re.compile(r"\(?([A-J])\)?\.?")
 _BELOW = re.compile(r"(?<=[A-Za-z)])[₀-₉]+(?![0-9])")  # H₂O is H2O; 10₂ is not 102
 _FORMULA = re.compile(r"[\\^$=√π]")
@@ -71,7 +71,10 @@ class Gold:
         if self.kind == "number":
             return None if _number(self.value) is not None else "must be a number"
         if self.kind == "boxes":
-            return None if boxes.parse(self.value) is not None else "must be JSON of bbox_2d and point_2d"
+            found = boxes.parse(self.value)
+            if found is None:
+                return "must be JSON of bbox_2d and point_2d"
+            return None if len(found) <= boxes.MOST else f"must have at most {boxes.MOST} objects, it has {len(found)}"
         most = symbolic.MAX_CHARS if self.kind == "math" else MAX_CHARS
         return None if len(self.value) <= most else f"must have at most {most} characters"
 
@@ -93,10 +96,10 @@ class Gold:
             return found is not None and wanted is not None and boxes.is_same(found, wanted)
         if len(content) > MAX_CHARS:
             return False
-        if same(content) == same(self.value):
-            return True
         if self.kind == "text":
-            return False
+            return same(content) == same(self.value)
+        if _bare(content) == _bare(self.value):
+            return True
         found, wanted = (numbers.read(_folded(text)) for text in (content, self.value))
         if found and wanted:
             is_product = (found.letter and not wanted.unit) or (wanted.letter and not found.unit)  # `5m` is not 5
@@ -172,8 +175,13 @@ def same(text: str) -> str:
 
     Blanks stay where they are: `[1,2]` is not `[1, 2]`. So do superscripts and fractions: `3²` is not `32`.
     """
+    return _bare(text).casefold()
+
+
+def _bare(text: str) -> str:
+    """As `same`, in the case in which it is written."""
     text = _BELOW.sub(lambda found: unicodedata.normalize("NFKC", found[0]), reading.fold(text)).replace("\u200b", "")
-    return unwrap(" ".join(text.split())).strip().casefold()
+    return unwrap(" ".join(text.split())).strip()
 
 
 def _chosen(text: str, choices: tuple[str, ...]) -> int | None:

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-MOST = 120  # objects that are read
+MOST = 120  # objects of a right answer, and that a reward reads where it names no other number
 MAX_CHARS = 2**14
 MAX_PX = 10**6  # of a coordinate
 MAX_DEPTH = 8  # of brackets in JSON: a list of objects of lists needs three
@@ -42,8 +42,9 @@ class Rules(NamedTuple):
 RULES = Rules()
 
 
-def parse(text: str, most: int = MOST) -> list[Object] | None:
-    """Read a list of objects; None for what is no such list, or has an entry that is neither box nor point."""
+def parse(text: str, most: int | None = None) -> list[Object] | None:
+    """Read a list of objects, all or the first `most`; None for what is no such list, or has an entry that is neither
+    box nor point."""
     items = _items(text)
     if items is None:
         return None
@@ -60,17 +61,18 @@ def _items(text: str) -> list[Any] | None:
         return None
     try:
         data = json.loads(text, parse_constant=lambda _: None)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     data = [data] if isinstance(data, dict) else data
     return data if isinstance(data, list) else None
 
 
 def _depth(text: str) -> int:
-    """The most brackets that are open at once, those in texts counted too: a bound on the parser's recursion."""
+    """The most brackets that are open at once, those in texts counted too: it spares parsing what is too deep, but for
+    lists that texts between them seem to close."""
     depth = deepest = 0
     for char in re.findall(r"[\[\]{}]", text):
-        depth += 1 if char in "[{" else -1
+        depth = depth + 1 if char in "[{" else max(0, depth - 1)
         deepest = max(deepest, depth)
     return deepest
 
@@ -146,7 +148,7 @@ def match(found: list[Object], gold: list[Object], rules: Rules = RULES) -> Matc
 
     A pair has three things to get right: boxes that overlap by more than `iou`, boxes whose sides lie closer than
     `l1_px` on average, and points closer than `point_px`, of which the found one lies in its own box. Where nothing was
-    asked for, nothing is right; an object without a box or a point that gold ones have makes all of it wrong.
+    asked for, nothing is right; an object without a box or a point that all gold ones have makes all of it wrong.
     """
     found, gold = found[: rules.most], gold[: rules.most]
     if not found and not gold:
@@ -171,8 +173,8 @@ def _paired(gains: Float[np.ndarray, "K N"]) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _lacks(one: Object, gold: list[Object]) -> bool:
-    """Whether an object is without something that a gold object has."""
-    return any(getattr(one, name) is None and any(getattr(gold_one, name) for gold_one in gold) for name in one._fields)
+    """Whether an object is without something that every gold object has."""
+    return any(getattr(one, name) is None and all(getattr(gold_one, name) for gold_one in gold) for name in one._fields)
 
 
 def is_same(found: list[Object], gold: list[Object], rules: Rules = RULES) -> bool:

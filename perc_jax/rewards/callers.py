@@ -27,17 +27,18 @@ MAX_RESTARTS = 32  # of the processes in one rollout, because they were out of m
 
 
 def complaints(names: Sequence[str]) -> dict[str, str]:
-    """What is wrong with each function, `file.py:function`; empty where it can be called. Each file is imported in a
-    process that is ended, so that nothing of it stays."""
-    if not names:
-        return {}
+    """What is wrong with each function, `file.py:function`; empty where it can be called. Each is imported in a process
+    of its own, as in a run, which is ended, so that nothing of it stays: files beside it may have others' names."""
     lost = {
         Lost.LATE: f"must be importable within {functions.LOAD_S:g} s",
         Lost.DIED: "must be importable (its import ends the process)",
     }
-    with Pool(functions.LOAD_S) as pool:
-        found = pool.each(functions.complaint, names)
-        return {name: lost[one] if isinstance(one, Lost) else one for name, one in zip(names, found, strict=True)}
+    said = {}
+    for name in names:
+        with Pool(functions.LOAD_S) as pool:
+            [found] = pool.each(functions.complaint, [name])
+        said[name] = lost[found] if isinstance(found, Lost) else found
+    return said
 
 
 class Marks(NamedTuple):
@@ -79,10 +80,11 @@ class Caller:
 
     def measure(self, cases: Sequence[Case], form: Form = STRICT) -> Marks:
         """Call the function for completions that lie one by one; a value that it does not give is NaN, and all are
-        where failing is so slow a rule that not all calls were made."""
+        where failing is so slow a rule that not all calls were made; those are not made any more."""
         try:
             return self._score(cases, 1, form, math.nan)
         except Refused as refused:
+            self._pool.restart()  # calls that were begun would run to their deadlines before any other
             values = np.full((len(cases), 1 + len(parts_of(self._term))), math.nan, np.float32)
             fresh = self._fresh({"refused": str(refused)})
             return Marks(values, dict.fromkeys(functions.REASONS, 0), tuple(fresh))
@@ -97,9 +99,11 @@ class Caller:
             tuple(case.tokens for case in cases),
         )
         calls = functions.calls(given, group, self._takes_several())
-        told, leaks = self._all(calls)
-        if not math.isnan(worthless):
-            self._refuse(told, len(calls), at_the_end=True)
+        is_looked_at = math.isnan(worthless)
+        of = "a suite" if is_looked_at else "a rollout"
+        told, leaks = self._all(calls, of)
+        if not is_looked_at:
+            self._refuse(told, len(calls), of, at_the_end=True)
         width = 1 + len(parts_of(self._term))
         nothing = (worthless,) * width
         rows = [one.values or tuple(repeat(nothing, len(c.texts))) for one, c in zip(told, calls, strict=True)]
@@ -120,9 +124,9 @@ class Caller:
             self._is_batched = found
         return self._is_batched
 
-    def _all(self, calls: Sequence[Call]) -> tuple[list[Told], list[Fault]]:
+    def _all(self, calls: Sequence[Call], of: str) -> tuple[list[Told], list[Fault]]:
         """What came of every call, and of those that were made again in a fresh process: what leaks is their fault
-        only if they fail there as well."""
+        only if they fail there as well. `of` says what the calls are of."""
         told: list[Told | None] = [None] * len(calls)
         left, leaks, restarts = list(range(len(calls))), {}, 0
         while left:
@@ -137,7 +141,7 @@ class Caller:
                         continue
                 told[place] = one
                 if one.fault and one.fault.reason in SLOW:
-                    self._refuse(told, len(calls), at_the_end=False)
+                    self._refuse(told, len(calls), of, at_the_end=False)
             if is_spent:
                 self._pool.restart()
                 restarts += 1
@@ -145,7 +149,7 @@ class Caller:
         whole = [one for one in told if one is not None]
         return whole, [fault for place, fault in leaks.items() if told[place].values]
 
-    def _refuse(self, told: Sequence[Told | None], count: int, *, at_the_end: bool) -> None:
+    def _refuse(self, told: Sequence[Told | None], count: int, of: str, *, at_the_end: bool) -> None:
         """Raise `Refused` if failing is the rule: of all calls, or of the first where failures are slow."""
         done = [one for one in told if one is not None]
         faults = [one.fault for one in done if one.fault]
@@ -154,7 +158,7 @@ class Caller:
             return
         [(fault, _)] = Counter(faults).most_common(1)
         share = f"{len(faults)} of {len(done)} calls" + ("" if at_the_end else f", of {count}")
-        raise Refused(f"reward term {self._term.label} failed in {share} of a rollout: {fault.words}")
+        raise Refused(f"reward term {self._term.label} failed in {share} of {of}: {fault.words}")
 
     def _fault(self, found: "Lost | Fault") -> Fault:
         """What a lost call means."""

@@ -7,7 +7,7 @@ not understood, so those that stand in lists instead of sentences can be left ou
 import itertools
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from perc_jax.rewards.forms import BLANKS, below_last, standing
@@ -43,27 +43,29 @@ def told(text: str, wanted: Any, *, heading: str = "", whole_words: bool = True,
         most_listed: words in a row without one that joins them, from which on they are a list; 0: lists count too.
     """
     description = below(text, heading) if heading else text
-    words = dict.fromkeys(_folded(word, whole_words) for word in _listed(wanted))
-    words.pop(_folded("", whole_words), None)
+    words = key_words(wanted, whole_words=whole_words)
     length = float(len(_WORDS.findall(description)))
     if not words:
         return Told(0.0, 0.0, length)
-    every = _found(words, description, whole_words)
+    every = _found(words, [description], whole_words)
     counted = _found(words, sentences(description, most_listed), whole_words) if most_listed else every
     return Told(counted, every - counted, length)
 
 
-def _found(words: Mapping[str, None], text: str, whole_words: bool) -> float:
-    """The share of words that a text has."""
-    said = _folded(text, whole_words)
-    return sum(word in said for word in words) / len(words)
-
-
-def _listed(wanted: Any) -> list[str]:
-    """Key words as a list of texts."""
+def key_words(wanted: Any, *, whole_words: bool = True) -> tuple[str, ...]:
+    """The key words of a row's entry as `told` looks for them, each once; none of what is no list and no text, or has
+    none."""
     if isinstance(wanted, str):
-        return wanted.split(",")
-    return [str(word) for word in wanted] if isinstance(wanted, Sequence) else []
+        wanted = wanted.split(",")
+    texts = [str(word) for word in wanted] if isinstance(wanted, Sequence) else []
+    nothing = _folded("", whole_words)
+    return tuple(word for word in dict.fromkeys(_folded(text, whole_words) for text in texts) if word != nothing)
+
+
+def _found(words: Sequence[str], parts: Sequence[str], whole_words: bool) -> float:
+    """The share of words that stand in one of a text's parts."""
+    said = [_folded(part, whole_words) for part in parts]
+    return sum(any(word in part for part in said) for word in words) / len(words)
 
 
 def _folded(text: str, whole_words: bool) -> str:
@@ -71,8 +73,9 @@ def _folded(text: str, whole_words: bool) -> str:
     return f" {' '.join(_WORDS.findall(text.casefold()))} " if whole_words else text.lower().strip()
 
 
-def sentences(text: str, most_listed: int) -> str:
-    """A text without its lists: more than `most_listed` words in a row of which none joins others.
+def sentences(text: str, most_listed: int) -> list[str]:
+    """What stands before, between and behind a text's lists: more than `most_listed` words in a row of which none joins
+    others.
 
     It is a rule for English. It does not see a list whose words are joined one by one.
     """
@@ -80,7 +83,7 @@ def sentences(text: str, most_listed: int) -> str:
     runs = (list(run) for joins, run in by_kind if not joins)
     lists = [(run[0].start(), run[-1].end()) for run in runs if len(run) > most_listed]
     ends, begins = [0, *(end for _, end in lists)], [*(begin for begin, _ in lists), len(text)]
-    return " ".join(text[end:begin] for end, begin in zip(ends, begins, strict=True))
+    return [text[end:begin] for end, begin in zip(ends, begins, strict=True)]
 
 
 def below(text: str, heading: str) -> str:

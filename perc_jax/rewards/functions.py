@@ -269,9 +269,13 @@ def _number(value: Any) -> float:
         value = value.item()
     if not isinstance(value, numbers.Real):
         raise _WrongValue(f"must return a number, got {_type(value)}")
-    if not math.isfinite(value) or abs(value) > LARGEST:
-        raise _WrongValue(f"must return a finite number within {LARGEST:g}, got {float(value):g}")
-    return float(value)
+    try:
+        found = float(value)
+    except OverflowError:  # a whole number or a fraction that no float holds
+        found = math.inf if value > 0 else -math.inf
+    if not math.isfinite(found) or abs(found) > LARGEST:
+        raise _WrongValue(f"must return a finite number within {LARGEST:g}, got {found:g}")
+    return found
 
 
 def _type(value: Any) -> str:

@@ -24,7 +24,7 @@ PARTS = {  # of our terms that have some
     "sections": descriptions.Headings._fields[1:],
     "clip": ("cosine",),
 }
-LACKS = ("missing", "empty")  # of a completion: its row wants nothing; nothing is said below the heading
+LACKS = ("missing", "empty")  # of a completion: its row has nothing to measure by; nothing is said below the heading
 MAX_DUPLICATES = 2  # sentences said before, from which on a text is repetitive (VisionReasoner)
 
 
@@ -83,12 +83,26 @@ def by_column(term: TermConfig) -> str:
     return (term.column or term.term) if term.term in ("keywords", "facts", "map") else ""
 
 
+def may_lack(term: TermConfig) -> tuple[str, ...]:
+    """What of `LACKS` is counted of a term: of those that read a column, and of boxes, which only some answers are."""
+    return LACKS if by_column(term) else LACKS[:1] if term.term == "boxes" else ()
+
+
 def lacks(cases: Sequence[Case], term: TermConfig) -> dict[str, int]:
-    """How many completions a term that reads a column had nothing to measure by, by `LACKS`; they earn 0 of it."""
-    column = by_column(term)
-    missing = sum(not case.row.get(column) for case in cases)
+    """How many completions a term had nothing to measure by, by what of `LACKS` it may lack; they earn 0 of it."""
+    missing = sum(not _wants(case, term) for case in cases)
     empty = sum(not descriptions.below(case.text, term.section) for case in cases) if term.section else 0
-    return dict(zip(LACKS, (missing, empty), strict=True))
+    return dict(zip(may_lack(term), (missing, empty), strict=False))
+
+
+def _wants(case: Case, term: TermConfig) -> bool:
+    """Whether a row has something that a term measures by: entries of another type have nothing."""
+    given = case.row.get(by_column(term))
+    if term.term == "keywords":
+        return bool(descriptions.key_words(given, whole_words=term.whole_words))
+    if term.term == "boxes":
+        return isinstance(case.answer, Gold) and case.answer.kind == "boxes"
+    return isinstance(given, str) and bool((facts if term.term == "facts" else codes).read(given))
 
 
 def not_repeated(text: str) -> float:

@@ -216,7 +216,7 @@ class Verifier:
             caller = self._caller(term)
             return caller.score(cases, group, self._form) if group else caller.measure(cases, self._form)
         values, lost = self._measure(cases, term)
-        lacks = terms.lacks(cases, term) if terms.by_column(term) else {}
+        lacks = terms.lacks(cases, term) if terms.may_lack(term) else {}
         return Marks(values, {"late": lost, **lacks}, ())
 
     def _measure(self, cases: Sequence[Case], term: TermConfig) -> tuple[Float[np.ndarray, "n W"], int]:
@@ -271,7 +271,7 @@ def _reasons(term: TermConfig) -> tuple[str, ...]:
         return fits.REASONS
     if terms.is_function(term):
         return REASONS
-    return ("late", *terms.LACKS) if terms.by_column(term) else ("late",)
+    return ("late", *terms.may_lack(term))
 
 
 def rewards(scores: Scores, config: RewardConfig, rng: np.random.Generator) -> Rewards:

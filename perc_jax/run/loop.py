@@ -375,6 +375,7 @@ def run(
     """
     timer, began = Timer(), time.monotonic() if began is None else began
     failing = ends.at_once(ends.FAILED)
+    sharding.take_cores(config.mesh)
     with (
         Progress(config.phase_deadline_s, quiet=jax.process_index() > 0, timer=timer) as screen,
         CompileCounter() as compiles,

@@ -12,6 +12,7 @@ import jax
 from perc_jax.batch import TokenIds
 from perc_jax.config import Config, Start, to_dict
 from perc_jax.data import summary
+from perc_jax.mesh import sharding
 from perc_jax.plan import forecast, memory
 from perc_jax.programs.blueprint import Blueprint
 from perc_jax.programs.blueprints import Blueprints
@@ -47,6 +48,7 @@ def show(config: Config, workdir: str, start: Start) -> Iterator[str]:
 
     Raises `ValueError` or `OSError` for what a run would refuse before it compiles.
     """
+    sharding.take_cores(config.mesh)
     opened = beginning.open_run(config, workdir, fetch=False)
     with contextlib.closing(opened.checkpoints):
         programs = listed(config, opened.tokens.ids, fresh=opened.place is None)
@@ -93,7 +95,8 @@ def _memory(blueprints: Blueprints) -> Iterator[str]:
     parameters = sum(leaf.size for leaf in jax.tree.leaves(blueprints.params))
     mesh = " x ".join(f"{axis} {size}" for axis, size in blueprints.mesh.shape.items())
     kind = jax.devices()[0].device_kind
-    yield f"{parameters:,} parameters on {jax.device_count()} devices ({kind}; {mesh})"
+    devices = f"{jax.device_count()} device{'s' * (jax.device_count() > 1)}"
+    yield f"{parameters:,} parameters on {devices} ({kind}; {mesh})"
     if not blueprints.config.stages:
         return
     program, split = peak(blueprints)

@@ -86,6 +86,13 @@ def test_a_cpu_s_peak_and_bandwidth_are_measured(monkeypatch):
     assert machines.device_peak_bytes() == 0  # a CPU does not say
 
 
+def test_devices_of_a_cpu_share_what_it_can_do(monkeypatch):
+    monkeypatch.setattr(machines, "_matmul_flops", lambda: 8e9)
+    monkeypatch.setattr(machines, "_copy_bandwidth", lambda platform: 8e9)
+    found = machines.look()
+    assert (found.flops * found.count, found.bandwidth * found.count) == (8e9, 8e9)
+
+
 def test_remat_is_executed_and_not_useful():
     stage = dataclasses.replace(CONFIG.stages[0], remat="block")
     again = dataclasses.replace(CONFIG, stages=(stage,))

@@ -2,11 +2,12 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from perc_jax import benchmarks
-from perc_jax.benchmarks import BENCHMARKS, Benchmark, Item, Problem
+from perc_jax.benchmarks import BENCHMARKS, Benchmark, Item, Problem, files
 from perc_jax.benchmarks.base import MAX_CHARS, STRICT_HINT
 from tests.benchmarks.folders import WRITERS, picture, png, write_json, write_lines, write_parquet
 
@@ -68,6 +69,23 @@ def test_pictures_of_a_parquet_row_are_in_order_and_its_own(loaded: dict) -> Non
     two = loaded["blink"][0].images
     assert [image.column for image in two] == ["image_1", "image_2"]
     assert two[0].read() != two[1].read()
+
+
+def test_pictures_of_many_columns_are_read_in_turn_from_one_row_group(tmp_path: Path, monkeypatch: Any) -> None:
+    """MMMU's rows have up to seven pictures: a row group of a column is decoded once, not once a row."""
+    names = [f"image_{number}" for number in range(1, 8)]
+    rows = [{name: {"bytes": f"{name} {row}".encode(), "path": None} for name in names} for row in range(5)]
+    import pyarrow
+    from pyarrow import parquet
+
+    parquet.write_table(pyarrow.Table.from_pylist(rows), tmp_path / "seven.parquet")
+    decoded, real = [], parquet.ParquetFile.read_row_group
+    monkeypatch.setattr(
+        parquet.ParquetFile, "read_row_group", lambda *given, **how: decoded.append(how) or real(*given, **how)
+    )
+    for number, row in enumerate(files.rows(tmp_path, "*.parquet")):
+        assert [image.read().decode() for image in row.images(*names)] == [f"{name} {number}" for name in names]
+    assert len(decoded) == 7
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -53,6 +53,20 @@ def test_what_follows_the_answer_is() -> None:
         ("x = 4.", 4),
         ("−7", -7),
         ("50%", 50),
+        ("10³", 1000),
+        ("-10^{2}", -100),
+        ("2×10³", 2000),
+        (r"1.5\cdot 10^{3}", 1500),
+        (r"2\cdot\sqrt{3}\cdot\pi", 2 * math.sqrt(3) * math.pi),
+        (r"-2\frac{1}{2}", -2.5),
+        (r"2\frac{1}{2}\pi", 2.5 * math.pi),
+        ("2½π", 2.5 * math.pi),
+        (r"3\frac{\pi}{4}", 0.75 * math.pi),
+        (r"2\frac{\sqrt{3}}{2}", math.sqrt(3)),
+        (r"√3\frac{1}{2}", math.sqrt(3) / 2),
+        (r"10^2\frac{1}{2}", 50),
+        (r"4\cdot\frac{1}{2}", 2),
+        ("60º", 60),
     ],
 )
 def test_numbers_as_models_write_them(text: str, value: float) -> None:
@@ -60,7 +74,13 @@ def test_numbers_as_models_write_them(text: str, value: float) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "x", "1/0", "1 2", "3 apples and 4", "nan", "inf", "1e999", "--3", "1,2", "9" * 90]
+    "text",
+    [
+        *("", "x", "1/0", "1 2", "3 apples and 4", "nan", "inf", "1e999", "--3", "1,2", "9" * 90),
+        *("110^2", "110²", "210³", "510^{3}", "110^2/5", r"110^2\frac{1}{2}"),  # no sign before the power of ten
+        *("3*", "3×", r"3\cdot", "2**π", "*π", "×10²", r"3*\cdot\frac{1}{2}"),  # signs without a factor
+        *(r"3\frac{5}{2}", r"2.5\frac{1}{2}", r"3/4\frac{1}{2}", r"2\frac{1}{2}3"),  # neither mixed nor a product
+    ],
 )
 def test_what_is_no_number_is_none(text: str) -> None:
     assert numbers.value(text) is None
@@ -248,3 +268,19 @@ def test_a_mean_of_tasks_is_not_the_accuracy() -> None:
     found = BENCHMARKS["blink"].summary(items)
     assert found["mean_of_tasks"] == pytest.approx((1 + 1 / 3) / 2)
     assert BENCHMARKS["blink"].total(items)["accuracy"] == 0.5
+
+
+@pytest.mark.parametrize("box", ["5,5", "5, 5", "(5,5)", "{5}{5}", "(5)(5)", "5x5", "5 × 5", "5 5", "{5}, {5}"])
+def test_rows_and_columns_are_two_numbers(box: str) -> None:
+    problem = Problem("1", "?", (), "5,5", "grid")
+    assert BENCHMARKS["blindtest"].score(problem, rf"<answer>\boxed{{{box}}}</answer>", "strict").correct
+
+
+@pytest.mark.parametrize(
+    ("box", "gold"), [("55", "5,5"), ("123", "12,3"), ("1,23", "12,3"), ("5,", "5,5"), ("(55)", "5,5")]
+)
+def test_one_number_is_no_rows_and_columns(box: str, gold: str) -> None:
+    scored = BENCHMARKS["blindtest"].score(
+        Problem("1", "?", (), gold, "grid"), rf"<answer>\boxed{{{box}}}</answer>", "strict"
+    )
+    assert not scored.correct and scored.parsed in (None, box)

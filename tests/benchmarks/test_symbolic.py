@@ -48,6 +48,8 @@ def compare() -> Comparer:
         ("0.3333333", r"\frac{1}{3}", "millionth"),
         ("6", r"x = 3 \cdot 2", "two_places"),
         ("3x-y+13=0", "-y+3x+13=0", "exact"),
+        (r"\pi(R^2-r^2)", r"\pi R^2-\pi r^2", "exact"),
+        ("abcdefgh-ABCDEFGH", "-ABCDEFGH+abcdefgh", "exact"),
     ],
 )
 def test_equal_answers(compare: Comparer, gold: str, answer: str, rule: str) -> None:
@@ -67,6 +69,9 @@ def test_equal_answers(compare: Comparer, gold: str, answer: str, rule: str) -> 
         ("13", "x^2+y^2=13", "millionth"),
         ("3x-y+13=0", "3x+4y+13=0", "exact"),
         ("x=5, y=2", "x=1, y=2", "exact"),
+        ("R-r", "r-R", "exact"),
+        ("R-r", "0", "exact"),
+        ("5a", "5A", "exact"),
         ("1", "", "exact"),
         ("1", "1" * 1000, "exact"),
         ("1", r"\frac{", "exact"),

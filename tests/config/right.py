@@ -227,7 +227,7 @@ RIGHT: dict[str, Any] = {
         "patience": AMOUNT,
         "shown": AMOUNT,
     },
-    "MeshConfig": {"replica": COUNT, "fsdp": (-1,), "tensor": COUNT},
+    "MeshConfig": {"replica": COUNT, "fsdp": (-1,), "tensor": COUNT, "cpu_replicas": ()},
     "ClipTowerConfig": {"width": COUNT, "hidden": COUNT, "layers": COUNT, "heads": COUNT},
     "ClipConfig": {
         "folder": FILLED,

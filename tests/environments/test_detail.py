@@ -1,5 +1,8 @@
 """The sheet: what is shown lies there, at the scale that is said; nothing can be read without looking closer."""
 
+import itertools
+import re
+
 import numpy as np
 import pytest
 
@@ -102,6 +105,19 @@ def test_a_table_s_picture_is_a_sheet_of_its_own():
     step = played.step(Move(state, "<code>Crop(0, 0, 28, 28)</code>"))
     assert step.outcome.pictures[0].shape == (140, 140, 3)  # 150 px of the picture's own
     assert played.step(Move(step.state, "<answer>Red</answer>")).outcome.correct
+
+
+@pytest.mark.parametrize("size", [(900, 1200), (100, 2000), (2000, 100), (56, 448), (84, 700), (1008, 112)])
+def test_a_solution_looks_at_all_of_a_picture_by_boxes_that_may_be_asked_for(size):
+    played = environment(name="inspect", side=1, view_px=1008, shapes=((128, 0), (2000, 6000)))
+    state = played.start(Question("row", (picture(1, *size),), "What colour?", Gold("text", "red")))
+    *looks, (_, last) = played.solution(state, np.random.default_rng(0))
+    assert 2 <= len(looks) <= 4 and all(step.outcome.pictures for _, step in looks)
+    assert last.outcome.correct and last.outcome.well_formed and "arguments" not in last.outcome.counts
+    height, width = played.opening(state).pictures[0].shape[:2]
+    boxes = [Box(*map(int, re.findall(r"\d+", said))) for said, _ in looks]
+    assert sum(box.area for box in boxes) > 0.99 * height * width
+    assert not any(one.shared(other) for one, other in itertools.combinations(boxes, 2))
 
 
 @pytest.mark.parametrize("name", ["chart", "grid"])

@@ -6,6 +6,7 @@ import pickle
 import numpy as np
 import pytest
 
+import engines
 from perc_jax.environments.base import Move, Observation, Question
 from perc_jax.environments.jigsaw import Jigsaw
 from perc_jax.rewards.endings import Ending
@@ -62,6 +63,36 @@ def test_every_order_is_judged_by_what_it_looks_like():
         assert ending.parts["in_place"] == sum(quarters) / 4 and ending.correct == all(quarters)
         rights += ending.correct
     assert rights == 2
+
+
+def test_pieces_that_differ_in_a_small_mark_do_not_stand_for_each_other():
+    """Two pieces of 149 px of a grid's picture differ in 190 px, by less than a grey level on average."""
+    played, drawn = environment(side=3, view_px=448), engines.sample("grid", split="train", index=1, level=3).image
+    state = played.start(Question("train/grid/3/1", (drawn,), "?", None))
+    right = [piece.number + 1 for piece in state.scene.right]
+    for a, b in itertools.combinations(range(9), 2):
+        order = list(right)
+        order[a], order[b] = order[b], order[a]
+        lying = (pasted(state.scene.picture, 3, tuple(piece - 1 for piece in board)) for board in (order, right))
+        is_seen = bool((np.abs(np.subtract(*lying, dtype=np.int16)) > 100).any())
+        ending = played.step(Move(state, f"<answer>{' '.join(map(str, order))}</answer>")).outcome
+        assert ending.correct != is_seen and ending.parts["in_place"] == (7 / 9 if is_seen else 1), (a, b)
+
+
+@pytest.mark.parametrize(
+    ("mark_px", "levels", "is_alike"), [(0, 0, True), (55, 0.6, True), (1, 60, True), (4, 40, False)]
+)
+def test_what_is_not_seen_makes_no_difference(mark_px, levels, is_alike):
+    """Faint noise all over, one pixel, a small mark at the edge of the piece, where blocks are smaller."""
+    whole = picture(3)
+    whole[:56, 56:] = whole[56:, :56] = 100
+    noise = np.random.default_rng(0).random((mark_px, mark_px, 1)) < levels if levels < 1 else levels
+    whole[56 - mark_px : 56, 112 - mark_px :] += np.asarray(noise, np.uint8)
+    played = environment()
+    state = played.start(Question("test/mark", (whole,), "?", None))
+    one, other, order = *(state.scene.right[n].number for n in (1, 2)), [piece.number for piece in state.scene.right]
+    swapped = [{one: other, other: one}.get(number, number) + 1 for number in order]
+    assert played.step(Move(state, f"<answer>{' '.join(map(str, swapped))}</answer>")).outcome.correct == is_alike
 
 
 def test_swaps_and_turns_show_the_board_they_make():

@@ -4,10 +4,11 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from perc_jax import score
+from perc_jax import compare, score
 from perc_jax.evaluation import scoring
 from perc_jax.records.lines import Record, Records
 from tests.benchmarks.folders import dynamath, visulogic, write_json, write_lines
@@ -54,6 +55,18 @@ def test_json_and_table(folder: Path, capsys: pytest.CaptureFixture[str]) -> Non
     out = capsys.readouterr().out
     assert "visulogic, official: the authors' box" in out
     assert "accuracy" in out and "50.0 %" in out and "n = 2" in out and "Other" in out
+
+
+def test_json_for_other_programs(folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: Any) -> None:
+    """`-` is standard output, instead of the table, and no file of that name."""
+    write_lines(folder / "r.jsonl", [{"id": "0", "response": r"\boxed{A}"}, {"id": "1", "response": "no idea"}])
+    monkeypatch.chdir(folder)
+    run(folder, "--json", "-")
+    out = capsys.readouterr().out
+    assert json.loads(out)["accuracy"] == 0.5 and not (folder / "-").exists()
+    write_lines(folder / "scores.json", [json.loads(out)])
+    compare.main([str(folder / "scores.json"), str(folder / "scores.json"), "--json", "-"])
+    assert [one["n"] for one in json.loads(capsys.readouterr().out).values()] == [2] and not (folder / "-").exists()
 
 
 def test_dynamath_reports_average_worst_case_and_robustness(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,6 +2,9 @@
 
 import importlib
 import math
+import os
+import subprocess
+import sys
 from typing import NamedTuple
 
 import jax
@@ -94,6 +97,51 @@ def test_slices_share_out_replicas_and_nothing_else():
             sharding.by_slice(chips, replica)
     for others in ([Device(0, 0), Device(1, 0)], [Device(0, 1, "gpu"), Device(1, 0, "gpu")]):
         assert sharding.by_slice(others, 1) == others
+
+
+@pytest.mark.parametrize(
+    ("config", "count", "on_cpu", "shape"),
+    [
+        (MeshConfig(cpu_replicas=2), 2, True, (2, 1, 1)),
+        (MeshConfig(cpu_replicas=2), 8, True, (2, 4, 1)),  # two processes of four devices, or flags of XLA's
+        (MeshConfig(cpu_replicas=2), 1, True, (1, 1, 1)),  # a program that had used JAX before
+        (MeshConfig(cpu_replicas=2), 8, False, (1, 8, 1)),
+        (MeshConfig(fsdp=8, cpu_replicas=2), 8, True, (1, 8, 1)),
+        (MeshConfig(tensor=2, cpu_replicas=2), 8, True, (1, 4, 2)),
+        (MeshConfig(replica=4, cpu_replicas=2), 8, True, (4, 2, 1)),
+    ],
+)
+def test_replicas_of_a_cpu_are_those_of_a_mesh_that_is_left_open(config, count, on_cpu, shape):
+    assert sharding.mesh_shape(config, count, on_cpu) == shape
+
+
+SAY = """
+import os
+import jax
+if os.environ.get("EARLIER"):
+    jax.devices()
+from perc_jax.config import MeshConfig
+from perc_jax.mesh import sharding
+for _ in range(2):
+    sharding.take_cores(MeshConfig(cpu_replicas=3))
+print(dict(sharding.make_mesh(MeshConfig(cpu_replicas=3)).shape))
+"""
+WITHOUT = {name: value for name, value in os.environ.items() if not name.startswith(("JAX_", "XLA_"))}
+
+
+@pytest.mark.parametrize(
+    ("said", "shape"),
+    [
+        ({}, (3, 1, 1)),
+        ({"XLA_FLAGS": "--xla_force_host_platform_device_count=6"}, (3, 2, 1)),
+        ({"JAX_NUM_CPU_DEVICES": "1"}, (1, 1, 1)),
+        ({"EARLIER": "1"}, (1, 1, 1)),
+    ],
+)
+def test_a_cpu_is_as_many_devices_as_replicas_unless_jax_was_told_otherwise(said, shape):
+    variables = WITHOUT | {"JAX_PLATFORMS": "cpu"} | said
+    ended = subprocess.run([sys.executable, "-c", SAY], env=variables, capture_output=True, text=True, check=True)
+    assert ended.stdout.strip() == str(dict(zip(sharding.AXES, shape, strict=True)))
 
 
 def test_a_mesh_that_does_not_use_all_devices_is_refused():

@@ -80,6 +80,10 @@ def too_large(text, row):
     return 1e300 if "bad" in text else 1
 
 
+def too_large_to_be_a_float(text, row):
+    return -(10**400) if "bad" in text else 1
+
+
 def of_wrong_type(text, row):
     return "1" if "bad" in text else True
 

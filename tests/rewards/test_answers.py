@@ -1,5 +1,6 @@
 """Gold answers of tables: what is accepted, what never is, and what kind a column's value is taken for."""
 
+import json
 import pickle
 import time
 
@@ -35,7 +36,24 @@ RIGHT = {
     Gold("number", "1.5"): ["1½", "1 1/2"],
     Gold("number", "1200"): ["1{,}200", "1 200", "1\u202f200", r"1\,200", "1,200 units"],
     Gold("number", "1000"): ["10³", "10^3"],
-    Gold("number", "35°"): ["35", "35 degrees", r"\angle A = 35^{\circ}"],
+    Gold("number", "35°"): ["35", "35 degrees", "35º", r"\angle A = 35^{\circ}"],
+    Gold("number", "25 °C"): [
+        *(
+            "25",
+            "25 C",
+            "25C",
+            "25°C",
+            "25ºC",
+            "25℃",
+            "25 ° C",
+            "25 degrees C",
+            "25 degree C",
+            "25 deg C",
+            "25 celsius",
+        ),
+        *(r"25^\circ\text{C}", "25 degrees Celsius"),
+    ],
+    Gold("number", "100 F"): ["100 °F", "100 fahrenheit", "100 degrees F"],
     Gold("number", "y = 4"): ["4", "y=4", "so y = 4.0"],
     Gold("number", "1,200.5"): ["1200.5", "1,200.50", "$1200.5$"],
     Gold("number", "50%"): ["50", "50 %", r"50^\circ"],
@@ -88,6 +106,8 @@ WRONG = {
     ],
     Gold("number", "12 cm"): ["12 km", "12 cm²", "12 kg", "12 centimetres per hour", "x = 12 m"],
     Gold("number", "5 kg"): ["5 g", "5kg/m"],
+    Gold("number", "25 °C"): ["25 °F", "25 degrees F", "25 F", "25 K", "25 mC", "25 C/s", "25 degrees D"],
+    Gold("number", "25 C"): ["25 °F", "25 mC", "25 F"],
     Gold("number", "5 dollars"): ["5 cents", "5 euros"],
     Gold("number", "y = 4"): ["x = 4", r"\alpha = 4", "y_{1} = 4"],
     Gold("number", "32"): ["3²"],
@@ -120,6 +140,22 @@ def test_what_is_not_the_answer_is_never_right(gold):
     assert not [text for text in WRONG[gold] if gold.accepts(text)]
 
 
+def row_of(count: int) -> str:
+    """So many boxes side by side."""
+    return json.dumps([{"bbox_2d": [10 * number, 0, 10 * number + 8, 8]} for number in range(count)])
+
+
+def test_all_objects_of_an_answer_count():
+    gold = Gold("boxes", row_of(120))
+    assert gold.accepts(row_of(120)) and not gold.accepts(row_of(119))
+    assert not gold.accepts(row_of(150)) and not gold.accepts(row_of(121))
+    with pytest.raises(
+        ValueError, match=r"^answer of kind boxes must have at most 120 objects, it has 121, got '\["
+    ) as error:
+        guess(row_of(121))
+    assert "\n" not in str(error.value) and len(str(error.value)) < 200
+
+
 def test_a_text_that_is_one_options_letter_and_anothers_text_is_no_answer():
     swapped = Gold("choice", "second", ("B", "second", "third"))
     assert swapped.accepts("second") and not swapped.accepts("B")
@@ -140,6 +176,12 @@ def test_formulas_are_compared_as_mathematics():
         ("3x^2", ["3", "3y^5", "3x"]),
         ("y=3x", ["y=3", "3", "z=3x"]),
         ("y = 4", ["x = 4"]),
+        ("R-r", ["r-R", "0"]),
+        (r"\pi(R^2-r^2)", [r"\pi(r^2-R^2)", r"\pi(r^2-r^2)"]),
+        (r"\frac{R_1}{r_1}", [r"\frac{r_1}{R_1}", "1"]),
+        ("5a", ["5A"]),
+        ("ABC", ["abc"]),
+        ("e^2", ["E^2"]),
         ("5i", ["5"]),
         ("6a", ["6b", "6"]),
         ("5m", ["5", "5 s", "5k"]),
@@ -157,6 +199,24 @@ def test_formulas_with_another_letter_or_unit_are_unequal(gold, others):
 def test_a_formula_may_leave_out_its_unit_and_name():
     assert Gold("math", r"12\text{ cm}").accepts("12") and Gold("math", "y = 4").accepts("4")
     assert Gold("math", r"\frac{3}{2}").accepts("1.5 cm") and Gold("math", "y=3x").accepts("y = x + 2x")
+
+
+@pytest.mark.parametrize(
+    ("gold", "others"),
+    [
+        (r"\text{Yes}", ["yes", "YES", r"\text{yes}"]),
+        (r"\text{no solution}", ["No solution"]),
+        (r"\text{east } 30^\circ", [r"\text{East } 30^\circ"]),
+        (r"12\text{ cm}", ["12 CM"]),
+        (r"25^\circ\text{C}", ["25 C", r"25\text{ C}", "25 degrees C"]),
+        (r"60^\circ+\alpha", ["60º+\\alpha"]),
+        (r"\pi(R^2-r^2)", [r"\pi R^2-\pi r^2", r"(R-r)(R+r)\pi"]),
+        (r"\frac{R_1}{r_1}", ["R_1/r_1"]),
+        (r"\sin X+\sin x", [r"\sin x+\sin X"]),
+    ],
+)
+def test_words_and_units_have_no_case_in_formulas_and_letters_keep_theirs(gold, others):
+    assert not [text for text in (gold, *others) if not Gold("math", gold).accepts(text)]
 
 
 def test_numbers_whose_kind_nobody_named_keep_their_tolerance():
@@ -205,6 +265,7 @@ def test_an_answer_that_nobody_could_give_is_refused_in_one_line(gold, words):
         (0.5, (), "number", "0.5"),
         ("-3/4", (), "number", "-3/4"),
         ("35°", (), "number", "35°"),
+        ("35º", (), "number", "35º"),
         ("1,200", (), "number", "1,200"),
         ("$12$", (), "number", "12"),
         ("<answer> B </answer>", (), "choice", "B"),

@@ -50,12 +50,21 @@ def test_a_description_counts_and_a_list_does_not():
     assert share("red circle, blue square", wanted, most_listed=3) == 0
 
 
+@pytest.mark.parametrize("whole_words", [True, False])
+def test_what_stands_around_a_list_is_no_key_word(whole_words):
+    text = f"left of {'x ' * 20}the map"
+    wanted = ["of the", "left of", "the map"]
+    found = told(text, wanted, most_listed=16, whole_words=whole_words)
+    assert found.share == pytest.approx(2 / 3) and found.listed == pytest.approx(0)
+    assert share(text, wanted, whole_words=whole_words) == pytest.approx(2 / 3)
+
+
 def test_only_lists_are_cut_out():
     words = [f"w{n}" for n in range(9)]
     text = f"{' '.join(words[:4])} the {' '.join(words[4:])} of x"
-    assert sentences(text, 5) == text and sentences("", 5) == ""
-    assert sentences(text, 4).split() == [*words[:4], "the", "of", "x"]
-    assert sentences(text, 3).split() == ["the", "of", "x"]
+    assert sentences(text, 5) == [text] and sentences("", 5) == [""]
+    assert [part.split() for part in sentences(text, 4)] == [[*words[:4], "the"], ["of", "x"]]
+    assert [part.split() for part in sentences(text, 3)] == [[], ["the"], ["of", "x"]]
     assert all(word == word.casefold() for word in JOINING)
 
 

@@ -2,6 +2,7 @@
 
 import re
 import textwrap
+import time
 from pathlib import Path
 
 import numpy as np
@@ -59,6 +60,7 @@ FAULTS = {
     "odd": ("raised", "faulty.py:{}: Unspeakable"),
     "not_a_number": ("value", "faulty.py: must return a finite number within 1e+09, got nan"),
     "too_large": ("value", "faulty.py: must return a finite number within 1e+09, got 1e+300"),
+    "too_large_to_be_a_float": ("value", "faulty.py: must return a finite number within 1e+09, got -inf"),
     "of_wrong_type": ("value", "faulty.py: must return a number, got a str"),
     "nothing": ("value", "faulty.py: must return a number, got None"),
     "a_dict": ("value", "faulty.py: must return the parts that the term's `parts` names (none), got x"),
@@ -127,6 +129,20 @@ def test_failing_as_a_rule_ends_the_run_in_one_line(function, texts, words, monk
     assert "\n" not in str(error.value)
 
 
+def test_where_replies_are_only_measured_slow_failures_cost_the_next_nothing(monkeypatch):
+    """Three of forty calls are waited for; the others are not made, so that the next measuring has its processes."""
+    monkeypatch.setattr(callers, "FEW", 3)
+    with Caller(TermConfig(f"{FILE}:loops"), 1.0, 1, MEMORY_BYTES) as caller:
+        assert caller.measure(cases(["fine"]), ANSWER).values.tolist() == [[1]]
+        found = caller.measure(cases(["bad"] * 40), ANSWER)
+        assert np.isnan(found.values).all() and found.values.shape == (40, 1)
+        words = "failed in 3 of 3 calls, of 40 of a suite: faulty.py: ran past verifier_deadline_s = 1"
+        assert found.lines == (f"reward term loops {words}",)
+        start = time.monotonic()
+        assert caller.measure(cases(["fine"]), ANSWER).values.tolist() == [[1]]
+        assert time.monotonic() - start < 30  # of 37 that the calls left would take
+
+
 def test_every_reason_has_an_entry_before_anything_failed():
     reward = RewardConfig(terms=(TermConfig("accuracy"), TermConfig("length"), TermConfig(f"{FILE}:raises")))
     with Verifier(20.0, form=ANSWER, memory_bytes=MEMORY_BYTES) as verifier:
@@ -161,3 +177,15 @@ def test_a_file_that_cannot_be_used_is_refused_without_its_function_being_called
     assert said[f"{FILE}:characters"] == said[f"{FILE}:defaults"] == ""
     for name, words in names.items():
         assert re.search(words, said[name]) and "\n" not in said[name], (name, said[name])
+
+
+def test_files_whose_helpers_have_one_name_are_imported_apart(tmp_path):
+    """As in a run, where each function has its own processes."""
+    names = []
+    for one in ("first", "second"):
+        (tmp_path / one).mkdir()
+        (tmp_path / one / "helper.py").write_text(f"def {one}(text):\n    return len(text)\n")
+        code = f"from helper import {one}\n\n\ndef score(text, row):\n    return {one}(text)\n"
+        (tmp_path / one / "mine.py").write_text(code)
+        names.append(f"{tmp_path / one}/mine.py:score")
+    assert complaints(names) == dict.fromkeys(names, "") and complaints([]) == {}

@@ -72,6 +72,11 @@ def test_boxes_by_hand():
     assert value(near, TermConfig("boxes", iou=0.4, l1_px=2.0, point_px=5.0), gold) == 1
     assert value(ONE, BOXES, Answer.integer(7)) == value(ONE, BOXES, Gold("text", "x")) == 0
     assert value(twice, TermConfig("boxes", most=1), gold) == 3  # what is beyond is not read
+    mixed = '[{"bbox_2d": [10, 10, 50, 50]}, {"point_2d": [90, 90]}]'  # a box has two things to get right, a point one
+    assert measure(Case(mixed, Gold("boxes", mixed)), BOXES, Form("plain")) == (1.5, 0.5, 0.5, 0.5)
+    box, point = (json.dumps([one]) for one in json.loads(mixed))
+    assert [value(text, BOXES, Gold("boxes", mixed)) for text in (box, point)] == [1, 0.5]
+    assert [value(mixed, BOXES, Gold("boxes", text)) for text in (box, point)] == [0, 0]
     lacking = '[{"bbox_2d": [10, 10, 50, 50]}]'
     assert value(lacking, BOXES, gold) == 0 and value(lacking, TermConfig("boxes_form")) == 1
 
@@ -109,6 +114,7 @@ BROKEN = (
     *("", "null", "3", "{}", "[1]", "[[]]", '[{"bbox_2d": null}]', '[{"bbox_2d": [1, 2, 3, NaN]}]', "[" * 9999),
     *('[{"bbox_2d": [1, 2, 3, Infinity]}]', '[{"bbox_2d": [1, 2, 3, 1e999]}]', '[{"bbox_2d": [true, 0, 1, 1]}]'),
     *('[{"bbox_2d": [9, 9, 1, 1]}]', '[{"bbox_2d": ["1", 0, 1, 1]}]', '[{"point_2d": [1, 2, 3]}]', '{"a": 1}' * 3),
+    *('["' + "]" * 5000 + '",' + "[" * 5000, '["]",' * 2700, '{"}": ' * 2000, "]" * 5000 + "[" * 5000),
     *('[{"bbox_2d": [1, 2, 3, 4]}, 5]', '[{"bbox_2d": [1, 2, 3, 4], "point_2d": "no"}]', "9" * 9999, '["' * 5000),
 )
 

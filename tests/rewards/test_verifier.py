@@ -113,6 +113,31 @@ def test_rows_without_the_column_and_texts_without_the_section_are_counted(patie
     assert set(no_faults(reward)) == {f"{name}/{reason}" for reason in ("late", "missing", "empty")}
 
 
+NO_TEXT = (None, "", " ", 3, {"red": 1}, ["Row 1: red"])
+NOTHING_IN_IT = {
+    "keywords": (None, "", " , ", 3, {"red": 1}, [], ["", "."]),
+    "facts": NO_TEXT,
+    "map": (*NO_TEXT, "Row 1: red", "<DEPTH_START><DEPTH_END>"),
+    "boxes": (),
+}
+
+
+@pytest.mark.parametrize("name", NOTHING_IN_IT)
+def test_rows_with_nothing_that_a_term_can_measure_by_are_counted(name):
+    """Columns of another type or without content; answers that are no boxes."""
+    reward = RewardConfig(terms=(TermConfig(name),))
+    rows = [{name: value} for value in NOTHING_IN_IT[name]]
+    text = "Row 1: red <DEPTH_START><DEPTH_3><DEPTH_END>"
+    golds = [Gold("none", ""), Gold("text", "x"), SEVEN]
+    lacking = [Case(text, SEVEN, row=row) for row in rows] or [Case("[]", gold) for gold in golds]
+    right = {"keywords": ["red"], "facts": "Row 1: red", "map": "<DEPTH_START><DEPTH_3><DEPTH_END>", "boxes": None}
+    whole = Case("Row 1: red" if name == "facts" else text, Gold("boxes", "[]"), row={name: right[name]})
+    with Verifier(20.0, form=Form("plain")) as pool:
+        scores = pool.score([whole._replace(text="[]" if name == "boxes" else whole.text), *lacking], reward, 1)
+    assert scores.terms[:, 0].tolist() == [3 if name == "boxes" else 1] + [0] * len(lacking)
+    assert scores.faults == no_faults(reward) | {f"{name}/missing": len(lacking)}
+
+
 def lost_in(real: Any) -> Any:
     """A pool's `map` that loses the first result of a measured term."""
 
