@@ -116,8 +116,9 @@ def answer(arguments: argparse.Namespace) -> None:
     turns = chat.asked(arguments.question, len(pictures), arguments.system)
     if asked.run:
         turns = table_prompts.asked(turns, asked.run.data)
-    vision, bounds = asked.config.vision, asked.pixels._asdict()
-    row = prompt.chat_prompt(turns, pictures, tokenizer=asked.tokenizer, vision=vision, **bounds)
+    vision = asked.config.vision
+    fitted = [image.fit(picture, vision, *asked.pixels) for picture in pictures]
+    row = prompt.chat_prompt(turns, fitted, tokenizer=asked.tokenizer, vision=vision)
     _write(arguments, asked.tokenizer, _Model(arguments, asked, arguments.max_tokens or MAX_TOKENS).ask(row, 0))
 
 

@@ -247,7 +247,7 @@ def listed(folder: Path, problems: list[str]) -> dict[str, list[str]]:
         files: dict[str, list[str]] = {}
         for name, file in places.items():
             files.setdefault(file, []).append(name)
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ValueError(f"{index} must be JSON with a weight_map of names to files: {error!r}") from error
     for file in [file for file in files if Path(file).name != file]:
         problems.append(f"file {file} of the index must be a plain name within the folder")
