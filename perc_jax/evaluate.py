@@ -11,20 +11,21 @@ temperature: avg@K and pass@k. With `--scenes N` each question of a test_a … t
 share that is right in all of them stands beside the average.
 
 `--out` keeps every question, its right answer and the model's answers as they come, one JSON line each in
-`<suite>.jsonl`, and the results in `results.json` (with `--out F.json`: the results in F.json, the lines in F.items).
-Interrupted at any moment and started again, the same command goes on; lines of another model, mode or setting are
-refused. `perc_jax.compare` compares two such folders. `--blind` asks everything a second time with a uniform grey
-picture (RGB 128) of the same size in place of each, and tells how much of the accuracy needs the picture.
+`<suite>.jsonl`, and the results in `results.json` (with `--out F.json`: the results in F.json, the lines in F.items),
+where those of the same model on other suites stay. Interrupted at any moment and started again, the same command goes
+on; lines of another model, mode or setting are refused. `perc_jax.compare` compares two such folders. `--blind` asks
+everything a second time with a uniform grey picture (RGB 128) of the same size in place of each, and tells how much of
+the accuracy needs the picture.
 """
 
 import argparse
 import contextlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from perc_jax import benchmarks
-from perc_jax.benchmarks import Benchmark, Problem
+from perc_jax.benchmarks import Benchmark, Problem, files
 from perc_jax.config import Config, TableConfig
 from perc_jax.config.run import TEMPERATURE_OR_GREEDY, TOP_P
 from perc_jax.evaluation import compare, scoring
@@ -57,16 +58,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         arguments = _parser().parse_args(argv)
         interrupts.leave_with("what was answered is kept" if arguments.out else "")
         wanted = _check(arguments)
-        results = evaluate(arguments, wanted)
-        if not results:  # on hosts other than the first
-            return
-        print("\n".join(table(results)))
-        if arguments.out:
-            from etils import epath
-
-            from perc_jax.records.files import to_json, write_whole
-
-            write_whole(epath.Path(_places(arguments.out)[0]), to_json(results, ensure_ascii=False) + "\n")
+        evaluate(arguments, wanted)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -173,17 +165,19 @@ def _places(out: str) -> tuple[Path, Path]:
 
 
 def evaluate(arguments: argparse.Namespace, asked: Sequence[str | Wanted | TableConfig]) -> dict[str, Any]:
-    """Results by suite; empty on hosts other than the first.
+    """Results by suite, which the first host also prints and writes; empty on the others.
 
     Raises `ValueError` if there is no sound checkpoint, or model, config and devices do not fit each other, or kept
-    answers are of another evaluation; `FileNotFoundError` for a model that is not there; `RuntimeError` for a model
-    that does not see.
+    answers or results are of another evaluation; `FileNotFoundError` for a model that is not there; `RuntimeError` for
+    a model that does not see.
     """
     # Seconds, for which --help and mistakes need not wait.
     import jax
+    from etils import epath
 
     from perc_jax.evaluation import evaluating, subject
     from perc_jax.processes import progress
+    from perc_jax.records.files import to_json, write_whole
     from perc_jax.run import together
 
     together.connect()
@@ -192,6 +186,7 @@ def evaluate(arguments: argparse.Namespace, asked: Sequence[str | Wanted | Table
     described = subject.settle(described, **sizes, samples=arguments.samples)
     first = jax.process_index() == 0
     asked = _as_the_run_reads(asked, described.config)
+    before = _kept(arguments.out, list(map(_name, asked)), described.fingerprint) if first and arguments.out else {}
     with contextlib.ExitStack() as opened, ends.at_once():
         screen = opened.enter_context(progress.Progress(described.config.phase_deadline_s, quiet=not first))
         exams = _exams(arguments, asked, described, screen, opened)
@@ -205,7 +200,32 @@ def evaluate(arguments: argparse.Namespace, asked: Sequence[str | Wanted | Table
         how = {"samples": arguments.samples, "temperature": arguments.temperature, "seed": arguments.seed}
         how["top_p"] = arguments.top_p
         examiner = evaluating.Examiner(model, model.respondent(**how), screen, arguments.samples)
-        return examiner.results(exams, kept, arguments.blind)
+        results = examiner.results(exams, kept, arguments.blind)
+    if not first:
+        return {}
+    print("\n".join(table(results)))
+    if arguments.out:
+        write_whole(epath.Path(_places(arguments.out)[0]), to_json(before | results, ensure_ascii=False) + "\n")
+    return results
+
+
+def _kept(out: str, asked: Collection[str], model: str) -> dict[str, Any]:
+    """What the file of results has, of which that on suites that are asked is to be replaced; `model`: a fingerprint.
+
+    Raises `ValueError` for a file that holds something else, and for results on other suites of another model.
+    """
+    from perc_jax.records import lines
+
+    file, folder = _places(out)
+    content = files.read_json(file) if file.exists() else {}
+    if not isinstance(content, dict) or not all(isinstance(one, dict) and "n" in one for one in content.values()):
+        raise ValueError(f"{file} must hold results by suite, for more to be added; give another --out")
+    for name in sorted(content.keys() - set(asked)):
+        answers = folder / f"{name}.jsonl"
+        its = lines.read(answers)[0].get("model") if answers.exists() else "not known, its answers are gone"
+        if its != model:
+            raise ValueError(f"{file} has results on {name} of model {its}, this one is {model}; give another --out")
+    return content
 
 
 def _as_the_run_reads(asked: Sequence[str | Wanted | TableConfig], config: Config) -> list[str | Wanted | TableConfig]:
@@ -284,7 +304,10 @@ def table(results: Mapping[str, Any]) -> list[str]:
             lines.append(scoring.line(f"  pass@{k}", share))
         counts = {"unparsed": "unparsed", "cut": "cut at the longest answer", "timed_out": "timed out"}
         counts |= {"not_asked": "not asked: do not fit"}
-        lines += [f"  {label:30} {found[field]:6}" for field, label in counts.items() if found[field]]
+        several = {name: f" of {found['responses']:,} answers" for name in ("unparsed", "cut") if "responses" in found}
+        lines += [
+            f"  {label:30} {found[field]:6}{several.get(field, '')}" for field, label in counts.items() if found[field]
+        ]
         lines += scoring.lines_of(found.get("summary", {}), "  ")
         if "blind" in found:
             lines.append(scoring.line("  without the picture", found["blind"]))

@@ -70,10 +70,12 @@ def _parser() -> argparse.ArgumentParser:
 
 def _check(arguments: argparse.Namespace) -> None:
     """Raise `ValueError` for what cannot be, before anything slow is imported."""
-    for name, least in (("questions", 1), ("rollouts", 1), ("limit", 1), ("batch", 1), ("max_tokens", 1), ("seed", 0)):
+    for name, least in (("questions", 1), ("rollouts", 1), ("limit", 1), ("batch", 1), ("max_tokens", 1)):
         value = getattr(arguments, name)
         if value is not None and value < least:
             raise ValueError(f"--{name.replace('_', '-')} must be >= {least}, got {value}")
+    if not 0 <= arguments.seed < 2**32:
+        raise ValueError(f"--seed must be within 0..4294967295, got {arguments.seed}")
     for name in ("limit", "batch", "max_tokens"):  # from here on 0 stands for what was not given
         setattr(arguments, name, getattr(arguments, name) or 0)
     if words := TEMPERATURE(arguments.temperature):

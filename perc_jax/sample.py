@@ -12,7 +12,9 @@ what is being done.
 
 With an environment the model talks with it about the picture, over several turns; what it is shown is drawn into the
 terminal, and kept as files where `--pictures DIR` says so. Bounds are those of a run's own environment of that name,
-else the defaults (`EnvironmentConfig`). `--json` then has all turns, and how the conversation ended.
+with its `rollout.max_tokens` for all turns and all that is returned, else the defaults (`EnvironmentConfig`);
+`--max-tokens` then bounds a turn. A turn that is cut is said to be. `--json` then has all turns, and how the
+conversation ended.
 """
 
 import argparse
@@ -26,6 +28,7 @@ from perc_jax.config.run import TEMPERATURE_OR_GREEDY, TOP_P
 from perc_jax.processes import ends
 from perc_jax.prompt import pretrained
 
+MAX_TOKENS = 512  # of an answer
 TOKENS_MULTIPLE = 64  # prompt buckets
 WINDOWS_MULTIPLE = 4  # patch buckets, in attention windows
 COLUMNS = 64  # of the terminal, that a picture takes
@@ -55,17 +58,19 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--model", required=True, help="Hugging Face folder or hub id, a workdir, WORKDIR@STEP or WORKDIR@best"
     )
-    parser.add_argument("--question", default="", help="needed, but for --environment jigsaw")
+    parser.add_argument("--question", default="", help="needed; with --environment jigsaw there is none")
     parser.add_argument("--image", action="append", default=[], help="picture file; may be given several times")
     parser.add_argument("--environment", choices=("jigsaw", "inspect"), help="what the model talks with")
-    parser.add_argument("--side", type=int, help="pieces of the jigsaw along a side (default: the environment's)")
+    parser.add_argument("--side", type=int, help="pieces of the jigsaw along a side, 2..5 (default: the environment's)")
     parser.add_argument("--answer", default="", help="of inspect: the right one, if it is known")
     parser.add_argument("--pictures", default="", help="folder for the pictures that an environment shows")
     parser.add_argument("--system", default="", help="replaces the chat template's system line")
     parser.add_argument("--temperature", type=float, default=0.0, help="0 is greedy (default: %(default)s)")
     parser.add_argument("--top-p", type=float, default=1.0, help="share that the likeliest tokens have (default: all)")
     parser.add_argument("--seed", type=int, default=0, help="of the random draws (default: %(default)s)")
-    parser.add_argument("--max-tokens", type=int, default=512, help="of the answer (default: %(default)s)")
+    parser.add_argument(
+        "--max-tokens", type=int, help=f"of the answer (default: {MAX_TOKENS}), or of a turn (the environment's)"
+    )
     parser.add_argument("--dtype", choices=("float32", "bfloat16"), help="of the computation (default: the model's)")
     parser.add_argument("--json", help="file for the result, or - for standard output")
     arguments = parser.parse_args(argv)
@@ -74,10 +79,17 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
         ("--temperature", not wrong, wrong, arguments.temperature),
         ("--top-p", not TOP_P(arguments.top_p), TOP_P(arguments.top_p), arguments.top_p),
         ("--seed", 0 <= arguments.seed < 2**32, "must be within 0..4294967295", arguments.seed),
-        ("--max-tokens", arguments.max_tokens >= 1, "must be >= 1", arguments.max_tokens),
+        (
+            "--max-tokens",
+            arguments.max_tokens is None or arguments.max_tokens >= 1,
+            "must be >= 1",
+            arguments.max_tokens,
+        ),
         ("--question", arguments.question.strip() or name == "jigsaw", "must not be empty", arguments.question),
+        ("--question", not arguments.question or name != "jigsaw", "must not be given for jigsaw", arguments.question),
         ("--image", len(arguments.image) == 1 or not name, f"must be one picture for {name}", arguments.image),
-        ("--side", arguments.side is None or name, "must not be given without --environment", arguments.side),
+        ("--side", arguments.side is None or name == "jigsaw", "is for jigsaw alone", arguments.side),
+        ("--side", arguments.side is None or 2 <= arguments.side <= 5, "must be within 2..5", arguments.side),
         ("--answer", name == "inspect" or not arguments.answer, "is for inspect alone", arguments.answer),
         ("--pictures", name or not arguments.pictures, "must not be given without --environment", arguments.pictures),
     ):
@@ -93,31 +105,39 @@ def answer(arguments: argparse.Namespace) -> None:
     """
     # So that --help and mistakes need not wait.
     from perc_jax.data import table_prompts
-    from perc_jax.prompt import chat, image, tokenizer
+    from perc_jax.prompt import chat, image, prompt, tokenizer
 
     pictures = [image.open_picture(path) for path in arguments.image]
     asked = _published(arguments) if pretrained.is_pretrained(arguments.model) else _trained(arguments)
     tokenizer.check_fits(asked.tokenizer, asked.config.text.vocab_size)
-    model = _Model(arguments, asked)
     if arguments.environment:
-        _play(arguments, asked, model, pictures)
+        _play(arguments, asked, pictures)
         return
     turns = chat.asked(arguments.question, len(pictures), arguments.system)
     if asked.run:
         turns = table_prompts.asked(turns, asked.run.data)
-    _write(arguments, asked.tokenizer, model.ask(turns, pictures, 0))
+    vision = asked.config.vision
+    fitted = [image.fit(picture, vision, *asked.pixels) for picture in pictures]
+    row = prompt.chat_prompt(turns, fitted, tokenizer=asked.tokenizer, vision=vision)
+    _write(arguments, asked.tokenizer, _Model(arguments, asked, arguments.max_tokens or MAX_TOKENS).ask(row, 0))
 
 
 class _Model:
-    """A model that answers chats, loaded for the first; each size of prompts is compiled when it comes."""
+    """A model that answers prompts, loaded for the first; each size of prompts is compiled when it comes.
 
-    def __init__(self, arguments: argparse.Namespace, asked: Asked):
-        self._arguments, self._asked = arguments, asked
+    Args:
+        arguments: of the command.
+        asked: what is known of it.
+        max_tokens: of an answer.
+    """
+
+    def __init__(self, arguments: argparse.Namespace, asked: Asked, max_tokens: int):
+        self._arguments, self._asked, self._max_tokens = arguments, asked, max_tokens
         self._loaded: tuple[Any, Any] | None = None  # parameters and mesh
         self._answers: dict[str, Any] = {}  # by the way attention is computed
 
-    def ask(self, turns: Any, pictures: Sequence[Any], number: int) -> Any:
-        """Answer a chat up to the first token, saying how large its prompt is; gives all tokens in turn."""
+    def ask(self, row: Any, number: int) -> Any:
+        """Answer a `Prompt` up to the first token, saying how large it is; gives all tokens in turn."""
         import itertools
 
         from perc_jax.evaluation import answering
@@ -125,8 +145,6 @@ class _Model:
         from perc_jax.prompt import prompt
 
         asked, vision = self._asked, self._asked.config.vision
-        bounds = asked.pixels._asdict()
-        row = prompt.chat_prompt(turns, pictures, tokenizer=asked.tokenizer, vision=vision, **bounds)
         batch = prompt.lay_out(
             row,
             max_tokens=_up(len(row.tokens), TOKENS_MULTIPLE),
@@ -135,9 +153,9 @@ class _Model:
             vision=vision,
         )
         size = f"the prompt has {len(row.tokens):,} tokens"
-        if pictures:
+        if row.pictures:
             patches = sum(int(picture.real.sum()) for picture in row.pictures)
-            size += f", of {len(pictures)} picture{'s' * (len(pictures) > 1)} with {patches:,} patches"
+            size += f", of {len(row.pictures)} picture{'s' * (len(row.pictures) > 1)} with {patches:,} patches"
         way = answering.attention_way(batch.tokens.shape[1], batch.pixels.shape[1])
         params, answer = self._answer(way)
         tokens = answer(params, batch, (self._arguments.seed + number) % 2**32)
@@ -169,12 +187,12 @@ class _Model:
         if way not in self._answers:
             draws = Draws(arguments.temperature, arguments.top_p)
             self._answers[way] = answering.make_answer(
-                config, asked.tokenizer.ids, mesh, max_tokens=arguments.max_tokens, draws=draws
+                config, asked.tokenizer.ids, mesh, max_tokens=self._max_tokens, draws=draws
             )
         return params, self._answers[way]
 
 
-def _play(arguments: argparse.Namespace, asked: Asked, model: _Model, pictures: Sequence[Any]) -> None:
+def _play(arguments: argparse.Namespace, asked: Asked, pictures: Sequence[Any]) -> None:
     """Let the model talk with an environment about a picture."""
     import dataclasses
     import shutil
@@ -186,13 +204,20 @@ def _play(arguments: argparse.Namespace, asked: Asked, model: _Model, pictures: 
     from perc_jax.environments.base import Question
     from perc_jax.environments.make import make
     from perc_jax.evaluation import playing
+    from perc_jax.prompt.observe import Observer
     from perc_jax.rewards.answers import guess
 
     own = asked.run.environment if asked.run else EnvironmentConfig()
-    environment = own if own.name == arguments.environment else EnvironmentConfig(arguments.environment)
+    is_own = own.name == arguments.environment
+    environment = own if is_own else EnvironmentConfig(arguments.environment)
     side = 1 if environment.name == "inspect" else arguments.side or environment.side  # one picture is its own sheet
     environment = dataclasses.replace(environment, side=side)
     refuse(violations(environment, "--environment"))
+    bounds = playing.Bounds(arguments.max_tokens or environment.turn_tokens)
+    if is_own:
+        bounds = bounds._replace(whole=asked.run.rollout.max_tokens)
+    model, vision, pixels = _Model(arguments, asked, min(bounds)), asked.config.vision, tuple(asked.pixels)
+    image_id = asked.tokenizer.ids.image
     plain = DataConfig("", 1, 1, 1, "", answer_form="think_answer")  # as released models are asked
     data = asked.run.data if asked.run else plain
     data = dataclasses.replace(data, system=arguments.system or data.system)
@@ -209,10 +234,12 @@ def _play(arguments: argparse.Namespace, asked: Asked, model: _Model, pictures: 
         shown += 1
 
     turns = playing.play(
-        make(environment, data, asked.config.vision),
+        make(environment, data, vision),
         Question(arguments.image[0], tuple(pictures), arguments.question, guess(arguments.answer)),
-        model.ask,
+        lambda ids, seen, number: model.ask(playing.laid_out(ids, seen, image_id, vision, pixels), number),
         asked.tokenizer,
+        Observer(asked.tokenizer, vision, *pixels),
+        bounds,
         lambda text: print(text, end="", flush=True),
         show,
         lambda chat: as_asked(chat, data),
@@ -222,7 +249,7 @@ def _play(arguments: argparse.Namespace, asked: Asked, model: _Model, pictures: 
         "text": "".join(turn.text for turn in turns),
         "tokens": [token for turn in turns for token in turn.tokens],
         "logprobs": [value for turn in turns for value in turn.logprobs],
-        "turns": [{"text": turn.text, "tokens": len(turn.tokens)} for turn in turns],
+        "turns": [{"text": turn.text, "tokens": len(turn.tokens), "cut": turn.cut} for turn in turns],
         "ending": dict(ending._asdict()),
     }
     _keep(arguments, result)

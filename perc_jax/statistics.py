@@ -5,7 +5,7 @@ Every interval is at 95 % unless `z` or `confidence` says otherwise.
 
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -13,6 +13,8 @@ from jaxtyping import Float, Shaped
 
 Z95 = 1.959963984540054  # 97.5 % quantile of the standard normal distribution
 EXACT_UNITS = 12  # that differ, up to which all signs are tried
+BLOCK = 1 << 20  # numbers that are drawn at once
+ALIKE = 1e-9  # means of units that differ by less are the same
 
 
 class PairedDifference(NamedTuple):
@@ -21,16 +23,16 @@ class PairedDifference(NamedTuple):
     n: int
     difference: float  # in [-1, 1]
     ci95: tuple[float, float]
-    p_value: float  # exact McNemar, two-sided
+    p_value: float  # two-sided: exact McNemar, or of sign flips where items share a unit
     gained: int  # items wrong before and right after
     lost: int  # items right before and wrong after
 
 
-def wilson_interval(correct: int, n: int, z: float = Z95) -> tuple[float, float]:
+def wilson_interval(correct: int | float, n: int, z: float = Z95) -> tuple[float, float]:
     """Interval for an accuracy (Wilson 1927): within [0, 1], never empty, sound at 0 and n correct.
 
     Args:
-        correct: items answered right, 0..n.
+        correct: items answered right, 0..n; a sum of shares need not be whole.
         n: items asked; with none nothing is known, and the interval is (0, 1).
         z: normal quantile.
 
@@ -49,15 +51,19 @@ def wilson_interval(correct: int, n: int, z: float = Z95) -> tuple[float, float]
     return low, high
 
 
-def paired_difference(before: Shaped[np.ndarray, "n"], after: Shaped[np.ndarray, "n"]) -> PairedDifference:
+def paired_difference(
+    before: Shaped[np.ndarray, "n"], after: Shaped[np.ndarray, "n"], units: Sequence[Hashable] | None = None
+) -> PairedDifference:
     """Compare two models on the same items.
 
     The interval is Wald's with half an item added to each cell of the 2 x 2 table (Agresti & Min 2005, Statistics in
-    Medicine 24), which keeps its coverage where few items differ. The p-value is McNemar's exact one.
+    Medicine 24), which keeps its coverage where few items differ. The p-value is McNemar's exact one. Where items share
+    a unit, they are `gain_interval` and `sign_flip`, the same each time.
 
     Args:
         before: 0/1 or bool per item.
         after: the same items, in the same order.
+        units: the independent unit that each belongs to; None: each is one.
 
     Raises:
         ValueError: no items, or something other than 0 and 1.
@@ -70,11 +76,20 @@ def paired_difference(before: Shaped[np.ndarray, "n"], after: Shaped[np.ndarray,
     n = len(before)
     gained = int(np.sum((before == 0) & (after == 1)))
     lost = int(np.sum((before == 1) & (after == 0)))
+    if units is not None and len(set(units)) < n:
+        changes, rng = np.asarray(after, np.float64) - np.asarray(before, np.float64), np.random.default_rng(0)
+        ci95, p_value = gain_interval(changes, rng, units), sign_flip(by_unit(changes, units)[0], rng)
+    else:
+        ci95, p_value = _paired(gained, lost, n), mcnemar(gained, lost)
+    return PairedDifference(n, (gained - lost) / n, ci95, p_value, gained, lost)
+
+
+def _paired(gained: int | float, lost: int | float, n: int) -> tuple[float, float]:
+    """The interval of `paired_difference`."""
     more, fewer, total = gained + 0.5, lost + 0.5, n + 2
     centre = (more - fewer) / total
     half = Z95 * math.sqrt(more + fewer - (more - fewer) ** 2 / total) / total
-    ci95 = max(-1.0, centre - half), min(1.0, centre + half)
-    return PairedDifference(n, (gained - lost) / n, ci95, mcnemar(gained, lost), gained, lost)
+    return max(-1.0, centre - half), min(1.0, centre + half)
 
 
 def independent_difference(correct_before: int, n_before: int, correct_after: int, n_after: int) -> tuple[float, float]:
@@ -99,27 +114,6 @@ def mcnemar(gained: int, lost: int) -> float:
     return min(1.0, 2 * tail / 2**n)
 
 
-def bootstrap_mean(
-    values: Float[np.ndarray, "n"], rng: np.random.Generator, *, resamples: int = 2000, confidence: float = 0.95
-) -> tuple[float, float]:
-    """Percentile interval for a mean of any distribution, for instance of gains over seeds or of group rewards.
-
-    Args:
-        values: one number per independent unit (a group of completions is one unit, its completions are not).
-        rng: where the resamples come from.
-        resamples: how many.
-        confidence: share of resampled means inside.
-
-    Raises:
-        ValueError: no values.
-    """
-    if len(values) == 0:
-        raise ValueError("values must have at least one entry, got 0")
-    chosen = rng.integers(len(values), size=(resamples, len(values)))
-    low, high = np.quantile(values[chosen].mean(axis=1), [(1 - confidence) / 2, (1 + confidence) / 2])
-    return float(low), float(high)
-
-
 def pass_at_k(n: int, correct: int, k: int) -> float:
     """Chance that one of k of the n samples of a question, drawn without replacement, is right.
 
@@ -132,18 +126,21 @@ def pass_at_k(n: int, correct: int, k: int) -> float:
 
 
 def by_unit(
-    values: Float[np.ndarray, "n"], units: Sequence[str]
+    values: Float[np.ndarray, "n"], units: Sequence[Hashable]
 ) -> tuple[Float[np.ndarray, "u"], Float[np.ndarray, "u"]]:
     """Sum and count of the values of each unit, units in the order of their first value."""
-    places: dict[str, int] = {}
+    places: dict[Hashable, int] = {}
     index = np.array([places.setdefault(unit, len(places)) for unit in units])
     return np.bincount(index, values, len(places)), np.bincount(index, minlength=len(places)).astype(np.float64)
 
 
 def clustered_mean(
-    values: Float[np.ndarray, "n"], units: Sequence[str], rng: np.random.Generator, *, resamples: int = 2000
+    values: Float[np.ndarray, "n"], units: Sequence[Hashable], rng: np.random.Generator, *, resamples: int = 2000
 ) -> tuple[float, float, float]:
-    """Mean of values, and its percentile interval when whole units are drawn again, not values.
+    """Mean of values of any range, and its percentile interval when whole units are drawn again, not values.
+
+    Where the units' means are all alike, as those of a single unit, the interval has no width: for shares, whose range
+    is known, there are `share_interval` and `gain_interval`.
 
     Args:
         values: one per question.
@@ -157,9 +154,76 @@ def clustered_mean(
     if len(values) == 0:
         raise ValueError("values must have at least one entry, got 0")
     sums, counts = by_unit(values, units)
-    chosen = rng.integers(len(sums), size=(resamples, len(sums)))
-    low, high = np.quantile(sums[chosen].sum(axis=1) / counts[chosen].sum(axis=1), [0.025, 0.975])
+    means, rows = [], max(1, BLOCK // len(sums))
+    for start in range(0, resamples, rows):
+        chosen = rng.integers(len(sums), size=(min(rows, resamples - start), len(sums)))
+        means.append(sums[chosen].sum(axis=1) / counts[chosen].sum(axis=1))
+    low, high = np.quantile(np.concatenate(means), [0.025, 0.975])
     return float(values.mean()), float(low), float(high)
+
+
+def share_interval(
+    values: Float[np.ndarray, "n"], rng: np.random.Generator, units: Sequence[Hashable] | None = None
+) -> tuple[float, float]:
+    """Interval for the mean of shares in [0, 1]: of right answers to a question, say, or 0 and 1 of one answer each.
+
+    Where every value is a unit and 0 or 1, it is Wilson's. Otherwise whole units are drawn again, and where their means
+    are all alike, as where all are right or all wrong, it is Wilson's for as many items as units: no share varies more
+    than one that is 0 or 1. A single unit of which a part is right tells nothing of others.
+
+    Args:
+        values: one per question.
+        rng: where the resamples come from.
+        units: the independent unit that each belongs to; None: each value is one.
+
+    Raises:
+        ValueError: no values.
+    """
+    means, names = _means_of_units(values, units)
+    is_settled = bool(np.isin(means, (0.0, 1.0)).all())
+    if is_settled and len(means) == len(values):
+        return wilson_interval(int(means.sum()), len(means))
+    if len(means) == 1 and not is_settled:
+        return 0.0, 1.0
+    if np.ptp(means) < ALIKE:
+        return wilson_interval(min(1.0, float(means[0])) * len(means), len(means))
+    return clustered_mean(values, names, rng)[1:]
+
+
+def gain_interval(
+    differences: Float[np.ndarray, "n"], rng: np.random.Generator, units: Sequence[Hashable] | None = None
+) -> tuple[float, float]:
+    """Interval for the mean difference of shares, in [-1, 1].
+
+    Whole units are drawn again. Where their means are all alike, as where none has changed, it is that of
+    `paired_difference` for as many items as units. A single unit tells nothing of others: (-1, 1).
+
+    Args:
+        differences: after minus before, one per question.
+        rng: where the resamples come from.
+        units: the independent unit that each belongs to; None: each value is one.
+
+    Raises:
+        ValueError: no values.
+    """
+    means, names = _means_of_units(differences, units)
+    if len(means) == 1:
+        return -1.0, 1.0
+    if np.ptp(means) < ALIKE:
+        mean, count = float(means[0]), len(means)
+        return _paired(max(0.0, mean) * count, max(0.0, -mean) * count, count)
+    return clustered_mean(differences, names, rng)[1:]
+
+
+def _means_of_units(
+    values: Float[np.ndarray, "n"], units: Sequence[Hashable] | None
+) -> tuple[Float[np.ndarray, "u"], Sequence[Hashable]]:
+    """The mean of each unit, and the unit of each value. Raises `ValueError` without values."""
+    if len(values) == 0:
+        raise ValueError("values must have at least one entry, got 0")
+    names = range(len(values)) if units is None else units
+    sums, counts = by_unit(values, names)
+    return sums / counts, names
 
 
 def sign_flip(differences: Float[np.ndarray, "u"], rng: np.random.Generator, *, resamples: int = 20_000) -> float:
@@ -172,6 +236,9 @@ def sign_flip(differences: Float[np.ndarray, "u"], rng: np.random.Generator, *, 
     if len(size) <= EXACT_UNITS:
         signs = np.array(list(itertools.product((-1.0, 1.0), repeat=len(size)))).reshape(2 ** len(size), -1)
         return float(np.mean(np.abs(signs @ size) >= observed))
-    sums = [(rng.integers(0, 2, (1000, len(size))) * 2 - 1) @ size for _ in range(-(-resamples // 1000))]
+    sums, rows = [], max(1, BLOCK // len(size))
+    for start in range(0, resamples, rows):
+        signs = rng.integers(0, 2, (min(rows, resamples - start), len(size))) * 2 - 1
+        sums.append(signs @ size)
     extreme = np.abs(np.concatenate(sums)) >= observed
     return float((extreme.sum() + 1) / (len(extreme) + 1))

@@ -9,7 +9,7 @@ import pytest
 
 from perc_jax import compare, evaluate
 from perc_jax.model import init_params
-from perc_jax.records.lines import read
+from perc_jax.records.lines import Records, read
 from perc_jax.weights import safetensors
 from tests import whole_runs
 from tests.benchmarks.folders import WRITERS
@@ -138,6 +138,34 @@ def test_every_benchmark_is_asked_from_its_files(published, data, tmp_path, caps
     evaluate.main([*common, "--suites", NAMES, "--out", str(tmp_path / "out")])  # nothing is left to ask
     assert {file.name: file.read_bytes() for file in (tmp_path / "out").iterdir()} == before
     assert capsys.readouterr().out == said
+    evaluate.main([*common, "--suites", "dynamath", "--out", str(tmp_path / "out")])  # what else is there stays
+    assert {file.name: file.read_bytes() for file in (tmp_path / "out").iterdir()} == before
+    out = capsys.readouterr().out
+    assert "dynamath (" in out and "mathvista (" not in out
+
+
+def test_results_of_the_same_model_stay_and_others_are_refused(tmp_path):
+    for name, model in (("test_a", "mine"), ("test_b", "mine"), ("test_c", "another")):
+        with Records(tmp_path / f"{name}.jsonl", {"suite": name, "model": model}):
+            pass
+    file = tmp_path / "results.json"
+    assert evaluate._kept(str(tmp_path), ["test_a"], "mine") == {}
+    file.write_text(json.dumps({"test_a": {"n": 1}, "test_b": {"n": 2}}))
+    for asked, model in ((["test_a", "test_d"], "mine"), (["test_a", "test_b"], "new")):  # or all are replaced
+        assert list(evaluate._kept(str(tmp_path), asked, model).items()) == [("test_a", {"n": 1}), ("test_b", {"n": 2})]
+    for content, words in (
+        ({"test_c": {"n": 3}}, "results.json has results on test_c of model another, this one is mine; give another"),
+        ({"test_d": {"n": 3}}, "results.json has results on test_d of model not known, its answers are gone, this one"),
+        ([3], "results.json must hold results by suite, for more to be added; give another --out"),
+        ({"seed": 3}, "results.json must hold results by suite"),
+    ):
+        file.write_text(json.dumps(content))
+        with pytest.raises(ValueError, match=words):
+            evaluate._kept(str(tmp_path), ["test_a"], "mine")
+    (tmp_path / "r.items").mkdir()
+    (tmp_path / "r.json").write_text(json.dumps({"test_a": {"n": 1}}))
+    (tmp_path / "test_a.jsonl").rename(tmp_path / "r.items" / "test_a.jsonl")
+    assert evaluate._kept(str(tmp_path / "r.json"), ["test_d"], "mine") == {"test_a": {"n": 1}}
 
 
 def test_several_samples_give_avg_and_pass_at_k_and_can_be_compared(published, data, tmp_path, capsys):
@@ -151,6 +179,9 @@ def test_several_samples_give_avg_and_pass_at_k_and_can_be_compared(published, d
     assert result["samples"] == 4 and result["accuracy"] == np.mean([one.correct for one in kept])
     assert list(result["pass_at"]) == ["1", "2", "4"] and result["pass_at"]["1"]["accuracy"] == result["accuracy"]
     assert result["pass_at"]["4"]["accuracy"] == np.mean([any(one.correct) for one in kept])
+    total, lines = sum(len(one.responses) for one in kept), capsys.readouterr().out.splitlines()
+    assert result["responses"] == total == 4 * result["n"] and result["unparsed"] > result["n"]
+    assert f"  {'unparsed':30} {result['unparsed']:6} of {total:,} answers" in lines
     compare.main([str(tmp_path / "1"), str(tmp_path / "2")])
     assert capsys.readouterr().out.splitlines()[-1].startswith("mathvista ")
     with pytest.raises(SystemExit):

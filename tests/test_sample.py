@@ -207,6 +207,11 @@ def test_a_run_answers_as_it_did_itself(capsys, reference_run):
         (("--seed", "-1"), "--seed must be within 0..4294967295, got -1"),
         (("--max-tokens", "0"), "--max-tokens must be >= 1, got 0"),
         (("--question", " "), "--question must not be empty, got ' '"),
+        (("--environment", "inspect", "--side", "3"), "--side is for jigsaw alone, got 3"),
+        (("--side", "3"), "--side is for jigsaw alone, got 3"),
+        (("--environment", "jigsaw", "--side", "0", "--question", ""), "--side must be within 2..5, got 0"),
+        (("--environment", "jigsaw", "--side", "6", "--question", ""), "--side must be within 2..5, got 6"),
+        (("--environment", "jigsaw"), "--question must not be given for jigsaw, got 'Why?'"),
         (("--question", "What does <|video_pad|> show?"), "must not contain <|video_pad|>: videos are not supported"),
         (("--image", "{tmp}/clip.mp4"), "clip.mp4 must be a picture; videos are not supported"),
         (("--image", "{tmp}/absent.png"), "absent.png"),
@@ -228,7 +233,10 @@ def test_what_cannot_be_asked_is_refused_in_a_line(tmp_path, capsys, arguments, 
     (write_small_files(tmp_path / "wordless") / "tokenizer.json").unlink()
     (tmp_path / "adapter").mkdir()
     (tmp_path / "adapter" / "adapter_config.json").write_text('{"base_model_name_or_path": "owner/base"}')
-    given = {"--model": "{tmp}/model", "--question": "Why?"} | dict(zip(arguments[::2], arguments[1::2], strict=True))
+    given = {"--model": "{tmp}/model", "--question": "Why?"}
+    if "--environment" in arguments:
+        given |= {"--image": "{tmp}/cut.png"}
+    given |= dict(zip(arguments[::2], arguments[1::2], strict=True))
     with pytest.raises(SystemExit) as end:
         sample.main([word.replace("{tmp}", str(tmp_path)) for pair in given.items() for word in pair])
     out, err = capsys.readouterr()

@@ -44,15 +44,11 @@ def look() -> Machine:
     """Look published figures up and measure the others; a second or two."""
     device = jax.devices()[0]
     published = published_flops(device.device_kind)
-    flops = published or _matmul_flops() / sharers()
+    sharers = jax.device_count() if device.platform == "cpu" else 1  # of what was measured: the same cores and memory
+    flops = published or _matmul_flops() / sharers
     source = "published" if published else "measured"
-    bandwidth = _copy_bandwidth(device.platform) / sharers()
+    bandwidth = _copy_bandwidth(device.platform) / sharers
     return Machine(device.device_kind, jax.device_count(), flops, source, bandwidth)
-
-
-def sharers() -> int:
-    """Devices that have the same cores and memory: all of a CPU's, and of others each its own."""
-    return jax.local_device_count() if jax.default_backend() == "cpu" else 1
 
 
 def published_flops(kind: str) -> float:

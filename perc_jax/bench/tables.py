@@ -99,9 +99,8 @@ def ours(path: Path, cache: Path, order: Sequence[int], tokenizer: Tokenizer, pi
 def _row(table: Table, number: int, reader: questions.Reader) -> Any:
     """One row of the table as a row of its bucket."""
     row = table[number]
-    bounds = reader.pixels._asdict()
-    pictures = [open_fitted(one.name, one.read(), reader.vision, **bounds) for one in row.pictures]
-    prompt = chat_prompt(row.chat, pictures, tokenizer=reader.tokenizer, vision=reader.vision, **bounds)
+    pictures = [open_fitted(one.name, one.read(), reader.vision, *reader.pixels) for one in row.pictures]
+    prompt = chat_prompt(row.chat, pictures, tokenizer=reader.tokenizer, vision=reader.vision)
     tokens, patches = questions.bucket(len(prompt.tokens), prompt.patches, reader.vision)
     pad = reader.tokenizer.ids.pad
     return lay_out(prompt, max_tokens=tokens, max_patches=patches, pad=pad, vision=reader.vision, prompt_id=row.name)

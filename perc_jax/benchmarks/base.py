@@ -223,16 +223,8 @@ def share_of_units(correct: Sequence[bool], units: Sequence[str]) -> dict[str, A
     Where every item is its own unit, or all are right or all wrong, it is Wilson's, then for as many items as units.
     A single unit of right and wrong items tells nothing of how units differ.
     """
-    found, count = share(correct), len(set(units))
-    if count == len(correct):
-        return found
-    if sum(correct) in (0, len(correct)):
-        return found | {"ci95": list(statistics.wilson_interval(count if correct[0] else 0, count))}
-    if count == 1:
-        return found | {"ci95": [0.0, 1.0]}
-    values = np.array(correct, np.float64)
-    _, low, high = statistics.clustered_mean(values, units, np.random.default_rng(BOOTSTRAP_SEED))
-    return found | {"ci95": [low, high]}
+    interval = statistics.share_interval(np.array(correct, np.float64), np.random.default_rng(BOOTSTRAP_SEED), units)
+    return share(correct) | {"ci95": list(interval)} if correct else share(correct)
 
 
 def groups(items: Sequence[Item], key: Callable[[Problem], Hashable | Sequence[Hashable]]) -> dict[str, list[Item]]:
@@ -251,10 +243,10 @@ def mean_of(shares: Mapping[str, Mapping[str, Any]]) -> float:
 
 
 def clustered(values: Sequence[float]) -> dict[str, Any]:
-    """Count, mean and bootstrap 95 % interval of one number per cluster (a seed question, a figure)."""
+    """Count, mean and 95 % interval (`statistics.share_interval`) of one share per cluster (a seed question)."""
     array = np.asarray(values, np.float64)
-    low, high = statistics.bootstrap_mean(array, np.random.default_rng(BOOTSTRAP_SEED))
-    return {"n": len(array), "accuracy": float(array.mean()), "ci95": [low, high]}
+    interval = statistics.share_interval(array, np.random.default_rng(BOOTSTRAP_SEED))
+    return {"n": len(array), "accuracy": float(array.mean()), "ci95": list(interval)}
 
 
 def on_same_pictures(pictures: Mapping[str, Sequence[files.Readable]]) -> dict[str, str]:

@@ -7,7 +7,7 @@ import contextlib
 import functools
 import json
 import math
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
@@ -75,11 +75,11 @@ def find(folder: Path, *patterns: str) -> list[Path]:
     raise FileNotFoundError(f"{folder} must hold a file {' or '.join(patterns)}, found none")
 
 
-def read_json(file: Path) -> Any:
-    """Read a JSON file. Raises `ValueError` that names it."""
+def read_json(file: Path, make: Callable[[list[tuple[str, Any]]], Any] | None = None) -> Any:
+    """Read a JSON file; `make` makes of its pairs each object, else `dict` does. Raises `ValueError` that names it."""
     text = reading.text(file)
     try:
-        return json.loads(text)
+        return json.loads(text, object_pairs_hook=make)
     except (ValueError, RecursionError) as error:  # bad JSON, brackets without an end
         raise ValueError(f"{file} must be JSON: {error}") from error
 

@@ -54,8 +54,8 @@ class LossConfig:
     """What a GRPO stage minimises; formulas and sources stand in `update/grpo.py`. Default: GRPO, DAPO's token mean.
 
     Dr. GRPO: `advantage="centred", aggregation="constant"`. DAPO: `clip_high=0.28, overlong_tokens=...`. GSPO:
-    `objective="gspo", aggregation="completion_mean", clip_low=3e-4, clip_high=4e-4`. CISPO: `objective="cispo"`. GDPO:
-    `advantage="per_reward"`.
+    `objective="gspo", aggregation="completion_mean", clip_low=3e-4, clip_high=4e-4`. CISPO: `objective="cispo",
+    clip_low=1.0`, which has no lower bound. GDPO: `advantage="per_reward"`.
     """
 
     objective: Literal["grpo", "gspo", "cispo"] = "grpo"  # ratio per token, per completion, or as a fixed weight

@@ -21,9 +21,11 @@ import difflib
 import functools
 import hashlib
 import json
+import os
 import shutil
 import tempfile
 import time
+import weakref
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -201,6 +203,7 @@ class Curriculum:
         self.batches = batches
         self._phases: dict[int, tuple[np.ndarray, np.ndarray]] = {}  # shares and kinds
         self._folder = tempfile.mkdtemp(prefix="perc_jax_curriculum_") if self.config.kind == "stratified" else ""
+        self._end = weakref.finalize(self, _remove, self._folder, os.getpid())  # at the process's end at the latest
         self.is_resumed = bool(stored) and stored["identity"] == self._identity()
         if self.is_resumed:
             self._restore(stored)
@@ -307,8 +310,7 @@ class Curriculum:
 
     def close(self) -> None:
         """Remove the files; whoever waits for one gives up."""
-        if self._folder:
-            shutil.rmtree(self._folder, ignore_errors=True)
+        self._end()
 
     def __enter__(self) -> "Curriculum":
         return self
@@ -317,20 +319,27 @@ class Curriculum:
         self.close()
 
 
+def _remove(folder: str, process: int) -> None:
+    """Remove a curriculum's folder in the process that made it, not in one forked from it."""
+    if folder and os.getpid() == process:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
 def graded_cells(path: Path) -> dict[Cell, tuple[int, int]]:
-    """Completions and right ones by cell, of the engines' questions in a file that `perc_jax.grade` wrote.
+    """Completions and right ones by cell, of the engines' questions in a file that `perc_jax.grade` wrote; `~` in its
+    path is the user's folder.
 
     Raises `ValueError` for a line that is none of its lines, `OSError` if there is no such file.
     """
     counts: dict[Cell, tuple[int, int]] = {}
-    for number, line in enumerate(reading.text(path).splitlines(), 1):
+    for number, line in enumerate(reading.text(path.expanduser()).splitlines(), 1):
         try:
             entry = json.loads(line)
             name = entry["id"].split("/") if "id" in entry else ()
             if len(name) == 5 and name[1] in engines.ENGINES:  # split/engine/type/level/index
                 n, right = counts.get(cell := Cell(name[1], name[2], int(name[3])), (0, 0))
                 counts[cell] = n + len(entry["correct"]), right + sum(entry["correct"])
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise ValueError(f"{path} line {number} must be one of perc_jax.grade, got {line[:80]!r}") from error
     return counts
 

@@ -35,7 +35,7 @@ def order_of(fingerprint: str, length: int) -> str:
     """Digest of the order in which a list is drawn, by its first places.
 
     Another content, another length, and another rule of making fingerprints or places of them, in another version of
-    this package or of those that it calls, give another digest (but by a chance of 1 in 2 ** 32 for lists of two).
+    this package or of those that it calls, give another digest (but by a chance of 1 in 2 ** 24 for lists of two).
     """
     places = [place_in_list((), fingerprint, length, count, draft) for draft in (0, 1) for count in range(PROBED)]
     return hashlib.sha256(json.dumps(places).encode()).hexdigest()[:16]

@@ -17,12 +17,13 @@ from engines.base import make_rng
 from perc_jax.batch import PromptBatch
 from perc_jax.config import Config, EnvironmentConfig, TableConfig
 from perc_jax.data.engines import MAX_DRAFTS, Gold, Row, SampleInfo
-from perc_jax.data.table_prompts import Lesson, Size, asked
+from perc_jax.data.table_prompts import Lesson, Size, asked, opened, print_of
 from perc_jax.data.tabled import Tabled
 from perc_jax.environments.base import Observation, Picture, Question, State
 from perc_jax.environments.conversation import Environment
 from perc_jax.environments.make import make
 from perc_jax.prompt.chat import Chat, Turn
+from perc_jax.prompt.image import fit
 from perc_jax.prompt.prompt import (
     CompletionTooLong,
     Prompt,
@@ -52,8 +53,12 @@ def measure(config: Config, environment: EnvironmentConfig, table: TableConfig, 
     serve or does not fit."""
     rows = Tabled(config, table, ("looked at", table.label), in_order=True)
     row = Played(config, environment, rows, is_whole=True).row(number)
-    tokens, patches = int(row.prompt.mask.sum()), int((row.prompt.patch_image >= 0).sum())
-    return row.info, Size(tokens, patches, 0, row.info.sample_id, True)
+    tokens, window = int(row.prompt.mask.sum()), config.model.vision.window_patches
+    last = int(np.flatnonzero(row.prompt.patch_image[0] >= 0).max(initial=-1))  # every window has a patch
+    patches = -(-(last + 1) // window) * window
+    stored = opened(table)[number]
+    asks = print_of(stored.chat, [picture.read() for picture in stored.pictures])
+    return row.info, Size(tokens, patches, 0, asks, True)
 
 
 @dataclass(frozen=True)
@@ -108,8 +113,8 @@ class Played:
 
     def _prompt(self, chat: Chat, pictures: tuple[Picture, ...]) -> Prompt:
         data, vision = self.config.data, self.config.model.vision
-        bounds = {"min_pixels": data.min_pixels, "max_pixels": data.max_pixels}
-        return chat_prompt(chat, pictures, tokenizer=shared(self.config), vision=vision, **bounds)
+        fitted = [fit(picture, vision, data.min_pixels, data.max_pixels) for picture in pictures]
+        return chat_prompt(chat, fitted, tokenizer=shared(self.config), vision=vision)
 
     def _laid(self, prompt: Prompt, info: SampleInfo) -> PromptBatch:
         data = self.config.data

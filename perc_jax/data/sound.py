@@ -1,4 +1,5 @@
-"""Whether what a config names exists: engines, question types, tokenizer, weights, files. No device, no download.
+"""Whether what a config names exists: engines, question types, tokenizer, weights, files. No device; nothing is
+downloaded but tables of the hub, whose columns are looked at.
 
 `perc_jax.config` holds the rules that need nothing but numbers; these need the engines or the disk. They are asked
 together, before anything slow is imported (`cli.parse`), so a value that breaks another rule may be met here.
@@ -201,7 +202,13 @@ def _columns(config: Config, stage: StageConfig, path: str, tables: Sequence[Tab
         known |= {name: None for row in table.samples() for name in row if name not in table.columns.used()}
     for place, name in asked.items():
         rule = f"must be a column of what the stage draws ({', '.join(known)})"
-        yield from unless(name in known or name in EVERY_ROW, f"{path}.{place}.column", rule, name)
+        is_there = name in known or name in EVERY_ROW or any(_has(table, name) for table in tables)
+        yield from unless(is_there, f"{path}.{place}.column", rule, name)
+
+
+def _has(table: Table, column: str) -> bool:
+    """Whether any row of a table has a column beside its prompt."""
+    return column not in table.columns.used() and any(True for _ in table.having(column))
 
 
 def _functions(config: Config) -> Iterator[Violation]:

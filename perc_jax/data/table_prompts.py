@@ -5,6 +5,7 @@ Used by the stream of a stage (`tabled`) and by the data doctor (`doctor`); know
 
 import functools
 import hashlib
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -68,10 +69,10 @@ def make(config: Config, table: Table, number: int, split: str, lesson: Lesson |
     data, vision, row = config.data, config.model.vision, seen(table, number, Sight.of(config))
     tokenizer = shared(config)
     info = describe(table, number, row, split)
-    bounds = {"min_pixels": data.min_pixels, "max_pixels": data.max_pixels}
-    pictures = [images.open_fitted(picture.name, picture.read(), vision, **bounds) for picture in row.pictures]
+    bounds = data.min_pixels, data.max_pixels
+    pictures = [images.open_fitted(picture.name, picture.read(), vision, *bounds) for picture in row.pictures]
     chat = asked(row.chat, data)
-    whole = chat_prompt(chat, pictures, tokenizer=tokenizer, vision=vision, **bounds)
+    whole = chat_prompt(chat, pictures, tokenizer=tokenizer, vision=vision)
     prompt = lay_out(
         whole,
         max_tokens=data.max_prompt_tokens,
@@ -109,12 +110,9 @@ def measure(config: Config, table: Table, number: int, *, is_learned: bool = Fal
     data, row = config.data, seen(table, number, Sight.of(config))
     tokenizer = shared(config)
     info = describe(table, number, row, "train")
-    chat, sizes = asked(row.chat, data), []
-    found = hashlib.blake2b(repr(row.chat).encode("utf-8", "surrogatepass"), digest_size=8)
-    for picture in row.pictures:
-        content = picture.read()
-        found.update(hashlib.blake2b(content, digest_size=16).digest())
-        sizes.append(images.stored_size(picture.name, content))
+    chat = asked(row.chat, data)
+    contents = [picture.read() for picture in row.pictures]
+    sizes = [images.stored_size(one.name, content) for one, content in zip(row.pictures, contents, strict=True)]
     reader = Reader(tokenizer, config.model.vision, Processor(data.min_pixels, data.max_pixels), data.max_prompt_tokens)
     tokens, patches = lengths(chat, sizes, reader)
     if is_learned:
@@ -124,7 +122,15 @@ def measure(config: Config, table: Table, number: int, *, is_learned: bool = Fal
             raise ValueError(f"{table.where(number)}: {error}") from error
     says = target(row, info, data)
     has_form = forms.read(says, forms.Form.of(data)) is not None
-    return info, Size(tokens, patches, len(tokenizer.encode(says)) + 1, found.hexdigest(), has_form)
+    return info, Size(tokens, patches, len(tokenizer.encode(says)) + 1, print_of(row.chat, contents), has_form)
+
+
+def print_of(chat: Chat, pictures: Sequence[bytes]) -> str:
+    """Digest of what a row asks: its chat, as the table has it, and its pictures' bytes."""
+    found = hashlib.blake2b(repr(chat).encode("utf-8", "surrogatepass"), digest_size=8)
+    for content in pictures:
+        found.update(hashlib.blake2b(content, digest_size=16).digest())
+    return found.hexdigest()
 
 
 def asked(chat: Chat, data: DataConfig) -> Chat:

@@ -13,6 +13,7 @@ from perc_jax.data import table_prompts
 from perc_jax.data.engines import MAX_DRAFTS, Row, SampleInfo
 from perc_jax.data.order import place_in_list
 from perc_jax.data.table_prompts import Lesson
+from perc_jax.data.tables.row import TableRow
 from perc_jax.data.tables.table import Table
 from perc_jax.environments.base import Question
 from perc_jax.prompt.image import open_picture
@@ -45,17 +46,27 @@ class Tabled:
         raise ValueError(dropped[-1] if self.is_whole else f"{MAX_DRAFTS} rows of {table.name} in turn: {dropped[-1]}")
 
     def question(self, position: int, draft: int) -> tuple[Question, SampleInfo]:
-        """The row of a count's draft as a question to talk about. Raises `ValueError` or `OSError` for one that is not
-        sound."""
+        """The row of a count's draft as a question to talk about: what the user says last, and its pictures.
+
+        Raises `ValueError` or `OSError` for one that is not sound.
+        """
         table = table_prompts.opened(self.table)
         number = self._number(table, position, draft)
         row = table[number]
         info = table_prompts.describe(table, number, row, self.split)
         pictures = tuple(open_picture(picture.name, picture.read()) for picture in row.pictures)
-        return Question(info.sample_id, pictures, row.chat[-1].text, info.answer), info
+        return Question(info.sample_id, pictures, row.chat[-1].text, info.answer, _besides(row)), info
 
     def _number(self, table: Table, count: int, draft: int) -> int:
         """The row of the table that a count's draft is."""
         if self.in_order and not draft:
             return count % len(table)
         return place_in_list(self.key, table.fingerprint, len(table), count, draft)
+
+
+def _besides(row: TableRow) -> str:
+    """What a row shows beside what the user says last and its first picture, in words; empty: nothing."""
+    has_system = row.chat[0].role == "system"
+    counts = {"earlier turn": len(row.chat) - 1 - has_system, "further picture": len(row.pictures) - 1}
+    more = [f"{count} {name}{'s' * (count > 1)}" for name, count in counts.items() if count > 0]
+    return ", ".join(["a system line"] * has_system + more)

@@ -29,6 +29,7 @@ class Question(NamedTuple):
     pictures: tuple[Picture, ...]  # the asked one, then `Game.others` more
     text: str
     answer: Answer | Gold
+    besides: str = ""  # what its source shows that is neither the text nor the first picture, in words; empty: nothing
 
 
 class Observation(NamedTuple):

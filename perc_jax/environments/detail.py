@@ -67,7 +67,11 @@ class Inspect:
         return {"seen": 0.0}
 
     def begin(self, question: Question) -> tuple[Scene, float]:
-        """Lay a question's pictures on a sheet, the asked one at a place of its own."""
+        """Lay a question's pictures on a sheet, the asked one at a place of its own.
+
+        Raises `ValueError` for fewer pictures than the sheet's, for an answer that is a formula, and where the picture
+        is a sheet by itself for a question that is more than its text and that picture.
+        """
         if len(question.pictures) <= self.others:
             raise ValueError(
                 f"{question.id} must have {self.others + 1} pictures for its sheet, got {len(question.pictures)}"
@@ -75,6 +79,8 @@ class Inspect:
         if needs_symbols(question.answer):
             raise ValueError(f"{question.id} must have an answer other than a formula, got {question.answer.text()!r}")
         if self.side == 1:
+            if question.besides:
+                raise ValueError(f"{question.id} must be one text about one picture, got also {question.besides}")
             sheet = within(question.pictures[0], MOST_PX)
             height, width = self.viewer.size(*sheet.shape[:2])
             whole = Box(0, 0, width, height)

@@ -9,8 +9,9 @@ a table had not changed must be taken on trust.
 
 Where every question is its own unit and has one answer, interval and p-value are those of
 `statistics.paired_difference`. Otherwise the interval is a bootstrap over independent units (a seed of DynaMath, a
-problem of MathVerse, a scene), and the p-value that of a permutation test that flips the sign of units' differences. An
-engine is said to have risen or fallen only where interval and test agree.
+problem of MathVerse, a scene; `statistics.gain_interval`), and the p-value that of a permutation test that flips the
+sign of units' differences. An engine is said to have risen or fallen only where interval and test agree. A term of
+rewards may have any range, so where all units differ by the same its interval has no width, and one unit has none.
 """
 
 import dataclasses
@@ -97,7 +98,7 @@ def suites_of_run(file: Path) -> dict[str, Answers]:
             term: dict(zip(names, values["each"], strict=True)) for term, values in result.get("terms", {}).items()
         }
         head, unknown = _head_of_run(file, suite, result)
-        units = {name: name for name in names}
+        units = dict(zip(names, map(str, result.get("units", names)), strict=True))
         found[suite] = Answers(head, right, units, terms=terms, cells=tuple(result["asked"]), unknown=unknown)
     return found
 
@@ -109,6 +110,8 @@ def _head_of_run(file: Path, suite: str, result: Mapping[str, Any]) -> tuple[dic
     unknown = [] if of_engines else ["that its rows were the same is not known, they go by their number"]
     if of_engines and "versions" in result:
         head["versions of engines"] = result["versions"]
+    elif not of_engines and "units" not in result:
+        unknown.append(f"which rows of {suite} show the same picture is not known, and they are taken as independent")
     elif of_engines:
         unknown = [f"which versions of the engines drew {suite} is not known, {file} is of before they were kept"]
     place = file.parent.parent / CONFIG
@@ -192,7 +195,7 @@ def compare(before: Answers, after: Answers) -> dict[str, Any]:
     units = min((before.units, after.units), key=lambda side: len({side[name] for name in common}))
     by = {engine: _difference(*values, units, mine) for engine, mine in _by_engine(common).items()}
     terms = {
-        name: _difference(before.terms[name], after.terms[name], units, common)
+        name: _difference(before.terms[name], after.terms[name], units, common, is_share=False)
         for name in before.terms
         if name in after.terms
     }
@@ -248,27 +251,36 @@ def _warnings(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
 
 
 def _difference(
-    before: Mapping[str, float], after: Mapping[str, float], units_by_name: Mapping[str, str], common: Sequence[str]
+    before: Mapping[str, float],
+    after: Mapping[str, float],
+    units_by_name: Mapping[str, str],
+    common: Sequence[str],
+    *,
+    is_share: bool = True,
 ) -> dict[str, Any]:
-    """Compare values of the two on these questions."""
+    """Compare values of the two on these questions; `is_share`: they are within [0, 1] by what they are."""
     first, second = (np.array([side[name] for name in common]) for side in (before, after))
     units = [units_by_name[name] for name in common]
     gained, lost = int((second > first).sum()), int((second < first).sum())
     single = len(set(units)) == len(units) and bool(np.isin([first, second], (0.0, 1.0)).all())
+    difference = float((second - first).mean())
     if single:
         paired = statistics.paired_difference(first, second)
-        difference, (low, high), test, p_value = paired.difference, paired.ci95, "exact McNemar", paired.p_value
+        ci95, test, p_value = paired.ci95, "exact McNemar", paired.p_value
     else:
-        rng = np.random.default_rng(BOOTSTRAP_SEED)
-        difference, low, high = statistics.clustered_mean(second - first, units, rng)
-        test = f"sign flips of {len(set(units))} units"
+        rng, count = np.random.default_rng(BOOTSTRAP_SEED), len(set(units))
+        if is_share:
+            ci95 = statistics.gain_interval(second - first, rng, units)
+        else:
+            ci95 = statistics.clustered_mean(second - first, units, rng)[1:] if count > 1 else None
+        test = f"sign flips of {count} unit{'s' * (count > 1)}"
         p_value = statistics.sign_flip(statistics.by_unit(second - first, units)[0], rng)
     return {
         "n": len(common),
         "before": float(first.mean()),
         "after": float(second.mean()),
         "difference": difference,
-        "ci95": [low, high],
+        "ci95": ci95 and list(ci95),
         "p_value": p_value,
         "test": test,
         "gained": gained,
@@ -282,10 +294,10 @@ def lines_of(name: str, found: Mapping[str, Any]) -> list[str]:
     for engine, mine in found.get("by", {}).get("engine", {}).items():
         rows.append(line(f"  {engine}", mine) + _mark(mine))
     for term, mine in found.get("terms", {}).items():
-        low, high = mine["ci95"]
+        interval = "[{:+.3f}, {:+.3f}]".format(*mine["ci95"]) if mine["ci95"] else "[no interval]"
         rows.append(
             f"  {term:22} {mine['before']:.3f} -> {mine['after']:.3f}  {mine['difference']:+.3f} "
-            f"[{low:+.3f}, {high:+.3f}]  p = {mine['p_value']:.2g} ({mine['test']})"
+            f"{interval}  p = {mine['p_value']:.2g} ({mine['test']})"
         )
     return rows
 

@@ -163,8 +163,9 @@ def result(exam: Exam, records: Mapping[str, Record], samples: int) -> dict[str,
     """Turn the records of an exam into numbers, JSON-ready.
 
     With one response per question the exam's own accuracy and interval; with k the mean over all responses (avg@k), and
-    pass@j for powers of two up to k, with bootstrap intervals over independent units. Questions that were not asked
-    count as wrong. Raises `ValueError` if a question of the exam has no record.
+    pass@j for powers of two up to k, with intervals over independent units; `unparsed` and `cut` then count among all
+    `responses`, not among the `n` questions. Questions that were not asked count as wrong. Raises `ValueError` if a
+    question of the exam has no record.
     """
     mine = _in_order(exam, records)
     if isinstance(exam, BenchmarkExam):
@@ -181,6 +182,7 @@ def result(exam: Exam, records: Mapping[str, Record], samples: int) -> dict[str,
     if not_asked:
         more["not_asked_ids"] = not_asked
     if samples > 1:
+        more["responses"] = sum(len(record.responses) for record in mine)
         units = _units(exam, mine)
         steps = [2**power for power in range(samples.bit_length()) if 2**power <= samples]
         more |= {"samples": samples, "pass_at": {}}
@@ -276,10 +278,10 @@ def _cases(units: Sequence[str], right: Sequence[bool]) -> dict[str, Any]:
 
 
 def _mean(values: Sequence[float], units: Sequence[str]) -> dict[str, Any]:
-    """Count, mean and bootstrap interval over units."""
-    rng = np.random.default_rng(BOOTSTRAP_SEED)
-    mean, low, high = statistics.clustered_mean(np.array(values, np.float64), units, rng)
-    return {"n": len(values), "accuracy": mean, "ci95": [low, high]}
+    """Count, mean and interval over units (`statistics.share_interval`)."""
+    shares = np.array(values, np.float64)
+    interval = statistics.share_interval(shares, np.random.default_rng(BOOTSTRAP_SEED), units)
+    return {"n": len(values), "accuracy": float(shares.mean()), "ci95": list(interval)}
 
 
 def mean_of_trees(trees: Sequence[Any]) -> Any:

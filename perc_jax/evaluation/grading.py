@@ -6,7 +6,8 @@ type's difficulty; it looks at nothing but the records.
 
 A question is easy if all its k answers are right, hard if none is, medium otherwise (arXiv 2509.13031, its code's
 `rollout` step). Answers to one question are alike, so intervals take questions, not answers, as independent: Wilson's,
-at the number of independent answers that has the observed variance of the questions' rates.
+at the number of independent answers that has the observed variance of the questions' rates. Where questions share a
+unit, as a picture, they take units (`statistics.share_interval`).
 """
 
 import hashlib
@@ -29,7 +30,7 @@ from perc_jax.data.tables.graded import DIFFICULTIES, difficulty
 from perc_jax.evaluation.exams import SuiteExam, asked_as
 from perc_jax.records.lines import Record
 from perc_jax.rewards.verifier import Verifier
-from perc_jax.statistics import Z95
+from perc_jax.statistics import Z95, share_interval
 
 PRIOR_DEVIATION = 2.5  # of a fit's slope in logits per level and of its height: separable data keep a finite slope
 NEWTON_STEPS = 50
@@ -144,7 +145,12 @@ def _rates(records: Sequence[Record], k: int) -> dict[str, Any]:
         return {"questions": 0}
     rates = np.array([sum(record.correct) / k for record in records])
     counts = {name: sum(difficulty(record.correct) == name for record in records) for name in DIFFICULTIES}
-    return {"questions": len(records), "pass_rate": float(rates.mean()), "ci95": list(rate_interval(rates, k))} | counts
+    units = [record.unit for record in records]
+    if len(set(units)) < len(units):
+        interval = share_interval(rates, np.random.default_rng(0), units)
+    else:
+        interval = rate_interval(rates, k)
+    return {"questions": len(records), "pass_rate": float(rates.mean()), "ci95": list(interval)} | counts
 
 
 def _fits(records: Sequence[Record], k: int) -> dict[str, Any]:

@@ -66,15 +66,16 @@ class Papers:
     @contextlib.contextmanager
     def first(self, suite: str, count: int) -> Iterator[Iterator[Batch]]:
         """The first `count` questions of a suite once more, in whole batches."""
+        batches = -(-count // self._config.evaluation.batch)
         if self._kept:
-            yield itertools.islice(self._kept[suite], -(-count // self._config.evaluation.batch))
+            yield itertools.islice(self._kept[suite], batches)
             return
         with streams.exam(self._config, of_suite(self._config, suite, count, self._share)) as stream:
-            yield stream
+            yield itertools.islice(stream, batches)
 
 
 def of_suite(config: Config, suite: str, count: int, share: Share) -> Batches:
-    """This host's part of a suite or a test table."""
+    """This host's part of the first `count` questions of a suite, or of all rows of a test table."""
     for table in config.evaluation.tables:
         if table.label == suite:
             return streams.of_table(config, table, share=share)

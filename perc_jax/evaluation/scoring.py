@@ -4,6 +4,7 @@ Responses are JSON lines with `id` and `response`, or a JSON object of id to tex
 field), or the lines that an evaluation keeps. Every problem has exactly one response.
 """
 
+import itertools
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -33,9 +34,9 @@ def read_responses(file: Path, field: str = "response") -> dict[str, str]:
 
 
 def _pairs(file: Path, field: str) -> Iterator[tuple[str, Any]]:
-    rows = files.read_lines(file) if file.suffix == ".jsonl" else files.read_json(file)
-    if isinstance(rows, Mapping):
-        rows = [{"id": name, **(value if isinstance(value, dict) else {field: value})} for name, value in rows.items()]
+    rows = files.read_lines(file) if file.suffix == ".jsonl" else _whole(file)
+    if isinstance(rows, Mapping):  # whatever else an object calls an id, its key is the name
+        rows = [(value if isinstance(value, dict) else {field: value}) | {"id": name} for name, value in rows.items()]
     if not isinstance(rows, list):
         raise ValueError(f"{file} must hold a list or an object of responses, got {type(rows).__name__}")
     if rows and isinstance(rows[0], dict) and rows[0].keys() == {HEAD}:
@@ -44,6 +45,23 @@ def _pairs(file: Path, field: str) -> Iterator[tuple[str, Any]]:
         if not isinstance(row, dict) or "id" not in row or field not in row:
             raise ValueError(f"{file} response {number} must be an object with id and {field}, got {str(row)[:60]}")
         yield str(row["id"]), row[field]
+
+
+def _whole(file: Path) -> Any:
+    """A JSON file in which no object says a name twice; JSON would keep the last alone."""
+    twice: list[str] = []
+
+    def made(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        for name, value in pairs:
+            twice.extend([name] if name in found else [])
+            found[name] = value
+        return found
+
+    content = files.read_json(file, made)
+    if twice:
+        raise ValueError(f"{file}: every id must occur once, got {twice[0]} twice")
+    return content
 
 
 def _single(row: Mapping[str, Any], file: Path) -> dict[str, Any]:
@@ -119,7 +137,7 @@ def line(name: str, share: Mapping[str, Any]) -> str:
 
 def lines_of(groups: Mapping[str, Any], indent: str = "") -> Iterator[str]:
     """Write a benchmark's aggregates, groups indented."""
-    for name, value in list(groups.items())[:MAX_GROUPS]:
+    for name, value in itertools.islice(groups.items(), MAX_GROUPS):
         label = indent + name.replace("_", " ")
         if isinstance(value, MeanCount):
             yield f"{label:32} {value:6.1f}"
@@ -132,3 +150,5 @@ def lines_of(groups: Mapping[str, Any], indent: str = "") -> Iterator[str]:
         else:
             yield label
             yield from lines_of(value, indent + "  ")
+    if len(groups) > MAX_GROUPS:
+        yield f"{indent}… and {len(groups) - MAX_GROUPS} more"

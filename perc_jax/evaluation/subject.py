@@ -22,15 +22,14 @@ from perc_jax.programs.compiled import Programs
 from perc_jax.prompt import bounds, pretrained, tokenizer, vocabulary
 from perc_jax.prompt.pretrained import Processor
 from perc_jax.prompt.questions import Reader
-from perc_jax.records import compile_cache, reading
+from perc_jax.records import compile_cache
 from perc_jax.records.checkpoint import Checkpoints
-from perc_jax.weights import growth, safetensors
+from perc_jax.weights import fingerprint, growth, safetensors
 
 # Of a published model, where no config says otherwise:
 MAX_TOKENS = 1024  # of an answer
 BATCH = 32  # prompts of a device call
 SIZE_PX, PATCHES = 448, 1024  # of a picture that an engine draws
-PIECES, PIECE_BYTES = 16, 1 << 16  # of each weight file, that go into its fingerprint
 
 
 class Description(NamedTuple):
@@ -40,8 +39,9 @@ class Description(NamedTuple):
     config: Config
     tokens: tokenizer.Tokenizer
     stored: dict | None  # a run's config as it was saved; None for a Hugging Face model
-    fingerprint: str  # another checkpoint or other weights have another
+    fingerprint: str  # of the checkpoint's record, or of a Hugging Face folder's tensors (`weights.fingerprint`)
     pixels: Processor  # bounds on the area of a picture of any size that is not a table's
+    step: int | None = None  # of a run's checkpoint, the one that is asked whatever is saved later
 
     def reader(self, max_tokens: int, *, of_table: bool = False, max_pixels: int = 0) -> Reader:
         """How it reads prompts of up to `max_tokens` tokens.
@@ -91,7 +91,7 @@ def describe(model: str, config_file: str = "") -> Description:
     ends = (*tokens.ids.ends, *pretrained.end_ids(folder))
     tokens.ids = tokens.ids._replace(ends=tuple(dict.fromkeys(ends)))
     pixels = bounds.of_others(config, pretrained.processor(folder)) if config_file else pretrained.processor(folder)
-    return Description(model, config, tokens, None, _print_of_files(folder), pixels)
+    return Description(model, config, tokens, None, fingerprint.of_folder(folder), pixels)
 
 
 def settle(
@@ -142,9 +142,13 @@ def load(described: Description, screen: Progress, *, greedy: bool = False) -> S
         screen: told what happens.
         greedy: also compile `programs.greedy`, in the config's own bucket.
 
-    Raises `ValueError` where devices, batch and model do not fit each other.
+    Raises `ValueError` where devices, batch and model do not fit each other, and where the checkpoint that was
+    described is damaged or gone, or is not the same on all hosts.
     """
     config, name, tokens = described.config, described.name, described.tokens
+    steps = {int(step) for step in sharding.of_each_host(float(described.step or 0))}
+    if len(steps) > 1:  # one was saved while they were described
+        raise ValueError(f"all hosts must ask one checkpoint of {name}, got steps {sorted(steps)}; begin again")
     tokenizer.check_fits(tokens, config.model.text.vocab_size)
     with screen.phase("loading the model"):
         compile_cache.keep(config.cache)
@@ -155,18 +159,20 @@ def load(described: Description, screen: Progress, *, greedy: bool = False) -> S
             more = growth.of_folder(config, tokens, folder)
             params = safetensors.load_params(folder, config.model, target, growth=more, bar=screen.bar)
         else:
-            state, _ = Checkpoints.named(name).restore({"params": programs.params}, described.stored)
+            checkpoints = Checkpoints.named(name, described.step)
+            state, _ = checkpoints.restore({"params": programs.params}, described.stored)
             params = programs.publish(state["params"])
     return Subject(config, tokens, programs, params)
 
 
 def _trained(workdir: str) -> Description:
     """What a run's newest checkpoint says."""
-    checkpoints = Checkpoints.named(workdir)
+    step = Checkpoints.named(workdir).newest_step()
+    checkpoints = Checkpoints.named(workdir, step)
     stored = checkpoints.config()
     config = dataclasses.replace(from_dict(Config, stored), cache="")  # that was for the run's machine
-    fingerprint = hashlib.sha256(checkpoints.newest_commit()).hexdigest()[:16]
-    return Description(workdir, config, tokenizer.of(config), stored, fingerprint, pixels_of_run(config))
+    found = hashlib.sha256(checkpoints.newest_commit()).hexdigest()[: fingerprint.DIGITS]
+    return Description(workdir, config, tokenizer.of(config), stored, found, pixels_of_run(config), step)
 
 
 def pixels_of_run(config: Config) -> Processor:
@@ -198,16 +204,3 @@ def _bare(model: str, folder: Path) -> Config:
         evaluation=EvaluationConfig(suites=(), samples=(), batch=BATCH),
         pretrained=model,
     )
-
-
-def _print_of_files(folder: Path) -> str:
-    """A fingerprint of a folder's config and weights: names, sizes, heads and pieces of every file."""
-    found = hashlib.sha256(reading.content(folder / "config.json"))
-    for file in sorted(folder.glob("*.safetensors")):
-        size = file.stat().st_size
-        found.update(f"{file.name} {size}".encode())
-        with reading.named(file), file.open("rb") as stream:
-            for piece in range(PIECES):
-                stream.seek(size * piece // PIECES)
-                found.update(stream.read(PIECE_BYTES))
-    return found.hexdigest()[:16]

@@ -4,6 +4,7 @@
 the run's own, before and after each stage; `perc_jax.evaluate` asks the same questions and keeps each answer.
 """
 
+import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -45,6 +46,7 @@ class Item(NamedTuple):
     level: int
     correct: bool
     terms: tuple[float, ...] = ()  # of the config's rewards, then their parts; NaN: not measured
+    pictures: int = 0  # of a table's row: 64 bits that are the same for rows that show the same; 0: not known, or none
 
 
 class Evaluator:
@@ -69,7 +71,8 @@ class Evaluator:
         self._said: set[tuple[str, str]] = set()  # suites and the terms that cannot be measured on them
         evaluation = config.evaluation
         self._counts = dict(zip(evaluation.suites, evaluation.samples, strict=True))
-        self._counts |= {table.label: len(table_prompts.opened(table)) for table in evaluation.tables}
+        self._tables = {table.label: len(table_prompts.opened(table)) for table in evaluation.tables}
+        self._counts |= self._tables
         self._papers = Papers(config, self._counts, programs.share)
         self._of_all_hosts([])  # compiled now: a run may first ask between two steps
 
@@ -132,7 +135,8 @@ class Evaluator:
                     ],
                     failures,
                 )
-                asked = map(_item, batch.samples, verdicts, terms)
+                shows = _pictures_of(batch.prompts) if suite in self._tables else [0] * len(texts)
+                asked = map(_item, batch.samples, verdicts, terms, shows)
                 new = self._of_all_hosts(list(asked))[: count - len(items)]
                 items += new
                 for row in np.flatnonzero(batch.real)[: self._config.evaluation.shown - len(shown)].tolist():
@@ -190,17 +194,19 @@ class Evaluator:
             return list(asked)
         cells = _cells(self._config)
         rows = np.zeros(
-            (len(self._programs.share.rows(self._config.evaluation.batch)), 3 + len(self._measured)), np.int32
+            (len(self._programs.share.rows(self._config.evaluation.batch)), 5 + len(self._measured)), np.int32
         )
         for row, item in zip(rows, asked, strict=False):
             row[:3] = cells.index((item.engine, item.question_type)), item.level, item.correct
-            row[3:] = np.array(item.terms, np.float32).view(np.int32)
+            row[3:5] = np.array([item.pictures], np.uint64).view(np.int32)
+            row[5:] = np.array(item.terms, np.float32).view(np.int32)
         gathered = sharding.rows_of_all_hosts(rows, self._programs.mesh)
-        terms = map(tuple, gathered[:, 3:].view(np.float32).tolist())
+        terms = map(tuple, gathered[:, 5:].view(np.float32).tolist())
+        pictures = np.ascontiguousarray(gathered[:, 3:5]).view(np.uint64)[:, 0].tolist()
         heads = gathered[:, :3].tolist()
         return [
-            Item(*cells[cell], level, bool(correct), each)
-            for (cell, level, correct), each in zip(heads, terms, strict=True)
+            Item(*cells[cell], level, bool(correct), each, shows)
+            for (cell, level, correct), each, shows in zip(heads, terms, pictures, strict=True)
         ]
 
 
@@ -285,8 +291,25 @@ def _looked_at(config: Config, count: int, share: Share) -> Stream:
     raise ValueError(f"one of the tables must have a picture in its first {count} rows: {[t.label for t in tables]}")
 
 
-def _item(info: SampleInfo, verdict: Verdict, terms: tuple[float, ...]) -> Item:
-    return Item(info.engine, info.question_type, info.level, verdict.correct, terms)
+def _item(info: SampleInfo, verdict: Verdict, terms: tuple[float, ...], pictures: int) -> Item:
+    return Item(info.engine, info.question_type, info.level, verdict.correct, terms, pictures)
+
+
+def _pictures_of(prompts: PromptBatch) -> list[int]:
+    """What `Item.pictures` says of each row."""
+    found = []
+    for numbers, *parts in zip(prompts.patch_image, prompts.patch_rowcol, prompts.pixels, strict=True):
+        real = numbers >= 0
+        content = hashlib.sha256(b"".join(part[real].tobytes() for part in (numbers, *parts)))
+        found.append(int.from_bytes(content.digest()[:8], "little") if real.any() else 0)
+    return found
+
+
+def _units(items: Sequence[Item]) -> list[int]:
+    """The number of what each item belongs to, from 0: those of a table that show the same are one."""
+    places: dict[Any, int] = {}
+    names = [item.pictures or (place, "alone") for place, item in enumerate(items)]
+    return [places.setdefault(name, len(places)) for name in names]
 
 
 def _cells(config: Config) -> list[tuple[str, str]]:
@@ -296,10 +319,11 @@ def _cells(config: Config) -> list[tuple[str, str]]:
 
 
 def summary(items: Sequence[Item], measured: Sequence[str] = ()) -> dict[str, Any]:
-    """Count, accuracy in [0, 1], its Wilson 95 % interval, accuracy by engine, type and level, each item's 0 or 1
-    (`correct`) and what it asked (`asked`, `engine.type/level`); the engines' `versions`, none of a table; `terms` by
-    their names, where some are measured: mean, its interval by resampling, and each item's value, 0 where it is NaN;
-    none where it is so of more than half."""
+    """Count, accuracy in [0, 1], its 95 % interval (`statistics.share_interval`), accuracy by engine, type and level,
+    each item's 0 or 1 (`correct`) and what it asked (`asked`, `engine.type/level`); the engines' `versions`, or of a
+    table the `units` of its rows, those that show the same pictures as one; `terms` by their names, where some are
+    measured: mean, its interval by resampling units, and each item's value, 0 where it is NaN; none where it is so of
+    more than half."""
 
     def accuracy(chosen: Iterable[Item]) -> dict[str, Any]:
         correct = [item.correct for item in chosen]
@@ -315,9 +339,11 @@ def summary(items: Sequence[Item], measured: Sequence[str] = ()) -> dict[str, An
     drawn_by = {item.engine for item in items} & engines.ENGINES.keys()
     versions = {name: engines.ENGINES[name].version for name in sorted(drawn_by)}
     values = {name: np.array([item.terms[place] for item in items]) for place, name in enumerate(measured)}
-    terms = {name: _term(each) for name, each in values.items() if 2 * np.isnan(each).sum() <= len(each)}
+    units = _units(items)
+    terms = {name: _term(each, units) for name, each in values.items() if 2 * np.isnan(each).sum() <= len(each)}
+    right, rng = np.array(correct, np.float64), np.random.default_rng(0)
     return accuracy(items) | {
-        "ci95": list(statistics.wilson_interval(sum(correct), len(correct))),
+        "ci95": list(statistics.share_interval(right, rng, units)),
         "by": {
             "engine": by(lambda item: item.engine),
             "type": by(lambda item: f"{item.engine}.{item.question_type}"),
@@ -326,15 +352,15 @@ def summary(items: Sequence[Item], measured: Sequence[str] = ()) -> dict[str, An
         },
         "correct": correct,
         "asked": [f"{item.engine}.{item.question_type}/{item.level}" for item in items],
-        **({"versions": versions} if versions else {}),
+        **({"versions": versions} if versions else {"units": units}),
         **({"terms": terms} if terms else {}),
     }
 
 
-def _term(values: Float[np.ndarray, " n"]) -> dict[str, Any]:
+def _term(values: Float[np.ndarray, " n"], units: Sequence[int]) -> dict[str, Any]:
     """What a term says of all items."""
     each = np.nan_to_num(values)
-    mean, *ends = statistics.clustered_mean(each, list(map(str, range(len(each)))), np.random.default_rng(0))
+    mean, *ends = statistics.clustered_mean(each, units, np.random.default_rng(0))
     return {"mean": mean, "ci95": ends, "each": [round(value, ROUNDED) for value in each.tolist()]}
 
 

@@ -136,32 +136,6 @@ def renamed(config: ModelConfig, names: Collection[str]) -> dict[str, str]:
     return {name: max(ends, key=lambda one: counts[name.removesuffix(one)]) for name, ends in possible.items() if ends}
 
 
-def from_hf(config: ModelConfig, tensors: Mapping[str, np.ndarray]) -> Params:
-    """Build float32 parameters from tensors in memory.
-
-    Raises `ValueError` that lists everything in which the tensors differ from the config.
-    """
-    sources, problems = match(config, {name: np.shape(tensor) for name, tensor in tensors.items()})
-    repeats = not problems and config.text.tie_word_embeddings and HEAD in sources
-    if repeats and not np.array_equal(tensors[sources[HEAD]], tensors[sources[EMBEDDING]]):
-        problems.append(f"{sources[HEAD]} differs from {sources[EMBEDDING]} in a model with tie_word_embeddings")
-    if problems:
-        raise ValueError("checkpoint does not fit the model config:\n  " + "\n  ".join(problems))
-
-    def read(name: str, rows: slice, columns: slice) -> np.ndarray:
-        whole = np.asarray(tensors[sources[name]])
-        return whole.reshape(len(whole), -1)[rows, columns]
-
-    params: Params = {}
-    for leaf in table(config):
-        array = np.empty(leaf.shape, np.float32)
-        index = tuple(slice(0, size) for size in (leaf.shape[1:] if leaf.layers else leaf.shape))
-        for i, name in enumerate(leaf.names()):
-            fill(array[i] if leaf.layers else array, leaf, name, index, read)
-        put(params, leaf.path, array)
-    return params
-
-
 def hf_tensors(
     config: ModelConfig, params: Params, dtype: np.dtype | None = None
 ) -> Iterator[tuple[str, tuple[int, ...], Callable[[], np.ndarray]]]:
@@ -175,11 +149,6 @@ def hf_tensors(
         for i, name in enumerate(leaves[0].names()):
             layers = [array[i] if leaves[0].layers else array for array in arrays]
             yield name, leaves[0].tensor, lambda leaves=leaves, layers=layers: _tensor(leaves, layers, dtype)
-
-
-def to_hf(config: ModelConfig, params: Params) -> dict[str, np.ndarray]:
-    """Name and shape the parameters as the published files do, in the dtype they have."""
-    return {name: make() for name, _, make in hf_tensors(config, params)}
 
 
 def _tensor(leaves: list[Leaf], layers: list[np.ndarray], dtype: np.dtype | None) -> np.ndarray:

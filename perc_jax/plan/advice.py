@@ -6,6 +6,7 @@ time. The last is careful where `tensor` grows (it would shrink some of them) an
 scheduling: what an estimate proposes deserves a plan of its own.
 """
 
+import dataclasses
 import math
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
@@ -32,7 +33,7 @@ class Option(NamedTuple):
 
     what: str
     kind: str
-    fsdp: int
+    rows: int  # devices that have prompts of their own: replica x fsdp
     tensor: int
     micro_batches: tuple[int, ...]  # of each stage
     capacity: int
@@ -62,7 +63,7 @@ def _options(blueprints: Blueprints, topology: Topology, capacity: int) -> Itera
     def cuts(
         kind: str, where: str, devices: int, tensor: int, capacity: int, least: Sequence[int] = ()
     ) -> Iterator[Option]:
-        if devices % tensor:
+        if devices % (config.mesh.replica * tensor):
             return
         for counts in micro_batches(config, devices // tensor, least):
             what = f"{where}tensor {tensor}, {_said(counts, stages)}"
@@ -130,7 +131,9 @@ def _slots(config: Config, rows: int, current: tuple[int, ...], capacity: int) -
 
 def _estimate(option: Option, blueprints: Blueprints, stage: StageConfig, name: str, split: Split) -> int:
     """The bytes on one device that the program should need."""
-    mesh = AbstractMesh((1, option.fsdp, option.tensor), sharding.AXES)
+    wanted = dataclasses.replace(blueprints.config.mesh, fsdp=-1, tensor=option.tensor)
+    on_cpu = blueprints.mesh.devices.flat[0].platform == "cpu"
+    mesh = AbstractMesh(sharding.mesh_shape(wanted, option.rows * option.tensor, on_cpu), sharding.AXES)
     before = _units(blueprints, stage, blueprints.mesh, stage.micro_batches, name)
     after = _units(blueprints, stage, mesh, option.micro_batches[blueprints.config.stages.index(stage)], name)
     if kind_of(name).split()[0] in SAMPLES and not name.startswith("greedy"):

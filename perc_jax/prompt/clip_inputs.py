@@ -105,9 +105,10 @@ def _check_processor(file: Path) -> None:
 
 
 def _read(file: Path) -> dict[str, Any]:
+    text = reading.text(file)
     try:
-        values = json.loads(reading.text(file))
-    except json.JSONDecodeError as error:
+        values = json.loads(text)
+    except (ValueError, RecursionError) as error:  # bad JSON, brackets without an end
         raise ValueError(f"{file} must be JSON: {error}") from error
     if not isinstance(values, dict):
         raise ValueError(f"{file} must be a JSON object, got a {type(values).__name__}")

@@ -200,9 +200,10 @@ def _found(folder: str) -> Path:
 def _described(folder: Path) -> tuple[CodebookConfig, Kind]:
     """What config.json says."""
     file = folder / CONFIG
+    text = reading.text(file)
     try:
-        told: Any = json.loads(reading.text(file))
-    except json.JSONDecodeError as error:
+        told: Any = json.loads(text)
+    except (ValueError, RecursionError) as error:  # bad JSON, brackets without an end
         raise ValueError(f"{file} must be JSON: {error}") from error
     if not isinstance(told, dict) or told.get("model_type") != KIND:
         raise ValueError(f"{file} must be that of a codebook, with model_type {KIND!r}")

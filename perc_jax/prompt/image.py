@@ -174,7 +174,12 @@ def _opened(path: str | Path, data: bytes | None) -> Iterator[Image.Image]:
 def smart_resize(
     height: int, width: int, factor: int = 28, min_pixels: int = MIN_PIXELS, max_pixels: int = MAX_PIXELS
 ) -> tuple[int, int]:
-    """Size in px, both sides multiples of `factor`, nearest to the picture's own within the bounds on its area.
+    """Size in px that the published processor gives a picture: both sides multiples of `factor`.
+
+    Each side is rounded to the nearest multiple. Where the area is then above `max_pixels` the sides are reduced and
+    rounded down, where it is below `min_pixels` enlarged and rounded up; so bounds that are closer to each other than
+    the rounding is coarse may both be missed, and the size of what was fitted need not be that size: with 200704 as
+    both bounds 480 x 640 px give 364 x 504, of which it would make 392 x 532. A picture is fitted once.
 
     Raises `ValueError` for a picture whose sides differ by more than a factor of 200.
     """

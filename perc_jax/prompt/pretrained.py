@@ -140,7 +140,9 @@ def _text(text: "_Section", tie: bool) -> TextConfig:
     """The language model's part of config.json."""
     text.only("hidden_act", "silu")
     text.only("use_sliding_window", False, None)
-    for kind in text.values.get("layer_types") or ():
+    kinds = text.values.get("layer_types") or []
+    text.expect("layer_types", isinstance(kinds, list), "must be a list", kinds)
+    for kind in kinds:
         text.expect("layer_types", kind == "full_attention", "must all be 'full_attention'", kind)
     hidden, heads = text.value("hidden_size", int), text.value("num_attention_heads", int)
     text.expect("hidden_size", hidden % heads == 0, "must be a multiple of num_attention_heads", hidden)
@@ -214,10 +216,11 @@ def processor(folder: Path) -> Processor:
         values.only(step, True, None)
     values.only("resample", _BICUBIC, None)
     factor = values.values.get("rescale_factor", 1 / 255)
-    values.expect("rescale_factor", math.isclose(factor, 1 / 255, rel_tol=1e-12), "must be 1 / 255", factor)
+    is_ours = type(factor) is float and math.isclose(factor, 1 / 255, rel_tol=1e-12)
+    values.expect("rescale_factor", is_ours, "must be 1 / 255", factor)
     for name, ours in (("image_mean", MEAN), ("image_std", STD)):
         theirs = values.values.get(name)
-        values.expect(name, theirs is not None and tuple(theirs) == ours, f"must be {list(ours)}", theirs)
+        values.expect(name, isinstance(theirs, list) and tuple(theirs) == ours, f"must be {list(ours)}", theirs)
     bounds = []
     for name, edge in (("min_pixels", "shortest_edge"), ("max_pixels", "longest_edge")):
         place = values if values.values.get(name) is not None else values.section("size")
@@ -263,14 +266,15 @@ def end_ids(folder: Path) -> tuple[int, ...]:
     """
     folder = Path(folder)
     generation, whole = folder / "generation_config.json", folder / "config.json"
-    nested = read_object(whole).get("text_config") or {}
-    for file, values in (
-        ((generation, read_object(generation)),) if generation.is_file() else ((whole, nested | read_object(whole)),)
-    ):
-        found = values.get("eos_token_id")
-        ids = tuple(found) if isinstance(found, list) else (found,)
-        ok = bool(ids) and all(type(number) is int and number >= 0 for number in ids)
-        _Section(file, values).expect("eos_token_id", ok, "must be one or several token ids", found)
+    section = _Section(generation, read_object(generation)) if generation.is_file() else None
+    if section is None:
+        section = _Section(whole, read_object(whole))
+        if section.values.get("eos_token_id") is None and section.values.get("text_config") is not None:
+            section = section.section("text_config")
+    found = section.values.get("eos_token_id")
+    ids = tuple(found) if isinstance(found, list) else (found,)
+    ok = bool(ids) and all(type(number) is int and number >= 0 for number in ids)
+    section.expect("eos_token_id", ok, "must be one or several token ids", found)
     return ids
 
 

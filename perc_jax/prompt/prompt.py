@@ -99,27 +99,25 @@ def make_prompt(
     min_pixels: int = images.MIN_PIXELS,
     max_pixels: int = images.MAX_PIXELS,
 ) -> Prompt:
-    """Make the prompt of one question below its pictures; see `chat_prompt`."""
+    """Make the prompt of one question below its pictures, which are fitted between the bounds on their area.
+
+    Raises what `chat_prompt` raises, and `ValueError` for a picture too long for its width.
+    """
     chat = asked(question, len(pictures), system)
-    return chat_prompt(chat, pictures, tokenizer=tokenizer, vision=vision, min_pixels=min_pixels, max_pixels=max_pixels)
+    fitted = [images.fit(picture, vision, min_pixels, max_pixels) for picture in pictures]
+    return chat_prompt(chat, fitted, tokenizer=tokenizer, vision=vision)
 
 
 def chat_prompt(
-    chat: Chat,
-    pictures: Sequence[UInt8[np.ndarray, "_h _w 3"]],
-    *,
-    tokenizer: Tokenizer,
-    vision: VisionConfig,
-    min_pixels: int = images.MIN_PIXELS,
-    max_pixels: int = images.MAX_PIXELS,
+    chat: Chat, pictures: Sequence[UInt8[np.ndarray, "_h _w 3"]], *, tokenizer: Tokenizer, vision: VisionConfig
 ) -> Prompt:
-    """Make the prompt of a chat; its pictures, in the order of their places, are resized where they are not whole.
+    """Make the prompt of a chat with its pictures in the order of their places, as `images.fit` or `open_fitted` gave
+    them: they are shown as they are, since to fit a picture again may change it.
 
-    Whole are merged patches and an area within the bounds. Raises `ValueError` for a chat that `chat.check` refuses and
-    for another number of pictures than of their places.
+    Raises `ValueError` for a chat that `chat.check` refuses, for another number of pictures than of their places, and
+    for a picture whose sides are not whole merged patches.
     """
-    fitted = [images.fit(picture, vision, min_pixels, max_pixels) for picture in pictures]
-    cut = tuple(images.patchify(picture, vision) for picture in fitted)
+    cut = tuple(images.patchify(picture, vision) for picture in pictures)
     text = tokenizer.encode(chat_text(tokenizer, chat))
     return Prompt(*expand(text, cut, tokenizer.ids.image, vision.spatial_merge_size), cut)
 

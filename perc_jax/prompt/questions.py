@@ -151,16 +151,15 @@ def rows(questions: Sequence[Question], reader: Reader) -> PromptBatch:
 
 def _row(question: Question, reader: Reader) -> PromptBatch:
     tokens, patches = question.bucket
-    pictures = [images.open_picture(picture.name, picture.read()) for picture in question.images]
-    whole = prompt.chat_prompt(
-        question.chat, pictures, tokenizer=reader.tokenizer, vision=reader.vision, **reader.pixels._asdict()
-    )
+    vision = reader.vision
+    pictures = [images.open_fitted(one.name, one.read(), vision, *reader.pixels) for one in question.images]
+    whole = prompt.chat_prompt(question.chat, pictures, tokenizer=reader.tokenizer, vision=vision)
     return prompt.lay_out(
         whole,
         max_tokens=tokens,
         max_patches=patches,
         pad=reader.tokenizer.ids.pad,
-        vision=reader.vision,
+        vision=vision,
         prompt_id=question.id,
     )
 

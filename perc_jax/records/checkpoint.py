@@ -72,11 +72,11 @@ class Checkpoints:
         _barrier("checkpoints ready")  # compiles the barrier now, before the run forbids compiling
 
     @classmethod
-    def named(cls, name: str) -> "Checkpoints":
-        """The checkpoints of a run to read from; of `RUN@12` or `RUN@best` that one is all there is."""
+    def named(cls, name: str, step: int | None = None) -> "Checkpoints":
+        """The checkpoints of a run to read from; of `RUN@12`, `RUN@best` and a `step` that one is all there is."""
         found = commits.named(name)
         checkpoints = cls(found.workdir, keep=1)
-        checkpoints._choice = found
+        checkpoints._choice = found if step is None else found._replace(which=str(step))
         return checkpoints
 
     def steps(self) -> list[int]:
@@ -190,7 +190,7 @@ class Checkpoints:
     def restore(
         self, abstract_state: PyTree | Callable[[dict, dict], PyTree], config: dict, *, past_bad: bool = False
     ) -> tuple[PyTree, dict] | None:
-        """Read the newest sound checkpoint; damaged ones are skipped with one warning line each.
+        """Read the newest sound checkpoint; damaged ones are skipped with one warning line each, none that was named.
 
         Args:
             abstract_state: pytree of `jax.ShapeDtypeStruct` with `sharding` (or of arrays), or a function that
@@ -204,7 +204,7 @@ class Checkpoints:
 
         Raises:
             ValueError: the stored model, tokenizer, seed or leaves differ from the run's; what would be read is not
-                finite; all are damaged.
+                finite; all are damaged, or the one that was named.
         """
         steps = self.steps()
         for step in reversed(steps):
@@ -224,6 +224,10 @@ class Checkpoints:
                     raise ValueError(f"checkpoint {self._folder / str(step)} must be finite, but {bad} is not")
                 return state, record["position"]
             except Damaged as damage:
+                if self._choice.which:
+                    there = ", ".join(map(str, commits.steps(self._folder)))
+                    where = f"checkpoint {self._folder / str(step)}"
+                    raise ValueError(f"{where} must be sound, but {damage}; the run has steps {there}") from damage
                 self._given_up.add(step)
                 if jax.process_index() == 0:
                     print(f"warning: checkpoint {step} is damaged ({damage}), trying an older one", file=sys.stderr)
@@ -253,9 +257,17 @@ class Checkpoints:
         Raises:
             ValueError: there is none.
         """
+        return self._newest()[1]["config"]
+
+    def newest_step(self) -> int:
+        """The step of the newest checkpoint whose record can be read. Raises `ValueError` if there is none."""
+        return self._newest()[0]
+
+    def _newest(self) -> tuple[int, dict]:
+        """Step and record of the newest checkpoint whose record can be read."""
         for step in reversed(self.steps()):
             try:
-                return commits.read(self._folder, step)["config"]
+                return step, commits.read(self._folder, step)
             except Damaged as damage:
                 print(f"warning: checkpoint {step} is damaged ({damage}), trying an older one", file=sys.stderr)
         raise ValueError(f"{self._folder} must hold a checkpoint, found none")

@@ -1,8 +1,9 @@
 """What a stage changed, group by group: suites, engines, levels and question types, losses as plainly as gains.
 
 `changes` compares two evaluations; `changes_section` shows what rose and what fell beyond its interval, side by side.
-Groups are compared question by question where both evaluations say which group each question belongs to (`asked`);
-otherwise by their counts alone, as if the questions were not the same, which makes the interval wider.
+Groups are compared question by question where both evaluations say which group each question belongs to (`asked`), with
+rows of a table that show the same picture as one unit; otherwise by their counts alone, as if the questions were not
+the same, which makes the interval wider.
 """
 
 from collections.abc import Mapping, Sequence
@@ -65,7 +66,16 @@ def compare(before: Mapping[str, Any] | None, after: Mapping[str, Any] | None) -
     first, second = before.get("correct", []), after.get("correct", [])
     if not first or len(first) != len(second):
         return None
-    return paired_difference(np.array(first), np.array(second))
+    return paired_difference(np.array(first), np.array(second), units_of(before, after))
+
+
+def units_of(*results: Mapping[str, Any]) -> Sequence[int] | None:
+    """The units of the questions of results that asked the same; None where none says which share one.
+
+    Of rows that are not the same on both sides, as of a table that has changed, those of the fewest units count.
+    """
+    known = [result["units"] for result in results if "units" in result]
+    return min(known, key=lambda units: len(set(units)), default=None)
 
 
 def same_asked(*results: Mapping[str, Any]) -> bool:
@@ -117,7 +127,11 @@ def _paired(kind: str, name: str, old: Mapping[str, Any], new: Mapping[str, Any]
     if not cells or cells != old.get("asked") or not len(first) == len(second) == len(cells):
         return None
     mine = [place for place, cell in enumerate(cells) if group_of(cell, kind) == name]
-    return paired_difference(np.array(first)[mine], np.array(second)[mine]).ci95 if mine else None
+    if not mine:
+        return None
+    units = units_of(old, new)
+    of_mine = units and [units[place] for place in mine]
+    return paired_difference(np.array(first)[mine], np.array(second)[mine], of_mine).ci95
 
 
 def group_of(cell: str, kind: str) -> str:

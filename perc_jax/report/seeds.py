@@ -12,9 +12,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from perc_jax.report.differences import compare, same_asked
+from perc_jax.report.differences import compare, same_asked, units_of
 from perc_jax.report.page import Evaluation, Run
-from perc_jax.statistics import bootstrap_mean
+from perc_jax.statistics import gain_interval, share_interval
 
 
 class Setting(NamedTuple):
@@ -112,7 +112,7 @@ def _mean_suites(each: Sequence[Mapping[str, dict]], seeds: Sequence[str]) -> di
             found[suite] = {
                 "n": len(answers[0]),
                 "accuracy": float(np.mean(answers)),
-                "ci95": bootstrap_mean(np.mean(answers, axis=0), np.random.default_rng(0)),
+                "ci95": share_interval(np.mean(answers, axis=0), np.random.default_rng(0), units_of(*results)),
                 "by_seed": dict(zip(seeds, results, strict=True)),
             }
     return found
@@ -134,6 +134,7 @@ def difference(before: Mapping[str, Any], after: Mapping[str, Any]) -> Differenc
         return None
     one, two = (np.array([side[seed]["correct"] for seed in common], float) for side in sides)
     gains = two - one
-    ci95 = bootstrap_mean(gains.mean(axis=0), np.random.default_rng(0))
+    units = units_of(*(side[seed] for side in sides for seed in common))
+    ci95 = gain_interval(gains.mean(axis=0), np.random.default_rng(0), units)
     are_all = len(common) == len(sides[0]) == len(sides[1])
     return Difference(float(gains.mean()), ci95, tuple(gains.mean(axis=1).tolist()), () if are_all else tuple(common))

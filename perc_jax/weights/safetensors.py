@@ -58,8 +58,7 @@ class Tensors:
         self._open = contextlib.ExitStack()  # holds the one file that is open
         self._current: tuple[Path, Any] | None = None
         self._mapped_bytes = 0
-        listed = _listed(folder, self.problems)
-        for file, names in listed.items():
+        for file, names in listed(folder, self.problems).items():
             self._read_header(folder / file, [name for name in names if not self._is_ignored(name)])
 
     def _read_header(self, file: Path, names: Sequence[str]) -> None:
@@ -230,8 +229,12 @@ def _grouped(config: ModelConfig, tensors: Tensors, differences: list[str]) -> l
     return lines + differences
 
 
-def _listed(folder: Path, problems: list[str]) -> dict[str, list[str]]:
-    """File names of a folder's weights and the tensors that the index, if there is one, puts into each."""
+def listed(folder: Path, problems: list[str]) -> dict[str, list[str]]:
+    """File names of a folder's weights and the tensors that the index, if there is one, puts into each.
+
+    A line is added to `problems` for each name of the index that leads out of the folder. Raises `FileNotFoundError` if
+    the folder has neither a single file nor an index, `ValueError` for an index that is none.
+    """
     if (folder / SINGLE).is_file():
         return {SINGLE: []}
     index = folder / INDEX
@@ -244,7 +247,7 @@ def _listed(folder: Path, problems: list[str]) -> dict[str, list[str]]:
         files: dict[str, list[str]] = {}
         for name, file in places.items():
             files.setdefault(file, []).append(name)
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ValueError(f"{index} must be JSON with a weight_map of names to files: {error!r}") from error
     for file in [file for file in files if Path(file).name != file]:
         problems.append(f"file {file} of the index must be a plain name within the folder")

@@ -11,6 +11,7 @@ from perc_jax import statistics
 from perc_jax.benchmarks import BENCHMARKS, base, files
 from perc_jax.benchmarks.base import Item, Problem, Scored
 from perc_jax.evaluation import compare, evaluating, scoring
+from perc_jax.statistics import wilson_interval
 
 
 def item(name: str, right: bool, **meta: str) -> Item:
@@ -178,6 +179,13 @@ def test_a_question_on_a_picture_of_its_own_is_itself(tmp_path):
 def test_one_picture_tells_nothing_of_others():
     assert base.share_of_units([True, False], ["a", "a"])["ci95"] == [0.0, 1.0]
     assert base.share_of_units([True, True], ["a", "a"])["ci95"] == list(statistics.wilson_interval(1, 1))
+
+
+@pytest.mark.parametrize("right", [False, True])
+def test_variants_that_are_all_alike_are_as_sure_as_so_many_questions(right):
+    found, interval = base.cases({str(seed): [right] * 10 for seed in range(30)}), list(wilson_interval(30 * right, 30))
+    assert found["average"]["ci95"] == found["worst_case"]["ci95"] == interval and interval[0] < interval[1]
+    assert base.cases({"0": [True, False]})["average"]["ci95"] == [0.0, 1.0]
 
 
 def test_files_beside_a_table_are_told_apart_by_what_they_hold(tmp_path):

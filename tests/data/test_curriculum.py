@@ -1,9 +1,15 @@
 """The curriculum: shares follow measured difficulty, phases depend on nothing but counts, state makes them again."""
 
 import dataclasses
+import gc
 import json
+import os
+import subprocess
+import sys
+import tempfile
 import threading
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -35,6 +41,7 @@ MIXTURE = MixtureConfig(
     curriculum=STRATIFIED,
 )
 NAMES = list(KINDS)
+PIPED = {"capture_output": True, "text": True, "cwd": Path(__file__).parents[2], "timeout": 120}
 
 
 def counts(*rows: tuple[int, int]) -> np.ndarray:
@@ -247,7 +254,7 @@ def test_how_far_workers_are_ahead_does_not_change_what_is_drawn(workers, drawn_
     assert engines.count("grid") > engines.count("cube")
 
 
-def test_a_grading_seeds_the_first_phase(tmp_path):
+def test_a_grading_seeds_the_first_phase(tmp_path, monkeypatch):
     file = tmp_path / "grade.jsonl"
     cells = list(cells_of(MIXTURE, 112))
     marks = [[True] * 4 + [False] * 4] + [[False] * 8] * 5
@@ -264,12 +271,40 @@ def test_a_grading_seeds_the_first_phase(tmp_path):
             kinds = [this.stored()["phases"][place][2] for place in (0, -1)]
             assert this.record()["kind"][2:] == ["hard"] * 4 and kinds[0] == kinds[1]
             assert this.stored()["completions"] == [8.0] * len(cells)
+    home = dataclasses.replace(MIXTURE, curriculum=dataclasses.replace(STRATIFIED, grade="~/grade.jsonl"))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    with made(home) as this:
+        assert this.record()["kind"][0] == "band"
     file.write_text(lines[0] + "\n{torn\n")
     with pytest.raises(ValueError, match=r"grade.jsonl line 2 must be one of perc_jax.grade, got '{torn'"):
         made(seeded)
     file.write_text(json.dumps({"id": "17", "correct": [True]}) + "\n")
     with pytest.raises(ValueError, match="must hold questions of the mixture's cells"):
         made(seeded)
+
+
+def test_files_of_phases_are_gone_when_nobody_uses_them(tmp_path, monkeypatch):
+    """Closed, forgotten, never whole, or of a process that has ended; those of a living one stay."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    with made() as this:
+        [folder] = tmp_path.iterdir()
+        curriculum._remove(str(folder), os.getpid() + 1)  # as in a process forked from this one
+        assert folder.exists()
+    assert not folder.exists()
+    this.close()
+    kept = made()
+    assert len([*tmp_path.iterdir()]) == 1
+    del kept
+    gc.collect()
+    assert not [*tmp_path.iterdir()]
+    with pytest.raises(OSError):
+        made(dataclasses.replace(MIXTURE, curriculum=dataclasses.replace(STRATIFIED, grade="gone.jsonl")))
+    gc.collect()
+    assert not [*tmp_path.iterdir()]
+    code = "from tests.data.test_curriculum import made; kept = made(); print(kept.phases.folder)"
+    ended = subprocess.run([sys.executable, "-c", code], env=os.environ | {"TMPDIR": str(tmp_path)}, **PIPED)
+    assert ended.returncode == 0, ended.stderr
+    assert ended.stdout.strip().startswith(str(tmp_path)) and not [*tmp_path.glob("perc_jax_curriculum_*")]
 
 
 def test_a_tally_counts_groups_by_cell_and_reason():

@@ -11,7 +11,8 @@ from configs import debug_cpu, jigsaw_cpu
 from perc_jax.config import Config, EnvironmentConfig, EvaluationConfig, MixtureConfig, TableConfig
 from perc_jax.data import doctor, sound, streams
 from perc_jax.data.batches import Batch
-from perc_jax.data.played import environment_of
+from perc_jax.data.played import Played, environment_of
+from perc_jax.data.tabled import Tabled
 from perc_jax.environments.base import Move, Observation
 from perc_jax.prompt.image import unpatchify
 from perc_jax.prompt.tokenizer import IM_END, load
@@ -151,6 +152,77 @@ def table(tmp_path):
     return TableConfig(str(path))
 
 
+def inspecting(folder, rows, name="t", width=150, **data):
+    """A config whose stages talk about a table's single pictures, and the table."""
+    rng = np.random.default_rng(len(name))
+    for number in range(3):
+        pixels = rng.integers(0, 256, (120, width, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(folder / f"{name}{number}.png")
+    (folder / f"{name}.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+    table = TableConfig(str(folder / f"{name}.jsonl"))
+    config = jigsaw(**data)
+    environment = dataclasses.replace(config.environment, name="inspect", side=1, view_px=84)
+    mixture = MixtureConfig(engines=(), weights=(), tables=(table,))
+    reward = dataclasses.replace(config.stages[1].reward, terms=config.stages[1].reward.terms[:1])
+    stage = dataclasses.replace(config.stages[1], mixture=mixture, environment=environment, reward=reward)
+    return dataclasses.replace(config, stages=(stage,)), table
+
+
+@pytest.mark.parametrize(
+    ("values", "more"),
+    [
+        ({"system": "In French."}, "a system line"),
+        ({"history": True}, "2 earlier turns"),
+        ({"images": ["t0.png", "t1.png"]}, "1 further picture"),
+        (
+            {"system": "In French.", "history": True, "images": ["t0.png", "t1.png", "t2.png"]},
+            "a system line, 2 earlier turns, 2 further pictures",
+        ),
+        ({}, ""),
+    ],
+)
+def test_inspect_refuses_a_row_of_which_it_would_show_a_part(tmp_path, values, more):
+    """Of a row's chat it asks the last text about one picture; the doctor says so too."""
+    before = [("user", "Look."), ("assistant", "I see.")] if values.get("history") else []
+    chat = [{"role": role, "content": text} for role, text in (*before, ("user", "Which?"))]
+    row = {"messages": chat, "images": ["t0.png"], "answer": "no"} | values
+    config, table = inspecting(tmp_path, [{name: value for name, value in row.items() if name != "history"}])
+    [looked] = doctor.look(config, table, [0])
+    rows = Played(config, config.stages[0].environment, Tabled(config, table, ("x",), in_order=True), is_whole=True)
+    if not more:
+        assert looked.wrong == "" and "Which?" in rows.row(0).info.question
+        return
+    assert looked.wrong.endswith(f"t.jsonl:1 must be one text about one picture, got also {more}")
+    with pytest.raises(ValueError, match="must be one text about one picture"):
+        rows.row(0)
+
+
+def test_patches_are_counted_as_windows_take_them(tmp_path):
+    config, table = inspecting(tmp_path, [{"question": "Which?", "images": ["t0.png"], "answer": "1"}], width=300)
+    [looked] = doctor.look(config, table, [0])
+    prompt = Played(config, config.stages[0].environment, Tabled(config, table, ("x",))).row(0).prompt
+    vision, real = config.model.vision, prompt.patch_image[0] >= 0
+    windows = {(*place,) for place in prompt.patch_rowcol[0][real] // (vision.window_size // vision.patch_size)}
+    assert looked.patches == len(windows) * vision.window_patches > real.sum()
+    assert np.flatnonzero(real).max() < looked.patches
+
+
+def test_rows_are_told_apart_by_what_they_ask_not_by_their_names(tmp_path):
+    rows = [{"question": f"Which of {number}?", "image": f"{{}}{number}.png", "answer": "1"} for number in range(3)]
+
+    def looked(folder, name, rows):
+        (tmp_path / folder).mkdir()
+        own = [row | {"image": row["image"].format(name)} for row in rows]
+        config, table = inspecting(tmp_path / folder, own, name)
+        return doctor.look(config, table, range(len(rows)))
+
+    train, same, other = looked("a", "one", rows), looked("b", "two", rows[:2] + rows[:1]), looked("c", "four", rows)
+    overlap = doctor.overlap({"train": train}, {"test": same})
+    assert [one["count"] for one in overlap] == [3]
+    assert doctor.overlap({"train": train}, {"test": other}) == []
+    assert doctor._twice(same)["count"] == 1 and doctor._twice(train)["count"] == 0
+
+
 @pytest.mark.parametrize("name", ["jigsaw", "inspect"])
 def test_a_table_s_pictures_are_played_with(table, name):
     config = jigsaw()
@@ -174,7 +246,7 @@ def test_a_table_s_pictures_are_played_with(table, name):
         assert any("told apart" in line for line in batch.dropped)
         looked = doctor.look(config, table, range(6))
         assert "can be told apart" in looked[0].wrong and not any(one.wrong for one in looked[1:])
-        assert {one.patches for one in looked[1:]} == {48}  # 84 x 112 px as it is shown
+        assert {one.patches for one in looked[1:]} == {64}  # 84 x 112 px as it is shown, in four windows of 56 px
         assert doctor.longest_said(config, table) == 0
         with pytest.raises(ValueError, match="can be told apart"):  # a test leaves none out
             streams.of_table(config, table)[0]

@@ -15,9 +15,9 @@ from perc_jax.data.table_prompts import Lesson
 from perc_jax.data.tabled import Tabled
 from perc_jax.environments.make import make
 from perc_jax.evaluation.table_exam import TableExam
-from perc_jax.prompt.image import unpatchify
+from perc_jax.prompt.image import smart_resize, unpatchify
 from perc_jax.prompt.pretrained import Processor
-from perc_jax.prompt.questions import Reader
+from perc_jax.prompt.questions import Reader, rows
 from perc_jax.prompt.tokenizer import load
 from perc_jax.rewards import boxes, forms
 from tests.data.test_tabled import config_of
@@ -49,9 +49,9 @@ def white(picture: np.ndarray) -> tuple[int, int, int, int]:
     return int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1
 
 
-def config(table: TableConfig):
+def config(table: TableConfig, **bounds: int):
     whole = config_of(table)
-    bounds = {"min_pixels": 100 * 100, "max_pixels": 224 * 224, "max_patches": 512, "max_prompt_tokens": 512}
+    bounds = {"min_pixels": 100 * 100, "max_pixels": 224 * 224, "max_patches": 512, "max_prompt_tokens": 512} | bounds
     return dataclasses.replace(whole, data=dataclasses.replace(whole.data, **bounds, answer_form="think_answer"))
 
 
@@ -95,6 +95,29 @@ def test_the_right_boxes_lie_where_the_model_sees_them(tmp_path, kind, named):
         assert stored_row.answer == text and row.info.answer == table_prompts.gold_of(
             table_prompts.opened(table), 0, stored_row
         )
+
+
+@pytest.mark.parametrize("area", [200_704, 50_176, 100_000])
+@pytest.mark.parametrize("kind", ["smaller", "turned", "larger"])
+def test_with_narrow_bounds_training_measuring_and_exams_see_one_picture(tmp_path, kind, area):
+    """A picture that was fitted once more would be another one (364 x 504 px would become 392 x 532)."""
+    table = written(tmp_path, [kind])
+    whole = config(table, min_pixels=area, max_pixels=area, max_patches=2048, max_prompt_tokens=1024)
+    row = Tabled(whole, table, ("x",), in_order=True).row(0)
+    look = unpatchify(*(getattr(row.prompt, name)[0] for name in PIXELS), whole.model.vision)
+    width, height = SIZES[kind]
+    assert look.shape[:2] == smart_resize(height, width, 28, area, area)
+    [found] = boxes.parse(row.info.answer.value)
+    assert found.box == pytest.approx(white(look), abs=1)
+    [looked] = doctor.look(whole, table, [0])
+    assert looked.tokens == row.prompt.mask.sum() and looked.wrong == ""
+    pixels = Processor(area, area)
+    reader = Reader(load(whole.data.tokenizer), whole.model.vision, pixels, 1024)
+    exam = TableExam(whole, table, reader, Here())
+    asked = rows(exam.questions, reader)
+    shown = unpatchify(*(getattr(asked, name)[0] for name in PIXELS), whole.model.vision)
+    assert (shown == look).all() and asked.mask.sum() == row.prompt.mask.sum()
+    assert [exam.gold(question.id) for question in exam.questions] == [row.info.answer.text()]
 
 
 @pytest.mark.parametrize("side", [1, 2])

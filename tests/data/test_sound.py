@@ -119,7 +119,7 @@ def test_first_weights_and_gradings_must_exist_until_the_run_has_begun(tmp_path:
     assert told(replace(config, pretrained="Qwen/Qwen2.5-VL-3B-Instruct")) == found[1:]
 
 
-def test_a_grading_must_be_of_the_mixture(tmp_path: Path) -> None:
+def test_a_grading_must_be_of_the_mixture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = tmp_path / "grade.jsonl"
     config = mixed(MixtureConfig(**GRID, curriculum=CurriculumConfig(kind="stratified", grade=str(file))))
     for name, words in (
@@ -129,6 +129,10 @@ def test_a_grading_must_be_of_the_mixture(tmp_path: Path) -> None:
         file.write_text(json.dumps({"id": name, "correct": [True, False]}) + "\n")
         found = told(config)
         assert not found if words is None else words in found[0]
+        if words is None:
+            monkeypatch.setenv("HOME", str(tmp_path))
+            home = CurriculumConfig(kind="stratified", grade="~/grade.jsonl")
+            assert told(mixed(MixtureConfig(**GRID, curriculum=home))) == []
     file.write_text("no json\n")
     assert "must be lines of perc_jax.grade" in told(config)[0]
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from configs import smoke_cpu
+from configs import jigsaw_cpu, smoke_cpu
 from perc_jax import sample
 from perc_jax.batch import WHOLE
 from perc_jax.config import Config, MixtureConfig, TableConfig
@@ -120,6 +120,41 @@ def test_sample_puts_the_run_s_system_line_and_makes_pictures_as_large(table, tm
     assert tokens[0] == trained.tokens[trained.mask].tolist()
     assert "Be brief." in tokenizer.of(config).decode(tokens[1])
     assert "Think hard." not in tokenizer.of(config).decode(tokens[1])
+
+
+@pytest.mark.parametrize(
+    ("turn_tokens", "max_tokens", "given", "bound", "whole"),
+    [(24, 160, (), 24, 160), (24, 160, ("--max-tokens", "9"), 9, 160), (24, 160, ("--max-tokens", "999"), 160, 160)],
+)
+def test_a_conversation_is_as_long_as_in_the_run(
+    tmp_path, monkeypatch, capsys, turn_tokens, max_tokens, given, bound, whole
+):
+    config = jigsaw_cpu.get_config()
+    played = dataclasses.replace(config.environment, turn_tokens=turn_tokens)
+    stages = tuple(dataclasses.replace(stage, environment=played) for stage in config.stages)
+    rollout = dataclasses.replace(config.rollout, max_tokens=max_tokens, short_rings=())
+    config = dataclasses.replace(config, model=SMALL, stages=stages, rollout=rollout)
+    save_run(tmp_path / "run", config, random_params(SMALL, seed=1))
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (112, 112, 3)).astype(np.uint8)).save(tmp_path / "a.png")
+    asked = []
+
+    def make_answer(*_, **how):
+        asked.append(how["max_tokens"])
+
+        def answer(params, batch, seed):
+            yield from (answering.Sampled(40, -0.5, False) for _ in range(how["max_tokens"]))
+
+        return answer
+
+    monkeypatch.setattr(answering, "make_answer", make_answer)
+    command = ["--model", str(tmp_path / "run"), "--image", str(tmp_path / "a.png"), "--environment", "jigsaw", *given]
+    sample.main([*command, "--json", str(tmp_path / "a.json")])
+    result = json.loads((tmp_path / "a.json").read_text())
+    assert asked == [bound] and len(result["tokens"]) == bound
+    cut = "overlong" if bound < whole else "no_room"
+    assert [turn["cut"] for turn in result["turns"]] == [cut] and result["ending"]["counts"][cut] == 1
+    most = f"a turn has {bound}" if bound < whole else f"the conversation has {whole}"
+    assert f"> cut after {bound} tokens, {most} at most\n" in capsys.readouterr().out
 
 
 def test_a_path_is_read_as_the_config_reads_it(table, tmp_path, monkeypatch):

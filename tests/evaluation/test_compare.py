@@ -181,8 +181,30 @@ def test_few_questions_are_not_said_to_have_risen():
         assert not any("rose" in line or "fell" in line for line in compare.lines_of("test_a", found))
     names = [f"test_a/grid/size/0/{place}" for place in range(12)]
     before, after = (one(dict.fromkeys(names, value), lambda name: str(name[-1] < "1")) for value in (0.0, 1.0))
-    found = compare.compare(before, after)  # two units: the bootstrap alone would be sure
-    assert found["ci95"] == [1.0, 1.0] and "rose" not in "".join(compare.lines_of("test_a", found))
+    found = compare.compare(before, after)  # two units, all right: as sure as two questions
+    assert found["ci95"] == list(statistics.paired_difference(np.zeros(2), np.ones(2)).ci95)
+    assert found["ci95"][0] < 0 and "rose" not in "".join(compare.lines_of("test_a", found))
+
+
+def test_no_interval_of_accuracies_is_a_point():
+    """Nothing changed in three answers each to 20 questions, and one unit of which a part was gained."""
+    same = one({str(place): (place % 3) / 3 for place in range(20)})
+    none = np.zeros(20)
+    assert compare.compare(same, same)["ci95"] == list(statistics.paired_difference(none, none).ci95)
+    before, after = (one({"a": 0.0, "b": right}, lambda name: "unit") for right in (0.0, 1.0))
+    found = compare.compare(before, after)
+    assert found["ci95"] == [-1.0, 1.0] and found["test"] == "sign flips of 1 unit"
+
+
+def test_terms_of_any_range_keep_the_interval_of_their_values():
+    sides = [one({str(place): 1.0 for place in range(9)})._replace(terms={}) for _ in range(2)]
+    values = [{str(place): level + place for place in range(9)} for level in (3.0, -40.0)]
+    before, after = (side._replace(terms={"length": each}) for side, each in zip(sides, values, strict=True))
+    assert compare.compare(before, after)["terms"]["length"]["ci95"] == [-43.0, -43.0]
+    before, after = (side._replace(units=dict.fromkeys(side.right, "one")) for side in (before, after))
+    found = compare.compare(before, after)
+    assert found["terms"]["length"]["ci95"] is None
+    assert "-43.000 [no interval]  p = 1 (" in compare.lines_of("mmstar", found)[1]
 
 
 def run_file(folder, cells: list[str], right: list[int], **changes) -> Path:
@@ -193,7 +215,7 @@ def run_file(folder, cells: list[str], right: list[int], **changes) -> Path:
     (folder / "eval").mkdir()
     result = {"n": len(right), "accuracy": sum(right) / len(right), "by": {}, "correct": right, "asked": cells}
     names = {cell.partition(".")[0] for cell in cells} & engines.ENGINES.keys()
-    result |= {"versions": engines.versions(names)} if names else {}
+    result |= {"versions": engines.versions(names)} if names else {"units": list(range(len(right)))}
     write_json(folder / "eval" / "1_rl_000001.json", {"mine": result})
     return folder / "eval" / "1_rl_000001.json"
 

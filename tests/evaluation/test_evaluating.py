@@ -26,6 +26,7 @@ from perc_jax.programs.compiled import Programs
 from perc_jax.prompt.pretrained import Processor
 from perc_jax.prompt.questions import Reader
 from perc_jax.records.lines import Record, Records, read
+from perc_jax.statistics import wilson_interval
 from tests.benchmarks.folders import WRITERS, png, write_json
 from tests.programs.test_programs import CONFIG, TOKENS
 from tests.run.test_rewarded import Here
@@ -271,6 +272,19 @@ def test_several_samples_as_by_hand(folder):
     worst = found["summary"]["worst_case"]  # the mean over the four evaluations: there is no interval of it
     assert worst == {"n": COUNT, "accuracy": pytest.approx(right.mean() / 4)}
     assert found["unparsed"] == 2 * int((4 - right).sum())
+
+
+@pytest.mark.parametrize("right", [False, True])
+def test_several_samples_that_are_alike_leave_as_much_open_as_so_many_questions(folder, right):
+    exam = exam_of(folder)
+
+    def answer(name: str, k: int, light: float) -> str:
+        return rf"<answer>\boxed{{{name.partition('_')[0]}.5}}</answer>" if right else "no idea"
+
+    found = evaluating.result(exam, examiner(Oracle(answer, 4), samples=4).ask(exam, None), 4)
+    interval = list(wilson_interval(COUNT * right, COUNT))  # two variants of a seed are one unit
+    assert found["accuracy"] == right and found["ci95"] == found["pass_at"]["4"]["ci95"] == interval
+    assert found["pass_at"]["1"]["ci95"] == interval
 
 
 def test_blind_tells_how_much_needs_the_picture(folder):

@@ -17,6 +17,7 @@ from perc_jax.evaluation import grading
 from perc_jax.evaluation.grading import cells_asked, fit_levels, rate_interval, summary
 from perc_jax.grade import _levels, main
 from perc_jax.records.lines import Record
+from perc_jax.statistics import wilson_interval
 from tests.benchmarks.folders import WRITERS
 
 
@@ -59,6 +60,17 @@ def test_other_questions_are_one_cell_and_unasked_ones_are_counted():
     found = summary([record("17", 4), record("a/b/c/d/e", 0), Record("18", "18", "print", reason=("not asked",))], 4)
     assert list(found["cells"]) == ["all questions"] and found["not_asked"] == 1 and found["fits"] == {}
     assert summary([], 4)["questions"] == 0
+
+
+def test_questions_on_one_picture_count_as_one():
+    """Five on each of four pictures, never right: as sure as four questions."""
+    made = [
+        Record(f"q{number}", f"picture {number % 4}", "p", ["x"] * 8, [True] * 8, [False] * 8, [None] * 8, ["no"] * 8)
+        for number in range(20)
+    ]
+    assert summary(made, 8)["ci95"] == list(wilson_interval(0, 4))
+    alone = [one._replace(unit=one.id) for one in made]
+    assert summary(alone, 8)["ci95"] == list(rate_interval(np.zeros(20), 8))
 
 
 def test_intervals_cover_the_truth_where_answers_to_a_question_are_alike():
@@ -134,6 +146,8 @@ def test_a_grading_draws_its_cells_in_turn_and_the_same_from_anywhere():
     ("words", "complaint"),
     [
         (("--rollouts", "0"), "--rollouts must be >= 1, got 0"),
+        (("--seed", "-1"), "--seed must be within 0..4294967295, got -1"),
+        (("--seed", "4294967296"), "--seed must be within 0..4294967295, got 4294967296"),
         (("--temperature", "0"), "--temperature must be within 0.01..10, got 0.0"),
         (("--top-p", "0"), "--top-p must be within 0.01..1, got 0.0"),
         (("--out", "x.json"), "--out must be a local file that ends in .jsonl, got 'x.json'"),

@@ -118,6 +118,21 @@ def test_a_field_of_official_output_files_can_be_named(folder: Path) -> None:
     assert responses == {"0": "A", "1": "D"}
 
 
+def test_the_key_of_an_object_is_the_id_and_occurs_once(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Whatever else an object calls an id, as the number of a picture."""
+    write_json(folder / "r.json", {"0": {"id": "7", "response": "A"}, "1": {"id": "8", "response": "D"}})
+    assert scoring.read_responses(folder / "r.json") == {"0": "A", "1": "D"}
+    (folder / "r.json").write_text('{"0": "A", "1": "B", "0": "C"}')
+    assert "r.json: every id must occur once, got 0 twice" in complaint(capsys, folder, responses="r.json")
+
+
+def test_a_table_says_how_many_groups_it_leaves_out() -> None:
+    groups = {f"g{number:02}": {"n": 1, "accuracy": 1.0} for number in range(45)}
+    lines = list(scoring.lines_of({"subject": groups, "few": dict(list(groups.items())[:40])}))
+    assert lines[40].startswith("  g39 ") and lines[41] == "  … and 5 more"
+    assert lines[42] == "few" and lines[-1].startswith("  g39 ")
+
+
 def test_the_program_starts_without_jax_and_lists_benchmarks_and_modes() -> None:
     code = "import sys, perc_jax.score; assert 'jax' not in sys.modules, 'jax'; perc_jax.score.main(['--help'])"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)

@@ -7,13 +7,15 @@ from types import MappingProxyType
 import jax
 import numpy as np
 import pytest
+from PIL import Image
 
 import engines
 from configs import jigsaw_cpu
 from configs.debug_cpu import get_config
 from perc_jax.batch import WHOLE, Completions
-from perc_jax.config import MeshConfig, RewardConfig, TermConfig
+from perc_jax.config import MeshConfig, RewardConfig, TableConfig, TermConfig
 from perc_jax.data import streams
+from perc_jax.evaluation import papers
 from perc_jax.evaluation.suites import (
     SIGHT_NATS,
     Evaluator,
@@ -33,6 +35,7 @@ from perc_jax.rewards.answers import Gold
 from perc_jax.rewards.endings import Ending
 from perc_jax.rewards.terms import Case
 from perc_jax.rewards.verifier import Verifier
+from perc_jax.statistics import clustered_mean, share_interval, wilson_interval
 from tests.run.test_rewarded import Here
 
 TOKENS = load("debug.model")
@@ -114,6 +117,51 @@ def test_a_suite_is_asked_in_full_and_every_question_counts_once(config):
     assert json.loads(json.dumps(results)) == results
 
 
+def with_table(config, folder, pictures: list[int], **evaluation):
+    """A config that tests a table alone, whose rows show these pictures."""
+    for number in set(pictures):
+        pixels = np.random.default_rng(number).integers(0, 255, (28, 28, 3), np.uint8)
+        Image.fromarray(pixels).save(folder / f"{number}.png")
+    rows = [
+        {"image": f"{number}.png", "question": f"What {place}?", "answer": "1"} for place, number in enumerate(pictures)
+    ]
+    (folder / "t.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    table = TableConfig(str(folder / "t.jsonl"))
+    changes = {"suites": (), "samples": (), "tables": (table,), "shown": 0} | evaluation
+    return dataclasses.replace(config, evaluation=dataclasses.replace(config.evaluation, **changes))
+
+
+@pytest.mark.parametrize("kept_bytes", [0, papers.KEPT_BYTES])
+def test_of_a_table_too_only_the_first_rows_are_asked_blind(config, tmp_path, monkeypatch, kept_bytes):
+    monkeypatch.setattr(papers, "KEPT_BYTES", kept_bytes)
+    config, oracle = with_table(config, tmp_path, list(range(40)), blind=4), Oracle(MappingProxyType({}))
+    with Progress(600.0, quiet=True) as screen:
+        results, _ = Evaluator(config, oracle, TOKENS, Here(), screen).suites({})
+    [found] = results.values()
+    assert (found["n"], found["blind"]["n"], oracle.asked) == (40, 4, 44)
+
+
+def test_rows_of_a_table_on_one_picture_count_as_one(config, tmp_path):
+    """Three rows on each of four pictures, all wrong, and two without: as sure as six questions, also asked blind."""
+    config = with_table(config, tmp_path, [0, 1, 2, 3] * 3, blind=8)
+    with (tmp_path / "t.jsonl").open("a") as file:
+        file.writelines(json.dumps({"question": f"{number}?", "answer": "1"}) + "\n" for number in range(2))
+    with Progress(600.0, quiet=True) as screen:
+        results, _ = Evaluator(config, Oracle(MappingProxyType({})), TOKENS, Here(), screen).suites({})
+    [found] = results.values()
+    assert found["units"] == [0, 1, 2, 3] * 3 + [4, 5] and found["n"] == 14
+    assert found["ci95"] == list(wilson_interval(0, 6)) and found["blind"]["ci95"] == list(wilson_interval(0, 4))
+
+
+def test_units_of_rows_hold_for_terms_too_and_engines_have_none():
+    items = [Item("mine", "number", 0, place < 6, (float(place // 6),), 1 + place % 4) for place in range(12)]
+    found, rng = summary(items, ["length"]), np.random.default_rng
+    right, units = np.array([item.correct for item in items], float), [0, 1, 2, 3] * 3
+    assert found["units"] == units and found["ci95"] == list(share_interval(right, rng(0), units))
+    assert found["terms"]["length"]["ci95"] == list(clustered_mean(1 - right, units, rng(0))[1:])
+    assert "units" not in summary([Item("grid", "count", 0, True)])
+
+
 def test_replies_are_measured_by_the_terms_of_the_rewards(config, monkeypatch):
     terms = (TermConfig("accuracy"), TermConfig("length", free=4), TermConfig("sections", headings=("a", "b")))
     rl = dataclasses.replace(config.stages[1], reward=RewardConfig(terms))
@@ -130,7 +178,8 @@ def test_replies_are_measured_by_the_terms_of_the_rewards(config, monkeypatch):
     assert 0 < measured["length"]["mean"] < 1 and measured["sections"]["each"] == [0.0] * COUNT
     low, high = measured["length"]["ci95"]
     assert low <= measured["length"]["mean"] <= high and "length 0." in in_words(results["test_a"])
-    items = [Item("grid", "grid_size", 3, True, tuple(np.float32([0.1, 1 / 3, -2, 0][: len(measured)]).tolist()))] * 2
+    values = tuple(np.float32([0.1, 1 / 3, -2, 0][: len(measured)]).tolist())
+    items = [Item("grid", "grid_size", 3, True, values, pictures) for pictures in (0, 2**64 - 5)]
     monkeypatch.setattr(jax, "process_count", lambda: 2)
     monkeypatch.setattr(sharding, "rows_of_all_hosts", lambda rows, mesh: rows[:2])
     oracle.mesh = None

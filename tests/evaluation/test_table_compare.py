@@ -2,12 +2,16 @@
 
 import json
 
+import numpy as np
 import pytest
 from PIL import Image
 
 from perc_jax import compare as command
+from perc_jax import statistics
 from perc_jax.config import TableConfig
 from perc_jax.data import table_prompts
+from perc_jax.evaluation import compare
+from perc_jax.evaluation.suites import Item, summary
 from perc_jax.evaluation.table_exam import TableExam
 from perc_jax.records.lines import Records
 from perc_jax.report.differences import changes
@@ -84,6 +88,31 @@ def test_a_run_s_own_evaluations_of_a_table_are_compared_pairwise():
     assert change.words().startswith("mine 22 → 78 %, +55.6 [") and (change.suite, change.n) == ("mine", 9)
     turned = {"mine": after["mine"] | {"correct": sorted(SIDES[1], reverse=True)}}  # of which none is lost
     assert changes(before, turned, ("suite",))[0].ci95 != change.ci95  # by row, not by counts
+
+
+def test_rows_on_one_picture_count_as_one_in_a_run_s_own_evaluations(tmp_path):
+    """Three rows on each of six pictures, all gained: as sure as six questions, in the report and in the command."""
+    items = [[Item("mine", "number", 0, right, (), 1 + place // 3) for place in range(18)] for right in (False, True)]
+    before, after = ({"mine": summary(side)} for side in items)
+    found = changes(before, after, ("suite", "type"))
+    six = statistics.paired_difference(np.zeros(6), np.ones(6)).ci95
+    assert [change.ci95 for change in found] == [six, six] and [change.n for change in found] == [18, 18]
+    old = {name: value for name, value in before["mine"].items() if name != "units"}
+    assert changes({"mine": old}, after, ("suite",))[0].ci95 == six  # the other side knows
+    assert changes({"mine": old}, {"mine": {**after["mine"], "units": list(range(18))}}, ("suite",))[0].ci95 != six
+    folders = [tmp_path / side for side in "ab"]
+    for folder, content in zip(folders, (before, after), strict=True):
+        (folder / "eval").mkdir(parents=True)
+        (folder / "eval" / "1.json").write_text(json.dumps(content))
+    sides = compare.sides("x", *(folder / "eval" / "1.json" for folder in folders))["mine"]
+    found = compare.compare(*sides)
+    assert found["test"] == "sign flips of 6 units" and found["p_value"] == pytest.approx(2 / 2**6)
+    assert found["ci95"] == list(six) and not any("same picture" in words for words in found["warnings"])
+    for folder in folders:
+        (folder / "eval" / "1.json").write_text(json.dumps({"mine": old}))
+    sides = compare.sides("x", *(folder / "eval" / "1.json" for folder in folders))["mine"]
+    told = "which rows of mine show the same picture is not known, and they are taken as independent"
+    assert told in compare.compare(*sides)["warnings"]
 
 
 SIDES = [[1, 1, 0, 0, 0, 0, 0, 0, 0], [0, 1, 1, 1, 1, 1, 1, 1, 0]]

@@ -17,7 +17,7 @@ import numpy as np
 from perc_jax.batch import MEAN, STD, PromptBatch
 from perc_jax.config import ModelConfig, TextConfig, VisionConfig
 from perc_jax.model import abstract_params
-from perc_jax.model.params import from_hf, to_hf
+from tests.model.in_memory import from_hf, to_hf
 from tests.quick import OPTIONS as QUICK
 
 IMAGE_ID = 3  # the placeholder's token id in these tests; text ids start at 5

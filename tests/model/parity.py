@@ -20,12 +20,12 @@ import numpy as np
 from perc_jax.batch import TokenIds, TrainBatch
 from perc_jax.config import LossConfig, ModelConfig
 from perc_jax.model import bind
-from perc_jax.model.params import from_hf, to_hf
 from perc_jax.rollout import sampling
 from perc_jax.rollout.decode import make_rollout
 from perc_jax.update import grpo
 from perc_jax.update.update import make_gradient, make_loss
 from tests.model.cases import CASES, IMAGE_ID, Built, Case, Draws, build, compiled, random_tensors, relative
+from tests.model.in_memory import from_hf, to_hf
 
 Answers = dict[str, np.ndarray]
 

@@ -14,8 +14,8 @@ import pytest
 
 from perc_jax.config import ModelConfig
 from perc_jax.model import bind
-from perc_jax.model.params import from_hf
 from tests.model.cases import CASES, QUICK
+from tests.model.in_memory import from_hf
 from tests.model.parity import Inputs, inputs
 
 with warnings.catch_warnings():

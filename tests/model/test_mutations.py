@@ -15,13 +15,13 @@ import numpy as np
 import pytest
 
 from perc_jax.model import dense, layers, qwen2_5_vl, text, vision
-from perc_jax.model.params import from_hf
 from perc_jax.model.pixels import values
 from perc_jax.rollout import decode, sampling
 from perc_jax.rollout.sampling import Draws
 from perc_jax.update.update import make_score
 from tests.model.cases import CASES, compiled, relative
 from tests.model.golden_values import golden, thin
+from tests.model.in_memory import from_hf
 from tests.model.parity import TEMPERATURE, Inputs, errors, forward, greedy, inputs, sound
 
 TIMES = 10  # a fault is at least this many times beyond the limit

@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 
 from perc_jax.model import abstract_params
 from perc_jax.model import params as layout
-from perc_jax.model.params import fill, from_hf, get, table, to_hf
+from perc_jax.model.params import fill, get, table
 from tests.model.cases import random_params, small_config
+from tests.model.in_memory import from_hf, to_hf
 
 TIED, UNTIED = small_config(), small_config(tied=False)
 EMBEDDING, HEAD = "model.embed_tokens.weight", "lm_head.weight"

@@ -6,6 +6,7 @@ import pytest
 from perc_jax.config import VisionConfig
 from perc_jax.prompt import prompt as prompts
 from perc_jax.prompt.chat import PICTURE, Turn, asked, chat_text, check, messages, published
+from perc_jax.prompt.image import fit
 from perc_jax.prompt.pretrained import Processor
 from perc_jax.prompt.questions import Reader, lengths
 from perc_jax.prompt.tokenizer import CHAT_MARKS, IMAGE_PAD, VIDEO_PAD, load
@@ -24,7 +25,7 @@ def pictures_for(chat: tuple[Turn, ...], rng: np.random.Generator) -> list[np.nd
 
 
 def made(chat, pictures, tokenizer) -> prompts.Prompt:
-    return prompts.chat_prompt(chat, pictures, tokenizer=tokenizer, vision=VISION)
+    return prompts.chat_prompt(chat, [fit(one, VISION) for one in pictures], tokenizer=tokenizer, vision=VISION)
 
 
 def test_ids_equal_transformers_for_chats_with_pictures_anywhere(published_model):
@@ -82,12 +83,24 @@ def test_a_picture_stands_where_its_mark_does():
 
 
 def test_lengths_are_known_before_pictures_are_read():
-    rng, reader = np.random.default_rng(2), Reader(TOKENIZER, VISION, Processor(3136, 40_000), 4096)
-    for _ in range(30):
-        chat = chats.chat(rng)
-        pictures = pictures_for(chat, rng)
-        prompt = prompts.chat_prompt(chat, pictures, tokenizer=TOKENIZER, vision=VISION, max_pixels=40_000)
-        assert lengths(chat, [p.shape[:2] for p in pictures], reader) == (len(prompt.tokens), prompt.patches)
+    """Also where the bounds are so narrow that to fit a picture twice would give it another size."""
+    rng, twice = np.random.default_rng(2), 0
+    for bounds in (Processor(3136, 40_000), Processor(40_000, 40_000), Processor(12_544, 12_544)):
+        reader = Reader(TOKENIZER, VISION, bounds, 4096)
+        for _ in range(30):
+            chat = chats.chat(rng)
+            pictures = pictures_for(chat, rng)
+            fitted = [fit(one, VISION, *bounds) for one in pictures]
+            twice += sum(fit(one, VISION, *bounds).shape != one.shape for one in fitted)
+            prompt = prompts.chat_prompt(chat, fitted, tokenizer=TOKENIZER, vision=VISION)
+            assert lengths(chat, [p.shape[:2] for p in pictures], reader) == (len(prompt.tokens), prompt.patches)
+            assert [[28 * side for side in one.units] for one in prompt.pictures] == [[*p.shape[:2]] for p in fitted]
+    assert twice > 20
+
+
+def test_a_picture_that_was_not_fitted_is_refused():
+    with pytest.raises(ValueError, match="image sides must be multiples of 28 px, got 57 x 56 px"):
+        prompts.chat_prompt(asked("?", 1), [np.zeros((57, 56, 3), np.uint8)], tokenizer=TOKENIZER, vision=VISION)
 
 
 def test_one_question_is_the_shortest_chat():

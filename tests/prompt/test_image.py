@@ -265,6 +265,9 @@ def test_smart_resize_equals_the_published_one(published):
         if max(height, width) <= 200 * min(height, width):
             bounds = {"min_pixels": images.MIN_PIXELS, "max_pixels": images.MAX_PIXELS}
             assert images.smart_resize(height, width) == theirs.smart_resize(height, width, **bounds)
+            low = int(np.exp(rng.uniform(np.log(784), np.log(10**6))))
+            narrow = {"min_pixels": low, "max_pixels": int(low * rng.uniform(1, 1.5))}
+            assert images.smart_resize(height, width, **narrow) == theirs.smart_resize(height, width, **narrow)
 
 
 @given(st.integers(1, 5000), st.integers(1, 5000))
@@ -277,6 +280,12 @@ def test_smart_resize_keeps_its_bounds(height, width):
     assert rows % 28 == columns % 28 == 0
     assert rows * columns <= images.MAX_PIXELS
     assert images.smart_resize(rows, columns) == (rows, columns) or rows * columns < images.MIN_PIXELS
+
+
+def test_narrow_bounds_are_missed_and_fitting_again_changes_a_picture():
+    once = images.smart_resize(480, 640, 28, 200_704, 200_704)
+    assert once == (364, 504) and images.smart_resize(*once, 28, 200_704, 200_704) == (392, 532)
+    assert 364 * 504 < 200_704 < 392 * 532
 
 
 def test_worked_example():

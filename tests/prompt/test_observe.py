@@ -6,6 +6,7 @@ import pytest
 from perc_jax.batch import Reply
 from perc_jax.config import VisionConfig
 from perc_jax.prompt.chat import PICTURE, Chat, Turn
+from perc_jax.prompt.image import fit
 from perc_jax.prompt.observe import Observer
 from perc_jax.prompt.prompt import chat_prompt
 from perc_jax.prompt.tokenizer import IM_END, Tokenizer, load
@@ -37,7 +38,7 @@ def talk(rng: np.random.Generator) -> tuple[Chat, list[list[np.ndarray]]]:
 
 def together(turns: Chat, pictures: list[list[np.ndarray]], tokenizer: Tokenizer) -> tuple[np.ndarray, np.ndarray, int]:
     """Tokens, positions and the next position of a conversation, turn by turn as a rollout puts it together."""
-    first = chat_prompt(turns[:1], pictures[0], tokenizer=tokenizer, vision=VISION)
+    first = chat_prompt(turns[:1], [fit(one, VISION) for one in pictures[0]], tokenizer=tokenizer, vision=VISION)
     tokens, positions, at = [first.tokens], [first.positions], first.next_position
     observer = Observer(tokenizer, VISION)
     for said, asked, shown in zip(turns[1::2], turns[2::2], pictures[1:], strict=True):
@@ -72,7 +73,8 @@ def test_turn_by_turn_is_the_prompt_of_the_whole():
     rng = np.random.default_rng(1)
     for _ in range(TALKS):
         turns, pictures = talk(rng)
-        whole = chat_prompt(turns, [one for shown in pictures for one in shown], tokenizer=TOKENIZER, vision=VISION)
+        fitted = [fit(one, VISION) for shown in pictures for one in shown]
+        whole = chat_prompt(turns, fitted, tokenizer=TOKENIZER, vision=VISION)
         tokens, positions, following = together(turns, pictures, TOKENIZER)
         assert tokens.tolist() == whole.tokens.tolist()
         assert (positions == whole.positions).all() and following == whole.next_position

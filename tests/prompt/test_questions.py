@@ -11,7 +11,7 @@ from PIL import Image as Pictures
 
 from perc_jax.benchmarks import Image
 from perc_jax.config import VisionConfig
-from perc_jax.prompt import chat, prompt, questions
+from perc_jax.prompt import chat, image, prompt, questions
 from perc_jax.prompt.pretrained import Processor
 from perc_jax.prompt.questions import GREY, Question, Reader
 from perc_jax.prompt.tokenizer import load
@@ -40,10 +40,9 @@ def test_the_bucket_is_the_smallest_that_holds_the_prompt(tmp_path, vision, size
     question = measured("How many dots? " * 20, *pictures, reader=reader)
     made = prompt.chat_prompt(
         question.chat,
-        [np.asarray(Pictures.open(picture.file)) for picture in pictures],
+        [image.fit(np.asarray(Pictures.open(picture.file)), vision, *reader.pixels) for picture in pictures],
         tokenizer=TOKENS,
         vision=vision,
-        **reader.pixels._asdict(),
     )
     tokens, patches = question.bucket
     assert len(made.tokens) <= tokens and made.patches <= patches

@@ -5,6 +5,7 @@ import pytest
 
 from perc_jax.config import VisionConfig
 from perc_jax.prompt.chat import PICTURE, Turn, chat_text, said_spans
+from perc_jax.prompt.image import fit
 from perc_jax.prompt.prompt import chat_prompt, completion, in_row, said_tokens
 from perc_jax.prompt.tokenizer import load
 from tests.prompt import chats
@@ -58,7 +59,8 @@ def test_a_chat_and_its_answer_are_transformers_ids_and_mask(published):
         ids, mask = (np.array(wanted[name]).ravel() for name in ("input_ids", "assistant_masks"))
         assert ids[-1] == theirs.encode("\n")[0] and not mask[-1]  # the line end behind the last turn
         count = sum(part == PICTURE for turn in chat for part in turn.parts)
-        pictures = [rng.integers(0, 256, (*rng.integers(40, 200, 2), 3), dtype=np.uint8) for _ in range(count)]
+        sizes = [rng.integers(40, 200, 2) for _ in range(count)]
+        pictures = [fit(rng.integers(0, 256, (*size, 3), dtype=np.uint8), VISION) for size in sizes]
         prompt = chat_prompt(chat, pictures, tokenizer=ours, vision=VISION)
         units = iter(prompt.pictures)
         repeats = [len(next(units).merged) if token == ours.ids.image else 1 for token in ids[:-1]]

@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 from etils import epath
 
@@ -12,7 +13,8 @@ from perc_jax.report.compare import steps_to
 from perc_jax.report.heat import difficulty_section, heat_map_section
 from perc_jax.report.page import Evaluation
 from perc_jax.report.runs import read_run, write_comparison, write_report
-from perc_jax.report.seeds import difference, mean_run, settings
+from perc_jax.report.seeds import _mean_suites, difference, mean_run, settings
+from perc_jax.statistics import paired_difference, wilson_interval
 from tests.report.test_report import check_html, suite, write_config, write_metrics
 
 
@@ -92,6 +94,24 @@ def test_intervals_over_seeds_take_questions_for_units_not_answers():
     assert difference(*one).ci95 == difference(*many).ci95
     assert difference(*one).seeds == difference(*many).seeds == ()
     assert difference(one[0], many[1]).each == (0.5,) and difference(one[0], many[1]).seeds == ("0",)
+
+
+def test_an_interval_over_seeds_is_never_a_point():
+    """Two seeds that are wrong, or right, everywhere: as sure as so many questions."""
+    none, every = ([{"correct": [right] * 40, "asked": []} for _ in range(2)] for right in (0, 1))
+    mean = _mean_suites([{"test_a": each} for each in none], ["0", "1"])["test_a"]
+    assert list(mean["ci95"]) == list(wilson_interval(0, 40))
+    sides = [{"n": 40, "by_seed": dict(enumerate(each))} for each in (none, every)]
+    assert difference(sides[0], sides[0]).ci95 == paired_difference(np.zeros(40), np.zeros(40)).ci95
+    assert difference(*sides).ci95 == paired_difference(np.zeros(40), np.ones(40)).ci95
+
+
+def test_intervals_over_seeds_take_rows_on_one_picture_for_one():
+    none, every = ([{"correct": [right] * 40, "asked": [], "units": [0, 1] * 20} for _ in "01"] for right in (0, 1))
+    mean = _mean_suites([{"mine": each} for each in none], ["0", "1"])["mine"]
+    assert list(mean["ci95"]) == list(wilson_interval(0, 2))
+    sides = [{"n": 40, "by_seed": dict(enumerate(each))} for each in (none, every)]
+    assert difference(*sides).ci95 == paired_difference(np.zeros(2), np.ones(2)).ci95
 
 
 def configured(folder, **fields) -> str:

@@ -2,7 +2,9 @@
 
 import functools
 import math
+import re
 from dataclasses import replace
+from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -215,6 +217,25 @@ def test_gradients_equal_finite_differences(settings):
             held = step if settings.objective == "cispo" else 0.0
             slope = (value(now + step, then + held) - value(now - step, then - held)) / 2e-6
             assert float(slope) == pytest.approx(gradient[place], rel=1e-4, abs=1e-7), place
+
+
+def recipes() -> dict[str, LossConfig]:
+    """The losses of perc_jax/README.md, by method."""
+    text = (Path(grpo.__file__).parents[1] / "README.md").read_text()
+    rows = text.partition("| method | `loss = LossConfig(…)` |\n|---|---|\n")[2].partition("\n\n")[0].splitlines()
+    pairs = (map(str.strip, row.split("|")[1:3]) for row in rows)
+    return {name: eval(f"LossConfig({fields.strip('`')})") for name, fields in pairs}
+
+
+def test_the_recipes_that_are_told_are_what_they_say():
+    """CISPO (arXiv 2506.13585) bounds a weight from above alone; the config's own words name the same recipes."""
+    told = recipes()
+    assert len(told) == 8 and told["GRPO with a token mean (default)"] == LossConfig()
+    now, then = jnp.log(jnp.full((1, 1, 1), 0.001)), jnp.log(jnp.full((1, 1, 1), 0.5))
+    found = grpo.policy_loss_sum(now, then, jnp.ones((1, 1)), jnp.ones((1, 1, 1), bool), told["CISPO"], on_policy=False)
+    assert float(found.total) == pytest.approx(-0.002 * math.log(0.001)) and found.clipped == 0
+    words = re.sub(r"\s+", " ", LossConfig.__doc__)
+    assert 'CISPO: `objective="cispo", clip_low=1.0`' in words and 'GDPO: `advantage="per_reward"`' in words
 
 
 @SETTINGS

@@ -16,6 +16,7 @@ from perc_jax.prompt import tokenizer, vocabulary
 from perc_jax.weights import growth, hf_files, safetensors
 from perc_jax.weights.growth import Growth
 from tests.model.cases import random_params, small_config
+from tests.model.in_memory import to_hf
 from tests.weights.published_folders import SMALL, write_small_files
 from tests.weights.test_weights import same, target, tensors_of, write
 
@@ -54,12 +55,12 @@ def test_rows_are_the_mean_and_the_others_as_they_were(tmp_path, tied, dtype, in
     more = Growth(ROWS, fresh)
     safetensors.check(folder, wanted, more)
     loaded = safetensors.load_params(folder, wanted, target(wanted, into, **mesh), growth=more)
-    found = params.to_hf(wanted, jax.device_get(loaded))
+    found = to_hf(wanted, jax.device_get(loaded))
     for name in (EMBEDDING, HEAD)[: 2 - tied]:
         expected = by_hand(tensors[name], ENLARGED, fresh).astype(jnp.dtype(into))
         assert found[name].dtype == expected.dtype and np.array_equal(found[name], expected), name
         assert len(np.unique(found[name], axis=0)) == 1024 + 1
-    plain = params.to_hf(before, jax.device_get(safetensors.load_params(folder, before, target(before, into))))
+    plain = to_hf(before, jax.device_get(safetensors.load_params(folder, before, target(before, into))))
     for name in plain.keys() - {EMBEDDING, HEAD}:
         assert found[name].tobytes() == plain[name].tobytes(), name
 
@@ -109,7 +110,7 @@ def test_parameters_on_a_mesh_grow_as_those_of_a_folder(tied, mesh):
     there = jax.tree.map(lambda leaf, where: jax.device_put(leaf, where.sharding), values, old)
     found = growth.grown(there, goal, more)
     assert jax.tree.all(jax.tree.map(lambda a, b: a.sharding == b.sharding and a.shape == b.shape, found, goal))
-    hf, was = params.to_hf(wanted, jax.device_get(found)), params.to_hf(before, values)
+    hf, was = to_hf(wanted, jax.device_get(found)), to_hf(before, values)
     for name in was:
         if name not in (EMBEDDING, HEAD):
             assert np.array_equal(hf[name], was[name])

@@ -18,6 +18,7 @@ from perc_jax.model import abstract_params, params
 from perc_jax.prompt import pretrained
 from perc_jax.weights import safetensors
 from tests.model.cases import random_params, small_config
+from tests.model.in_memory import from_hf, to_hf
 from tests.model.test_params import modern, several_blocks  # noqa: F401 (a fixture)
 
 TIED, UNTIED = small_config(), small_config(tied=False)
@@ -37,7 +38,7 @@ def target(config: ModelConfig, dtype: str = "float32", **mesh: int) -> dict:
 
 def tensors_of(config: ModelConfig, dtype: str = "float32", seed: int = 1) -> dict[str, np.ndarray]:
     """A checkpoint of random values."""
-    made = params.to_hf(config, random_params(config, seed))
+    made = to_hf(config, random_params(config, seed))
     return {name: tensor.astype(jnp.dtype(dtype)) for name, tensor in made.items()}
 
 
@@ -106,7 +107,7 @@ def test_both_generations_of_names(tmp_path):
     old = safetensors.load_params(write(tmp_path / "old", before), UNTIED, target(UNTIED))
     renamed = {modern(name): x for name, x in before.items()}
     new = safetensors.load_params(write(tmp_path / "new", renamed, shards=2), UNTIED, target(UNTIED))
-    assert same(old, params.from_hf(UNTIED, before)) and same(new, old)
+    assert same(old, from_hf(UNTIED, before)) and same(new, old)
 
 
 # --- what is read ----------------------------------------------------------------------------------------------------
@@ -169,7 +170,7 @@ def test_on_a_mesh_each_value_is_read_once_for_the_devices_that_hold_it(tmp_path
     reads = Reads().install(monkeypatch)
     wanted = target(UNTIED, **mesh)
     loaded = safetensors.load_params(folder, UNTIED, wanted)
-    assert same(loaded, params.from_hf(UNTIED, before))
+    assert same(loaded, from_hf(UNTIED, before))
     assert jax.tree.all(jax.tree.map(lambda x, want: x.sharding == want.sharding, loaded, wanted))
     split = [x for x in jax.tree.leaves(loaded) if not x.is_fully_replicated]
     assert sum(x.size for x in split) > 0.9 * sum(x.size for x in jax.tree.leaves(loaded))
@@ -201,7 +202,7 @@ def test_a_process_reads_only_the_parts_of_its_own_devices(tmp_path, monkeypatch
     reads = Reads().install(monkeypatch)
     wanted = target(UNTIED, fsdp=4, tensor=2)
     loaded = safetensors.load_params(folder, UNTIED, wanted)
-    mine = jax.tree.map(lambda x, want: x[part(want.sharding, x.shape)], params.from_hf(UNTIED, before), wanted)
+    mine = jax.tree.map(lambda x, want: x[part(want.sharding, x.shape)], from_hf(UNTIED, before), wanted)
     assert same(loaded, mine)
     reads.values.pop(CONVOLUTION)
     held = sum(x.size for x in jax.tree.leaves(mine)) - mine["vision"]["patch_embed"]["kernel"].size
@@ -213,7 +214,7 @@ def test_mapped_pages_are_let_go(tmp_path, monkeypatch):
     before = tensors_of(UNTIED)
     reads = Reads().install(monkeypatch)
     loaded = safetensors.load_params(write(tmp_path / "in", before), UNTIED, target(UNTIED))
-    assert same(loaded, params.from_hf(UNTIED, before))
+    assert same(loaded, from_hf(UNTIED, before))
     largest = params.BLOCK_ROWS * max(x.nbytes // len(x) for x in before.values())
     assert 20_000 < max(reads.mapped) <= 20_000 + largest
 
@@ -351,7 +352,7 @@ def test_a_single_file_cut_short_anywhere(tmp_path, monkeypatch, size):
 def test_a_folder_without_weights(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"must hold model\.safetensors or model\.safetensors\.index\.json"):
         safetensors.load_params(tmp_path, TIED, target(TIED))
-    for text in ("{", "[]", "{}", '{"weight_map": [1]}'):
+    for text in ("{", "[]", "{}", '{"weight_map": [1]}', "[" * 100_000):
         (tmp_path / safetensors.INDEX).write_text(text)
         with pytest.raises(ValueError, match=r"index\.json must be JSON with a weight_map"):
             safetensors.check(tmp_path, TIED)
@@ -360,7 +361,7 @@ def test_a_folder_without_weights(tmp_path):
 def test_a_tied_head_may_repeat_the_embedding_and_nothing_else(tmp_path):
     before = tensors_of(TIED)
     equal = safetensors.load_params(write(tmp_path, before | {HEAD: before[EMBEDDING]}), TIED, target(TIED, fsdp=8))
-    assert same(equal, params.from_hf(TIED, before))
+    assert same(equal, from_hf(TIED, before))
     other = before[EMBEDDING].copy()
     other[-1, -1] += 1
     with pytest.raises(ValueError, match=r"lm_head\.weight differs from model\.embed_tokens\.weight"):

@@ -50,7 +50,8 @@ def peak() -> dict[str, Any]:
     flops = {dtype: _product(side, dtype) for dtype in DTYPES}
     found = machines.look()
     if not machines.published_flops(found.kind):
-        found = found._replace(flops=max(flops.values()) / machines.sharers(), flops_source="measured")
+        sharers = found.count if backend == "cpu" else 1
+        found = found._replace(flops=max(flops.values()) / sharers, flops_source="measured")
     return {"machine": found._asdict(), "measured_flops": flops, "side": side}
 
 

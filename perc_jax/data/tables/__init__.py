@@ -2,7 +2,7 @@
 
 `open_table(TableConfig(path="my.jsonl"))` finds the files (`files`), indexes them (`json_rows`, `arrow_rows`,
 `parquet_rows`) and recognises the columns (`columns`); `table[i]` reads a row (`row`): its chat (`turns`), its pictures
-(`pictures`) and its answer. What is wrong is one line (`errors`). Nothing here knows tokens or rewards.
+(`pictures`) and its answer (`values`). What is wrong is one line (`errors`). Nothing here knows tokens or rewards.
 """
 
 from perc_jax.data.tables.pictures import Picture

@@ -5,8 +5,10 @@ A row's pages are let go of when its values are there: they stay in the system's
 pyarrow is imported when the first is opened.
 """
 
+import contextlib
 import functools
 import mmap
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,7 @@ from perc_jax.data.tables.errors import Where
 from perc_jax.data.tables.files import sampled_digest
 
 MAPPED = 128  # files that a process keeps mapped, each with a file descriptor
+NARROW = {"float": np.float32, "halffloat": np.float16}  # Arrow's names of floats of less than 64 bits
 FILE = b"ARROW1"  # what the file format begins with; the stream format has no such mark
 
 
@@ -41,6 +44,10 @@ class ArrowRows:
         """See `rows.Rows`."""
         return Where(self.file, number, "row")
 
+    def having(self, column: str, count: int) -> Iterator[dict[str, Any]]:
+        """See `rows.Rows`."""
+        return having(self, column, count)
+
     def columns(self) -> dict[str, str]:
         """See `rows.Rows`."""
         return dict(self.types)
@@ -62,25 +69,60 @@ class Mapped:
             self._batches = whole.read_all().to_batches()
         except (pa.ArrowInvalid, pa.ArrowSerializationError, OSError) as error:
             raise ValueError(f"{path} must be a sound Arrow file: {' '.join(str(error).split())}") from error
+        self._narrow = {field.name: field.type for field in self.schema if _is_narrow(field.type)}
         self._stops: Int[np.ndarray, " batches"] = np.cumsum([len(batch) for batch in self._batches], dtype=np.int64)
 
     def __len__(self) -> int:
         return int(self._stops[-1]) if len(self._stops) else 0
 
     def row(self, number: int) -> dict[str, Any]:
-        """The values of a row."""
+        """The values of a row; a float of 16 or 32 bits is the number that its own shortest digits write."""
         batch = int(np.searchsorted(self._stops, number, side="right"))
         inside = int(number - (self._stops[batch - 1] if batch else 0))
         values = self._batches[batch].slice(inside, 1).to_pylist()[0]
         if hasattr(mmap, "MADV_DONTNEED"):
             self._pages.madvise(mmap.MADV_DONTNEED)
-        return values
+        return values | {name: _by_digits(values[name], kind) for name, kind in self._narrow.items()}
+
+
+def _is_narrow(kind: Any) -> bool:
+    """Whether an Arrow type is or holds floats of less than 64 bits."""
+    if str(kind) in NARROW:
+        return True
+    inner = [getattr(kind, name, None) for name in ("value_type", "key_type", "item_type", "storage_type")]
+    fields = [kind.field(number).type for number in range(kind.num_fields)] if str(kind).startswith("struct") else []
+    return any(_is_narrow(one) for one in (*inner, *fields) if one is not None)
+
+
+def _by_digits(value: Any, kind: Any) -> Any:
+    """A value of an Arrow type with its narrow floats by their digits: 0.1 of 32 bits is 0.1, not 0.10000000149."""
+    if value is None:
+        return None
+    if str(kind) in NARROW:
+        return float(str(NARROW[str(kind)](value)))
+    if hasattr(kind, "storage_type"):
+        return _by_digits(value, kind.storage_type)
+    if isinstance(value, dict):
+        return {name: _by_digits(one, kind.field(name).type) for name, one in value.items()}
+    inner = getattr(kind, "value_type", None)
+    if hasattr(kind, "item_type"):  # a map: pairs
+        return [(_by_digits(key, kind.key_type), _by_digits(one, kind.item_type)) for key, one in value]
+    if isinstance(value, list):
+        return [_by_digits(one, inner) for one in value]
+    return value if inner is None else _by_digits(value, inner)
 
 
 @functools.lru_cache(MAPPED)
 def mapped(path: str, digest: str) -> Mapped:
     """An Arrow file, mapped once per process; `digest` tells what is now at that path from what was."""
     return Mapped(path)
+
+
+def having(rows: Any, column: str, count: int) -> Iterator[dict[str, Any]]:
+    """The first rows of a file whose rows all have the same columns, if a column is one of them; see `rows.Rows`."""
+    for number in range(min(count, len(rows)) if column in rows.columns() else 0):
+        with contextlib.suppress(ValueError):
+            yield rows[number]
 
 
 def open_arrow(file: str, local: str) -> ArrowRows:

@@ -10,10 +10,11 @@
 | Alpaca | `instruction`, `input` below it, `history` before; `output` | `images` | `answer`, or the output |
 | ours | `question`, text | `image`, `images` | `answer` |
 
-It is decided once, from a few rows of the table, and told in words.
+It is decided once, from a few rows of the table, and told in words. Rows of JSON may differ: pictures, choices, a
+system line and what stands beside the chat are read from each row's own columns (`of_row`).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from perc_jax.config import TableConfig
@@ -55,10 +56,21 @@ class Columns(NamedTuple):
         return {self.chat, self.images, self.system, self.input, self.history}
 
 
-def recognise(config: TableConfig, samples: Sequence[Mapping[str, Any]], where: Where) -> tuple[Columns, str]:
+def recognise(
+    config: TableConfig,
+    samples: Sequence[Mapping[str, Any]],
+    where: Where,
+    having: Callable[[str], Iterable[Mapping[str, Any]]],
+) -> tuple[Columns, str]:
     """Find the columns from rows of a table, and say in words what was found.
 
-    Raises `ValueError` where there is no column for a chat, or none of a name that the config gives.
+    Args:
+        config: the table's.
+        samples: values of some of its rows.
+        where: its first row, for complaints.
+        having: gives the values of all of its rows that have a column.
+
+    Raises `ValueError` where no sample has a column for a chat, or no row one of a name that the config gives.
     """
     there: dict[str, None] = {}
     for row in samples:
@@ -67,7 +79,7 @@ def recognise(config: TableConfig, samples: Sequence[Mapping[str, Any]], where: 
     wanted = {"chat": config.messages or config.question, "images": config.images, "system": config.system}
     wanted |= {"answer": config.answer, "choices": config.choices, "completion": config.completion}
     for field, name in wanted.items():
-        if name and name not in there:
+        if name and name not in there and not any(has(row, name) for row in _candidates(having, name)):
             own = ("messages" if config.messages else "question") if field == "chat" else field
             raise wrong(where, name, f"must be there, as the table's {own} says", sorted(there))
     options = {"chat": CHATS, "images": PICTURES, "system": ("system",), "answer": ANSWERS, "choices": CHOICES}
@@ -99,6 +111,58 @@ def _reading(columns: Columns, config: TableConfig, there: Mapping[str, None]) -
 
 def _form(columns: Columns, there: Mapping[str, None]) -> str:
     return "verl" if columns.chat == "prompt" and "reward_model.ground_truth" in there else _FORMS[columns.chat]
+
+
+def _candidates(having: Callable[[str], Iterable[Mapping[str, Any]]], name: str) -> Iterator[Mapping[str, Any]]:
+    """The rows that may have a column, or a field of one."""
+    yield from having(name)
+    outer, _, field = name.partition(".")
+    yield from having(outer) if field else ()
+
+
+def of_row(columns: Columns, config: TableConfig, values: Mapping[str, Any], where: Where) -> Columns:
+    """The columns of one row: where the config names none, those that hold something in it go before the table's.
+
+    Raises `ValueError` that names file, row and column for two columns of pictures, or of choices, that differ.
+    """
+    named = {name.partition(".")[0] for name in (config.question, config.messages, config.answer, config.completion)}
+    named |= {config.images, config.system, config.choices}
+    own = {}
+    for field, names in (("images", PICTURES), ("choices", CHOICES), ("system", ("system",))):
+        there = [name for name in names if name not in named and _holds(values.get(name))]
+        if getattr(config, field) or not there:
+            continue
+        one = _listed(values[there[0]])
+        is_read = field != "choices" or config.kind in ("auto", "choice")
+        other = next((name for name in there if _listed(values[name]) != one), "")
+        if other and is_read:
+            rule = f"must be empty beside {there[0]}, or be named by the table's {field}"
+            raise wrong(where, other, rule, values[other])
+        own[field] = there[0]
+    if not config.answer and not columns.answer:
+        own["answer"] = next((name for name in ANSWERS if value_of(values, name) is not None), "")
+    for field, name in BESIDE.get(columns.chat, {}).items() if not (config.question or config.messages) else ():
+        if not getattr(columns, field) and _holds(values.get(name)) and name not in named:
+            own[field] = name
+    return columns._replace(**own)
+
+
+def _holds(value: Any) -> bool:
+    """Whether there is something in a cell."""
+    if isinstance(value, Mapping):
+        return any(one is not None for one in value.values())
+    return value is not None and value not in ("", b"", [])
+
+
+def _listed(value: Any) -> Any:
+    return value if isinstance(value, list | Mapping) else [value]
+
+
+def has(row: Mapping[str, Any], column: str) -> bool:
+    """Whether a row has a column, or a field of one (`reward_model.ground_truth`)."""
+    name, _, field = column.partition(".")
+    outer = row.get(name)
+    return column in row or bool(field and isinstance(outer, Mapping) and field in outer)
 
 
 def value_of(row: Mapping[str, Any], column: str) -> Any:

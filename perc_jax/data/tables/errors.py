@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 LONGEST = 60  # characters of a value in a complaint
+LONGEST_PATH = 200  # of a path from the root on
 
 
 class Where(NamedTuple):
@@ -21,10 +22,20 @@ def wrong(where: object, column: str, rule: str, value: object) -> ValueError:
     return ValueError(f"{where}: column {column} {rule}, got {short(value)}")
 
 
+def clipped(text: str, most: int = LONGEST) -> str:
+    """A text in one line of `most` characters at most, its beginning and its end where it is longer."""
+    text = text if text.isprintable() else repr(text)[1:-1]
+    begin = most // 3
+    return text if len(text) <= most else f"{text[:begin]}…{text[len(text) - (most - begin - 1) :]}"
+
+
 def short(value: object) -> str:
     """A value in one short line."""
     if isinstance(value, bytes | bytearray):
         return f"{len(value)} bytes"
-    words = repr(value[: 2 * LONGEST] if isinstance(value, str) else value)
+    try:
+        words = repr(value[: 2 * LONGEST] if isinstance(value, str) else value)
+    except RecursionError:  # lists without end in each other
+        words = type(value).__name__
     words = " ".join(words.split())
     return words if len(words) <= LONGEST else f"{words[: LONGEST - 1]}…"

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from perc_jax.benchmarks.files import download
-from perc_jax.data.tables.errors import short
+from perc_jax.data.tables.errors import LONGEST_PATH, clipped, short
 from perc_jax.records.files import absolute
 
 FORMS = {".parquet": "parquet", ".arrow": "arrow", ".jsonl": "json", ".ndjson": "json", ".json": "json"}
@@ -31,6 +31,11 @@ def find(path: str, split: str) -> list[Any]:
     """
     parts = [part.strip() for part in path.split(",") if part.strip()]
     files = [file for part in parts for file in _of_part(part, split)]
+    if not files:
+        raise ValueError(f"table {path!r} must name a file, glob, folder or hub id (owner/name), got none")
+    places = [os.path.normpath(str(file)) for file in files]
+    if twice := next((place for place in places if places.count(place) > 1), ""):
+        raise ValueError(f"table {clipped(path)} must name each file once, got {clipped(twice, LONGEST_PATH)} twice")
     forms = {FORMS[file.suffix] for file in files}
     if len(forms) > 1:
         raise ValueError(f"table {path} must be files of one form, got {', '.join(sorted(forms))}")
@@ -49,7 +54,8 @@ def _of_part(part: str, split: str) -> list[Any]:
                 return [_known(found)]
     except OSError as error:
         raise ValueError(f"table {part} must be readable, got {error.strerror or error}") from error
-    if hub := _HUB.fullmatch(part):
+    is_file = not part.startswith("hf://") and part.endswith(tuple(FORMS))  # what is not there is not the hub's
+    if not is_file and (hub := _HUB.fullmatch(part)):
         return _of_folder(absolute(str(download(hub[1]))), split)
     raise ValueError(f"table {part} must be a file, glob, folder or hub id (owner/name), found none")
 
@@ -120,7 +126,7 @@ def _splits(name: str) -> set[str]:
 def _json(file: Any) -> dict[str, Any]:
     try:
         found = json.loads(file.read_text())
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"{file} must be JSON: {error}") from error
     return found if isinstance(found, dict) else {}
 

@@ -34,6 +34,8 @@ def rows_of(grade: str, wanted: str, rows: Mapping[str, int], fingerprint: str) 
     head, records = lines.read(Path(grade).expanduser())
     if head.get("table") != fingerprint:
         raise ValueError(f"grade must be of this table as it is now, {grade} is of {_of(head)}")
+    if other := next((name for name in records if name not in rows), ""):
+        raise ValueError(f"grade must name rows of this table, such as {next(iter(rows))!r}, {grade} names {other!r}")
     found = [rows[name] for name, one in records.items() if one.responses and difficulty(one.correct) == wanted]
     if not found:
         asked = sum(bool(one.responses) for one in records.values())

@@ -3,10 +3,12 @@
 The index is three int64 arrays, 24 bytes a row; the scan keeps one block of the file in memory, or maps it.
 """
 
+import contextlib
 import hashlib
 import json
 import mmap
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +22,7 @@ BOM = b"\xef\xbb\xbf"
 SPACES = b" \t\r\n"
 # What has to do with the structure of JSON: whole texts, brackets, commas. A text without an end is a quote alone.
 _STRUCTURE = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|"|[\[\]{},]', re.DOTALL)
+_FILLED = re.compile(rb"[^ \t\r\n]")
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,6 +60,25 @@ class JsonRows:
         """See `rows.Rows`."""
         return Where(self.file, int(self.numbers[number]), self.unit)
 
+    def having(self, column: str, count: int) -> Iterator[dict[str, Any]]:
+        """See `rows.Rows`. Only rows in whose text the name stands as JSON writes it are read."""
+        marks = {json.dumps(column, ensure_ascii=ascii_only).encode("utf-8", "surrogatepass") for ascii_only in (0, 1)}
+        named = re.compile(b"|".join(re.escape(mark) for mark in sorted(marks)))
+        with open(self.local, "rb") as opened, mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ) as text:
+            place = 0
+            while found := named.search(text, place):
+                place = found.end()
+                number = int(np.searchsorted(self.starts, found.start(), side="right")) - 1
+                if number >= count:
+                    return
+                if number < 0 or found.start() >= self.ends[number]:
+                    continue
+                place = int(self.ends[number])
+                with contextlib.suppress(ValueError):
+                    values = self[number]
+                    if column in values:
+                        yield values
+
     def columns(self) -> dict[str, str]:
         """See `rows.Rows`."""
         return {}
@@ -89,21 +111,26 @@ Spans = tuple[Int[np.ndarray, " n"], Int[np.ndarray, " n"], Int[np.ndarray, " n"
 def _lines(local: str) -> tuple[str, Spans]:
     """Digest, and the lines that are not empty."""
     breaks, place, found = [], 0, hashlib.sha256()
+    firsts, begins = [np.frombuffer(SPACES[:1], np.uint8)], 0  # first bytes of lines, that of the first left open
     with open(local, "rb") as file:
         skipped = len(BOM) if file.read(len(BOM)) == BOM else 0
         file.seek(0)
         while block := file.read(BLOCK_BYTES):
             found.update(block)
-            breaks.append(np.flatnonzero(np.frombuffer(block, np.uint8) == ord("\n")) + place)
+            content = np.frombuffer(block, np.uint8)
+            ends_here = np.flatnonzero(content == ord("\n"))
+            firsts += [content[:begins].copy(), content[ends_here[ends_here + 1 < len(content)] + 1]]
+            begins = int(content[-1] == ord("\n"))
+            breaks.append(ends_here + place)
             place += len(block)
     ends = np.append(np.concatenate(breaks), place)  # the last line may have no break
     starts = np.append(skipped, ends[:-1] + 1)
     numbers = np.arange(1, len(ends) + 1)
     full = ends > starts
-    short_ones = np.flatnonzero(full & (ends - starts < 8))  # as short as a line of nothing but spaces usually is
+    first = np.concatenate(firsts)  # but of an empty last line
     with open(local, "rb") as file:
-        for one in short_ones:
-            file.seek(starts[one])
+        for one in np.flatnonzero(full[: len(first)] & np.isin(first, np.frombuffer(SPACES, np.uint8))):
+            file.seek(starts[one])  # it may have nothing but spaces
             full[one] = bool(file.read(ends[one] - starts[one]).strip(SPACES))
     return found.hexdigest(), (starts[full], ends[full], numbers[full])
 
@@ -115,9 +142,6 @@ def _list(file: str, local: str) -> tuple[str, Spans]:
         begin = 0
         for token in _STRUCTURE.finditer(text):
             sign = token[0]
-            if closed:
-                found = short(sign.decode("utf-8", "replace"))
-                raise ValueError(f"{file} must be one list of JSON objects, got {found} at byte {token.start()}")
             if sign == b'"':
                 break
             if sign in b"[{":
@@ -133,6 +157,13 @@ def _list(file: str, local: str) -> tuple[str, Spans]:
                 elif not closed or starts:
                     raise ValueError(f"{file} row {len(starts)} must be a JSON object, got none at byte {begin}")
                 begin = token.end()
+            if closed:
+                behind = _FILLED.search(text, token.end())
+                wrong = token.start() if sign == b"}" else behind.start() if behind else -1
+                if wrong >= 0:
+                    found = short(text[wrong : wrong + 1].decode("utf-8", "replace"))
+                    raise ValueError(f"{file} must be one list of JSON objects, got {found} at byte {wrong}")
+                break
         if not closed:
             raise ValueError(f"{file} row {len(starts)} must be JSON: the file ends before its list does")
         found = hashlib.sha256(text).hexdigest()

@@ -6,6 +6,7 @@ takes up to the table's size on disk, unpacked (pictures are packed already), as
 """
 
 import functools
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ import numpy as np
 from jaxtyping import Int
 
 from perc_jax.data.tables import cache
-from perc_jax.data.tables.arrow_rows import mapped, pyarrow, types_of
+from perc_jax.data.tables.arrow_rows import having, mapped, pyarrow, types_of
 from perc_jax.data.tables.errors import Where
 from perc_jax.data.tables.files import check_same, sampled_digest
 from perc_jax.records.files import absolute
@@ -47,6 +48,10 @@ class ParquetRows:
     def where(self, number: int) -> Where:
         """See `rows.Rows`."""
         return Where(self.file, number, "row")
+
+    def having(self, column: str, count: int) -> Iterator[dict[str, Any]]:
+        """See `rows.Rows`."""
+        return having(self, column, count)
 
     def columns(self) -> dict[str, str]:
         """See `rows.Rows`."""

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import PurePath
 from typing import Any, NamedTuple
 
-from perc_jax.data.tables.errors import Where, wrong
+from perc_jax.data.tables.errors import LONGEST_PATH, Where, clipped, wrong
 from perc_jax.records.files import absolute
 
 _DATA_URL = re.compile(r"data:image/[\w.+-]+;base64,")
@@ -20,7 +20,7 @@ _KINDS = "a path, bytes, {bytes, path} or a data URL"
 class Picture(NamedTuple):
     """One picture: its encoded bytes (PNG, JPEG, …), or the file that holds them."""
 
-    name: str  # what a complaint calls it: file, row, column and, where there is one, its path
+    name: str  # what a complaint calls it: file, row, column and, where there is one, its path, shortened
     data: bytes | None
     file: str = ""
 
@@ -32,7 +32,8 @@ class Picture(NamedTuple):
             return absolute(self.file).read_bytes()
         except OSError as error:
             reason = error.strerror or str(error)
-            raise ValueError(f"{self.name} must be a file that can be read, got {reason}") from error
+            path = clipped(str(absolute(self.file)), LONGEST_PATH)
+            raise ValueError(f"{self.name} must be a file that can be read, got {reason}: {path}") from error
 
 
 def pictures_of(value: Any, where: Where, column: str, root: str) -> tuple[Picture, ...]:
@@ -61,7 +62,8 @@ def picture_of(value: Any, where: Where, column: str, root: str) -> Picture:
     if isinstance(value, dict):
         data, path = value.get("bytes"), value.get("path")
         if isinstance(data, bytes | bytearray) and data:
-            return Picture(f"{name} ({PurePath(path).name})" if isinstance(path, str) and path else name, bytes(data))
+            shown = f" ({clipped(PurePath(path).name)})" if isinstance(path, str) and path else ""
+            return Picture(f"{name}{shown}", bytes(data))
         if data is None and isinstance(path, str) and path:
             return _from_text(path, where, column, root)
     if isinstance(value, str) and value:
@@ -82,4 +84,4 @@ def _from_text(text: str, where: Where, column: str, root: str) -> Picture:
     if "\0" in text:
         raise wrong(where, column, "must be the path of a file", text)
     rooted = "://" in text or PurePath(text).is_absolute()
-    return Picture(f"{name} ({text})", None, text if rooted else f"{root}/{text}")
+    return Picture(f"{name} ({clipped(text)})", None, text if rooted else f"{root.rstrip('/')}/{text}")

@@ -1,16 +1,15 @@
 """A row of a table, read: its chat, pictures, answer and the rest, all checked."""
 
-import json
-import math
 import string
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from perc_jax.config import TableConfig
-from perc_jax.data.tables.columns import UNSUPPORTED, Columns, value_of
+from perc_jax.data.tables.columns import ANSWERS, UNSUPPORTED, Columns, of_row, value_of
 from perc_jax.data.tables.errors import Where, wrong
 from perc_jax.data.tables.pictures import Picture, pictures_of
 from perc_jax.data.tables.turns import Talk, beside, of_messages, of_text, with_choices, with_pictures
+from perc_jax.data.tables.values import options, plain, written
 from perc_jax.prompt.chat import Chat, Turn, check_text
 
 
@@ -26,18 +25,24 @@ class TableRow(NamedTuple):
     tolerance: float  # of a number, in its own unit
     relative: float  # of a number, a share of the right one
     columns: dict[str, Any]  # all others, as JSON has them; no bytes
-    name: str  # file:row
+    name: str  # file:row, other than that of every other row of its table
 
 
-def read(values: Mapping[str, Any], columns: Columns, config: TableConfig, where: Where, root: str) -> TableRow:
-    """Read a row's values. `root` is the folder that pictures' paths begin at.
+def read(
+    values: Mapping[str, Any], columns: Columns, config: TableConfig, where: Where, root: str, name: str
+) -> TableRow:
+    """Read a row's values. `root` is the folder that pictures' paths begin at, `name` what the row is called.
 
     Raises `ValueError` that names file, row, column, rule and value.
     """
-    for name in UNSUPPORTED:
-        if values.get(name) and name not in columns:
-            raise wrong(where, name, "must be empty: only text and pictures are supported", values[name])
-    choices = _choices(value_of(values, columns.choices) if columns.choices else None, where, columns.choices)
+    prompt = columns.used()
+    columns = of_row(columns, config, values, where)
+    prompt |= columns.used()
+    for other in UNSUPPORTED:
+        if values.get(other) and other not in columns:
+            raise wrong(where, other, "must be empty: only text and pictures are supported", values[other])
+    listed = value_of(values, columns.choices) if columns.choices else None
+    choices = options(listed, config.index, where, columns.choices)
     is_choice = config.kind in ("auto", "choice") and any(choices)
     talk = _talk(values, columns, config, where, root, choices if is_choice else ())
     answer = _answer(values, columns, config, where, talk.target, choices if is_choice else ())
@@ -50,8 +55,12 @@ def read(values: Mapping[str, Any], columns: Columns, config: TableConfig, where
         kind=config.kind,
         tolerance=config.tolerance,
         relative=config.relative,
-        columns=plain({name: value for name, value in values.items() if name not in columns.used()}),
-        name=f"{where.file.rpartition('/')[2]}:{where.row}",
+        columns={
+            column: plain(value, where, column)
+            for column, value in values.items()
+            if column not in prompt and not isinstance(value, bytes | bytearray)
+        },
+        name=name,
     )
 
 
@@ -91,7 +100,7 @@ def _system(values: Mapping[str, Any], columns: Columns, where: Where) -> str:
 def _answer(
     values: Mapping[str, Any], columns: Columns, config: TableConfig, where: Where, target: str, choices: Sequence[str]
 ) -> str:
-    """The answer as text, what is no text as JSON writes it; without a column of answers the assistant's last turn.
+    """The answer as text, what is no text as `written`; without a column of answers the assistant's last turn.
 
     `choices` are texts of which the answer is one; empty: it is none.
     """
@@ -102,14 +111,20 @@ def _answer(
     value = value_of(values, columns.answer)
     if value is None or value != value:  # NaN is how some write that there is none
         if target:
+            other = next((name for name in ANSWERS if not config.answer and value_of(values, name) is not None), "")
+            if other:
+                raise wrong(where, columns.answer, f"must not be null where {other} is not", value)
             return target
         raise wrong(where, columns.answer, "must not be null (or kind must be 'none')", value)
     if isinstance(value, bytes | bytearray):
         raise wrong(where, columns.answer, "must be text, a number, or a list or object of those", value)
-    value = plain(value)
     if choices and isinstance(value, int) and not isinstance(value, bool):
         value = _lettered(value, choices, config, where, columns.answer)
-    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    text = written(value, where, columns.answer)
+    listed = value_of(values, columns.choices) if choices and columns.choices else None
+    is_key = isinstance(listed, Mapping) and text in listed and str(listed[text]) != text
+    if is_key and text in map(str, listed.values()):
+        raise wrong(where, columns.answer, "must mean one option, not be the key of one and the text of another", text)
     try:
         check_text(text, "an answer")  # it may become what the assistant says
     except ValueError as error:
@@ -127,25 +142,3 @@ def _lettered(value: int, choices: Sequence[str], config: TableConfig, where: Wh
     if not first <= value <= last:
         raise wrong(where, column, f"must be the place of an option, {first} to {last}", value)
     return string.ascii_uppercase[value - first]
-
-
-def _choices(value: Any, where: Where, column: str) -> tuple[str, ...]:
-    """The texts to choose from; of an object, those of its letters in their order."""
-    if value is None:
-        return ()
-    if isinstance(value, Mapping):
-        value = [value[letter] for letter in sorted(value) if value[letter] is not None]
-    if not isinstance(value, list) or not all(isinstance(one, str | int | float) for one in value):
-        raise wrong(where, column, "must be a list of texts", value)
-    return tuple(map(str, value))
-
-
-def plain(value: Any) -> Any:
-    """A value as JSON has it: bytes left out, dates and decimals as text, what is no finite number as null."""
-    if isinstance(value, Mapping):
-        return {str(name): plain(one) for name, one in value.items() if not isinstance(one, bytes | bytearray)}
-    if isinstance(value, list | tuple):
-        return [plain(one) for one in value if not isinstance(one, bytes | bytearray)]
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    return value if isinstance(value, str | int | bool | None) else str(value)

@@ -6,7 +6,7 @@ pickled, and a worker process opens its files again. Nothing here knows tokens, 
 
 import dataclasses
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -50,8 +50,9 @@ class Table:
     def __getitem__(self, number: int) -> TableRow:
         """Read a row. Raises `ValueError` that names file, row, column, rule and value, `IndexError` beyond the end."""
         part, inside = self._place(number)
-        root = self.config.root.rstrip("/") or part.file.rpartition("/")[0]
-        return row.read(part[inside], self.columns, self.config, part.where(inside), root)
+        root, where = self.config.root or part.file.rpartition("/")[0], part.where(inside)
+        name = f"{self._called[part.file]}:{where.row}"
+        return row.read(part[inside], self.columns, self.config, where, root, name)
 
     def samples(self) -> list[dict[str, Any]]:
         """The values of some rows: all over the table where each row has columns of its own, else of the first. One
@@ -67,16 +68,31 @@ class Table:
             raise wrong
         return found
 
+    def having(self, column: str) -> Iterator[dict[str, Any]]:
+        """The values of those rows of the files that have a column, of all files and up to the config's limit; their
+        difficulty does not count. Rows that cannot be read are left out."""
+        for part, begin, stop in zip(self.parts, (0, *self._stops[:-1]), self._stops, strict=True):
+            yield from part.having(column, int(stop - begin))
+
     def where(self, number: int) -> Where:
         """The file and the row in it, as complaints say it."""
         part, inside = self._place(number)
         return part.where(inside)
 
     def names(self) -> list[str]:
-        """A short name of each row, all different: the file's without its folder, and the row in it."""
-        places = [self.where(number) for number in range(len(self))]
-        names = [f"{place.file.rpartition('/')[2]}:{place.row}" for place in places]
-        return names if len(set(names)) == len(names) else [str(place) for place in places]
+        """A short name of each row, all different: the file's, with as many folders as tell the files apart, and the
+        row in it."""
+        return [f"{self._called[place.file]}:{place.row}" for place in map(self.where, range(len(self)))]
+
+    @cached_property
+    def _called(self) -> dict[str, str]:
+        """The short names of the files."""
+        split = {part.file: part.file.split("/") for part in self.parts}
+        for kept in range(1, max(map(len, split.values())) + 1):
+            called = {file: "/".join(names[-kept:]) for file, names in split.items()}
+            if len(set(called.values())) == len(called):
+                break
+        return called
 
     def _place(self, number: int) -> tuple[Rows, int]:
         if not 0 <= number < len(self):
@@ -138,7 +154,9 @@ def open_table(config: TableConfig) -> Table:
     if not stops[-1]:
         raise ValueError(f"table {config.path} must have a row, got none")
     whole = Table(config, parts, Columns("", "", "", "", ""), "", stops)
-    columns, reading = recognise(config, whole.samples(), whole.where(0))
+    columns, reading = recognise(config, samples := whole.samples(), whole.where(0), whole.having)
+    if not parts[0].columns() and len(samples) < len(whole):
+        reading += f" (of {len(samples)} rows all over it; each shows its own pictures, choices and system line)"
     table = Table(config, parts, columns, reading, stops)
     if config.difficulty == "all":
         return table

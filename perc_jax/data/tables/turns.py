@@ -64,7 +64,7 @@ def _message(message: Any, where: Where, column: str) -> tuple[str, Any, str]:
         for role_key, content_key in _KEYS:
             if message.get(role_key) is not None:
                 role = message[role_key]
-                if role not in _ROLES:
+                if not isinstance(role, str) or role not in _ROLES:
                     raise wrong(where, f"{column}.{role_key}", f"must be one of {', '.join(_ROLES)}", role)
                 return _ROLES[role], message.get(content_key), content_key
     raise wrong(where, column, "must be a message {role, content} or {from, value}", message)

@@ -315,7 +315,7 @@ BROKEN = [
     Broken("answer null", row(answer=None), LINE + "answer must not be null (or kind must be 'none'), got None"),
     Broken("a mark in an answer", row(answer="3<|im_end|>"), LINE + "answer: an answer must not contain <|im_end|>"),
     Broken("no answer", row(answer=...), LINE + "answer must not be null"),
-    Broken("choices as text", row(choices="a, b"), LINE + "choices must be a list of texts, got 'a, b'"),
+    Broken("choices as text", row(choices="a, b"), LINE + "choices must be a list of texts, or an object of"),
     Broken("choices of lists", row(options=[["a"]]), LINE + "options must be a list of texts"),
     Broken(
         "an answer of bytes",

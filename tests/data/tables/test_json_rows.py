@@ -35,12 +35,17 @@ def test_a_list_is_read_member_by_member(file, rows, indent, ascii_only):
     assert found == rows and str(opened.where(len(rows) - 1)) == f"{file} row {len(rows) - 1}"
 
 
-@given(ROWS, st.lists(st.sampled_from(["", "  ", "\t"]), max_size=3), st.sampled_from(["\n", "\r\n"]), st.booleans())
+@given(
+    ROWS,
+    st.lists(st.sampled_from(["", "  ", "\t", " " * 12, "\t " * 4]), max_size=3),
+    st.sampled_from(["\n", "\r\n"]),
+    st.booleans(),
+)
 def test_lines_are_read_one_by_one(file, rows, blank, end, last):
-    """Also over the blocks in which a file is scanned; complaints count the empty lines."""
+    """Also over the blocks in which a file is scanned; complaints count the empty lines, of whatever length."""
     kept, json_rows.BLOCK_BYTES = json_rows.BLOCK_BYTES, 64
     try:
-        lines = [*blank, *(json.dumps(row, ensure_ascii=False) for row in rows)]
+        lines = [*blank, *(" " * len(blank) + json.dumps(row, ensure_ascii=False) for row in rows), *blank]
         # the first thing that is no space says that these are lines, and must be within the first block
         file.write_text(end.join(lines) + end * last, encoding="utf-8", newline="")
         found, opened = read(file)
@@ -48,6 +53,28 @@ def test_lines_are_read_one_by_one(file, rows, blank, end, last):
         json_rows.BLOCK_BYTES = kept
     assert found == rows
     assert [opened.where(number).row for number in range(len(rows))] == [len(blank) + n + 1 for n in range(len(rows))]
+
+
+@pytest.mark.parametrize("space", ["", " \n"])
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('[{"a": 1}}%s', "'}' at byte 9"),
+        ('[{"a": 1}}%s garbage', "'}' at byte 9"),
+        ('[{"a": 1}]%s garbage', "'g' at byte "),
+        ('[{"a": 1}]%s"', "'\"' at byte "),
+        ('[{"a": 1}]%s{"b": 2}', "'{' at byte "),
+        ('[{"a": 1}]%s,', "',' at byte "),
+        ("[}%s", "'}' at byte 1"),
+    ],
+)
+def test_a_list_ends_with_its_bracket_and_so_does_the_file(file, text, said, space):
+    file.write_text(text % space)
+    with pytest.raises(ValueError, match=r"t\.json must be one list of JSON objects, got ") as caught:
+        read(file)
+    assert said in str(caught.value)
+    file.write_text(f'[{{"a": 1}}]{space}')
+    assert read(file)[0] == [{"a": 1}]
 
 
 def test_the_index_is_small_and_the_digest_is_of_the_whole(file):

@@ -10,6 +10,7 @@ import pytest
 
 from perc_jax.config import TableConfig, VisionConfig, check
 from perc_jax.data.tables import TableRow, changes, open_table
+from perc_jax.data.tables.files import sampled_digest
 from perc_jax.prompt.chat import PICTURE, Turn
 from perc_jax.prompt.image import open_picture
 from perc_jax.prompt.prompt import chat_prompt, lay_out
@@ -266,10 +267,15 @@ def test_a_large_file_s_digest_sees_its_size_its_end_and_pieces_all_over_it(fold
     path = peers.parquet(folder / "t.parquet", rows, compression="none", use_dictionary=False)
     content = path.read_bytes()
     assert len(content) > 8 * 2**20
-    first = opened(path).fingerprint
+    first = opened(path)
     middle = len(content) // 63 * 31  # a piece is read at each 63rd
+    for place in (0, middle, len(content) - 1):
+        path.write_bytes(content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :])
+        assert sampled_digest(path) != first.parts[0].digest, place
+    path.write_bytes(content + content[-1:])
+    assert sampled_digest(path) != first.parts[0].digest
     path.write_bytes(content[:middle] + b"#" + content[middle + 1 :])
-    assert opened(path).fingerprint != first
+    assert opened(path).fingerprint != first.fingerprint
 
 
 def test_memory_is_that_of_a_few_rows(folder):
