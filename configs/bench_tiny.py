@@ -6,7 +6,15 @@
 import dataclasses
 
 from configs import debug_cpu
-from perc_jax.config import Config, DataConfig, EvaluationConfig, ModelConfig, OptimizerConfig, RolloutConfig
+from perc_jax.config import (
+    Config,
+    DataConfig,
+    EvaluationConfig,
+    MeshConfig,
+    ModelConfig,
+    OptimizerConfig,
+    RolloutConfig,
+)
 
 
 def get_config() -> Config:
@@ -34,5 +42,6 @@ def measured(name: str, model: ModelConfig, like: Config, micro_batches: int = 1
         ),
         rollout=RolloutConfig(max_tokens=64),
         stages=(stage,),
+        mesh=MeshConfig(),  # one copy, as the figures beside peers were measured; `--mesh.cpu_replicas 2` has two
         evaluation=EvaluationConfig(suites=(), samples=(), batch=1),
     )
