@@ -6,7 +6,7 @@
 import dataclasses
 
 from configs import debug_cpu
-from perc_jax.config import CheckpointConfig, Config, EvaluationConfig
+from perc_jax.config import CheckpointConfig, Config, EvaluationConfig, MeshConfig
 
 
 def get_config() -> Config:
@@ -20,6 +20,7 @@ def get_config() -> Config:
             dataclasses.replace(warmup, steps=6, prompts_per_step=16),
             dataclasses.replace(grpo, steps=4, prompts_per_step=8, group_size=4, micro_batches=1, row_widths=(40,)),
         ),
+        mesh=MeshConfig(),  # one copy: most of the minute is compiling, which is less for one
         evaluation=EvaluationConfig(samples=(32, 16, 16, 16), hard_levels=(1, 2), batch=16, shown=4),
         checkpoint=CheckpointConfig(every=2, keep=2),
         samples_every=2,

@@ -6,7 +6,7 @@ Six steps at so high a rate teach the form of an answer and a common one, so tha
 import dataclasses
 
 from configs import smoke_cpu
-from perc_jax.config import Config, EvaluationConfig, MeshConfig, TextConfig, VisionConfig
+from perc_jax.config import Config, EvaluationConfig, TextConfig, VisionConfig
 
 
 def get_config() -> Config:
@@ -34,6 +34,5 @@ def get_config() -> Config:
         model=dataclasses.replace(smoke.model, vision=vision, text=text),
         data=dataclasses.replace(smoke.data, workers=0),  # each costs seconds of imports; one run asks for one
         stages=(warmup, dataclasses.replace(grpo, row_widths=())),
-        mesh=MeshConfig(),  # programs of one device compile faster
         evaluation=EvaluationConfig(samples=(16, 8, 8, 8), hard_levels=(1, 2), batch=8, shown=4),
     )
