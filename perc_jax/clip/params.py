@@ -14,7 +14,7 @@ import numpy as np
 from perc_jax.clip.model import Params
 from perc_jax.config import ClipConfig, ClipTowerConfig
 from perc_jax.config.clip import KEPT_POSITIONS
-from perc_jax.model.params import Leaf, fill, get, put
+from perc_jax.model.params import Leaf, filled, get
 
 HEAD_WIDTH = 64  # of every head of every published model
 IGNORED = re.compile(r"\.position_ids$")  # 0, 1, 2, …: a buffer that old files hold, and some hold damaged
@@ -107,19 +107,7 @@ def from_tensors(config: ClipConfig, tensors: Mapping[str, np.ndarray]) -> Param
     """Build float32 parameters from tensors in memory. Raises `ValueError` if they are not those of this model."""
     if found := problems(config, {name: np.shape(tensor) for name, tensor in tensors.items()}):
         raise ValueError(f"tensors must be those of the model's config: {'; '.join(found)}")
-
-    def read(name: str, rows: slice, columns: slice) -> np.ndarray:
-        whole = np.asarray(tensors[name])
-        return whole.reshape(len(whole), -1)[rows, columns]
-
-    params: Params = {}
-    for leaf in table(config):
-        array = np.empty(leaf.shape, np.float32)
-        index = tuple(slice(0, size) for size in (leaf.shape[1:] if leaf.layers else leaf.shape))
-        for i, name in enumerate(leaf.names()):
-            fill(array[i] if leaf.layers else array, leaf, name, index, read)
-        put(params, leaf.path, array)
-    return params
+    return filled(table(config), tensors)
 
 
 def to_tensors(config: ClipConfig, params: Params) -> dict[str, np.ndarray]:

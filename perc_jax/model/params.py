@@ -89,6 +89,23 @@ def fill(out: np.ndarray, leaf: Leaf, name: str, index: tuple[slice, ...], read:
         target[start - rows.start : stop - rows.start] = piece.astype(out.dtype, copy=False)
 
 
+def filled(leaves: Collection[Leaf], tensors: Mapping[str, np.ndarray]) -> Params:
+    """Float32 parameters of a table's leaves, from tensors in memory by their published names."""
+
+    def read(name: str, rows: slice, columns: slice) -> np.ndarray:
+        whole = np.asarray(tensors[name])
+        return whole.reshape(len(whole), -1)[rows, columns]
+
+    params: Params = {}
+    for leaf in leaves:
+        array = np.empty(leaf.shape, np.float32)
+        index = tuple(slice(0, size) for size in (leaf.shape[1:] if leaf.layers else leaf.shape))
+        for i, name in enumerate(leaf.names()):
+            fill(array[i] if leaf.layers else array, leaf, name, index, read)
+        put(params, leaf.path, array)
+    return params
+
+
 def match(
     config: ModelConfig, shapes: Mapping[str, tuple[int, ...]], unread: Collection[str] = ()
 ) -> tuple[dict[str, str], list[str]]:

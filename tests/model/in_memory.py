@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from perc_jax.config import ModelConfig
-from perc_jax.model.params import EMBEDDING, HEAD, fill, hf_tensors, match, put, table
+from perc_jax.model.params import EMBEDDING, HEAD, filled, hf_tensors, match, table
 from perc_jax.model.qwen2_5_vl import Params
 
 
@@ -20,19 +20,7 @@ def from_hf(config: ModelConfig, tensors: Mapping[str, np.ndarray]) -> Params:
         problems.append(f"{sources[HEAD]} differs from {sources[EMBEDDING]} in a model with tie_word_embeddings")
     if problems:
         raise ValueError("checkpoint does not fit the model config:\n  " + "\n  ".join(problems))
-
-    def read(name: str, rows: slice, columns: slice) -> np.ndarray:
-        whole = np.asarray(tensors[sources[name]])
-        return whole.reshape(len(whole), -1)[rows, columns]
-
-    params: Params = {}
-    for leaf in table(config):
-        array = np.empty(leaf.shape, np.float32)
-        index = tuple(slice(0, size) for size in (leaf.shape[1:] if leaf.layers else leaf.shape))
-        for i, name in enumerate(leaf.names()):
-            fill(array[i] if leaf.layers else array, leaf, name, index, read)
-        put(params, leaf.path, array)
-    return params
+    return filled(table(config), {name: tensors[source] for name, source in sources.items()})
 
 
 def to_hf(config: ModelConfig, params: Params) -> dict[str, np.ndarray]:
